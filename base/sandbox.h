@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * sandbox.h - give up rights before touching what strangers send
+ *
+ * The door to libcap-ng and libseccomp. All functions return 0 or a negative errno; after an error the process must
+ * end, because it is in neither the old nor the new state.
+ */
+#ifndef BASE_SANDBOX_H
+#define BASE_SANDBOX_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * From root to uid/gid for good: no supplementary groups, no capabilities (bounding set included), no new privileges
+ * (prctl(2) PR_SET_NO_NEW_PRIVS). Called as another user than root it only gives up what is left.
+ */
+int sandbox_become(uid_t uid, gid_t gid);
+
+/* No core file and no ptrace(2) by the same uid: for processes that hold passwords. */
+int sandbox_hide_memory(void);
+
+/* Closes all descriptors from "first" up (close_range(2)). */
+int sandbox_close_from(int first);
+
+/*
+ * Kills the process with SIGSYS at the named system calls (a deny list: what a display or gateway process never needs,
+ * such as execve, ptrace, mount). Names are those of syscalls(2); an unknown name is -EINVAL.
+ */
+int sandbox_deny_calls(const char *const *names, size_t n_names);
+
+#endif
