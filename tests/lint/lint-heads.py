@@ -10,7 +10,7 @@ import tree
 SPDX = 'SPDX-License-Identifier: GPL-3.0-or-later'
 HEAD_LINES = 8
 
-found = tree.files('*.c', '*.h', '*.sh', '*.py', '*.am')
+found = tree.files('*.c', '*.h', '*.sh', '*.py')
 for path in found:
     name = os.path.basename(path)
     head = tree.lines(path)[:HEAD_LINES]
@@ -18,6 +18,6 @@ for path in found:
     if not spdx or (name.endswith(('.c', '.h')) and spdx[0] != 1):
         tree.complain(path, 1, "begin with '%s'" % SPDX)
     what = re.compile(r'(^|[\s/*#])%s - \S' % re.escape(name))
-    if not name.endswith('.am') and not any(what.search(line) for line in head):
+    if not any(what.search(line) for line in head):
         tree.complain(path, 1, "say what it is below the SPDX line: '%s - ...'" % name)
 tree.finish(len(found))
