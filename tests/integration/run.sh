@@ -38,7 +38,8 @@ run_test() {
 	[ "$seconds" -le "$left" ] || seconds=$left
 
 	started=$SECONDS
-	TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/carrel-$name.XXXXXX")
+	# a short name: socket paths below it are limited to 107 bytes
+	TMPDIR=$(mktemp -d "$saved_tmpdir/ct.XXXXXX")
 	export TMPDIR
 	timeout --kill-after=20 "$seconds" bash "$script" >"$log" 2>&1 </dev/null &
 	running=$!
