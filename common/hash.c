@@ -34,8 +34,8 @@ hash_feed_file(GChecksum *sum, int fd, GCancellable *cancellable, GError **error
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "reading failed: %s",
-				    g_strerror(errno));
+			g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno),
+				    "reading failed: %s", g_strerror(errno));
 			return FALSE;
 		}
 		if (n == 0)
@@ -54,8 +54,8 @@ hash_file(const char *path, GCancellable *cancellable, GError **error)
 	gboolean ok;
 
 	if (fd < 0) {
-		g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "cannot open '%s': %s", path,
-			    g_strerror(errno));
+		g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno),
+			    "cannot open '%s': %s", path, g_strerror(errno));
 		return NULL;
 	}
 	ok = hash_feed_file(sum, fd, cancellable, error);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_S 30
-#define READ_BYTES (64 * 1024)
+#define READ_BYTES	  (64 * 1024)
 
 struct http_client {
 	gint references; /* the owner's and one a request under way */
@@ -55,7 +55,8 @@ struct http_client *
 http_client_new_unix(const char *socket_path)
 {
 	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(socket_path);
-	SoupSession *session = soup_session_new_with_options("remote-connectable", address, "timeout", 0, NULL);
+	SoupSession *session =
+		soup_session_new_with_options("remote-connectable", address, "timeout", 0, NULL);
 
 	return http_client_new(session, "http://localhost");
 }
@@ -63,7 +64,8 @@ http_client_new_unix(const char *socket_path)
 struct http_client *
 http_client_new_tls(const char *url, const char *pinned, http_client_trust trust, void *context)
 {
-	struct http_client *client = http_client_new(soup_session_new_with_options("timeout", 0, NULL), url);
+	struct http_client *client =
+		http_client_new(soup_session_new_with_options("timeout", 0, NULL), url);
 
 	/* The broker is asked directly: a proxy of the environment would see log-ins. */
 	soup_session_set_proxy_resolver(client->session, NULL);
@@ -142,8 +144,8 @@ static void
 request_free(struct request *request)
 {
 	if (request->timeout_source)
-		g_source_destroy(g_main_context_find_source_by_id(g_main_context_get_thread_default(),
-								  request->timeout_source));
+		g_source_destroy(g_main_context_find_source_by_id(
+			g_main_context_get_thread_default(), request->timeout_source));
 	if (request->outer)
 		g_cancellable_disconnect(request->outer, request->cancelled_handler);
 	g_clear_object(&request->outer);
@@ -164,9 +166,11 @@ request_parse(struct request *request, GError **error)
 
 	if (request->bytes->len == 0)
 		return NULL;
-	body = json_parse_strict((const char *)request->bytes->data, request->bytes->len, HTTP_CLIENT_MAX_BYTES, &problem);
+	body = json_parse_strict((const char *)request->bytes->data, request->bytes->len,
+				 HTTP_CLIENT_MAX_BYTES, &problem);
 	if (!body)
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the server's answer is %s", problem.text);
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the server's answer is %s",
+			    problem.text);
 	return body;
 }
 
@@ -180,7 +184,8 @@ request_finish(struct request *request, GError *error)
 
 	if (request->timed_out) {
 		g_clear_error(&problem);
-		problem = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the server did not answer in time");
+		problem = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+					      "the server did not answer in time");
 	}
 	if (!problem)
 		body = request_parse(request, &problem);
@@ -205,16 +210,19 @@ request_handle_read(GObject *object, GAsyncResult *result, gpointer data)
 {
 	struct request *request = data;
 	GError *error = NULL;
-	g_autoptr(GBytes) part = g_input_stream_read_bytes_finish(G_INPUT_STREAM(object), result, &error);
+	g_autoptr(GBytes) part =
+		g_input_stream_read_bytes_finish(G_INPUT_STREAM(object), result, &error);
 
 	if (!part || g_bytes_get_size(part) == 0) {
 		request_finish(request, error);
 		return;
 	}
-	g_byte_array_append(request->bytes, g_bytes_get_data(part, NULL), (guint)g_bytes_get_size(part));
+	g_byte_array_append(request->bytes, g_bytes_get_data(part, NULL),
+			    (guint)g_bytes_get_size(part));
 	if (request->bytes->len > HTTP_CLIENT_MAX_BYTES) {
-		request_finish(request, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
-							    "the server's answer is too large"));
+		request_finish(request,
+			       g_error_new_literal(G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
+						   "the server's answer is too large"));
 		return;
 	}
 	request_read_next(request);
@@ -223,8 +231,8 @@ request_handle_read(GObject *object, GAsyncResult *result, gpointer data)
 static void
 request_read_next(struct request *request)
 {
-	g_input_stream_read_bytes_async(request->stream, READ_BYTES, G_PRIORITY_DEFAULT, request->cancellable,
-					request_handle_read, request);
+	g_input_stream_read_bytes_async(request->stream, READ_BYTES, G_PRIORITY_DEFAULT,
+					request->cancellable, request_handle_read, request);
 }
 
 static void
@@ -300,15 +308,17 @@ request_make_message(struct http_client *client, const char *method, const char 
 static gboolean
 request_handle_bad_url(gpointer data)
 {
-	request_finish(data, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-						 "the server's address is not a URL such as https://broker:8443"));
+	request_finish(data,
+		       g_error_new_literal(
+			       G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			       "the server's address is not a URL such as https://broker:8443"));
 	return G_SOURCE_REMOVE;
 }
 
 void
 http_client_send(struct http_client *client, const char *method, const char *path, json_t *body,
-		 const char *idempotency_key, guint timeout_s, GCancellable *cancellable, http_client_callback callback,
-		 void *context)
+		 const char *idempotency_key, guint timeout_s, GCancellable *cancellable,
+		 http_client_callback callback, void *context)
 {
 	SoupMessage *message = request_make_message(client, method, path, body, idempotency_key);
 	struct request *request = g_new0(struct request, 1);
@@ -327,13 +337,15 @@ http_client_send(struct http_client *client, const char *method, const char *pat
 	request->message = message;
 	if (cancellable) {
 		request->outer = g_object_ref(cancellable);
-		request->cancelled_handler = g_cancellable_connect(cancellable, G_CALLBACK(request_handle_outer_cancel),
-								   g_object_ref(request->cancellable), g_object_unref);
+		request->cancelled_handler =
+			g_cancellable_connect(cancellable, G_CALLBACK(request_handle_outer_cancel),
+					      g_object_ref(request->cancellable), g_object_unref);
 	}
-	g_signal_connect(message, "accept-certificate", G_CALLBACK(request_accept_certificate), request);
+	g_signal_connect(message, "accept-certificate", G_CALLBACK(request_accept_certificate),
+			 request);
 	request_start_timeout(request, timeout_s);
-	soup_session_send_async(client->session, message, G_PRIORITY_DEFAULT, request->cancellable, request_handle_sent,
-				request);
+	soup_session_send_async(client->session, message, G_PRIORITY_DEFAULT, request->cancellable,
+				request_handle_sent, request);
 }
 
 struct waiting {
@@ -352,12 +364,14 @@ http_client_handle_waited(void *context, const struct http_answer *answer)
 }
 
 void
-http_client_send_and_wait(struct http_client *client, const char *method, const char *path, json_t *body,
-			  const char *idempotency_key, guint timeout_s, http_client_callback callback, void *context)
+http_client_send_and_wait(struct http_client *client, const char *method, const char *path,
+			  json_t *body, const char *idempotency_key, guint timeout_s,
+			  http_client_callback callback, void *context)
 {
 	struct waiting waiting = { callback, context, FALSE };
 
-	http_client_send(client, method, path, body, idempotency_key, timeout_s, NULL, http_client_handle_waited, &waiting);
+	http_client_send(client, method, path, body, idempotency_key, timeout_s, NULL,
+			 http_client_handle_waited, &waiting);
 	while (!waiting.done)
 		g_main_context_iteration(g_main_context_get_thread_default(), TRUE);
 }

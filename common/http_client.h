@@ -36,7 +36,8 @@ typedef gboolean (*http_client_trust)(void *context, const char *fingerprint);
 struct http_client *http_client_new_unix(const char *socket_path);
 
 /* "url" is like "https://broker:8443". pinned may be NULL. Without a trust function only the pinned one is accepted. */
-struct http_client *http_client_new_tls(const char *url, const char *pinned, http_client_trust trust, void *context);
+struct http_client *http_client_new_tls(const char *url, const char *pinned,
+					http_client_trust trust, void *context);
 void http_client_free(struct http_client *client);
 
 /* The bearer token of all later requests; NULL for none. Kept in memory that is wiped. */
@@ -46,14 +47,14 @@ void http_client_set_token(struct http_client *client, const char *token);
  * "body" may be NULL (it is not taken over), as may "idempotency_key" and "cancellable". timeout_s 0: 30 s. A freed client
  * or a cancelled request still calls back, with status 0.
  */
-void http_client_send(struct http_client *client, const char *method, const char *path, json_t *body,
-		      const char *idempotency_key, guint timeout_s, GCancellable *cancellable,
-		      http_client_callback callback, void *context);
+void http_client_send(struct http_client *client, const char *method, const char *path,
+		      json_t *body, const char *idempotency_key, guint timeout_s,
+		      GCancellable *cancellable, http_client_callback callback, void *context);
 
 /* The same and wait, for command-line programs; the callback runs before it returns. */
-void http_client_send_and_wait(struct http_client *client, const char *method, const char *path, json_t *body,
-			       const char *idempotency_key, guint timeout_s, http_client_callback callback,
-			       void *context);
+void http_client_send_and_wait(struct http_client *client, const char *method, const char *path,
+			       json_t *body, const char *idempotency_key, guint timeout_s,
+			       http_client_callback callback, void *context);
 
 /* SHA-256 fingerprint of a certificate in the form above. */
 char *http_client_fingerprint(GTlsCertificate *certificate);

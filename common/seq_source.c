@@ -97,7 +97,8 @@ seq_source_tell(struct seq_source *source, struct seq_message *message)
 }
 
 static gboolean
-seq_source_handle_readable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
+seq_source_handle_readable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition,
+			   gpointer data)
 {
 	struct seq_source *source = data;
 	struct seq_message *message = source->message;
@@ -107,8 +108,8 @@ seq_source_handle_readable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition cond
 		return G_SOURCE_CONTINUE;
 	if (error < 0) {
 		if (error != -EPIPE)
-			log_warning("'%s': the peer's message is not readable (%s); closing", source->name,
-				    strerror(-error));
+			log_warning("'%s': the peer's message is not readable (%s); closing",
+				    source->name, strerror(-error));
 		seq_source_silence(source);
 		seq_source_tell(source, NULL);
 		return G_SOURCE_REMOVE;
@@ -126,13 +127,15 @@ seq_source_handle_readable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition cond
 }
 
 static gboolean
-seq_source_handle_writable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
+seq_source_handle_writable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition,
+			   gpointer data)
 {
 	struct seq_source *source = data;
 	struct seq_pending *pending;
 
 	while ((pending = g_queue_peek_head(&source->queue))) {
-		int error = seq_send(source->fd, &pending->head, pending->payload, pending->fds, pending->n_fds);
+		int error = seq_send(source->fd, &pending->head, pending->payload, pending->fds,
+				     pending->n_fds);
 
 		if (error == -EAGAIN)
 			return G_SOURCE_CONTINUE;
@@ -155,7 +158,8 @@ seq_source_new(int fd, const char *name, seq_source_callback callback, void *con
 	source->message = g_new(struct seq_message, 1);
 	g_queue_init(&source->queue);
 	io_set_nonblocking(fd, true);
-	source->readable = seq_source_attach(source, G_IO_IN | G_IO_HUP | G_IO_ERR, seq_source_handle_readable);
+	source->readable = seq_source_attach(source, G_IO_IN | G_IO_HUP | G_IO_ERR,
+					     seq_source_handle_readable);
 	return source;
 }
 
@@ -181,8 +185,8 @@ seq_source_get_fd(const struct seq_source *source)
 }
 
 static int
-seq_source_enqueue(struct seq_source *source, const struct seq_header *head, const void *payload, const int *fds,
-		   gsize n_fds)
+seq_source_enqueue(struct seq_source *source, const struct seq_header *head, const void *payload,
+		   const int *fds, gsize n_fds)
 {
 	struct seq_pending *pending;
 
@@ -207,8 +211,8 @@ seq_source_enqueue(struct seq_source *source, const struct seq_header *head, con
 }
 
 int
-seq_source_send(struct seq_source *source, const struct seq_header *head, const void *payload, const int *fds,
-		gsize n_fds)
+seq_source_send(struct seq_source *source, const struct seq_header *head, const void *payload,
+		const int *fds, gsize n_fds)
 {
 	int error = -EAGAIN;
 
@@ -228,7 +232,8 @@ seq_listener_handle_readable(int fd, G_GNUC_UNUSED GIOCondition condition, gpoin
 	if (client >= 0)
 		listener->callback(listener->context, client);
 	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-		log_warning("'%s': cannot accept a connection: %s", listener->name, strerror(errno));
+		log_warning("'%s': cannot accept a connection: %s", listener->name,
+			    strerror(errno));
 	return G_SOURCE_CONTINUE;
 }
 
@@ -250,6 +255,6 @@ seq_source_listen(int listen_fd, const char *name, seq_accept_callback callback,
 	listener->context = context;
 	listener->name = g_strdup(name);
 	io_set_nonblocking(listen_fd, true);
-	return g_unix_fd_add_full(G_PRIORITY_DEFAULT, listen_fd, G_IO_IN, seq_listener_handle_readable, listener,
-				  seq_listener_free);
+	return g_unix_fd_add_full(G_PRIORITY_DEFAULT, listen_fd, G_IO_IN,
+				  seq_listener_handle_readable, listener, seq_listener_free);
 }

@@ -10,7 +10,12 @@
 #include <gio/gio.h>
 #include <string.h>
 
-enum key_kind { KEY_TEXT, KEY_INTEGER, KEY_FLAG, KEY_LIST };
+enum key_kind {
+	KEY_TEXT,
+	KEY_INTEGER,
+	KEY_FLAG,
+	KEY_LIST
+};
 
 struct key {
 	const char *group;
@@ -23,21 +28,30 @@ struct key {
 };
 
 static const struct key key_table[] = {
-	{ "broker", "listen", KEY_TEXT, "127.0.0.1:8443", 0, 0, "address and port of the HTTPS API" },
+	{ "broker", "listen", KEY_TEXT, "127.0.0.1:8443", 0, 0,
+	  "address and port of the HTTPS API" },
 	{ "broker", "admin_groups", KEY_LIST, "carrel-admin", 0, 0, "members have the role admin" },
-	{ "broker", "operator_groups", KEY_LIST, "carrel-operator", 0, 0, "members have the role operator" },
+	{ "broker", "operator_groups", KEY_LIST, "carrel-operator", 0, 0,
+	  "members have the role operator" },
 	{ "broker", "admin_users", KEY_LIST, "", 0, 0, "users with the role admin" },
 	{ "broker", "token_hours", KEY_INTEGER, "12", 1, 12, "how long an API token lives" },
 	{ "auth", "service", KEY_TEXT, "carrel", 0, 0, "name of the PAM service" },
-	{ "auth", "confdir", KEY_TEXT, "", 0, 0, "folder with the PAM service instead of /etc/pam.d" },
-	{ "gateway", "listen", KEY_TEXT, "127.0.0.1:3128", 0, 0, "address and port for SPICE clients (CONNECT)" },
-	{ "gateway", "proxy", KEY_TEXT, "", 0, 0, "URL under which clients reach the gateway; empty: http:// and listen" },
+	{ "auth", "confdir", KEY_TEXT, "", 0, 0,
+	  "folder with the PAM service instead of /etc/pam.d" },
+	{ "gateway", "listen", KEY_TEXT, "127.0.0.1:3128", 0, 0,
+	  "address and port for SPICE clients (CONNECT)" },
+	{ "gateway", "proxy", KEY_TEXT, "", 0, 0,
+	  "URL under which clients reach the gateway; empty: http:// and listen" },
 	{ "host", "name", KEY_TEXT, "", 0, 0, "this host's name; empty: its host name" },
 	{ "host", "engine", KEY_TEXT, "auto", 0, 0, "auto, kvm or qemu" },
-	{ "host", "ram_reserve_mib", KEY_INTEGER, "1024", 0, 1048576, "memory not given to desktops" },
-	{ "host", "uid_range", KEY_TEXT, "200000-465535", 0, 0, "uids for services, desktops and build namespaces" },
-	{ "host", "accept_unisolated", KEY_FLAG, "true", 0, 1, "run desktops without hardware virtualization" },
-	{ "template", "recipes", KEY_TEXT, "", 0, 0, "folder of recipes; empty: the installed ones" },
+	{ "host", "ram_reserve_mib", KEY_INTEGER, "1024", 0, 1048576,
+	  "memory not given to desktops" },
+	{ "host", "uid_range", KEY_TEXT, "200000-465535", 0, 0,
+	  "uids for services, desktops and build namespaces" },
+	{ "host", "accept_unisolated", KEY_FLAG, "true", 0, 1,
+	  "run desktops without hardware virtualization" },
+	{ "template", "recipes", KEY_TEXT, "", 0, 0,
+	  "folder of recipes; empty: the installed ones" },
 };
 
 struct settings {
@@ -60,14 +74,16 @@ settings_check_value(const struct key *key, const char *text, GError **error)
 	gint64 number;
 
 	if (key->kind == KEY_FLAG && strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
-		g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "'%s' must be true or false, not '%s'",
-			    key->name, text);
+		g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+			    "'%s' must be true or false, not '%s'", key->name, text);
 		return FALSE;
 	}
-	if (key->kind == KEY_INTEGER && !g_ascii_string_to_signed(text, 10, key->min, key->max, &number, NULL)) {
+	if (key->kind == KEY_INTEGER &&
+	    !g_ascii_string_to_signed(text, 10, key->min, key->max, &number, NULL)) {
 		g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
-			    "'%s' must be a number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ", not '%s'", key->name,
-			    key->min, key->max, text);
+			    "'%s' must be a number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
+			    ", not '%s'",
+			    key->name, key->min, key->max, text);
 		return FALSE;
 	}
 	return TRUE;
@@ -88,27 +104,31 @@ settings_find_line(const char *content, const char *group, const char *name)
 			inside = g_str_has_prefix(line, header);
 		if (!name && inside)
 			return i + 1;
-		if (name && inside && g_str_has_prefix(line, name) && strchr(" \t=", line[strlen(name)]))
+		if (name && inside && g_str_has_prefix(line, name) &&
+		    strchr(" \t=", line[strlen(name)]))
 			return i + 1;
 	}
 	return 0;
 }
 
 static gboolean
-settings_add_key(struct settings *settings, GKeyFile *file, const char *group, const char *name, GError **error)
+settings_add_key(struct settings *settings, GKeyFile *file, const char *group, const char *name,
+		 GError **error)
 {
 	const struct key *key = settings_find_key(group, name);
 	g_autofree char *text = NULL;
 
 	if (!key) {
 		g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND,
-			    "unknown key '%s' in [%s]; see carrel.conf(5) for those that exist", name, group);
+			    "unknown key '%s' in [%s]; see carrel.conf(5) for those that exist",
+			    name, group);
 		return FALSE;
 	}
 	text = g_key_file_get_string(file, group, name, error);
 	if (!text || !settings_check_value(key, text, error))
 		return FALSE;
-	g_hash_table_replace(settings->values, g_strdup_printf("%s.%s", group, name), g_steal_pointer(&text));
+	g_hash_table_replace(settings->values, g_strdup_printf("%s.%s", group, name),
+			     g_steal_pointer(&text));
 	return TRUE;
 }
 
@@ -129,7 +149,8 @@ settings_add_file(struct settings *settings, const char *path, const char *conte
 		for (guint k = 0; keys && keys[k]; k++) {
 			if (settings_add_key(settings, file, groups[i], keys[k], error))
 				continue;
-			g_prefix_error(error, "%s:%u: ", path, settings_find_line(content, groups[i], keys[k]));
+			g_prefix_error(error, "%s:%u: ", path,
+				       settings_find_line(content, groups[i], keys[k]));
 			return FALSE;
 		}
 	}
@@ -182,8 +203,10 @@ settings_load(const char *path, gboolean optional, GError **error)
 	g_autofree char *parts = g_build_filename(folder, "conf.d", NULL);
 
 	settings->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	settings->lists = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
-	if (settings_read_file(settings, path, optional, error) && settings_read_folder(settings, parts, error))
+	settings->lists =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
+	if (settings_read_file(settings, path, optional, error) &&
+	    settings_read_folder(settings, parts, error))
 		return settings;
 	settings_free(settings);
 	return NULL;
@@ -244,8 +267,8 @@ settings_get_list(const struct settings *settings, const char *group, const char
 }
 
 gboolean
-settings_describe(guint index, const char **ret_group, const char **ret_key, const char **ret_default,
-		  const char **ret_help)
+settings_describe(guint index, const char **ret_group, const char **ret_key,
+		  const char **ret_default, const char **ret_help)
 {
 	if (index >= G_N_ELEMENTS(key_table))
 		return FALSE;

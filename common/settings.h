@@ -23,10 +23,11 @@ void settings_free(struct settings *settings);
 const char *settings_get_text(const struct settings *settings, const char *group, const char *key);
 gint64 settings_get_integer(const struct settings *settings, const char *group, const char *key);
 gboolean settings_get_flag(const struct settings *settings, const char *group, const char *key);
-const char *const *settings_get_list(const struct settings *settings, const char *group, const char *key);
+const char *const *settings_get_list(const struct settings *settings, const char *group,
+				     const char *key);
 
 /* The table, for carrel.conf(5) and its test: the i-th key as "group.key", its default and help; FALSE behind the last. */
-gboolean settings_describe(guint index, const char **ret_group, const char **ret_key, const char **ret_default,
-			   const char **ret_help);
+gboolean settings_describe(guint index, const char **ret_group, const char **ret_key,
+			   const char **ret_default, const char **ret_help);
 
 #endif
