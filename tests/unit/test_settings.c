@@ -117,6 +117,24 @@ test_settings__a_missing_file(void **state)
 	assert_non_null(error);
 }
 
+static void
+test_settings__are_all_in_the_manual(void **state)
+{
+	g_autofree char *path = g_build_filename(TEST_SRCDIR, "../../docs/man/carrel.conf.5", NULL);
+	g_autofree char *page = NULL;
+	const char *group, *key, *value, *help;
+
+	(void)state;
+	assert_true(g_file_get_contents(path, &page, NULL, NULL));
+	for (guint i = 0; settings_describe(i, &group, &key, &value, &help); i++) {
+		g_autofree char *entry = g_strdup_printf(".B %s\n%s.\nDefault: %s\n", key, help,
+							 value[0] ? value : "empty.");
+
+		if (!strstr(page, entry))
+			fail_msg("carrel.conf.5 lacks or differs: %s", entry);
+	}
+}
+
 int
 main(void)
 {
@@ -125,6 +143,7 @@ main(void)
 		cmocka_unit_test(test_settings__refuses_with_file_and_line),
 		cmocka_unit_test(test_settings__later_files_win),
 		cmocka_unit_test(test_settings__a_missing_file),
+		cmocka_unit_test(test_settings__are_all_in_the_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
