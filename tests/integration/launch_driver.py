@@ -189,8 +189,8 @@ def test_desktop():
     check('bounding set empty', 'CapBnd:\t0000000000000000' in text, text)
     net = os.readlink('/proc/self/ns/net')
     check('a network of its own', 'net net:' in text and net not in text, text)
-    # 10 is the shell's own script
-    have = sorted(int(x) for x in os.listdir('/proc/%d/fd' % pid) if x != '10')
+    # 10 and 11 are the shell's own: its script, its saved input
+    have = sorted(int(x) for x in os.listdir('/proc/%d/fd' % pid) if x not in ('10', '11'))
     check('descriptors arrive, no other', have == [0, 1, 2, 3, 5, 63], have)
     inode = os.fstat(fds[0]).st_ino
     check('the right one', os.readlink('/proc/%d/fd/3' % pid) == 'socket:[%d]' % inode)
