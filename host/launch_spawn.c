@@ -349,8 +349,15 @@ launch_spawn_kill_role(struct launch *launch, struct launch_unit *unit, uint32_t
 	launch_cgroup_kill(&launch->cgroup, unit->name, rule->name);
 	if (unit->children[role].pidfd >= 0)
 		io_pidfd_kill(unit->children[role].pidfd, SIGKILL);
-	if (role == LAUNCH_ROLE_WORKER && unit->uids[0])
-		launch_uids_kill(unit->uids[0]);
+}
+
+/* What a killed process leaves behind, where there is no cgroup. A build's uid is that of all builds: its pid namespace ends them. */
+static void
+launch_spawn_kill_uids(const struct launch *launch, const struct launch_unit *unit)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (unit->uids[i] && unit->uids[i] != launch_options_build_uid(&launch->options))
+			launch_uids_kill(unit->uids[i]);
 }
 
 int
@@ -371,6 +378,9 @@ launch_spawn_handle_kill(void *context, struct seq_message *message)
 		    launch_role_find(role)->kind ==
 			    (unit->name[0] == 'j' ? ID_KIND_JOB : ID_KIND_DESKTOP))
 			launch_spawn_kill_role(launch, unit, role);
+	if (wish->role == LAUNCH_ROLE_COUNT ||
+	    (wish->role == LAUNCH_ROLE_WORKER && id_valid(ID_KIND_JOB, unit->name)))
+		launch_spawn_kill_uids(launch, unit);
 	return 0;
 }
 

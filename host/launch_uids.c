@@ -39,6 +39,9 @@ launch_uids_process_has(pid_t pid, uint32_t uid)
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	if (io_read_file(path, STATUS_MAX_BYTES, &text, &size) < 0)
 		return false;
+	/* A zombie holds nothing any more, and may wait long for its parent. */
+	if (strstr(text, "\nState:\tZ"))
+		return false;
 	line = strstr(text, "\nUid:");
 	if (!line || sscanf(line, "\nUid: %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &uids[0],
 			    &uids[1], &uids[2], &uids[3]) != 4)
