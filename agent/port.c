@@ -162,8 +162,15 @@ port_take_frames(struct port *port, port_frame_fn on_frame, void *context)
 	size_t size;
 	int got = 0;
 
-	while (!port->lost && (got = frame_reader_next(&port->reader, &text, &size)) > 0)
+	while (!port->lost && (got = frame_reader_next(&port->reader, &text, &size)) > 0) {
+		if (memchr(text, '\0', size)) {
+			/* The head of another frame is in it: the first one was never finished. Keep its bytes. */
+			port->reader.taken = 0;
+			got = -EMSGSIZE;
+			break;
+		}
 		on_frame(context, text, size);
+	}
 	if (got == -EMSGSIZE) {
 		port_complain(port, "no frame begins here: everything is dropped until a resync");
 		port->lost = true;
