@@ -118,7 +118,7 @@ command_start(struct command *command, const char *const argv[], unsigned int ti
 static void
 command_read_output(struct command *command)
 {
-	char rest[1024];
+	char rest[1024] = { 0 };
 	ssize_t n;
 
 	while (command->output_fd >= 0) {
