@@ -176,7 +176,7 @@ seal_start_cpu(struct steps *steps, void *context)
 	struct qemu_seal *seal = context;
 
 	qemu_vm_execute(seal->qemu, steps, context, "query-cpu-model-expansion",
-			json_pack("{s:s, s:{s:s}}", "type", "full", "model", "name", seal->cpu), -1, seal_take_cpu);
+			json_pack("{s:s, s:{s:s}}", "type", "static", "model", "name", seal->cpu), -1, seal_take_cpu);
 }
 
 static void

@@ -30,7 +30,7 @@ static const struct machine_device device_table[] = {
 	{ "serial", "virtio-serial-pci", "0x6", "" },
 	{ QEMU_ID_VDAGENT_PORT, "virtserialport", "", ",bus=serial.0,nr=1,chardev=vdagent,name=com.redhat.spice.0" },
 	{ QEMU_ID_AGENT_PORT, "virtserialport", "", ",bus=serial.0,nr=2,chardev=agent,name=org.carrel.agent.0" },
-	{ "disk", "virtio-blk-pci", "0x7", ",drive=disk,bootindex=0" },
+	{ "disk", "virtio-blk-pci", "0x7", ",drive=disk" },
 	{ QEMU_ID_NET, "virtio-net-pci", "0x8", ",netdev=hub,mac=52:54:00:ca:44:e1,romfile=" },
 	{ QEMU_ID_HOME_PORT, "pcie-root-port", "0x9", ",chassis=1" },
 	{ "generation", "vmgenid", "", ",guid=auto" },
