@@ -161,7 +161,7 @@ qemu_machine_add_disk(const struct qemu_machine *machine, struct qemu_command *c
 	command_add_option(command, "-blockdev",
 			   "driver=file,node-name=disk-file,filename=/dev/fdset/2,locking=off,discard=unmap");
 	command_add_option(command, "-blockdev",
-			   "driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,l2-cache-size=1M");
+			   "driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,l2-cache-size=1048576");
 }
 
 static void
