@@ -28,10 +28,10 @@
 #include "base/io.h"
 #include "base/proto_agent.h"
 
-#define READ_BYTES 4096
-#define RESYNC_MIN_BYTES 32
-#define RESYNC_MAX_BYTES 1024
-#define COMPLAINTS_BURST 5
+#define READ_BYTES	    4096
+#define RESYNC_MIN_BYTES    32
+#define RESYNC_MAX_BYTES    1024
+#define COMPLAINTS_BURST    5
 #define COMPLAINTS_EVERY_MS 10000
 
 void

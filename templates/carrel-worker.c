@@ -22,7 +22,11 @@
 #include "templates/job_build.h"
 
 /* Its life: waiting -> working -> ended. */
-enum worker_state { WORKER_STATE_WAITING, WORKER_STATE_WORKING, WORKER_STATE_ENDED };
+enum worker_state {
+	WORKER_STATE_WAITING,
+	WORKER_STATE_WORKING,
+	WORKER_STATE_ENDED
+};
 
 struct worker {
 	struct job job; /* first: a job's functions find their worker by it */
@@ -128,9 +132,9 @@ worker_handle_start(void *context, struct seq_message *message)
 	if (!ops || !worker->job.arguments ||
 	    json_check_object(worker->job.arguments, "the job", ops->fields, ops->n_fields,
 			      &problem) < 0) {
-		worker_done(&worker->job, NULL,
-			    g_error_new(G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s",
-					problem.text));
+		worker_done(
+			&worker->job, NULL,
+			g_error_new(G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s", problem.text));
 		return 0;
 	}
 	ops->run(&worker->job);

@@ -22,7 +22,7 @@
 #include "base/name.h"
 #include "common/hash.h"
 
-#define BUILD_SHARE 95 /* percent; the rest is for hashing */
+#define BUILD_SHARE	 95 /* percent; the rest is for hashing */
 #define RECIPE_MAX_FILES 2000
 
 static const struct json_field job_build_fields[] = {
@@ -142,8 +142,8 @@ job_build_write_json(const char *folder, const json_t *object, GError **error)
 	free(text);
 	if (result == 0)
 		return TRUE;
-	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result), "cannot write '%s': %s", path,
-		    g_strerror(-result));
+	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result), "cannot write '%s': %s",
+		    path, g_strerror(-result));
 	return FALSE;
 }
 
@@ -285,9 +285,8 @@ job_build_spawn(const struct job *job, GError **error)
 		g_build_filename(json_get_text(job->arguments, "recipe", ""), "build", NULL);
 
 	g_subprocess_launcher_set_child_setup(launcher, job_build_own_group, NULL, NULL);
-	return g_subprocess_launcher_spawn(launcher, error, script,
-					   json_get_text(job->arguments, "staging", ""), agent,
-					   NULL);
+	return g_subprocess_launcher_spawn(
+		launcher, error, script, json_get_text(job->arguments, "staging", ""), agent, NULL);
 }
 
 static void
@@ -308,8 +307,8 @@ job_build_run(struct job *job)
 	g_subprocess_wait_async(build->process, NULL, job_build_on_exit, build);
 	job_build_read(build, g_subprocess_get_stdout_pipe(build->process));
 	job_build_read(build, g_subprocess_get_stderr_pipe(build->process));
-	build->cancelled_id = g_cancellable_connect(
-		job->cancellable, G_CALLBACK(job_build_on_cancel), build, NULL);
+	build->cancelled_id = g_cancellable_connect(job->cancellable,
+						    G_CALLBACK(job_build_on_cancel), build, NULL);
 }
 
 const struct job_ops job_build_ops = {

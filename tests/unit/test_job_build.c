@@ -102,8 +102,8 @@ test_run_worker(const char *folder, const char *more, gboolean cancel)
 	pid_t pid;
 
 	assert_int_equal(io_socketpair(SOCK_SEQPACKET, ends), 0);
-	assert_int_equal(
-		setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+			 0);
 	pid = test_start_worker(ends[1]);
 	close(ends[1]);
 	test_send_start(ends[0], folder, more);
