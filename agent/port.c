@@ -119,7 +119,8 @@ port_find_resync(const uint8_t *data, size_t size)
 			continue;
 		if (length > size - i - FRAME_HEAD_BYTES)
 			continue;
-		if (text[0] == '{' && text[length - 1] == '}' &&
+		/* With a zero byte it would be no frame, and looked at for ever. */
+		if (text[0] == '{' && text[length - 1] == '}' && !memchr(text, '\0', length) &&
 		    memmem(text, length, verb, sizeof(verb) - 1))
 			found = (ssize_t)i;
 	}
