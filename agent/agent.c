@@ -37,7 +37,7 @@ agent_init(struct agent *agent)
 	*agent = (struct agent){ .state = AGENT_STATE_FRESH };
 	port_init(&agent->port);
 	task_init(&agent->task);
-	session_init(&agent->session);
+	guest_session_init(&agent->session);
 	xwatch_init(&agent->xwatch);
 }
 
@@ -45,7 +45,7 @@ void
 agent_done(struct agent *agent)
 {
 	task_done(&agent->task);
-	session_done(&agent->session);
+	guest_session_done(&agent->session);
 	xwatch_done(&agent->xwatch);
 	port_done(&agent->port);
 }

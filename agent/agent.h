@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "agent/port.h"
-#include "agent/session.h"
+#include "agent/guest_session.h"
 #include "agent/task.h"
 #include "agent/xwatch.h"
 
@@ -42,7 +42,7 @@ struct agent {
 	int64_t generation; /* of the last request; events carry it */
 	struct port port;
 	struct task task; /* the one request that takes longer */
-	struct session session;
+	struct guest_session session;
 	struct xwatch xwatch;
 };
 

@@ -22,7 +22,7 @@
 #include "base/proto_agent.h"
 #include "config.h"
 
-#define PORT_PATH "/dev/virtio-ports/" AGENT_PORT_NAME
+#define PORT_PATH  "/dev/virtio-ports/" AGENT_PORT_NAME
 #define EXIT_USAGE 2
 
 static void
@@ -47,7 +47,7 @@ main_handle_command(struct agent *agent)
 static int
 main_handle_session(struct agent *agent)
 {
-	session_handle_end(agent);
+	guest_session_handle_end(agent);
 	return 0;
 }
 

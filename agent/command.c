@@ -19,7 +19,7 @@
 /* carrel-x.service of the recipes keeps the X server's cookie there; only root reads it. */
 static const char *const command_environment[] = {
 	"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "DISPLAY=:0",
-	"XAUTHORITY=/run/carrel-x/auth", NULL,
+	"XAUTHORITY=/run/carrel-x/auth",      NULL,
 };
 
 void

@@ -31,11 +31,11 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define HOSTS_MAX_BYTES (64 * 1024)
-#define MACHINE_ID_BYTES 16
-#define KEYS_TIMEOUT_MS 60000
+#define HOSTS_MAX_BYTES	   (64 * 1024)
+#define MACHINE_ID_BYTES   16
+#define KEYS_TIMEOUT_MS	   60000
 #define RESTART_TIMEOUT_MS 30000
-#define SSHD "/usr/sbin/sshd"
+#define SSHD		   "/usr/sbin/sshd"
 
 static int
 identity_hex_digit(char c)
@@ -93,7 +93,8 @@ identity_hostname_ok(const char *text)
 		return false;
 	for (size_t i = 0; i < length; i++) {
 		bool edge = i == 0 || i + 1 == length || text[i - 1] == '.' || text[i + 1] == '.';
-		bool word = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9');
+		bool word =
+			(text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9');
 
 		if (!word && (edge || (text[i] != '-' && text[i] != '.')))
 			return false;
@@ -112,7 +113,8 @@ identity_check_request(const json_t *body, struct json_problem *ret_problem)
 		bad = "'seed' must be 128 hex digits";
 	else if (!identity_hostname_ok(json_get_text(body, "hostname", "")))
 		bad = "'hostname' must be a name of letters, digits and inner '-'";
-	else if (!identity_parse_hex(json_get_text(body, "machine_id", ""), bytes, MACHINE_ID_BYTES))
+	else if (!identity_parse_hex(json_get_text(body, "machine_id", ""), bytes,
+				     MACHINE_ID_BYTES))
 		bad = "'machine_id' must be 32 hex digits";
 	else if (mac[0] != '\0' && !identity_parse_mac(mac, bytes))
 		bad = "'mac' must be a station's address such as 52:54:00:12:34:56";
@@ -218,7 +220,8 @@ identity_write_hosts(const char *hostname)
 
 	if (error < 0 && error != -ENOENT)
 		return error;
-	error = identity_make_hosts(old_text ? old_text : "127.0.0.1\tlocalhost\n", hostname, &text);
+	error = identity_make_hosts(old_text ? old_text : "127.0.0.1\tlocalhost\n", hostname,
+				    &text);
 	return error < 0 ? error : identity_write_file("/etc/hosts", text, 0644);
 }
 

@@ -7,8 +7,8 @@
 
 #include "base/json.h"
 
-#define NOTES_FOLDER "/run/carrel/notes"
-#define NOTES_MAX 8
+#define NOTES_FOLDER	"/run/carrel/notes"
+#define NOTES_MAX	8
 #define NOTES_MAX_BYTES 256
 
 /* Makes the folder, in which every user of the guest may write files of their own. 0 or a negative errno. */

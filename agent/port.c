@@ -28,10 +28,10 @@
 #include "base/io.h"
 #include "base/proto_agent.h"
 
-#define READ_BYTES 4096
-#define RESYNC_MIN_BYTES 32
-#define RESYNC_MAX_BYTES 1024
-#define COMPLAINTS_BURST 5
+#define READ_BYTES	    4096
+#define RESYNC_MIN_BYTES    32
+#define RESYNC_MAX_BYTES    1024
+#define COMPLAINTS_BURST    5
 #define COMPLAINTS_EVERY_MS 10000
 
 void
@@ -119,7 +119,8 @@ port_find_resync(const uint8_t *data, size_t size)
 			continue;
 		if (length > size - i - FRAME_HEAD_BYTES)
 			continue;
-		if (text[0] == '{' && text[length - 1] == '}' &&
+		/* With a zero byte it would be no frame, and looked at for ever. */
+		if (text[0] == '{' && text[length - 1] == '}' && !memchr(text, '\0', length) &&
 		    memmem(text, length, verb, sizeof(verb) - 1))
 			found = (ssize_t)i;
 	}

@@ -13,10 +13,10 @@
 
 #include "agent/agent.h"
 
-#define XRANDR "/usr/bin/xrandr"
+#define XRANDR		  "/usr/bin/xrandr"
 #define XRANDR_TIMEOUT_MS 10000
-#define BLANKING 160
-#define MODE_NAME_SIZE 32
+#define BLANKING	  160
+#define MODE_NAME_SIZE	  32
 
 bool
 screen_parse_query(const char *text, int *ret_width, int *ret_height,
@@ -85,8 +85,9 @@ screen_run_newmode(struct agent *agent, struct task *task)
 	int height = (int)json_get_integer(task->request, "height", 0);
 	char name[MODE_NAME_SIZE];
 	char number[9][16];
-	const char *argv[] = { XRANDR,	  "--newmode", name,	  number[0], number[1], number[2], number[3],
-			       number[4], number[5],   number[6], number[7], number[8], NULL };
+	const char *argv[] = { XRANDR,	  "--newmode", name,	  number[0], number[1],
+			       number[2], number[3],   number[4], number[5], number[6],
+			       number[7], number[8],   NULL };
 	int horizontal[] = { width, width + 48, width + 80, width + BLANKING };
 	int vertical[] = { height, height + 3, height + 8, height + 30 };
 	double clock_mhz = (width + BLANKING) * (height + 30) * 60.0 / 1e6;

@@ -9,8 +9,8 @@
 
 #include "agent/task.h"
 
-#define SCREEN_MIN 320
-#define SCREEN_MAX 8192
+#define SCREEN_MIN	   320
+#define SCREEN_MAX	   8192
 #define SCREEN_OUTPUT_SIZE 32
 
 extern const struct task_kind screen_task_kind;

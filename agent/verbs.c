@@ -25,14 +25,14 @@
 #include "base/proto_agent.h"
 #include "config.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define BIT(state) (1u << (state))
-#define ANY_STATE (BIT(AGENT_STATE_COUNT) - 1)
-#define TIME_MAX_US INT64_C(7258118400000000) /* the year 2200 */
-#define UID_MIN 1000
-#define UID_MAX 0x7ffffffe
-#define GROUPS_MAX 64
-#define OS_RELEASE_MAX 16384
+#define COUNT(array)	    (sizeof(array) / sizeof((array)[0]))
+#define BIT(state)	    (1u << (state))
+#define ANY_STATE	    (BIT(AGENT_STATE_COUNT) - 1)
+#define TIME_MAX_US	    INT64_C(7258118400000000) /* the year 2200 */
+#define UID_MIN		    1000
+#define UID_MAX		    0x7ffffffe
+#define GROUPS_MAX	    64
+#define OS_RELEASE_MAX	    16384
 #define SHUTDOWN_TIMEOUT_MS 20000
 
 struct verb {
@@ -250,9 +250,9 @@ static const struct verb verb_table[] = {
 	  BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),
 	  identity_check_request, verbs_handle_task, &identity_task_kind },
 	{ AGENT_VERB_LOGIN, login_fields, COUNT(login_fields), BIT(AGENT_STATE_IDENTIFIED),
-	  session_check_request, verbs_handle_task, &session_login_kind },
+	  guest_session_check_request, verbs_handle_task, &guest_session_login_kind },
 	{ AGENT_VERB_LOGOFF, NULL, 0, BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),
-	  NULL, verbs_handle_task, &session_logoff_kind },
+	  NULL, verbs_handle_task, &guest_session_logoff_kind },
 	{ AGENT_VERB_SCREEN, screen_fields, COUNT(screen_fields),
 	  BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION), NULL,
 	  verbs_handle_task, &screen_task_kind },

@@ -21,11 +21,11 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define SAMPLE_NS 250000000L
-#define QUIET_SAMPLES 4
-#define AFTER_SAMPLES 40 /* ten seconds */
+#define SAMPLE_NS      250000000L
+#define QUIET_SAMPLES  4
+#define AFTER_SAMPLES  40 /* ten seconds */
 #define STAT_MAX_BYTES (256 * 1024)
-#define X_SOCKET "/tmp/.X11-unix/X0"
+#define X_SOCKET       "/tmp/.X11-unix/X0"
 
 void
 xwatch_init(struct xwatch *xwatch)

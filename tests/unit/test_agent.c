@@ -112,9 +112,8 @@ test_agent__program_talks_and_ends_with_its_socket(void **state)
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/port", folder);
 	assert_int_equal(io_unix_listen(path, SOCK_STREAM, 0600, &listening), 0);
-	assert_int_equal(setsockopt(listening, SOL_SOCKET, SO_RCVTIMEO, &patience,
-				    sizeof(patience)),
-			 0);
+	assert_int_equal(
+		setsockopt(listening, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
 	pid = test_start_agent(path);
 	fd = accept(listening, NULL, NULL);
 	assert_true(fd >= 0);
@@ -124,9 +123,11 @@ test_agent__program_talks_and_ends_with_its_socket(void **state)
 	test_send(fd, "{\"v\":1,\"id\":2,\"verb\":\"dance\"}");
 	test_expect(fd, "dance", "unsupported");
 	assert_int_equal(io_write_full(fd, "\xff\xff\xff\xffnonsense", 12), 0);
-	test_send(fd, "{\"v\":1,\"id\":3,\"verb\":\"resync\",\"body\":{\"nonce\":\"after-the-fork\"}}");
+	test_send(fd,
+		  "{\"v\":1,\"id\":3,\"verb\":\"resync\",\"body\":{\"nonce\":\"after-the-fork\"}}");
 	test_expect(fd, "resync", "after-the-fork");
-	test_send(fd, "{\"v\":1,\"id\":4,\"verb\":\"login\",\"body\":{\"user\":\"ada\",\"uid\":1500}}");
+	test_send(fd,
+		  "{\"v\":1,\"id\":4,\"verb\":\"login\",\"body\":{\"user\":\"ada\",\"uid\":1500}}");
 	test_expect(fd, "login", "not possible while fresh");
 	close(fd);
 	assert_int_equal(waitpid(pid, &status, 0), pid);

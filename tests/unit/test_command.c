@@ -58,8 +58,8 @@ test_command__result_table(void **state)
 static void
 test_command__output_is_cut_and_drained(void **state)
 {
-	static const char *const argv[] = { "/bin/sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x",
-					    NULL };
+	static const char *const argv[] = { "/bin/sh", "-c",
+					    "head -c 1000000 /dev/zero | tr '\\0' x", NULL };
 	struct command command;
 
 	(void)state;

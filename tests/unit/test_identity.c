@@ -19,11 +19,16 @@ test_identity__mac_table(void **state)
 		const char *text;
 		bool good;
 	} rows[] = {
-		{ "52:54:00:12:34:56", true },	{ "fe:FF:00:12:34:aB", true },
-		{ "", false },			{ "00:00:00:00:00:00", false },
-		{ "01:00:5e:00:00:01", false }, { "ff:ff:ff:ff:ff:ff", false },
-		{ "52-54-00-12-34-56", false }, { "52:54:00:12:34:5", false },
-		{ "52:54:00:12:34:56:", false }, { "52:54:00:12:34:5g", false },
+		{ "52:54:00:12:34:56", true },
+		{ "fe:FF:00:12:34:aB", true },
+		{ "", false },
+		{ "00:00:00:00:00:00", false },
+		{ "01:00:5e:00:00:01", false },
+		{ "ff:ff:ff:ff:ff:ff", false },
+		{ "52-54-00-12-34-56", false },
+		{ "52:54:00:12:34:5", false },
+		{ "52:54:00:12:34:56:", false },
+		{ "52:54:00:12:34:5g", false },
 		{ "5254:00:12:34:056", false },
 	};
 	uint8_t mac[6];
@@ -53,10 +58,21 @@ static void
 test_identity__hostname_table(void **state)
 {
 	static const char *const good[] = { "d", "d-abc", "desk-7.lab", "0x" };
-	static const char *const bad[] = { "",	   "-a",  "a-",	  "a..b", ".a", "a.",
-					   "A",	   "a b", "a\nb", "a/b",  "a.-b",
-					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-					   "aaaaaaaa" };
+	static const char *const bad[] = {
+		"",
+		"-a",
+		"a-",
+		"a..b",
+		".a",
+		"a.",
+		"A",
+		"a b",
+		"a\nb",
+		"a/b",
+		"a.-b",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaaaa"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

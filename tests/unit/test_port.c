@@ -17,7 +17,7 @@
 #include "base/io.h"
 
 #define RESYNC "{\"v\":1,\"id\":9,\"verb\":\"resync\",\"body\":{\"nonce\":\"0123456789\"}}"
-#define HELLO "{\"v\":1,\"id\":1,\"verb\":\"hello\"}"
+#define HELLO  "{\"v\":1,\"id\":1,\"verb\":\"hello\"}"
 
 struct seen {
 	int frames;
@@ -84,12 +84,12 @@ test_port__resync_ends_any_nonsense(void **state)
 		const char *bytes;
 		size_t size;
 	} before[] = {
-		{ "\x00\x00\x00\x00", 4 },			/* an empty frame */
-		{ "\xff\xff\xff\xff", 4 },			/* 4 GiB */
-		{ "\x00\x10\x00\x00{\"v\":1,\"id\":", 14 },	/* half a frame, as a fork may leave */
-		{ "\x20\x00\x00", 3 },				/* not even a head */
-		{ "GET / HTTP/1.0\r\n\r\n", 18 },		/* another protocol */
-		{ "{\"verb\":\"resync\"}", 17 },		/* no head */
+		{ "\x00\x00\x00\x00", 4 },		    /* an empty frame */
+		{ "\xff\xff\xff\xff", 4 },		    /* 4 GiB */
+		{ "\x00\x10\x00\x00{\"v\":1,\"id\":", 14 }, /* half a frame, as a fork may leave */
+		{ "\x20\x00\x00", 3 },			    /* not even a head */
+		{ "GET / HTTP/1.0\r\n\r\n", 18 },	    /* another protocol */
+		{ "{\"verb\":\"resync\"}", 17 },	    /* no head */
 		{ "\x40\x00\x00\x00{\"verb\":\"resync\"", 20 }, /* half a resync */
 	};
 	uint8_t data[1024];

@@ -58,8 +58,9 @@ test_teardown(void **state)
 	return 0;
 }
 
-#define FRAME(verb, body) "{\"v\":1,\"id\":7,\"verb\":\"" verb "\",\"generation\":3,\"body\":" body "}"
-#define SEED16 "0123456789abcdef"
+#define FRAME(verb, body) \
+	"{\"v\":1,\"id\":7,\"verb\":\"" verb "\",\"generation\":3,\"body\":" body "}"
+#define SEED16	"0123456789abcdef"
 #define SEED128 SEED16 SEED16 SEED16 SEED16 SEED16 SEED16 SEED16 SEED16
 
 static void
@@ -158,7 +159,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_verbs__errors_table, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(test_verbs__errors_table, test_setup,
+						test_teardown),
 		cmocka_unit_test_setup_teardown(test_verbs__nonsense_is_not_answered, test_setup,
 						test_teardown),
 		cmocka_unit_test_setup_teardown(test_verbs__hello_and_resync_answer, test_setup,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_session.c - which log-ins the agent takes, and the name of their unit
+ * test_guest_session.c - which log-ins the agent takes, and the name of their unit
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/session.h"
+#include "agent/guest_session.h"
 
 static void
-test_session__unit_is_escaped(void **state)
+test_guest_session__unit_is_escaped(void **state)
 {
 	static const struct {
 		const char *user;
@@ -23,14 +23,14 @@ test_session__unit_is_escaped(void **state)
 		{ "a-b", "carrel-session@a\\x2db.service" },
 		{ "x.y_z", "carrel-session@x.y_z.service" },
 	};
-	char unit[SESSION_UNIT_SIZE];
+	char unit[GUEST_SESSION_UNIT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		session_make_unit(rows[i].user, unit);
+		guest_session_make_unit(rows[i].user, unit);
 		assert_string_equal(unit, rows[i].unit);
 	}
-	session_make_unit("a-------------------------------", unit);
+	guest_session_make_unit("a-------------------------------", unit);
 	assert_string_equal(unit + strlen(unit) - 8, ".service");
 }
 
@@ -42,13 +42,13 @@ test_check(const char *text)
 	int result;
 
 	assert_non_null(body);
-	result = session_check_request(body, &problem);
+	result = guest_session_check_request(body, &problem);
 	json_decref(body);
 	return result;
 }
 
 static void
-test_session__request_table(void **state)
+test_guest_session__request_table(void **state)
 {
 	static const struct {
 		const char *more;
@@ -86,8 +86,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_session__unit_is_escaped),
-		cmocka_unit_test(test_session__request_table),
+		cmocka_unit_test(test_guest_session__unit_is_escaped),
+		cmocka_unit_test(test_guest_session__request_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * session.c - a user's session in the guest (carrel-agent, in the guest)
+ * guest_session.c - a user's session in the guest (carrel-agent, in the guest)
  *
  * How it works: login is a task: make the account (no password, so nothing but the agent lets anybody in), set the
  * keyboard, locale and time zone of the client, start the recipe's unit carrel-session@USER.service, which counts as
- * started when it is usable, and learn its main process. That process is watched by a pidfd: session_handle_end()
+ * started when it is usable, and learn its main process. That process is watched by a pidfd: guest_session_handle_end()
  * sends the event "logoff" when it ends, whoever ended it. logoff stops the unit and waits for that same end.
  */
-#include "agent/session.h"
+#include "agent/guest_session.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -24,13 +24,13 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define ACCOUNT_TIMEOUT_MS 20000
+#define ACCOUNT_TIMEOUT_MS  20000
 #define KEYBOARD_TIMEOUT_MS 10000
-#define START_TIMEOUT_MS 90000
-#define STOP_TIMEOUT_MS 30000
-#define UID_NOBODY 65534
-#define GROUPS_SIZE (64 * NAME_USER_SIZE)
-#define ZONES "/usr/share/zoneinfo/"
+#define START_TIMEOUT_MS    90000
+#define STOP_TIMEOUT_MS	    30000
+#define UID_NOBODY	    65534
+#define GROUPS_SIZE	    (64 * NAME_USER_SIZE)
+#define ZONES		    "/usr/share/zoneinfo/"
 
 static const struct json_field keyboard_fields[] = {
 	{ "layout", JSON_KIND_STRING, 0, 1, 32 },
@@ -38,33 +38,33 @@ static const struct json_field keyboard_fields[] = {
 };
 
 void
-session_init(struct session *session)
+guest_session_init(struct guest_session *session)
 {
-	*session = (struct session){ .pidfd = -1 };
+	*session = (struct guest_session){ .pidfd = -1 };
 }
 
 void
-session_done(struct session *session)
+guest_session_done(struct guest_session *session)
 {
 	if (session->pidfd >= 0)
 		close(session->pidfd);
-	session_init(session);
+	guest_session_init(session);
 }
 
 void
-session_make_unit(const char *user, char ret_unit[SESSION_UNIT_SIZE])
+guest_session_make_unit(const char *user, char ret_unit[GUEST_SESSION_UNIT_SIZE])
 {
-	int size = snprintf(ret_unit, SESSION_UNIT_SIZE, "carrel-session@");
+	int size = snprintf(ret_unit, GUEST_SESSION_UNIT_SIZE, "carrel-session@");
 
-	for (const char *at = user; *at != '\0' && size < SESSION_UNIT_SIZE - 16; at++)
+	for (const char *at = user; *at != '\0' && size < GUEST_SESSION_UNIT_SIZE - 16; at++)
 		size += *at == '-' ? snprintf(ret_unit + size, 5, "\\x2d")
 				   : snprintf(ret_unit + size, 2, "%c", *at);
-	snprintf(ret_unit + size, SESSION_UNIT_SIZE - (size_t)size, ".service");
+	snprintf(ret_unit + size, GUEST_SESSION_UNIT_SIZE - (size_t)size, ".service");
 }
 
 /* All of the text is of letters, digits and "more". */
 static bool
-session_word_ok(const char *text, const char *more)
+guest_session_word_ok(const char *text, const char *more)
 {
 	for (; *text != '\0'; text++) {
 		char lower = (char)(*text | 0x20);
@@ -77,14 +77,14 @@ session_word_ok(const char *text, const char *more)
 }
 
 bool
-session_timezone_ok(const char *text)
+guest_session_timezone_ok(const char *text)
 {
-	return text[0] != '\0' && text[0] != '/' && session_word_ok(text, "_+-/") &&
+	return text[0] != '\0' && text[0] != '/' && guest_session_word_ok(text, "_+-/") &&
 	       !strstr(text, "//") && text[strlen(text) - 1] != '/';
 }
 
 static const char *
-session_check_groups(const json_t *groups)
+guest_session_check_groups(const json_t *groups)
 {
 	for (size_t i = 0; i < json_array_size(groups); i++)
 		if (!name_user_valid(json_string_value(json_array_get(groups, i))))
@@ -93,7 +93,7 @@ session_check_groups(const json_t *groups)
 }
 
 static const char *
-session_check_texts(const json_t *body)
+guest_session_check_texts(const json_t *body)
 {
 	const json_t *keyboard = json_object_get(body, "keyboard");
 	int64_t uid = json_get_integer(body, "uid", 0);
@@ -102,18 +102,18 @@ session_check_texts(const json_t *body)
 		return "'user' is no user name";
 	if (uid == UID_NOBODY || uid == UID_NOBODY + 1)
 		return "'uid' is the uid of nobody";
-	if (!session_word_ok(json_get_text(keyboard, "layout", ""), "_,-") ||
-	    !session_word_ok(json_get_text(keyboard, "variant", ""), "_,-"))
+	if (!guest_session_word_ok(json_get_text(keyboard, "layout", ""), "_,-") ||
+	    !guest_session_word_ok(json_get_text(keyboard, "variant", ""), "_,-"))
 		return "'keyboard' has a layout or variant that is no xkb name";
-	if (!session_word_ok(json_get_text(body, "locale", ""), "_.@-"))
+	if (!guest_session_word_ok(json_get_text(body, "locale", ""), "_.@-"))
 		return "'locale' is no locale name";
-	if (!session_timezone_ok(json_get_text(body, "timezone", "UTC")))
+	if (!guest_session_timezone_ok(json_get_text(body, "timezone", "UTC")))
 		return "'timezone' is no time zone name";
-	return session_check_groups(json_object_get(body, "groups"));
+	return guest_session_check_groups(json_object_get(body, "groups"));
 }
 
 int
-session_check_request(const json_t *body, struct json_problem *ret_problem)
+guest_session_check_request(const json_t *body, struct json_problem *ret_problem)
 {
 	const json_t *keyboard = json_object_get(body, "keyboard");
 	const char *bad;
@@ -122,7 +122,7 @@ session_check_request(const json_t *body, struct json_problem *ret_problem)
 					  sizeof(keyboard_fields) / sizeof(keyboard_fields[0]),
 					  ret_problem) < 0)
 		return -EINVAL;
-	bad = session_check_texts(body);
+	bad = guest_session_check_texts(body);
 	if (!bad)
 		return 0;
 	snprintf(ret_problem->text, sizeof(ret_problem->text), "%s", bad);
@@ -131,7 +131,7 @@ session_check_request(const json_t *body, struct json_problem *ret_problem)
 
 /* Those of the policy's groups that this guest has, as "a,b,c". */
 static void
-session_join_groups(const json_t *groups, char ret_text[GROUPS_SIZE])
+guest_session_join_groups(const json_t *groups, char ret_text[GROUPS_SIZE])
 {
 	size_t size = 0;
 
@@ -149,7 +149,7 @@ session_join_groups(const json_t *groups, char ret_text[GROUPS_SIZE])
 }
 
 static int
-session_run_account(struct agent *agent, struct task *task)
+guest_session_run_account(struct agent *agent, struct task *task)
 {
 	const char *user = json_get_text(task->request, "user", "");
 	int64_t uid = json_get_integer(task->request, "uid", 0);
@@ -163,23 +163,33 @@ session_run_account(struct agent *agent, struct task *task)
 		return TASK_SKIPPED;
 	owner = known ? known : getpwuid((uid_t)uid);
 	if (owner)
-		return task_fail(task, -EEXIST,
-				 "this guest has an account '%s' with uid %u: give user '%s' another "
-				 "uid or remove that account from the template",
-				 owner->pw_name, owner->pw_uid, user);
+		return task_fail(
+			task, -EEXIST,
+			"this guest has an account '%s' with uid %u: give user '%s' another "
+			"uid or remove that account from the template",
+			owner->pw_name, owner->pw_uid, user);
 	snprintf(uid_text, sizeof(uid_text), "%lld", (long long)uid);
-	session_join_groups(json_object_get(task->request, "groups"), groups);
+	guest_session_join_groups(json_object_get(task->request, "groups"), groups);
 	{
-		const char *const argv[] = { "/usr/sbin/useradd", "--create-home", "--user-group",
-					     "--shell", "/bin/bash", "--uid", uid_text,
-					     "--groups", groups, "--", user, NULL };
+		const char *const argv[] = { "/usr/sbin/useradd",
+					     "--create-home",
+					     "--user-group",
+					     "--shell",
+					     "/bin/bash",
+					     "--uid",
+					     uid_text,
+					     "--groups",
+					     groups,
+					     "--",
+					     user,
+					     NULL };
 
 		return task_command(task, argv, ACCOUNT_TIMEOUT_MS);
 	}
 }
 
 static int
-session_run_timezone(struct agent *agent, struct task *task)
+guest_session_run_timezone(struct agent *agent, struct task *task)
 {
 	const char *zone = json_get_text(task->request, "timezone", NULL);
 	char target[PATH_MAX];
@@ -203,7 +213,7 @@ session_run_timezone(struct agent *agent, struct task *task)
 
 /* carrel-session@.service reads the file as its environment. */
 static int
-session_run_locale(struct agent *agent, struct task *task)
+guest_session_run_locale(struct agent *agent, struct task *task)
 {
 	const char *name = json_get_text(task->request, "locale", NULL);
 	locale_t found;
@@ -228,7 +238,7 @@ session_run_locale(struct agent *agent, struct task *task)
 }
 
 static int
-session_run_keyboard(struct agent *agent, struct task *task)
+guest_session_run_keyboard(struct agent *agent, struct task *task)
 {
 	const json_t *keyboard = json_object_get(task->request, "keyboard");
 	const char *const argv[] = { "/usr/bin/setxkbmap",
@@ -245,7 +255,7 @@ session_run_keyboard(struct agent *agent, struct task *task)
 }
 
 static int
-session_run_start(struct agent *agent, struct task *task)
+guest_session_run_start(struct agent *agent, struct task *task)
 {
 	const char *const argv[] = { "/usr/bin/systemctl", "start", agent->session.unit, NULL };
 
@@ -253,7 +263,7 @@ session_run_start(struct agent *agent, struct task *task)
 }
 
 static int
-session_run_show(struct agent *agent, struct task *task)
+guest_session_run_show(struct agent *agent, struct task *task)
 {
 	const char *const argv[] = { "/usr/bin/systemctl", "show", "--property=MainPID", "--value",
 				     agent->session.unit,  NULL };
@@ -262,7 +272,7 @@ session_run_show(struct agent *agent, struct task *task)
 }
 
 static int
-session_finish_show(struct agent *agent, struct task *task)
+guest_session_finish_show(struct agent *agent, struct task *task)
 {
 	long pid = strtol(task->command.output, NULL, 10);
 	int error = pid > 1 ? io_pidfd_open((pid_t)pid, &agent->session.pidfd) : -ESRCH;
@@ -274,10 +284,10 @@ session_finish_show(struct agent *agent, struct task *task)
 }
 
 static void
-session_login_ended(struct agent *agent, struct task *task, int status)
+guest_session_login_ended(struct agent *agent, struct task *task, int status)
 {
 	if (status < 0) {
-		session_done(&agent->session);
+		guest_session_done(&agent->session);
 		agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 		return;
 	}
@@ -286,19 +296,19 @@ session_login_ended(struct agent *agent, struct task *task, int status)
 }
 
 static int
-session_run_prepare(struct agent *agent, struct task *task)
+guest_session_run_prepare(struct agent *agent, struct task *task)
 {
-	struct session *session = &agent->session;
+	struct guest_session *session = &agent->session;
 
-	session_done(session);
+	guest_session_done(session);
 	snprintf(session->user, sizeof(session->user), "%s",
 		 json_get_text(task->request, "user", ""));
-	session_make_unit(session->user, session->unit);
+	guest_session_make_unit(session->user, session->unit);
 	return agent_set_state(agent, AGENT_STATE_LOGGING_IN) < 0 ? -EPERM : TASK_SKIPPED;
 }
 
 static int
-session_run_stop(struct agent *agent, struct task *task)
+guest_session_run_stop(struct agent *agent, struct task *task)
 {
 	const char *const argv[] = { "/usr/bin/systemctl", "stop", agent->session.unit, NULL };
 
@@ -311,11 +321,11 @@ session_run_stop(struct agent *agent, struct task *task)
 }
 
 static void
-session_logoff_ended(struct agent *agent, struct task *task, int status)
+guest_session_logoff_ended(struct agent *agent, struct task *task, int status)
 {
 	(void)task;
 	if (status == 0) {
-		session_handle_end(agent);
+		guest_session_handle_end(agent);
 	} else if (agent->state == AGENT_STATE_LOGGING_OFF) {
 		agent->session.asked = false;
 		agent_set_state(agent, AGENT_STATE_IN_SESSION);
@@ -323,9 +333,9 @@ session_logoff_ended(struct agent *agent, struct task *task, int status)
 }
 
 void
-session_handle_end(struct agent *agent)
+guest_session_handle_end(struct agent *agent)
 {
-	struct session *session = &agent->session;
+	struct guest_session *session = &agent->session;
 	json_t *body;
 
 	if (session->pidfd < 0)
@@ -335,33 +345,33 @@ session_handle_end(struct agent *agent)
 	body = json_pack("{s:s, s:s}", "user", session->user, "reason",
 			 session->asked ? "asked" : "ended");
 	verbs_send_event(agent, "logoff", body);
-	session_done(session);
+	guest_session_done(session);
 	agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 	xwatch_begin(&agent->xwatch);
 }
 
 static const struct task_step login_steps[] = {
-	{ "prepare", session_run_prepare, NULL, false },
-	{ "account", session_run_account, NULL, false },
-	{ "timezone", session_run_timezone, NULL, false },
-	{ "locale", session_run_locale, NULL, false },
-	{ "keyboard", session_run_keyboard, NULL, false },
-	{ "start", session_run_start, NULL, false },
-	{ "show", session_run_show, session_finish_show, false },
+	{ "prepare", guest_session_run_prepare, NULL, false },
+	{ "account", guest_session_run_account, NULL, false },
+	{ "timezone", guest_session_run_timezone, NULL, false },
+	{ "locale", guest_session_run_locale, NULL, false },
+	{ "keyboard", guest_session_run_keyboard, NULL, false },
+	{ "start", guest_session_run_start, NULL, false },
+	{ "show", guest_session_run_show, guest_session_finish_show, false },
 };
 
-const struct task_kind session_login_kind = {
+const struct task_kind guest_session_login_kind = {
 	.steps = login_steps,
 	.n_steps = sizeof(login_steps) / sizeof(login_steps[0]),
-	.ended = session_login_ended,
+	.ended = guest_session_login_ended,
 };
 
 static const struct task_step logoff_steps[] = {
-	{ "stop", session_run_stop, NULL, false },
+	{ "stop", guest_session_run_stop, NULL, false },
 };
 
-const struct task_kind session_logoff_kind = {
+const struct task_kind guest_session_logoff_kind = {
 	.steps = logoff_steps,
 	.n_steps = sizeof(logoff_steps) / sizeof(logoff_steps[0]),
-	.ended = session_logoff_ended,
+	.ended = guest_session_logoff_ended,
 };
