@@ -73,8 +73,11 @@ page_pools_update(struct page_pools *page)
 	else
 		card_set_subtitle(&page->card, greeting);
 	first = gtk_list_box_get_row_at_index(GTK_LIST_BOX(page->list), 0);
-	if (first)
-		gtk_widget_grab_focus(GTK_WIDGET(first));
+	if (!first)
+		return;
+	/* Focus alone gives the list no cursor, and without one Return does nothing. */
+	gtk_widget_grab_focus(GTK_WIDGET(first));
+	g_signal_emit_by_name(page->list, "move-cursor", GTK_MOVEMENT_BUFFER_ENDS, -1);
 }
 
 struct page_pools *
