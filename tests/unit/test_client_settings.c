@@ -33,8 +33,9 @@ test_client_settings__reads_first_layout(void **state)
 		g_autofree char *layout = NULL;
 		g_autofree char *variant = NULL;
 
-		assert_int_equal(client_settings_parse_xkb(cases[i].data, cases[i].size, &layout, &variant),
-				 cases[i].layout != NULL);
+		assert_int_equal(
+			client_settings_parse_xkb(cases[i].data, cases[i].size, &layout, &variant),
+			cases[i].layout != NULL);
 		if (!cases[i].layout)
 			continue;
 		assert_string_equal(layout, cases[i].layout);

@@ -12,13 +12,14 @@
 
 #include "viewer/connection_file.h"
 
-#define GOOD "[virt-viewer]\ntype=spice\nhost=abc\ntls-port=61000\nca=PEM\\nMORE\nhost-subject=CN=d\n"
+#define GOOD \
+	"[virt-viewer]\ntype=spice\nhost=abc\ntls-port=61000\nca=PEM\\nMORE\nhost-subject=CN=d\n"
 
 static void
 test_connection_file__takes_ports_as_numbers_or_text(void **state)
 {
-	json_t *object = json_pack("{s:s, s:i, s:s, s:s, s:s}", "host", "abc", "tls-port", 61000, "ca", "PEM",
-				   "host-subject", "CN=d", "password", "p");
+	json_t *object = json_pack("{s:s, s:i, s:s, s:s, s:s}", "host", "abc", "tls-port", 61000,
+				   "ca", "PEM", "host-subject", "CN=d", "password", "p");
 	struct connection_file *file = connection_file_from_json(object, NULL);
 
 	assert_non_null(file);

@@ -13,7 +13,9 @@
 static void
 test_up_child__doubles_the_pause_up_to_its_limit(void **state)
 {
-	static const guint wanted_ms[] = { 100, 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000 };
+	static const guint wanted_ms[] = {
+		100, 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000
+	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(wanted_ms); i++)
 		assert_int_equal(up_child_backoff_ms(i), wanted_ms[i]);
