@@ -56,7 +56,8 @@ const char *cli_get_broker(const struct cli *cli); /* after a request */
  * One request. An exit code; on OK ret_body (may be NULL) is the caller's reference or NULL. On failure one line has
  * been printed. Takes over "body".
  */
-int cli_request(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret_body);
+int cli_request(struct cli *cli, const char *method, const char *path, json_t *body,
+		json_t **ret_body);
 
 /* Without the token, to the broker named by --broker or remembered: for log-in. */
 int cli_request_login(struct cli *cli, const char *path, json_t *body, json_t **ret_body);

@@ -69,11 +69,13 @@ cli_print_list(struct cli *cli, json_t *list, const char *const *columns)
 	}
 	for (; columns[2 * n] && n < MAX_COLUMNS; n++) {
 		widths[n] = cli_measure(list, columns[2 * n], columns[2 * n + 1]);
-		printf("%-*s%s", (int)widths[n], columns[2 * n + 1], columns[2 * n + 2] ? "  " : "\n");
+		printf("%-*s%s", (int)widths[n], columns[2 * n + 1],
+		       columns[2 * n + 2] ? "  " : "\n");
 	}
 	json_array_foreach(list, index, row)
 		for (gsize i = 0; i < n; i++) {
-			g_autofree char *text = cli_format_value(json_object_get(row, columns[2 * i]));
+			g_autofree char *text =
+				cli_format_value(json_object_get(row, columns[2 * i]));
 
 			printf("%-*s%s", (int)widths[i], text, i + 1 < n ? "  " : "\n");
 		}
@@ -100,11 +102,12 @@ static void
 cli_print_progress(const json_t *job, gboolean terminal, char **last)
 {
 	gint64 left = json_get_integer(job, "seconds_left", 0);
-	g_autofree char *time_left = left > 0 ? g_strdup_printf(", %d:%02d left", (int)(left / 60), (int)(left % 60))
-					      : g_strdup("");
-	g_autofree char *line = g_strdup_printf("%s: %s %d%%%s", json_get_text(job, "state", ""),
-						json_get_text(job, "step", ""),
-						(int)json_get_integer(job, "percent", 0), time_left);
+	g_autofree char *time_left =
+		left > 0 ? g_strdup_printf(", %d:%02d left", (int)(left / 60), (int)(left % 60))
+			 : g_strdup("");
+	g_autofree char *line = g_strdup_printf(
+		"%s: %s %d%%%s", json_get_text(job, "state", ""), json_get_text(job, "step", ""),
+		(int)json_get_integer(job, "percent", 0), time_left);
 
 	if (g_strcmp0(line, *last) == 0)
 		return;
@@ -142,7 +145,8 @@ cli_end_job(struct cli *cli, const json_t *job)
 		cli_print_object(cli, job);
 	if (g_str_equal(state, "done"))
 		return CLI_EXIT_OK;
-	return cli_fail(CLI_EXIT_FAILED, "job %s: %s", state, json_get_text(job, "error", "no reason was given"));
+	return cli_fail(CLI_EXIT_FAILED, "job %s: %s", state,
+			json_get_text(job, "error", "no reason was given"));
 }
 
 int

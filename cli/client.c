@@ -63,7 +63,8 @@ cli_token_save(const char *broker, const char *token, GError **error)
 	gboolean done;
 
 	g_mkdir_with_parents(folder, 0700);
-	done = g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+	done = g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
+					error);
 	explicit_bzero(text, strlen(text));
 	return done;
 }
@@ -136,7 +137,8 @@ cli_connect_tls(struct cli *cli, const char *broker, const char *token)
 static gboolean
 cli_connect(struct cli *cli)
 {
-	const char *run = cli->options->run_folder ? cli->options->run_folder : g_getenv("CARREL_RUN_DIR");
+	const char *run =
+		cli->options->run_folder ? cli->options->run_folder : g_getenv("CARREL_RUN_DIR");
 	g_autofree char *broker = NULL;
 	g_autofree char *token = NULL;
 	g_autofree char *socket = NULL;
@@ -146,7 +148,8 @@ cli_connect(struct cli *cli)
 		return TRUE;
 	known = !run && cli_token_load(&broker, &token);
 	if (!run && (cli->options->broker || known))
-		return cli_connect_tls(cli, cli->options->broker ? cli->options->broker : broker, token);
+		return cli_connect_tls(cli, cli->options->broker ? cli->options->broker : broker,
+				       token);
 	if (!run && geteuid() != 0)
 		return cli_connect_tls(cli, DEFAULT_BROKER, NULL);
 	socket = g_build_filename(run ? run : DEFAULT_RUN, "broker.sock", NULL);
@@ -161,20 +164,22 @@ cli_judge(struct cli *cli, const struct http_answer *answer)
 	if (answer->status >= 200 && answer->status < 300)
 		return CLI_EXIT_OK;
 	if (answer->status == 0 && cli->seen && cli->pinned && strcmp(cli->seen, cli->pinned) != 0)
-		return cli_fail(CLI_EXIT_REFUSED,
-				"the broker '%s' shows another certificate (%s) than the pinned one (%s); nothing was "
-				"sent. If it was renewed, remove its line from the known_hosts file",
-				cli->broker, cli->seen, cli->pinned);
+		return cli_fail(
+			CLI_EXIT_REFUSED,
+			"the broker '%s' shows another certificate (%s) than the pinned one (%s); nothing was "
+			"sent. If it was renewed, remove its line from the known_hosts file",
+			cli->broker, cli->seen, cli->pinned);
 	if (answer->status == 0 && cli->seen && !cli->pinned)
-		return cli_fail(CLI_EXIT_REFUSED,
-				"the broker '%s' is not known yet: run 'carrel login' on a terminal to trust it",
-				cli->broker);
+		return cli_fail(
+			CLI_EXIT_REFUSED,
+			"the broker '%s' is not known yet: run 'carrel login' on a terminal to trust it",
+			cli->broker);
 	if (answer->status == 0)
-		return cli_fail(CLI_EXIT_UNREACHABLE, "the broker '%s' cannot be reached: %s", cli->broker,
-				answer->error ? answer->error->message : "no answer");
+		return cli_fail(CLI_EXIT_UNREACHABLE, "the broker '%s' cannot be reached: %s",
+				cli->broker, answer->error ? answer->error->message : "no answer");
 	if (answer->status == 401)
-		return cli_fail(CLI_EXIT_REFUSED, "%s (%s)", answer->title[0] ? answer->title : "log in first",
-				answer->code);
+		return cli_fail(CLI_EXIT_REFUSED, "%s (%s)",
+				answer->title[0] ? answer->title : "log in first", answer->code);
 	return cli_fail(answer->status == 403	? CLI_EXIT_REFUSED
 			: answer->status == 404 ? CLI_EXIT_NOT_FOUND
 						: CLI_EXIT_FAILED,
@@ -197,7 +202,8 @@ cli_request(struct cli *cli, const char *method, const char *path, json_t *body,
 	g_autofree char *key = g_strcmp0(method, "POST") == 0 ? g_uuid_string_random() : NULL;
 
 	if (cli_connect(cli))
-		http_client_send_and_wait(cli->client, method, path, body, key, 0, cli_handle_answer, &result);
+		http_client_send_and_wait(cli->client, method, path, body, key, 0,
+					  cli_handle_answer, &result);
 	json_decref(body);
 	if (result.code == CLI_EXIT_OK && ret_body)
 		*ret_body = result.body;

@@ -32,11 +32,13 @@ static gboolean
 cmd_host_check_kvm(char **ret_why)
 {
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
-		*ret_why = g_strdup("/dev/kvm is missing or closed to this user: load kvm-intel or kvm-amd, or ask root");
+		*ret_why = g_strdup(
+			"/dev/kvm is missing or closed to this user: load kvm-intel or kvm-amd, or ask root");
 		return FALSE;
 	}
 	if (!cmd_host_has_flag()) {
-		*ret_why = g_strdup("the CPU shows no vmx or svm, so stock guests cannot run; engine qemu uses tcg instead");
+		*ret_why = g_strdup(
+			"the CPU shows no vmx or svm, so stock guests cannot run; engine qemu uses tcg instead");
 		return FALSE;
 	}
 	*ret_why = g_strdup("/dev/kvm opens and the CPU has VT-x or AMD-V");
@@ -48,8 +50,11 @@ cmd_host_check_qemu(char **ret_why)
 {
 	g_autofree char *path = g_find_program_in_path("qemu-system-x86_64");
 
-	*ret_why = path ? g_strdup_printf("%s, accelerator %s", path, cmd_host_has_flag() ? "kvm" : "tcg (isolation: none)")
-			: g_strdup("qemu-system-x86_64 is not installed: apt-get install qemu-system-x86");
+	*ret_why =
+		path ? g_strdup_printf("%s, accelerator %s", path,
+				       cmd_host_has_flag() ? "kvm" : "tcg (isolation: none)")
+		     : g_strdup(
+			       "qemu-system-x86_64 is not installed: apt-get install qemu-system-x86");
 	return path != NULL;
 }
 
@@ -58,12 +63,14 @@ cmd_host_check_cgroup(char **ret_why)
 {
 	char *text = NULL;
 	gsize size;
-	gboolean found = io_read_file("/sys/fs/cgroup/cgroup.controllers", 4096, &text, &size) == 0 &&
-			 strstr(text, "memory") != NULL;
+	gboolean found =
+		io_read_file("/sys/fs/cgroup/cgroup.controllers", 4096, &text, &size) == 0 &&
+		strstr(text, "memory") != NULL;
 
 	free(text);
-	*ret_why = g_strdup(found ? "cgroup v2 with the memory controller"
-				  : "limits: none; there is no cgroup v2 memory controller at /sys/fs/cgroup");
+	*ret_why = g_strdup(
+		found ? "cgroup v2 with the memory controller"
+		      : "limits: none; there is no cgroup v2 memory controller at /sys/fs/cgroup");
 	return found;
 }
 
@@ -72,7 +79,8 @@ cmd_host_check_passt(char **ret_why)
 {
 	g_autofree char *path = g_find_program_in_path("passt");
 
-	*ret_why = path ? g_strdup(path) : g_strdup("passt is not installed: pools can only have --network none");
+	*ret_why = path ? g_strdup(path)
+			: g_strdup("passt is not installed: pools can only have --network none");
 	return path != NULL;
 }
 
@@ -89,7 +97,8 @@ static const struct {
 int
 cmd_host_doctor(struct cli *cli, int argc, char **argv)
 {
-	static const char *const columns[] = { "name", "WHAT", "usable", "USABLE", "reason", "WHY", NULL };
+	static const char *const columns[] = { "name",	 "WHAT", "usable", "USABLE",
+					       "reason", "WHY",	 NULL };
 	json_t *list = json_array();
 	gboolean engine = FALSE;
 
@@ -98,8 +107,9 @@ cmd_host_doctor(struct cli *cli, int argc, char **argv)
 		gboolean usable = check_table[i].check(&why);
 
 		engine = engine || (usable && i < 2);
-		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", check_table[i].name, "usable", usable,
-						      "reason", why));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:s}", "name", check_table[i].name,
+						"usable", usable, "reason", why));
 	}
 	cli_print_list(cli, list, columns);
 	json_decref(list);

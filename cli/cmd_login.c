@@ -69,14 +69,16 @@ cmd_login_end(struct cli *cli, const json_t *state)
 
 	if (!cli_token_save(cli_get_broker(cli), json_get_text(state, "token", ""), &error))
 		return cli_fail(CLI_EXIT_FAILED, "the token cannot be kept: %s", error->message);
-	fprintf(stderr, "Logged in to %s as '%s'.\n", cli_get_broker(cli), json_get_text(state, "user", ""));
+	fprintf(stderr, "Logged in to %s as '%s'.\n", cli_get_broker(cli),
+		json_get_text(state, "user", ""));
 	return CLI_EXIT_OK;
 }
 
 static int
 cmd_login_step(struct cli *cli, json_t **state)
 {
-	g_autofree char *path = g_strconcat("/api/v1/login/", json_get_text(*state, "login", ""), NULL);
+	g_autofree char *path =
+		g_strconcat("/api/v1/login/", json_get_text(*state, "login", ""), NULL);
 	json_t *answers = cmd_login_ask(json_object_get(*state, "prompts"));
 	json_t *next = NULL;
 	int code;
@@ -94,7 +96,8 @@ cmd_login(struct cli *cli, int argc, char **argv)
 {
 	const char *user = argc > 0 ? argv[0] : g_get_user_name();
 	json_t *state = NULL;
-	int code = cli_request_login(cli, "/api/v1/login", json_pack("{s:s}", "user", user), &state);
+	int code =
+		cli_request_login(cli, "/api/v1/login", json_pack("{s:s}", "user", user), &state);
 
 	while (code == CLI_EXIT_OK && strcmp(json_get_text(state, "state", ""), "done") != 0)
 		code = cmd_login_step(cli, &state);

@@ -18,14 +18,17 @@ cmd_list(struct cli *cli, const char *noun, const char *const *columns)
 }
 
 int
-cmd_call(struct cli *cli, const char *method, const char *noun, const char *id, const char *verb, json_t *body)
+cmd_call(struct cli *cli, const char *method, const char *noun, const char *id, const char *verb,
+	 json_t *body)
 {
 	g_autofree char *safe = g_uri_escape_string(id, NULL, FALSE);
-	g_autofree char *path = g_strconcat("/api/v1/", noun, "/", safe, verb ? "/" : "", verb ? verb : "", NULL);
+	g_autofree char *path =
+		g_strconcat("/api/v1/", noun, "/", safe, verb ? "/" : "", verb ? verb : "", NULL);
 	json_t *answer = NULL;
 	int code = cli_request(cli, method, path, body, &answer);
 
-	if (code == CLI_EXIT_OK && answer && (json_object_size(answer) > 0 || json_array_size(answer) > 0))
+	if (code == CLI_EXIT_OK && answer &&
+	    (json_object_size(answer) > 0 || json_array_size(answer) > 0))
 		cli_print_object(cli, answer);
 	json_decref(answer);
 	return code;

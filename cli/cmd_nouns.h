@@ -11,6 +11,7 @@
 int cmd_list(struct cli *cli, const char *noun, const char *const *columns);
 
 /* METHOD /api/v1/NOUN/ID[/VERB]; prints the answer. Takes over "body". */
-int cmd_call(struct cli *cli, const char *method, const char *noun, const char *id, const char *verb, json_t *body);
+int cmd_call(struct cli *cli, const char *method, const char *noun, const char *id,
+	     const char *verb, json_t *body);
 
 #endif

@@ -8,10 +8,13 @@
 
 #define POOL_MAX_SIZE 10000
 
-static const char *const pool_columns[] = { "name",   "NAME",	"template", "TEMPLATE", "size",	   "SIZE",
-					    "users",  "USERS",	"groups",   "GROUPS",	"network", "NETWORK", NULL };
-static const char *const desktop_columns[] = { "id",	   "ID",      "pool",	 "POOL", "state", "STATE", "template",
-					       "TEMPLATE", "version", "VERSION", "host", "HOST",  "error", "ERROR", NULL };
+static const char *const pool_columns[] = { "name",    "NAME",	  "template", "TEMPLATE", "size",
+					    "SIZE",    "users",	  "USERS",    "groups",	  "GROUPS",
+					    "network", "NETWORK", NULL };
+static const char *const desktop_columns[] = { "id",	  "ID",	     "pool",	 "POOL",
+					       "state",	  "STATE",   "template", "TEMPLATE",
+					       "version", "VERSION", "host",	 "HOST",
+					       "error",	  "ERROR",   NULL };
 
 static json_t *
 cmd_pool_list_names(char **names)
@@ -80,7 +83,8 @@ cmd_pool_set(struct cli *cli, int argc, char **argv)
 		return CLI_EXIT_USAGE;
 	if (json_object_size(body) == 0) {
 		json_decref(body);
-		return cli_fail(CLI_EXIT_USAGE, "'pool set' needs at least one option that says what to change");
+		return cli_fail(CLI_EXIT_USAGE,
+				"'pool set' needs at least one option that says what to change");
 	}
 	return cmd_call(cli, "PATCH", "pools", argv[0], NULL, body);
 }

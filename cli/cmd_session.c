@@ -9,8 +9,10 @@
 
 #include "cli/cmd_nouns.h"
 
-static const char *const session_columns[] = { "id",	  "ID",	     "user",  "USER",  "pool",	  "POOL",
-					       "desktop", "DESKTOP", "state", "STATE", "created_ms", "SINCE ms", NULL };
+static const char *const session_columns[] = { "id",	"ID",	 "user",       "USER",
+					       "pool",	"POOL",	 "desktop",    "DESKTOP",
+					       "state", "STATE", "created_ms", "SINCE ms",
+					       NULL };
 
 int
 cmd_session_list(struct cli *cli, int argc, char **argv)
@@ -37,12 +39,15 @@ cmd_session_revoke(struct cli *cli, int argc, char **argv)
 	int n_ways = argc + (options->users != NULL) + (options->all != FALSE);
 
 	if (n_ways != 1)
-		return cli_fail(CLI_EXIT_USAGE, "'session revoke' needs a session's id, --user NAME or --all");
+		return cli_fail(CLI_EXIT_USAGE,
+				"'session revoke' needs a session's id, --user NAME or --all");
 	if (argc == 1)
 		return cmd_call(cli, "DELETE", "sessions", argv[0], NULL, NULL);
 	if (options->all)
-		return cmd_call(cli, "POST", "sessions", "revoke", NULL, json_pack("{s:b}", "all", 1));
-	return cmd_call(cli, "POST", "sessions", "revoke", NULL, json_pack("{s:s}", "user", options->users[0]));
+		return cmd_call(cli, "POST", "sessions", "revoke", NULL,
+				json_pack("{s:b}", "all", 1));
+	return cmd_call(cli, "POST", "sessions", "revoke", NULL,
+			json_pack("{s:s}", "user", options->users[0]));
 }
 
 static char *
@@ -80,7 +85,8 @@ cmd_session_vv(struct cli *cli, int argc, char **argv)
 		cli_print_object(cli, answer);
 	else if (!output)
 		fputs(text, stdout);
-	else if (!g_file_set_contents_full(output, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+	else if (!g_file_set_contents_full(output, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
+					   &error))
 		code = cli_fail(CLI_EXIT_FAILED, "%s", error->message);
 	explicit_bzero(text, strlen(text));
 	json_decref(answer);

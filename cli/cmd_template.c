@@ -7,11 +7,15 @@
 
 #include "cli/cmd_nouns.h"
 
-static const char *const template_columns[] = { "name",	  "NAME",   "version", "VERSION", "engine",	"ENGINE",
-						"ram_mib", "RAM MiB", "author",	 "AUTHOR",  "current", "CURRENT", NULL };
-static const char *const job_columns[] = { "id",      "ID",   "kind", "KIND",	     "state", "STATE", "step", "STEP",
-					   "percent", "%",    "seconds_left", "LEFT s", "error", "ERROR", NULL };
-static const char *const host_columns[] = { "name", "NAME", "state", "STATE", "capacity", "CAPACITY", NULL };
+static const char *const template_columns[] = { "name",	  "NAME",   "version", "VERSION",
+						"engine", "ENGINE", "ram_mib", "RAM MiB",
+						"author", "AUTHOR", "current", "CURRENT",
+						NULL };
+static const char *const job_columns[] = { "id",	   "ID",     "kind",  "KIND",	 "state",
+					   "STATE",	   "step",   "STEP",  "percent", "%",
+					   "seconds_left", "LEFT s", "error", "ERROR",	 NULL };
+static const char *const host_columns[] = { "name",	"NAME",	    "state", "STATE",
+					    "capacity", "CAPACITY", NULL };
 
 static int
 cmd_template_start(struct cli *cli, const char *name, const char *verb, json_t *body)
@@ -37,7 +41,8 @@ cmd_template_build(struct cli *cli, int argc, char **argv)
 {
 	const char *recipe = cli_get_options(cli)->recipe;
 
-	return cmd_template_start(cli, argv[0], "build", recipe ? json_pack("{s:s}", "recipe", recipe) : json_object());
+	return cmd_template_start(cli, argv[0], "build",
+				  recipe ? json_pack("{s:s}", "recipe", recipe) : json_object());
 }
 
 int
@@ -45,7 +50,8 @@ cmd_template_publish(struct cli *cli, int argc, char **argv)
 {
 	const char *note = cli_get_options(cli)->note;
 
-	return cmd_template_start(cli, argv[0], "publish", note ? json_pack("{s:s}", "note", note) : json_object());
+	return cmd_template_start(cli, argv[0], "publish",
+				  note ? json_pack("{s:s}", "note", note) : json_object());
 }
 
 int
@@ -67,7 +73,9 @@ cmd_template_show(struct cli *cli, int argc, char **argv)
 		if (strcmp(json_get_text(row, "name", ""), argv[0]) == 0)
 			json_array_append(mine, row);
 	if (code == CLI_EXIT_OK && json_array_size(mine) == 0)
-		code = cli_fail(CLI_EXIT_NOT_FOUND, "there is no template '%s'; 'carrel template list' shows them", argv[0]);
+		code = cli_fail(CLI_EXIT_NOT_FOUND,
+				"there is no template '%s'; 'carrel template list' shows them",
+				argv[0]);
 	else if (code == CLI_EXIT_OK)
 		cli_print_list(cli, mine, template_columns);
 	json_decref(mine);

@@ -24,12 +24,12 @@
 #include "common/http_client.h"
 #include "common/settings.h"
 
-#define DEFAULT_STATE	 "/var/lib/carrel/up"
-#define DEFAULT_CONFIG	 "/etc/carrel/carrel.conf"
-#define DRAIN_POLL_MS	 300
-#define DRAIN_MAX_POLLS	 60
-#define DRAIN_TIMEOUT_S	 5
-#define UP_MAX_SERVICES	 5
+#define DEFAULT_STATE	"/var/lib/carrel/up"
+#define DEFAULT_CONFIG	"/etc/carrel/carrel.conf"
+#define DRAIN_POLL_MS	300
+#define DRAIN_MAX_POLLS 60
+#define DRAIN_TIMEOUT_S 5
+#define UP_MAX_SERVICES 5
 
 enum up_state {
 	UP_STATE_STARTING,
@@ -91,48 +91,53 @@ up_make_launch(const struct up *up)
 {
 	const char *libexec = g_getenv("CARREL_LIBEXEC_DIR");
 
-	return up_take_argv(ARG("carrel-launch"), ARG("--run"), ARG(up->folders.run), ARG("--lib"), ARG(up->folders.lib),
-			    ARG("--libexec"), ARG(libexec ? libexec : CARREL_LIBEXECDIR), ARG("--uid-range"),
-			    ARG(up->ids.range), ARG("--hostd-uid"), up_format_uid(up->ids.hostd), ARG("--hostd-gid"),
-			    up_format_uid(up->ids.group), NULL);
+	return up_take_argv(ARG("carrel-launch"), ARG("--run"), ARG(up->folders.run), ARG("--lib"),
+			    ARG(up->folders.lib), ARG("--libexec"),
+			    ARG(libexec ? libexec : CARREL_LIBEXECDIR), ARG("--uid-range"),
+			    ARG(up->ids.range), ARG("--hostd-uid"), up_format_uid(up->ids.hostd),
+			    ARG("--hostd-gid"), up_format_uid(up->ids.group), NULL);
 }
 
 static char **
 up_make_authd(const struct up *up)
 {
-	const char *confdir =
-		up->demo_user ? up->folders.pam : settings_get_text(up->settings, "auth", "confdir");
+	const char *confdir = up->demo_user ? up->folders.pam
+					    : settings_get_text(up->settings, "auth", "confdir");
 
 	/* Without a folder of its own the list ends early. */
-	return up_take_argv(ARG("carrel-authd"), ARG("--run"), ARG(up->folders.run), ARG("--broker-uid"),
-			    up_format_uid(up->ids.broker), ARG("--service"),
+	return up_take_argv(ARG("carrel-authd"), ARG("--run"), ARG(up->folders.run),
+			    ARG("--broker-uid"), up_format_uid(up->ids.broker), ARG("--service"),
 			    ARG(settings_get_text(up->settings, "auth", "service")),
-			    confdir[0] ? ARG("--confdir") : NULL, confdir[0] ? ARG(confdir) : NULL, NULL);
+			    confdir[0] ? ARG("--confdir") : NULL, confdir[0] ? ARG(confdir) : NULL,
+			    NULL);
 }
 
 static char **
 up_make_broker(const struct up *up)
 {
-	return up_take_argv(ARG("carrel-broker"), ARG("--config"), ARG(up->config), ARG("--run"), ARG(up->folders.run),
-			    ARG("--lib"), ARG(up->folders.lib), ARG("--listen"),
-			    ARG(settings_get_text(up->settings, "broker", "listen")), ARG("--hostd-uid"),
-			    up_format_uid(up->ids.hostd), NULL);
+	return up_take_argv(ARG("carrel-broker"), ARG("--config"), ARG(up->config), ARG("--run"),
+			    ARG(up->folders.run), ARG("--lib"), ARG(up->folders.lib),
+			    ARG("--listen"),
+			    ARG(settings_get_text(up->settings, "broker", "listen")),
+			    ARG("--hostd-uid"), up_format_uid(up->ids.hostd), NULL);
 }
 
 static char **
 up_make_hostd(const struct up *up)
 {
-	return up_take_argv(ARG("carrel-hostd"), ARG("--config"), ARG(up->config), ARG("--run"), ARG(up->folders.run),
-			    ARG("--lib"), ARG(up->folders.lib), ARG("--broker-socket"),
-			    g_build_filename(up->folders.run, "broker.sock", NULL), ARG("--gateway-uid"),
-			    up_format_uid(up->ids.gateway), NULL);
+	return up_take_argv(ARG("carrel-hostd"), ARG("--config"), ARG(up->config), ARG("--run"),
+			    ARG(up->folders.run), ARG("--lib"), ARG(up->folders.lib),
+			    ARG("--broker-socket"),
+			    g_build_filename(up->folders.run, "broker.sock", NULL),
+			    ARG("--gateway-uid"), up_format_uid(up->ids.gateway), NULL);
 }
 
 static char **
 up_make_gateway(const struct up *up)
 {
 	return up_take_argv(ARG("carrel-gateway"), ARG("--listen"),
-			    ARG(settings_get_text(up->settings, "gateway", "listen")), ARG("--hostd-socket"),
+			    ARG(settings_get_text(up->settings, "gateway", "listen")),
+			    ARG("--hostd-socket"),
 			    g_build_filename(up->folders.run, "gateway.sock", NULL), NULL);
 }
 
@@ -182,8 +187,8 @@ up_handle_hopeless(void *context, struct up_child *child, const char *words)
 {
 	struct up *up = context;
 
-	log_error("'%s' failed %d times at its start, so nothing can work. It said: %s", up_child_get_name(child),
-		  UP_CHILD_MAX_START_FAILURES, words);
+	log_error("'%s' failed %d times at its start, so nothing can work. It said: %s",
+		  up_child_get_name(child), UP_CHILD_MAX_START_FAILURES, words);
 	up->exit_code = CLI_EXIT_FAILED;
 	up_begin_stop(up);
 }
@@ -231,8 +236,9 @@ up_make_children(struct up *up)
 
 		if (service_table[i].socket)
 			socket = g_build_filename(up->folders.run, service_table[i].socket, NULL);
-		up->children[i] = up_child_new(service_table[i].make_argv(up), socket, uids[service_table[i].user],
-					       up->ids.group, &up_child_event_table, up);
+		up->children[i] = up_child_new(service_table[i].make_argv(up), socket,
+					       uids[service_table[i].user], up->ids.group,
+					       &up_child_event_table, up);
 	}
 }
 
@@ -257,8 +263,10 @@ up_stop_desktops(struct up *up, json_t *list)
 		n++;
 		if (up->n_polls > 0)
 			continue;
-		path = g_strdup_printf("/api/v1/desktops/%s/stop", json_get_text(desktop, "id", ""));
-		http_client_send(up->client, "POST", path, NULL, NULL, DRAIN_TIMEOUT_S, NULL, up_handle_nothing, NULL);
+		path = g_strdup_printf("/api/v1/desktops/%s/stop",
+				       json_get_text(desktop, "id", ""));
+		http_client_send(up->client, "POST", path, NULL, NULL, DRAIN_TIMEOUT_S, NULL,
+				 up_handle_nothing, NULL);
 	}
 	return n;
 }
@@ -281,7 +289,9 @@ up_handle_desktops(void *context, const struct http_answer *answer)
 		log_info("stopping %u desktops", n);
 	if (n == 0 || ++up->n_polls > DRAIN_MAX_POLLS) {
 		if (n > 0)
-			log_warning("%u desktops have not stopped in time; the next 'carrel up' looks after them", n);
+			log_warning(
+				"%u desktops have not stopped in time; the next 'carrel up' looks after them",
+				n);
 		up_begin_stop(up);
 		return;
 	}
@@ -294,8 +304,8 @@ up_handle_drain(gpointer data)
 	struct up *up = data;
 
 	up->drain_timer = 0;
-	http_client_send(up->client, "GET", "/api/v1/desktops", NULL, NULL, DRAIN_TIMEOUT_S, NULL, up_handle_desktops,
-			 up);
+	http_client_send(up->client, "GET", "/api/v1/desktops", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
+			 up_handle_desktops, up);
 	return G_SOURCE_REMOVE;
 }
 
@@ -330,7 +340,8 @@ up_prepare_demo(struct up *up, GError **error)
 		return FALSE;
 	if (password) {
 		/* For the person at the terminal, not for a log. */
-		printf("carrel up: user '%s' has the password '%s' (shown only now)\n", up->demo_user, password);
+		printf("carrel up: user '%s' has the password '%s' (shown only now)\n",
+		       up->demo_user, password);
 		fflush(stdout);
 		explicit_bzero(password, strlen(password));
 		g_free(password);
@@ -345,9 +356,10 @@ up_prepare(struct up *up, GError **error)
 	const char *range;
 
 	if (geteuid() != 0) {
-		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-				    "it has to be started by root, because every service and desktop gets a uid of its "
-				    "own: try sudo");
+		g_set_error_literal(
+			error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+			"it has to be started by root, because every service and desktop gets a uid of its "
+			"own: try sudo");
 		return FALSE;
 	}
 	if (is_default)
@@ -357,7 +369,8 @@ up_prepare(struct up *up, GError **error)
 		return FALSE;
 	range = settings_get_text(up->settings, "host", "uid_range");
 	return up_ids_parse(&up->ids, range, error) &&
-	       up_folders_make(&up->folders, up->state_folder, &up->ids, error) && up_prepare_demo(up, error);
+	       up_folders_make(&up->folders, up->state_folder, &up->ids, error) &&
+	       up_prepare_demo(up, error);
 }
 
 static void
@@ -387,7 +400,8 @@ up_parse(struct up *up, int argc, char **argv, GError **error)
 		{ "config", 0, 0, G_OPTION_ARG_FILENAME, &up->config,
 		  "Configuration (default " DEFAULT_CONFIG ", where there is one)", "FILE" },
 		{ "demo-user", 0, 0, G_OPTION_ARG_STRING, &up->demo_user,
-		  "Let this user in with a password of its own, printed once; system accounts are not asked", "NAME" },
+		  "Let this user in with a password of its own, printed once; system accounts are not asked",
+		  "NAME" },
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("- run all services of one host");
@@ -396,7 +410,8 @@ up_parse(struct up *up, int argc, char **argv, GError **error)
 	if (!g_option_context_parse(context, &argc, &argv, error))
 		return FALSE;
 	if (argc > 1) {
-		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "'%s' is no option", argv[1]);
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "'%s' is no option",
+			    argv[1]);
 		return FALSE;
 	}
 	if (!up->state_folder)
@@ -411,9 +426,11 @@ up_run(int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 
 	if (!up_parse(&up, argc, argv, &error)) {
-		up.exit_code = cli_fail(CLI_EXIT_USAGE, "%s; try 'carrel up --help'", error->message);
+		up.exit_code =
+			cli_fail(CLI_EXIT_USAGE, "%s; try 'carrel up --help'", error->message);
 	} else if (!up_prepare(&up, &error)) {
-		up.exit_code = cli_fail(geteuid() != 0 ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED, "%s", error->message);
+		up.exit_code = cli_fail(geteuid() != 0 ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED, "%s",
+					error->message);
 	} else {
 		up.loop = g_main_loop_new(NULL, FALSE);
 		g_unix_signal_add(SIGTERM, up_handle_signal, &up);

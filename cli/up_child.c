@@ -47,7 +47,8 @@ struct up_child {
 	char *words;
 };
 
-static const char *const state_names[] = { "waiting", "starting", "running", "failed", "stopping", "ended" };
+static const char *const state_names[] = { "waiting", "starting", "running",
+					   "failed",  "stopping", "ended" };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == UP_CHILD_COUNT);
 
 static const guint next_table[] = {
@@ -72,7 +73,8 @@ static void
 up_child_change(struct up_child *child, enum up_child_state state)
 {
 	if ((next_table[child->state] & (1u << state)) == 0)
-		log_error("'%s': %s -> %s is not legal", child->argv[0], state_names[child->state], state_names[state]);
+		log_error("'%s': %s -> %s is not legal", child->argv[0], state_names[child->state],
+			  state_names[state]);
 	log_debug("'%s': %s -> %s", child->argv[0], state_names[child->state], state_names[state]);
 	child->state = state;
 	up_child_set_timer(child, 0, NULL);
@@ -116,8 +118,8 @@ up_child_fail(struct up_child *child, gboolean was_ready, const char *how)
 		return;
 	}
 	backoff_ms = up_child_backoff_ms(child->n_failures);
-	log_warning("'%s' ended: %s; it starts again in %u.%u s", child->argv[0], how, backoff_ms / 1000,
-		    backoff_ms % 1000 / 100);
+	log_warning("'%s' ended: %s; it starts again in %u.%u s", child->argv[0], how,
+		    backoff_ms / 1000, backoff_ms % 1000 / 100);
 	up_child_set_timer(child, backoff_ms, up_child_handle_backoff);
 }
 
@@ -144,16 +146,16 @@ static void
 up_child_handle_line(GObject *object, GAsyncResult *result, gpointer data)
 {
 	g_autoptr(GError) error = NULL;
-	g_autofree char *line =
-		g_data_input_stream_read_line_finish(G_DATA_INPUT_STREAM(object), result, NULL, &error);
+	g_autofree char *line = g_data_input_stream_read_line_finish(G_DATA_INPUT_STREAM(object),
+								     result, NULL, &error);
 	struct up_child *child = data;
 
 	/* Cancelled: the child may be gone. */
 	if (!line)
 		return;
 	up_child_take_line(child, line);
-	g_data_input_stream_read_line_async(G_DATA_INPUT_STREAM(object), G_PRIORITY_DEFAULT, child->lines_cancel,
-					    up_child_handle_line, child);
+	g_data_input_stream_read_line_async(G_DATA_INPUT_STREAM(object), G_PRIORITY_DEFAULT,
+					    child->lines_cancel, up_child_handle_line, child);
 }
 
 static void
@@ -164,8 +166,8 @@ up_child_read_lines(struct up_child *child, int fd)
 	up_child_drop_lines(child);
 	child->lines = g_data_input_stream_new(stream);
 	child->lines_cancel = g_cancellable_new();
-	g_data_input_stream_read_line_async(child->lines, G_PRIORITY_DEFAULT, child->lines_cancel, up_child_handle_line,
-					    child);
+	g_data_input_stream_read_line_async(child->lines, G_PRIORITY_DEFAULT, child->lines_cancel,
+					    up_child_handle_line, child);
 }
 
 static void
@@ -198,7 +200,8 @@ up_child_handle_poll(gpointer data)
 	child->timer = 0;
 	up_child_change(child, UP_CHILD_RUNNING);
 	child->n_start_failures = 0;
-	log_info("'%s' is ready, pid %d, uid %u", child->argv[0], (int)child->pid, (unsigned int)child->uid);
+	log_info("'%s' is ready, pid %d, uid %u", child->argv[0], (int)child->pid,
+		 (unsigned int)child->uid);
 	child->events->running(child->context, child);
 	return G_SOURCE_REMOVE;
 }
@@ -227,7 +230,8 @@ void
 up_child_start(struct up_child *child)
 {
 	g_autofree char *program = up_child_find_program(child->argv[0]);
-	g_autofree char **argv = g_memdup2(child->argv, (g_strv_length(child->argv) + 1) * sizeof(*argv));
+	g_autofree char **argv =
+		g_memdup2(child->argv, (g_strv_length(child->argv) + 1) * sizeof(*argv));
 	g_autoptr(GError) error = NULL;
 	int stderr_fd;
 
@@ -235,8 +239,8 @@ up_child_start(struct up_child *child)
 	if (child->socket)
 		g_unlink(child->socket);
 	child->started_ms = io_boottime_ms();
-	if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, up_child_become, child, &child->pid,
-				      NULL, NULL, &stderr_fd, &error)) {
+	if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, up_child_become,
+				      child, &child->pid, NULL, NULL, &stderr_fd, &error)) {
 		g_free(child->words);
 		child->words = g_strdup(error->message);
 		up_child_fail(child, FALSE, error->message);
@@ -276,8 +280,8 @@ up_child_stop(struct up_child *child)
 }
 
 struct up_child *
-up_child_new(char **argv, const char *socket, uid_t uid, gid_t gid, const struct up_child_events *events,
-	     void *context)
+up_child_new(char **argv, const char *socket, uid_t uid, gid_t gid,
+	     const struct up_child_events *events, void *context)
 {
 	struct up_child *child = g_new0(struct up_child, 1);
 

@@ -15,8 +15,7 @@
 #include "base/io.h"
 #include "base/name.h"
 
-#define PASSWORD_LENGTH	   16 /* of base32: 80 bits */
-
+#define PASSWORD_LENGTH 16 /* of base32: 80 bits */
 
 static gboolean
 up_demo_write(const char *path, const char *text, GError **error)
@@ -25,8 +24,8 @@ up_demo_write(const char *path, const char *text, GError **error)
 
 	if (status == 0)
 		return TRUE;
-	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-status), "cannot write '%s': %s", path,
-		    g_strerror(-status));
+	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-status), "cannot write '%s': %s",
+		    path, g_strerror(-status));
 	return FALSE;
 }
 
@@ -44,7 +43,8 @@ up_demo_hash(const char *password, GError **error)
 	if (hash && hash[0] == '$')
 		return hash;
 	g_free(hash);
-	g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, "libcrypt cannot make a yescrypt hash");
+	g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+			    "libcrypt cannot make a yescrypt hash");
 	return NULL;
 }
 
@@ -73,7 +73,8 @@ up_demo_add_user(const char *passwd, const char *user, char **ret_password, GErr
 	char secret[ID_SECRET_SIZE];
 
 	if (id_new_secret(secret) < 0) {
-		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, "the kernel gives no random numbers");
+		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+				    "the kernel gives no random numbers");
 		return FALSE;
 	}
 	secret[PASSWORD_LENGTH] = '\0';
@@ -91,7 +92,8 @@ up_demo_add_user(const char *passwd, const char *user, char **ret_password, GErr
 }
 
 gboolean
-up_demo_make(const char *folder, const char *service, const char *user, char **ret_password, GError **error)
+up_demo_make(const char *folder, const char *service, const char *user, char **ret_password,
+	     GError **error)
 {
 	g_autofree char *service_path = g_build_filename(folder, service, NULL);
 	g_autofree char *passwd = g_build_filename(folder, "passwd", NULL);
@@ -100,7 +102,8 @@ up_demo_make(const char *folder, const char *service, const char *user, char **r
 						passwd);
 
 	if (!name_user_valid(user)) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s' is not a user name", user);
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			    "'%s' is not a user name", user);
 		return FALSE;
 	}
 	*ret_password = NULL;

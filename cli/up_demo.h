@@ -11,6 +11,7 @@
  * Writes <folder>/carrel (pam_pwdfile) and <folder>/passwd. A new user gets a random password, which is told in
  * ret_password (the caller wipes and frees it); a known one keeps its own and ret_password is NULL.
  */
-gboolean up_demo_make(const char *folder, const char *service, const char *user, char **ret_password, GError **error);
+gboolean up_demo_make(const char *folder, const char *service, const char *user,
+		      char **ret_password, GError **error);
 
 #endif

@@ -32,21 +32,17 @@ static const struct {
 	mode_t mode;
 } folder_table[] = {
 	{ "run", OWNER_ROOT, 01771 }, /* the services make sockets here; nobody removes another's */
-	{ "run/desktops", OWNER_ROOT, 0711 },
-	{ "lib", OWNER_ROOT, 0711 },
-	{ "lib/broker", OWNER_BROKER, 0700 },
-	{ "lib/templates", OWNER_HOSTD, 0755 },
-	{ "lib/images", OWNER_HOSTD, 0755 },
-	{ "lib/staging", OWNER_ROOT, 0711 },
-	{ "lib/desktops", OWNER_HOSTD, 0711 },
-	{ "pam", OWNER_ROOT, 0700 },
+	{ "run/desktops", OWNER_ROOT, 0711 },  { "lib", OWNER_ROOT, 0711 },
+	{ "lib/broker", OWNER_BROKER, 0700 },  { "lib/templates", OWNER_HOSTD, 0755 },
+	{ "lib/images", OWNER_HOSTD, 0755 },   { "lib/staging", OWNER_ROOT, 0711 },
+	{ "lib/desktops", OWNER_HOSTD, 0711 }, { "pam", OWNER_ROOT, 0700 },
 };
 
 static gboolean
 up_folders_fail(GError **error, const char *what, const char *path)
 {
-	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot %s '%s': %s", what, path,
-		    g_strerror(errno));
+	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot %s '%s': %s", what,
+		    path, g_strerror(errno));
 	return FALSE;
 }
 
@@ -57,12 +53,13 @@ up_ids_parse(struct up_ids *ids, const char *range, GError **error)
 	gint64 first;
 	gint64 last;
 
-	if (g_strv_length(ends) != 2 || !g_ascii_string_to_signed(ends[0], 10, UID_MIN, UID_MAX, &first, NULL) ||
+	if (g_strv_length(ends) != 2 ||
+	    !g_ascii_string_to_signed(ends[0], 10, UID_MIN, UID_MAX, &first, NULL) ||
 	    !g_ascii_string_to_signed(ends[1], 10, UID_MIN, UID_MAX, &last, NULL) ||
 	    last - first < UIDS_RESERVED + UIDS_FOR_BUILDS + 2) {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-			    "uid_range '%s' is not FIRST-LAST with at least %d uids above %d", range,
-			    UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN);
+			    "uid_range '%s' is not FIRST-LAST with at least %d uids above %d",
+			    range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN);
 		return FALSE;
 	}
 	ids->broker = (uid_t)first;
@@ -84,9 +81,10 @@ up_folders_check_parents(const char *state, GError **error)
 		char *parent;
 
 		if (stat(path, &about) == 0 && (about.st_mode & S_IXOTH) == 0) {
-			g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-				    "'%s' is closed to the services' users: choose another --state, or chmod o+x it",
-				    path);
+			g_set_error(
+				error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+				"'%s' is closed to the services' users: choose another --state, or chmod o+x it",
+				path);
 			return FALSE;
 		}
 		if (g_str_equal(path, "/"))
@@ -100,7 +98,9 @@ up_folders_check_parents(const char *state, GError **error)
 static gboolean
 up_folders_make_one(const char *state, gsize index, const struct up_ids *ids, GError **error)
 {
-	const uid_t owners[] = { [OWNER_ROOT] = 0, [OWNER_BROKER] = ids->broker, [OWNER_HOSTD] = ids->hostd };
+	const uid_t owners[] = {
+		[OWNER_ROOT] = 0, [OWNER_BROKER] = ids->broker, [OWNER_HOSTD] = ids->hostd
+	};
 	g_autofree char *path = g_build_filename(state, folder_table[index].path, NULL);
 	struct stat about;
 
@@ -130,9 +130,10 @@ up_folders_lock(struct up_folders *folders, GError **error)
 		return up_folders_fail(error, "open", path);
 	if (flock(folders->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		n = read(folders->lock_fd, text, sizeof(text) - 1);
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY,
-			    "another 'carrel up' (pid %s) runs on '%s': stop it first, or choose another --state",
-			    n > 0 ? g_strchomp(text) : "unknown", folders->state);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_BUSY,
+			"another 'carrel up' (pid %s) runs on '%s': stop it first, or choose another --state",
+			n > 0 ? g_strchomp(text) : "unknown", folders->state);
 		return FALSE;
 	}
 	g_snprintf(text, sizeof(text), "%d\n", (int)getpid());
@@ -142,7 +143,8 @@ up_folders_lock(struct up_folders *folders, GError **error)
 }
 
 gboolean
-up_folders_make(struct up_folders *folders, const char *state, const struct up_ids *ids, GError **error)
+up_folders_make(struct up_folders *folders, const char *state, const struct up_ids *ids,
+		GError **error)
 {
 	folders->lock_fd = -1;
 	folders->state = g_canonicalize_filename(state, NULL);

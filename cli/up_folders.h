@@ -29,7 +29,8 @@ struct up_folders {
 gboolean up_ids_parse(struct up_ids *ids, const char *range, GError **error);
 
 /* Makes what is missing, sets owners and modes, and takes the lock: one "carrel up" a state folder. */
-gboolean up_folders_make(struct up_folders *folders, const char *state, const struct up_ids *ids, GError **error);
+gboolean up_folders_make(struct up_folders *folders, const char *state, const struct up_ids *ids,
+			 GError **error);
 void up_folders_done(struct up_folders *folders);
 
 #endif

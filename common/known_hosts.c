@@ -25,10 +25,11 @@ known_hosts_normalize(const char *address, GError **error)
 	}
 	uri = g_uri_parse(full, G_URI_FLAGS_NONE, NULL);
 	host = uri ? g_uri_get_host(uri) : NULL;
-	if (!host || host[0] == '\0' || strpbrk(host, " \t\n%") || !g_str_equal(g_uri_get_scheme(uri), "https") ||
-	    g_uri_get_userinfo(uri)) {
+	if (!host || host[0] == '\0' || strpbrk(host, " \t\n%") ||
+	    !g_str_equal(g_uri_get_scheme(uri), "https") || g_uri_get_userinfo(uri)) {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-			    "“%s” is not a broker's address such as https://broker.example:8443", address);
+			    "“%s” is not a broker's address such as https://broker.example:8443",
+			    address);
 		return NULL;
 	}
 	port = g_uri_get_port(uri) > 0 ? g_uri_get_port(uri) : KNOWN_HOSTS_DEFAULT_PORT;
@@ -90,6 +91,6 @@ known_hosts_add(const char *broker, const char *fingerprint, GError **error)
 			g_string_append_printf(result, "%s\n", lines[i]);
 	g_string_append_printf(result, "%s %s\n", name, fingerprint);
 	g_mkdir_with_parents(folder, 0700);
-	return g_file_set_contents_full(path, result->str, (gssize)result->len, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
-					error);
+	return g_file_set_contents_full(path, result->str, (gssize)result->len,
+					G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
 }

@@ -32,15 +32,19 @@ static const struct {
 	const char *notice;
 } problem_table[] = {
 	{ "login.denied", N_("The user name or the password is not right. Try again.") },
-	{ "login.expired", N_("Your account or password has expired. Ask your administrator to renew it.") },
-	{ "login.locked", N_("Too many tries: logging in is locked for a while. Try again later.") },
+	{ "login.expired",
+	  N_("Your account or password has expired. Ask your administrator to renew it.") },
+	{ "login.locked",
+	  N_("Too many tries: logging in is locked for a while. Try again later.") },
 	{ "login.unavailable",
 	  N_("The broker cannot check passwords just now. Try again, or tell your administrator.") },
 	{ "login.gone", N_("The log-in took too long. Begin again.") },
-	{ "pool.empty", N_("All desktops of this kind are taken just now. Try again in a moment.") },
+	{ "pool.empty",
+	  N_("All desktops of this kind are taken just now. Try again in a moment.") },
 	{ "pool.forbidden", N_("This desktop is not offered to you any more.") },
 	{ "ticket.expired", N_("The ticket for the display has expired.") },
-	{ "token.expired", N_("You were logged out because too much time has passed. Log in again.") },
+	{ "token.expired",
+	  N_("You were logged out because too much time has passed. Log in again.") },
 };
 
 static gboolean
@@ -139,13 +143,15 @@ api_describe(const struct api *api, const struct http_answer *answer, enum api_o
 
 	switch (outcome) {
 	case API_OUTCOME_UNREACHABLE:
-		return g_strdup_printf(_("The broker %s cannot be reached: %s. Check the address and your network."),
-				       api->broker, answer->error ? answer->error->message : "");
+		return g_strdup_printf(
+			_("The broker %s cannot be reached: %s. Check the address and your network."),
+			api->broker, answer->error ? answer->error->message : "");
 	case API_OUTCOME_UNTRUSTED:
-		return g_strdup_printf(_("The broker %s shows another certificate than before. Somebody may be "
-					 "listening, so nothing was sent. If your administrator has renewed the "
-					 "certificate, remove its line from %s.\n\nNow: %s\nBefore: %s"),
-				       api->broker, known_hosts, api->seen, api->pinned);
+		return g_strdup_printf(
+			_("The broker %s shows another certificate than before. Somebody may be "
+			  "listening, so nothing was sent. If your administrator has renewed the "
+			  "certificate, remove its line from %s.\n\nNow: %s\nBefore: %s"),
+			api->broker, known_hosts, api->seen, api->pinned);
 	case API_OUTCOME_REFUSED:
 		words = api_find_words(answer->code);
 		if (words)
@@ -153,7 +159,8 @@ api_describe(const struct api *api, const struct http_answer *answer, enum api_o
 		if (answer->status == 401)
 			return g_strdup(_("You were logged out by the broker. Log in again."));
 		return g_strdup_printf(_("The broker refused: %s (%u)."),
-				       answer->title[0] ? answer->title : answer->code, answer->status);
+				       answer->title[0] ? answer->title : answer->code,
+				       answer->status);
 	default:
 		return NULL;
 	}
@@ -164,15 +171,17 @@ api_handle_answer(void *context, const struct http_answer *answer)
 {
 	struct call *call = context;
 	struct api *api = call->api;
-	struct api_answer result = { .status = answer->status, .body = answer->body, .code = answer->code };
+	struct api_answer result = { .status = answer->status,
+				     .body = answer->body,
+				     .code = answer->code };
 	g_autofree char *notice = NULL;
 	g_autofree char *fingerprint = NULL;
 
 	if (api) {
 		g_ptr_array_remove_fast(api->calls, call);
 		result.outcome = api_judge(api, answer);
-		if (result.outcome == API_OUTCOME_OK && answer->body && !json_is_object(answer->body) &&
-		    !json_is_array(answer->body))
+		if (result.outcome == API_OUTCOME_OK && answer->body &&
+		    !json_is_object(answer->body) && !json_is_array(answer->body))
 			result.body = NULL;
 		notice = api_describe(api, answer, result.outcome);
 		fingerprint = g_strdup(api->seen);
@@ -185,7 +194,8 @@ api_handle_answer(void *context, const struct http_answer *answer)
 }
 
 void
-api_call(struct api *api, const char *method, const char *path, json_t *body, const char *key, api_callback callback)
+api_call(struct api *api, const char *method, const char *path, json_t *body, const char *key,
+	 api_callback callback)
 {
 	struct call *call = g_new0(struct call, 1);
 

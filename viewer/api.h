@@ -22,10 +22,10 @@ enum api_outcome {
 
 struct api_answer {
 	enum api_outcome outcome;
-	guint status;	   /* HTTP; 0 when there was no answer */
-	json_t *body;	   /* borrowed; NULL without one */
-	const char *code;  /* of the problem, "" otherwise */
-	const char *notice; /* for the user, translated; NULL when OK */
+	guint status;		 /* HTTP; 0 when there was no answer */
+	json_t *body;		 /* borrowed; NULL without one */
+	const char *code;	 /* of the problem, "" otherwise */
+	const char *notice;	 /* for the user, translated; NULL when OK */
 	const char *fingerprint; /* UNKNOWN_BROKER: of the certificate it showed */
 };
 

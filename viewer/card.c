@@ -6,17 +6,18 @@
 
 #define CARD_WIDTH 420
 
-static const char style[] = ".carrel-backdrop { background-image: linear-gradient(to bottom, #2d4a5e, #1b2d3a); }\n"
-			    ".carrel-card { background-color: @theme_base_color; color: @theme_text_color;"
-			    " border-radius: 10px; padding: 32px; box-shadow: 0 6px 24px rgba(0,0,0,0.35); }\n"
-			    ".carrel-title { font-size: 22pt; font-weight: 300; }\n"
-			    ".carrel-notice { color: #a51d2d; background-color: rgba(224,27,36,0.10);"
-			    " border-radius: 6px; padding: 10px; }\n"
-			    ".carrel-fingerprint { font-family: monospace; font-size: 11pt; }\n"
-			    ".carrel-screen { background-color: #000000; }\n"
-			    ".carrel-toolbar { background-color: @theme_bg_color; border-radius: 0 0 8px 8px;"
-			    " padding: 6px; box-shadow: 0 2px 8px rgba(0,0,0,0.5); }\n"
-			    ".carrel-list row { padding: 12px; }\n";
+static const char style[] =
+	".carrel-backdrop { background-image: linear-gradient(to bottom, #2d4a5e, #1b2d3a); }\n"
+	".carrel-card { background-color: @theme_base_color; color: @theme_text_color;"
+	" border-radius: 10px; padding: 32px; box-shadow: 0 6px 24px rgba(0,0,0,0.35); }\n"
+	".carrel-title { font-size: 22pt; font-weight: 300; }\n"
+	".carrel-notice { color: #a51d2d; background-color: rgba(224,27,36,0.10);"
+	" border-radius: 6px; padding: 10px; }\n"
+	".carrel-fingerprint { font-family: monospace; font-size: 11pt; }\n"
+	".carrel-screen { background-color: #000000; }\n"
+	".carrel-toolbar { background-color: @theme_bg_color; border-radius: 0 0 8px 8px;"
+	" padding: 6px; box-shadow: 0 2px 8px rgba(0,0,0,0.5); }\n"
+	".carrel-list row { padding: 12px; }\n";
 
 void
 card_load_style(void)
@@ -24,7 +25,8 @@ card_load_style(void)
 	g_autoptr(GtkCssProvider) provider = gtk_css_provider_new();
 
 	gtk_css_provider_load_from_data(provider, style, -1, NULL);
-	gtk_style_context_add_provider_for_screen(gdk_screen_get_default(), GTK_STYLE_PROVIDER(provider),
+	gtk_style_context_add_provider_for_screen(gdk_screen_get_default(),
+						  GTK_STYLE_PROVIDER(provider),
 						  GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
 }
 
@@ -70,7 +72,8 @@ card_init(struct card *card, const char *title, const char *subtitle)
 	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, CARD_SPACING * 3 / 2);
 
 	card->page = gtk_scrolled_window_new(NULL, NULL);
-	gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(card->page), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+	gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(card->page), GTK_POLICY_NEVER,
+				       GTK_POLICY_AUTOMATIC);
 	card_add_class(card->page, "carrel-backdrop");
 	card->notice = card_new_label("", "carrel-notice");
 	gtk_widget_set_no_show_all(card->notice, TRUE);
@@ -105,7 +108,8 @@ card_set_notice(struct card *card, const char *text)
 }
 
 GtkWidget *
-card_add_button(struct card *card, const char *label, gboolean suggested, GCallback clicked, gpointer data)
+card_add_button(struct card *card, const char *label, gboolean suggested, GCallback clicked,
+		gpointer data)
 {
 	GtkWidget *button = gtk_button_new_with_mnemonic(label);
 

@@ -25,7 +25,8 @@ void card_set_subtitle(struct card *card, const char *text);
 void card_set_notice(struct card *card, const char *text);
 
 /* A button at the card's bottom; the suggested one is the default of its page. */
-GtkWidget *card_add_button(struct card *card, const char *label, gboolean suggested, GCallback clicked, gpointer data);
+GtkWidget *card_add_button(struct card *card, const char *label, gboolean suggested,
+			   GCallback clicked, gpointer data);
 
 /* A label with a mnemonic above an entry; returns the entry. */
 GtkWidget *card_add_entry(GtkWidget *box, const char *label, const char *text);

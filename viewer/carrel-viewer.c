@@ -28,14 +28,19 @@ static gboolean
 viewer_parse_options(struct options *options, int *argc, char ***argv, GError **error)
 {
 	const GOptionEntry entries[] = {
-		{ "broker", 'b', 0, G_OPTION_ARG_STRING, &options->broker, N_("The broker's address"), N_("URL") },
-		{ "user", 'u', 0, G_OPTION_ARG_STRING, &options->user, N_("The user's name"), N_("NAME") },
-		{ "pool", 'p', 0, G_OPTION_ARG_STRING, &options->pool, N_("The desktop to open without asking"),
-		  N_("POOL") },
-		{ "full-screen", 'f', 0, G_OPTION_ARG_NONE, &options->full_screen, N_("Begin in full screen"), NULL },
+		{ "broker", 'b', 0, G_OPTION_ARG_STRING, &options->broker,
+		  N_("The broker's address"), N_("URL") },
+		{ "user", 'u', 0, G_OPTION_ARG_STRING, &options->user, N_("The user's name"),
+		  N_("NAME") },
+		{ "pool", 'p', 0, G_OPTION_ARG_STRING, &options->pool,
+		  N_("The desktop to open without asking"), N_("POOL") },
+		{ "full-screen", 'f', 0, G_OPTION_ARG_NONE, &options->full_screen,
+		  N_("Begin in full screen"), NULL },
 		{ "kiosk", 'k', 0, G_OPTION_ARG_NONE, &options->kiosk,
-		  N_("Stay in full screen; the window cannot be closed nor the broker changed"), NULL },
-		{ "version", 0, 0, G_OPTION_ARG_NONE, &options->version, N_("Show the version and end"), NULL },
+		  N_("Stay in full screen; the window cannot be closed nor the broker changed"),
+		  NULL },
+		{ "version", 0, 0, G_OPTION_ARG_NONE, &options->version,
+		  N_("Show the version and end"), NULL },
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(_("[FILE.vv] - use your desktop"));
@@ -45,7 +50,8 @@ viewer_parse_options(struct options *options, int *argc, char ***argv, GError **
 		return FALSE;
 	if (*argc > 2) {
 		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			    _("“%s” is one file too many: one window shows one desktop"), (*argv)[2]);
+			    _("“%s” is one file too many: one window shows one desktop"),
+			    (*argv)[2]);
 		return FALSE;
 	}
 	options->file = g_strdup((*argv)[1]);
@@ -88,7 +94,8 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (!gtk_init_check(NULL, NULL)) {
-		g_printerr(_("carrel-viewer: there is no display to open a window on; set DISPLAY or WAYLAND_DISPLAY.\n"));
+		g_printerr(_(
+			"carrel-viewer: there is no display to open a window on; set DISPLAY or WAYLAND_DISPLAY.\n"));
 		return 1;
 	}
 	options_recall(&options);

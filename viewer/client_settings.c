@@ -12,10 +12,10 @@
 #include <locale.h>
 #include <string.h>
 
-#define XKB_MAX_BYTES 1024
-#define XKB_FIELDS 5
-#define XKB_LAYOUTS 2
-#define XKB_VARIANTS 3
+#define XKB_MAX_BYTES  1024
+#define XKB_FIELDS     5
+#define XKB_LAYOUTS    2
+#define XKB_VARIANTS   3
 #define NAME_MAX_BYTES 32
 
 static char *
@@ -49,7 +49,8 @@ client_settings_parse_xkb(const char *data, gsize size, char **ret_layout, char 
 	if (n <= XKB_LAYOUTS)
 		return FALSE;
 	layout = client_settings_take_first(fields[XKB_LAYOUTS]);
-	variant = n > XKB_VARIANTS ? client_settings_take_first(fields[XKB_VARIANTS]) : g_strdup("");
+	variant =
+		n > XKB_VARIANTS ? client_settings_take_first(fields[XKB_VARIANTS]) : g_strdup("");
 	if (!layout || layout[0] == '\0' || !variant)
 		return FALSE;
 	*ret_layout = g_steal_pointer(&layout);
@@ -67,10 +68,11 @@ client_settings_read_x11(char **ret_layout, char **ret_variant)
 	gint length;
 
 	if (!root || !gdk_property_get(root, gdk_atom_intern_static_string("_XKB_RULES_NAMES"),
-				       gdk_atom_intern_static_string("STRING"), 0, XKB_MAX_BYTES, FALSE, &type,
-				       &format, &length, &data))
+				       gdk_atom_intern_static_string("STRING"), 0, XKB_MAX_BYTES,
+				       FALSE, &type, &format, &length, &data))
 		return FALSE;
-	return format == 8 && client_settings_parse_xkb((const char *)data, (gsize)length, ret_layout, ret_variant);
+	return format == 8 && client_settings_parse_xkb((const char *)data, (gsize)length,
+							ret_layout, ret_variant);
 }
 
 static gboolean
@@ -85,7 +87,8 @@ client_settings_read_gnome(char **ret_layout, char **ret_variant)
 	const char *plus;
 
 	if (source)
-		schema = g_settings_schema_source_lookup(source, "org.gnome.desktop.input-sources", TRUE);
+		schema = g_settings_schema_source_lookup(source, "org.gnome.desktop.input-sources",
+							 TRUE);
 	if (!schema)
 		return FALSE;
 	settings = g_settings_new_full(schema, NULL, NULL);
@@ -119,7 +122,8 @@ client_settings_get_timezone(void)
 	const char *name = g_time_zone_get_identifier(zone);
 
 	/* "/etc/localtime" as a plain file has no name; then Debian's /etc/timezone knows it. */
-	if ((!name || !strchr(name, '/')) && g_file_get_contents("/etc/timezone", &text, NULL, NULL)) {
+	if ((!name || !strchr(name, '/')) &&
+	    g_file_get_contents("/etc/timezone", &text, NULL, NULL)) {
 		g_strstrip(text);
 		name = text;
 	}
@@ -136,10 +140,11 @@ client_settings_describe(void)
 	g_autofree char *locale = client_settings_get_locale();
 	g_autofree char *timezone = client_settings_get_timezone();
 
-	if (!client_settings_read_x11(&layout, &variant) && !client_settings_read_gnome(&layout, &variant)) {
+	if (!client_settings_read_x11(&layout, &variant) &&
+	    !client_settings_read_gnome(&layout, &variant)) {
 		layout = g_strdup("us");
 		variant = g_strdup("");
 	}
-	return json_pack("{s:{s:s, s:s}, s:s, s:s}", "keyboard", "layout", layout, "variant", variant, "locale",
-			 locale, "timezone", timezone);
+	return json_pack("{s:{s:s, s:s}, s:s, s:s}", "keyboard", "layout", layout, "variant",
+			 variant, "locale", locale, "timezone", timezone);
 }

@@ -18,6 +18,7 @@ json_t *client_settings_describe(void);
  * The first layout and its variant out of the property _XKB_RULES_NAMES (rules, model, layouts, variants, options,
  * each behind the other with a NUL). FALSE when it is not of this form; then nothing is written.
  */
-gboolean client_settings_parse_xkb(const char *data, gsize size, char **ret_layout, char **ret_variant);
+gboolean client_settings_parse_xkb(const char *data, gsize size, char **ret_layout,
+				   char **ret_variant);
 
 #endif

@@ -12,7 +12,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define GROUP "virt-viewer"
+#define GROUP		"virt-viewer"
 #define VALUE_MAX_BYTES (16 * 1024)
 
 static const struct {
@@ -67,7 +67,8 @@ connection_file_fill(const void *source, connection_file_lookup lookup, GError *
 		if (*field ? strlen(*field) <= VALUE_MAX_BYTES : !key_table[i].needed)
 			continue;
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    _("The connection data are incomplete: “%s” is missing or too long."), key_table[i].key);
+			    _("The connection data are incomplete: “%s” is missing or too long."),
+			    key_table[i].key);
 		connection_file_free(file);
 		return NULL;
 	}
@@ -116,13 +117,17 @@ connection_file_load(const char *path, GError **error)
 		return NULL;
 	type = g_key_file_get_string(keys, GROUP, "type", NULL);
 	if (g_strcmp0(type, "spice") != 0) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-			    _("“%s” is not for a SPICE display; this viewer shows SPICE displays only."), path);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+			_("“%s” is not for a SPICE display; this viewer shows SPICE displays only."),
+			path);
 		return NULL;
 	}
 	file = connection_file_fill(keys, connection_file_lookup_key, error);
-	if (g_key_file_get_integer(keys, GROUP, "delete-this-file", NULL) == 1 && g_unlink(path) < 0)
-		g_message("the connection file '%s' could not be removed: %s", path, g_strerror(errno));
+	if (g_key_file_get_integer(keys, GROUP, "delete-this-file", NULL) == 1 &&
+	    g_unlink(path) < 0)
+		g_message("the connection file '%s' could not be removed: %s", path,
+			  g_strerror(errno));
 	explicit_bzero(text, size);
 	return file;
 }

@@ -22,14 +22,15 @@ enum display_end {
 };
 
 struct display_events {
-	void (*shown)(void *context); /* the first frame is there */
+	void (*shown)(void *context);			    /* the first frame is there */
 	void (*ended)(void *context, enum display_end end); /* once; the callee frees the display */
 };
 
 struct display_ops {
 	const char *protocol;
 	/* Connects at once. The file is read during the call only. */
-	struct display *(*open)(const struct connection_file *file, const struct display_events *events, void *context);
+	struct display *(*open)(const struct connection_file *file,
+				const struct display_events *events, void *context);
 	GtkWidget *(*get_widget)(struct display *display);
 	void (*send_keys)(struct display *display, const guint *keyvals, int n_keyvals);
 	void (*release)(struct display *display); /* gives keyboard and pointer back */

@@ -57,13 +57,15 @@ display_spice_end(struct display *display, enum display_end end)
 }
 
 static void
-display_spice_handle_main_event(SpiceChannel *channel, SpiceChannelEvent event, struct display *display)
+display_spice_handle_main_event(SpiceChannel *channel, SpiceChannelEvent event,
+				struct display *display)
 {
 	if (event == SPICE_CHANNEL_OPENED)
 		display->opened = TRUE;
 	for (gsize i = 0; i < G_N_ELEMENTS(end_table); i++)
 		if (end_table[i].event == event)
-			display_spice_end(display, display->opened ? end_table[i].after : end_table[i].before);
+			display_spice_end(display, display->opened ? end_table[i].after
+								   : end_table[i].before);
 }
 
 static void
@@ -82,9 +84,10 @@ display_spice_add_screen(struct display *display, int channel_id)
 	if (display->screen)
 		return;
 	display->screen = GTK_WIDGET(spice_display_new(display->session, channel_id));
-	g_object_set(display->screen, "resize-guest", TRUE, "scaling", TRUE, "only-downscale", FALSE, "grab-keyboard",
-		     TRUE, "grab-mouse", TRUE, NULL);
-	g_signal_connect(display->screen, "notify::ready", G_CALLBACK(display_spice_handle_ready), display);
+	g_object_set(display->screen, "resize-guest", TRUE, "scaling", TRUE, "only-downscale",
+		     FALSE, "grab-keyboard", TRUE, "grab-mouse", TRUE, NULL);
+	g_signal_connect(display->screen, "notify::ready", G_CALLBACK(display_spice_handle_ready),
+			 display);
 	gtk_container_add(GTK_CONTAINER(display->box), display->screen);
 	gtk_widget_show(display->screen);
 	gtk_widget_grab_focus(display->screen);
@@ -98,7 +101,8 @@ display_spice_handle_channel(SpiceSession *session, SpiceChannel *channel, struc
 
 	g_object_get(channel, "channel-type", &type, "channel-id", &id, NULL);
 	if (type == SPICE_CHANNEL_MAIN)
-		g_signal_connect(channel, "channel-event", G_CALLBACK(display_spice_handle_main_event), display);
+		g_signal_connect(channel, "channel-event",
+				 G_CALLBACK(display_spice_handle_main_event), display);
 	if (type == SPICE_CHANNEL_DISPLAY && id == 0)
 		display_spice_add_screen(display, id);
 }
@@ -110,15 +114,17 @@ display_spice_set_target(SpiceSession *session, const struct connection_file *fi
 	g_autoptr(GByteArray) ca = g_byte_array_new();
 
 	g_byte_array_append(ca, (const guint8 *)file->ca, (guint)strlen(file->ca));
-	g_object_set(session, "host", file->host, "tls-port", file->tls_port, "password", file->password, "ca", ca,
-		     "cert-subject", file->host_subject, "verify", SPICE_SESSION_VERIFY_SUBJECT, "secure-channels", all,
-		     "enable-usbredir", FALSE, "enable-smartcard", FALSE, NULL);
+	g_object_set(session, "host", file->host, "tls-port", file->tls_port, "password",
+		     file->password, "ca", ca, "cert-subject", file->host_subject, "verify",
+		     SPICE_SESSION_VERIFY_SUBJECT, "secure-channels", all, "enable-usbredir", FALSE,
+		     "enable-smartcard", FALSE, NULL);
 	if (file->proxy)
 		g_object_set(session, "proxy", file->proxy, NULL);
 }
 
 static struct display *
-display_spice_open(const struct connection_file *file, const struct display_events *events, void *context)
+display_spice_open(const struct connection_file *file, const struct display_events *events,
+		   void *context)
 {
 	struct display *display = g_new0(struct display, 1);
 
@@ -129,7 +135,8 @@ display_spice_open(const struct connection_file *file, const struct display_even
 	display->session = spice_session_new();
 	display_spice_set_target(display->session, file);
 	g_object_set(spice_gtk_session_get(display->session), "auto-clipboard", TRUE, NULL);
-	g_signal_connect(display->session, "channel-new", G_CALLBACK(display_spice_handle_channel), display);
+	g_signal_connect(display->session, "channel-new", G_CALLBACK(display_spice_handle_channel),
+			 display);
 	if (!spice_session_connect(display->session))
 		display_spice_end(display, DISPLAY_END_UNREACHABLE);
 	return display;

@@ -12,7 +12,7 @@
 
 #include "viewer/card.h"
 #include "viewer/options.h"
-#include "viewer/session.h"
+#include "viewer/user_session.h"
 
 #define ANSWER_MAX_LENGTH 511 /* AUTH_TEXT_SIZE without its NUL */
 
@@ -124,7 +124,8 @@ page_login_show_prompts(struct page_login *page)
 	json_t *prompt;
 
 	json_array_foreach(prompts, index, prompt)
-		page_login_add_prompt(page, json_get_text(prompt, "style", "info"), json_get_text(prompt, "text", ""));
+		page_login_add_prompt(page, json_get_text(prompt, "style", "info"),
+				      json_get_text(prompt, "text", ""));
 	if (page->entries->len > 0)
 		gtk_widget_grab_focus(g_ptr_array_index(page->entries, 0));
 	else
@@ -199,8 +200,10 @@ page_login_new(struct session *session, const struct options *options)
 	gtk_container_add(GTK_CONTAINER(page->card.content), page->prompts);
 	gtk_container_add(GTK_CONTAINER(page->card.content), page->spinner);
 	gtk_widget_show(page->prompts);
-	page->go = card_add_button(&page->card, _("_Continue"), TRUE, G_CALLBACK(page_login_handle_go), page);
-	page->cancel = card_add_button(&page->card, _("C_ancel"), FALSE, G_CALLBACK(page_login_handle_cancel), page);
+	page->go = card_add_button(&page->card, _("_Continue"), TRUE,
+				   G_CALLBACK(page_login_handle_go), page);
+	page->cancel = card_add_button(&page->card, _("C_ancel"), FALSE,
+				       G_CALLBACK(page_login_handle_cancel), page);
 	g_object_set_data_full(G_OBJECT(page->card.page), "page", page, page_login_free);
 	return page;
 }

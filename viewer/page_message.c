@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "viewer/card.h"
-#include "viewer/session.h"
+#include "viewer/user_session.h"
 
 #define FINGERPRINT_LINE 48 /* 16 pairs and their colons */
 
@@ -86,7 +86,8 @@ page_message_new(struct session *session, const char *title, const char *yes,
 	page->session = session;
 	page->update = update;
 	card_init(&page->card, title, "");
-	page->yes = card_add_button(&page->card, yes, TRUE, G_CALLBACK(page_message_handle_yes), page);
+	page->yes =
+		card_add_button(&page->card, yes, TRUE, G_CALLBACK(page_message_handle_yes), page);
 	card_add_button(&page->card, _("C_ancel"), FALSE, G_CALLBACK(page_message_handle_no), page);
 	g_object_set_data_full(G_OBJECT(page->card.page), "page", page, g_free);
 	return page;
@@ -96,7 +97,8 @@ struct page_message *
 page_message_new_trust(struct session *session)
 {
 	struct page_message *page =
-		page_message_new(session, _("Is this your broker?"), _("_Trust this broker"), page_message_update_trust);
+		page_message_new(session, _("Is this your broker?"), _("_Trust this broker"),
+				 page_message_update_trust);
 
 	page->text = gtk_label_new("");
 	gtk_label_set_selectable(GTK_LABEL(page->text), TRUE);
@@ -110,8 +112,8 @@ page_message_new_trust(struct session *session)
 struct page_message *
 page_message_new_progress(struct session *session)
 {
-	struct page_message *page =
-		page_message_new(session, _("Your desktop"), _("_Try now"), page_message_update_progress);
+	struct page_message *page = page_message_new(session, _("Your desktop"), _("_Try now"),
+						     page_message_update_progress);
 	GtkWidget *spinner = gtk_spinner_new();
 
 	gtk_spinner_start(GTK_SPINNER(spinner));

@@ -7,7 +7,7 @@
 #include <glib/gi18n.h>
 
 #include "viewer/card.h"
-#include "viewer/session.h"
+#include "viewer/user_session.h"
 
 struct page_pools {
 	struct card card;
@@ -65,16 +65,21 @@ page_pools_update(struct page_pools *page)
 
 	card_clear(page->list);
 	json_array_foreach(pools, index, pool)
-		gtk_container_add(GTK_CONTAINER(page->list), page_pools_new_row(json_get_text(pool, "name", ""),
-										json_get_text(pool, "template", "")));
+		gtk_container_add(GTK_CONTAINER(page->list),
+				  page_pools_new_row(json_get_text(pool, "name", ""),
+						     json_get_text(pool, "template", "")));
 	card_set_notice(&page->card, session_get_notice(page->session));
 	if (json_array_size(pools) == 0)
-		card_set_subtitle(&page->card, _("No desktop is offered to you. Ask your administrator."));
+		card_set_subtitle(&page->card,
+				  _("No desktop is offered to you. Ask your administrator."));
 	else
 		card_set_subtitle(&page->card, greeting);
 	first = gtk_list_box_get_row_at_index(GTK_LIST_BOX(page->list), 0);
-	if (first)
-		gtk_widget_grab_focus(GTK_WIDGET(first));
+	if (!first)
+		return;
+	/* Focus alone gives the list no cursor, and without one Return does nothing. */
+	gtk_widget_grab_focus(GTK_WIDGET(first));
+	g_signal_emit_by_name(page->list, "move-cursor", GTK_MOVEMENT_BUFFER_ENDS, -1);
 }
 
 struct page_pools *
@@ -91,7 +96,8 @@ page_pools_new(struct session *session)
 	g_signal_connect(page->list, "row-activated", G_CALLBACK(page_pools_handle_row), page);
 	gtk_container_add(GTK_CONTAINER(page->card.content), page->list);
 	gtk_widget_show(page->list);
-	card_add_button(&page->card, _("Log _out"), FALSE, G_CALLBACK(page_pools_handle_log_out), page);
+	card_add_button(&page->card, _("Log _out"), FALSE, G_CALLBACK(page_pools_handle_log_out),
+			page);
 	g_object_set_data_full(G_OBJECT(page->card.page), "page", page, g_free);
 	return page;
 }

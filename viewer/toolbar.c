@@ -48,8 +48,9 @@ toolbar_new_keys(void)
 		g_menu_append(menu, toolbar_key_table[i].label, action);
 	}
 	gtk_menu_button_set_menu_model(GTK_MENU_BUTTON(button), G_MENU_MODEL(menu));
-	gtk_button_set_image(GTK_BUTTON(button),
-			     gtk_image_new_from_icon_name("input-keyboard-symbolic", GTK_ICON_SIZE_BUTTON));
+	gtk_button_set_image(
+		GTK_BUTTON(button),
+		gtk_image_new_from_icon_name("input-keyboard-symbolic", GTK_ICON_SIZE_BUTTON));
 	gtk_widget_set_tooltip_text(button, _("Send key"));
 	atk_object_set_name(gtk_widget_get_accessible(button), _("Send key"));
 	gtk_widget_set_focus_on_click(button, FALSE);
@@ -66,11 +67,13 @@ toolbar_new(void)
 	gtk_widget_set_tooltip_text(log_off, _("End your session on the desktop"));
 	gtk_widget_set_focus_on_click(log_off, FALSE);
 	gtk_container_add(GTK_CONTAINER(bar), toolbar_new_keys());
-	gtk_container_add(GTK_CONTAINER(bar), toolbar_new_button("view-fullscreen-symbolic", _("Full screen (F11)"),
-								 "win.full-screen"));
+	gtk_container_add(GTK_CONTAINER(bar),
+			  toolbar_new_button("view-fullscreen-symbolic", _("Full screen (F11)"),
+					     "win.full-screen"));
 	gtk_container_add(GTK_CONTAINER(bar),
 			  toolbar_new_button("network-offline-symbolic",
-					     _("Disconnect: your desktop goes on without you"), "win.disconnect"));
+					     _("Disconnect: your desktop goes on without you"),
+					     "win.disconnect"));
 	gtk_container_add(GTK_CONTAINER(bar), log_off);
 	gtk_widget_show_all(bar);
 	return bar;

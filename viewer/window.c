@@ -15,7 +15,7 @@
 #include "viewer/page_login.h"
 #include "viewer/page_message.h"
 #include "viewer/page_pools.h"
-#include "viewer/session.h"
+#include "viewer/user_session.h"
 #include "viewer/toolbar.h"
 
 #define DEFAULT_WIDTH  1024
@@ -34,12 +34,18 @@ static const char *const page_names[] = { "login", "trust", "pools", "progress",
 G_STATIC_ASSERT(G_N_ELEMENTS(page_names) == WINDOW_PAGE_COUNT);
 
 static const enum window_page page_table[] = {
-	[SESSION_STATE_IDLE] = WINDOW_PAGE_LOGIN,	  [SESSION_STATE_CONTACTING] = WINDOW_PAGE_LOGIN,
-	[SESSION_STATE_TRUSTING] = WINDOW_PAGE_TRUST,	  [SESSION_STATE_ANSWERING] = WINDOW_PAGE_LOGIN,
-	[SESSION_STATE_ASKING] = WINDOW_PAGE_LOGIN,	  [SESSION_STATE_LISTING] = WINDOW_PAGE_PROGRESS,
-	[SESSION_STATE_CHOOSING] = WINDOW_PAGE_POOLS,	  [SESSION_STATE_ASSIGNING] = WINDOW_PAGE_PROGRESS,
-	[SESSION_STATE_PREPARING] = WINDOW_PAGE_PROGRESS, [SESSION_STATE_TICKETING] = WINDOW_PAGE_PROGRESS,
-	[SESSION_STATE_CONNECTING] = WINDOW_PAGE_PROGRESS, [SESSION_STATE_CONNECTED] = WINDOW_PAGE_DISPLAY,
+	[SESSION_STATE_IDLE] = WINDOW_PAGE_LOGIN,
+	[SESSION_STATE_CONTACTING] = WINDOW_PAGE_LOGIN,
+	[SESSION_STATE_TRUSTING] = WINDOW_PAGE_TRUST,
+	[SESSION_STATE_ANSWERING] = WINDOW_PAGE_LOGIN,
+	[SESSION_STATE_ASKING] = WINDOW_PAGE_LOGIN,
+	[SESSION_STATE_LISTING] = WINDOW_PAGE_PROGRESS,
+	[SESSION_STATE_CHOOSING] = WINDOW_PAGE_POOLS,
+	[SESSION_STATE_ASSIGNING] = WINDOW_PAGE_PROGRESS,
+	[SESSION_STATE_PREPARING] = WINDOW_PAGE_PROGRESS,
+	[SESSION_STATE_TICKETING] = WINDOW_PAGE_PROGRESS,
+	[SESSION_STATE_CONNECTING] = WINDOW_PAGE_PROGRESS,
+	[SESSION_STATE_CONNECTED] = WINDOW_PAGE_DISPLAY,
 	[SESSION_STATE_WAITING] = WINDOW_PAGE_PROGRESS,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(page_table) == SESSION_STATE_COUNT);
@@ -86,7 +92,8 @@ window_update_page(struct window *window, enum window_page page)
 		page_message_update(window->progress);
 		break;
 	default:
-		gtk_widget_child_focus(window->ops->get_widget(window->display), GTK_DIR_TAB_FORWARD);
+		gtk_widget_child_focus(window->ops->get_widget(window->display),
+				       GTK_DIR_TAB_FORWARD);
 	}
 }
 
@@ -97,7 +104,8 @@ window_update_header(struct window *window, gboolean display)
 
 	gtk_widget_set_visible(window->toolbar, display);
 	gtk_widget_set_visible(window->drawer, display && window_is_full_screen(window));
-	gtk_header_bar_set_title(GTK_HEADER_BAR(window->header), display && title[0] ? title : _("Carrel"));
+	gtk_header_bar_set_title(GTK_HEADER_BAR(window->header),
+				 display && title[0] ? title : _("Carrel"));
 	gtk_header_bar_set_subtitle(GTK_HEADER_BAR(window->header),
 				    display ? session_get_user(window->session) : NULL);
 }
@@ -214,7 +222,8 @@ window_handle_state(GtkWidget *widget, GdkEventWindowState *event, struct window
 {
 	gboolean full = event->new_window_state & GDK_WINDOW_STATE_FULLSCREEN;
 
-	gtk_widget_set_visible(window->drawer, full && session_get_state(window->session) == SESSION_STATE_CONNECTED);
+	gtk_widget_set_visible(window->drawer, full && session_get_state(window->session) ==
+							       SESSION_STATE_CONNECTED);
 	return GDK_EVENT_PROPAGATE;
 }
 
@@ -261,11 +270,13 @@ window_build(struct window *window)
 	window->trust = page_message_new_trust(window->session);
 	window->progress = page_message_new_progress(window->session);
 	window->pools = page_pools_new(window->session);
-	gtk_header_bar_set_show_close_button(GTK_HEADER_BAR(window->header), !window->options->kiosk);
+	gtk_header_bar_set_show_close_button(GTK_HEADER_BAR(window->header),
+					     !window->options->kiosk);
 	gtk_header_bar_pack_end(GTK_HEADER_BAR(window->header), window->toolbar);
 	gtk_overlay_add_overlay(GTK_OVERLAY(window->screen), window->drawer);
 	gtk_style_context_add_class(gtk_widget_get_style_context(window->screen), "carrel-screen");
-	gtk_stack_set_transition_type(GTK_STACK(window->stack), GTK_STACK_TRANSITION_TYPE_CROSSFADE);
+	gtk_stack_set_transition_type(GTK_STACK(window->stack),
+				      GTK_STACK_TRANSITION_TYPE_CROSSFADE);
 	gtk_window_set_titlebar(GTK_WINDOW(window->widget), window->header);
 	gtk_container_add(GTK_CONTAINER(window->widget), window->stack);
 	gtk_widget_show(window->header);
@@ -287,9 +298,10 @@ window_new(GtkApplication *application, const struct options *options)
 	gtk_window_set_icon_name(GTK_WINDOW(window->widget), "carrel-viewer");
 	gtk_window_set_title(GTK_WINDOW(window->widget), _("Carrel"));
 	window_build(window);
-	g_action_map_add_action_entries(G_ACTION_MAP(window->widget), window_actions, G_N_ELEMENTS(window_actions),
-					window);
-	g_signal_connect(window->widget, "window-state-event", G_CALLBACK(window_handle_state), window);
+	g_action_map_add_action_entries(G_ACTION_MAP(window->widget), window_actions,
+					G_N_ELEMENTS(window_actions), window);
+	g_signal_connect(window->widget, "window-state-event", G_CALLBACK(window_handle_state),
+			 window);
 	g_signal_connect(window->widget, "delete-event", G_CALLBACK(window_handle_delete), window);
 	g_signal_connect(window->widget, "destroy", G_CALLBACK(window_handle_destroy), window);
 	return window;

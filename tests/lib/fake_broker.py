@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fake_broker.py - a broker that is none, to drive carrel-viewer and carrel in tests
+# fake_broker.py - a broker that is none, to drive carrel-viewer and carrel in tests
+"""A broker that is none, to drive carrel-viewer and carrel in tests
 
 Speaks the part of docs/PROTOCOL.md "API" that clients use, over TLS with the given certificate. The user "ada" has
 the password "lace" and then a code "1843"; anybody else is denied. Everything it is asked is written to standard

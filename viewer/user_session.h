@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * session.h - one user's way from the log-in page to a desktop, as one life cycle
+ * user_session.h - one user's way from the log-in page to a desktop, as one life cycle
  *
  * The session talks to the broker and knows no widget; the window shows what its state says. All calls and callbacks
  * are in the main loop and none blocks.
  */
-#ifndef VIEWER_SESSION_H
-#define VIEWER_SESSION_H
+#ifndef VIEWER_USER_SESSION_H
+#define VIEWER_USER_SESSION_H
 
 #include <glib.h>
 
@@ -57,10 +57,11 @@ void session_trust(struct session *session);
 void session_answer(struct session *session, const char *const *answers);
 void session_choose(struct session *session, const char *pool);
 void session_open_file(struct session *session, const char *path);
-void session_retry(struct session *session);	  /* WAITING: do not wait any longer */
-void session_disconnect(struct session *session); /* leaves the desktop running, goes to the desktops or to IDLE */
-void session_log_off(struct session *session);	  /* ends the desktop's session at the broker */
-void session_log_out(struct session *session);	  /* forgets the user: to IDLE */
+void session_retry(struct session *session); /* WAITING: do not wait any longer */
+void session_disconnect(
+	struct session *session); /* leaves the desktop running, goes to the desktops or to IDLE */
+void session_log_off(struct session *session); /* ends the desktop's session at the broker */
+void session_log_out(struct session *session); /* forgets the user: to IDLE */
 
 /* What the display does. */
 void session_handle_display_shown(struct session *session);
@@ -68,14 +69,15 @@ void session_handle_display_ended(struct session *session, enum display_end end)
 
 /* What there is to show. */
 enum session_state session_get_state(const struct session *session);
-const char *session_get_notice(const struct session *session); /* what went wrong last; NULL: nothing */
+const char *
+session_get_notice(const struct session *session); /* what went wrong last; NULL: nothing */
 const char *session_get_progress(const struct session *session);
 const char *session_get_fingerprint(const struct session *session);
 const char *session_get_broker(const struct session *session);
 const char *session_get_user(const struct session *session);
 const char *session_get_title(const struct session *session); /* of the desktop */
-json_t *session_get_prompts(const struct session *session);    /* PROTOCOL.md "prompts", borrowed */
-json_t *session_get_pools(const struct session *session);      /* array, borrowed */
+json_t *session_get_prompts(const struct session *session);   /* PROTOCOL.md "prompts", borrowed */
+json_t *session_get_pools(const struct session *session);     /* array, borrowed */
 guint session_get_wait_s(const struct session *session);
 
 const char *session_state_to_text(enum session_state state);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * session.c - one user's way from the log-in page to a desktop (carrel-viewer)
+ * user_session.c - one user's way from the log-in page to a desktop (carrel-viewer)
  *
  * How it works: session_change() is the only place that changes the state; legal_table says from where to where. Each
  * state that waits for the broker has one call in flight, whose handler (session_handle_...) starts the next step.
@@ -10,7 +10,7 @@
  * until the broker says that the session or the token is over. Polling while the host prepares the desktop, and the
  * back-off, are one timer (session->timer).
  */
-#include "viewer/session.h"
+#include "viewer/user_session.h"
 
 #include <gio/gio.h>
 #include <glib/gi18n.h>
@@ -20,7 +20,7 @@
 #include "viewer/client_settings.h"
 #include "viewer/connection_file.h"
 
-#define POLL_MS 300
+#define POLL_MS	      300
 #define PATH_SESSIONS "/api/v1/sessions/"
 
 struct session {
@@ -51,21 +51,25 @@ static const struct {
 	guint next;
 } state_table[] = {
 	[SESSION_STATE_IDLE] = { "idle", NULL, TO(CONTACTING) | TO(CONNECTING) },
-	[SESSION_STATE_CONTACTING] = { "contacting", N_("Reaching the broker …"), TO(TRUSTING) | TO(ANSWERING) },
+	[SESSION_STATE_CONTACTING] = { "contacting", N_("Reaching the broker …"),
+				       TO(TRUSTING) | TO(ANSWERING) },
 	[SESSION_STATE_TRUSTING] = { "trusting", NULL, TO(CONTACTING) },
 	[SESSION_STATE_ANSWERING] = { "answering", N_("Logging in …"), TO(ASKING) | TO(LISTING) },
 	[SESSION_STATE_ASKING] = { "asking", NULL, TO(ANSWERING) },
-	[SESSION_STATE_LISTING] = { "listing", N_("Looking for your desktops …"), TO(CHOOSING) | TO(ASSIGNING) },
+	[SESSION_STATE_LISTING] = { "listing", N_("Looking for your desktops …"),
+				    TO(CHOOSING) | TO(ASSIGNING) },
 	[SESSION_STATE_CHOOSING] = { "choosing", NULL, TO(ASSIGNING) | TO(LISTING) },
 	[SESSION_STATE_ASSIGNING] = { "assigning", N_("Getting a desktop …"),
 				      TO(PREPARING) | TO(TICKETING) | TO(CHOOSING) },
-	[SESSION_STATE_PREPARING] = { "preparing", N_("Making your desktop ready …"), TO(TICKETING) | TO(LISTING) },
+	[SESSION_STATE_PREPARING] = { "preparing", N_("Making your desktop ready …"),
+				      TO(TICKETING) | TO(LISTING) },
 	[SESSION_STATE_TICKETING] = { "ticketing", N_("Opening the display …"),
 				      TO(CONNECTING) | TO(WAITING) | TO(LISTING) },
 	[SESSION_STATE_CONNECTING] = { "connecting", N_("Connecting to the display …"),
 				       TO(CONNECTED) | TO(WAITING) | TO(LISTING) },
 	[SESSION_STATE_CONNECTED] = { "connected", NULL, TO(WAITING) | TO(LISTING) },
-	[SESSION_STATE_WAITING] = { "waiting", N_("The connection was lost."), TO(TICKETING) | TO(LISTING) },
+	[SESSION_STATE_WAITING] = { "waiting", N_("The connection was lost."),
+				    TO(TICKETING) | TO(LISTING) },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_table) == SESSION_STATE_COUNT);
 
@@ -75,8 +79,9 @@ static const char *const end_notices[] = {
 	[DISPLAY_END_CLOSED] = N_("The display was closed."),
 	[DISPLAY_END_LOST] = N_("The connection to your desktop was lost."),
 	[DISPLAY_END_UNREACHABLE] = N_("The display cannot be reached, or it refused the ticket."),
-	[DISPLAY_END_UNTRUSTED] = N_("The display showed another certificate than the broker named. "
-				     "Nothing was sent to it; tell your administrator."),
+	[DISPLAY_END_UNTRUSTED] =
+		N_("The display showed another certificate than the broker named. "
+		   "Nothing was sent to it; tell your administrator."),
 	[DISPLAY_END_REFUSED] = N_("The display refused the ticket: it is used up or too old."),
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(end_notices) == DISPLAY_END_COUNT);
@@ -101,7 +106,8 @@ session_stop_timer(struct session *session)
 static gboolean
 session_change(struct session *session, enum session_state state)
 {
-	if (state != SESSION_STATE_IDLE && (state_table[session->state].next & (1u << state)) == 0) {
+	if (state != SESSION_STATE_IDLE &&
+	    (state_table[session->state].next & (1u << state)) == 0) {
 		g_warning("session: %s -> %s is not legal", state_table[session->state].name,
 			  state_table[state].name);
 		return FALSE;
@@ -196,8 +202,8 @@ session_handle_server(void *context, const struct api_answer *answer)
 		return;
 	}
 	if (session_change(session, SESSION_STATE_ANSWERING))
-		api_call(session->api, "POST", "/api/v1/login", json_pack("{s:s}", "user", session->user), NULL,
-			 session_handle_login);
+		api_call(session->api, "POST", "/api/v1/login",
+			 json_pack("{s:s}", "user", session->user), NULL, session_handle_login);
 }
 
 void
@@ -251,7 +257,8 @@ session_answer(struct session *session, const char *const *answers)
 		json_array_append_new(list, json_string(answers[i]));
 	path = g_strdup_printf("/api/v1/login/%s", session->login);
 	if (session_change(session, SESSION_STATE_ANSWERING))
-		api_call(session->api, "POST", path, json_pack("{s:o}", "answers", list), NULL, session_handle_login);
+		api_call(session->api, "POST", path, json_pack("{s:o}", "answers", list), NULL,
+			 session_handle_login);
 	else
 		json_decref(list);
 }
@@ -270,7 +277,9 @@ session_find_only_pool(struct session *session)
 			if (g_str_equal(name, session->wanted_pool))
 				return name;
 		}
-		session_set_notice(session, _("The desktop that was asked for is not offered to you. Choose another."));
+		session_set_notice(
+			session,
+			_("The desktop that was asked for is not offered to you. Choose another."));
 	}
 	if (json_array_size(session->pools) == 1 && !session->wanted_pool)
 		return json_get_text(json_array_get(session->pools, 0), "name", NULL);
@@ -290,7 +299,8 @@ session_handle_pools(void *context, const struct api_answer *answer)
 		return;
 	}
 	if (json_is_object(list))
-		list = json_object_get(list, "pools") ? json_object_get(list, "pools") : json_object_get(list, "items");
+		list = json_object_get(list, "pools") ? json_object_get(list, "pools")
+						      : json_object_get(list, "items");
 	g_clear_pointer(&session->pools, json_decref);
 	session->pools = json_is_array(list) ? json_incref(list) : json_array();
 	/* Whoever comes back from a desktop chooses: else a failing one would be opened for ever. */
@@ -326,13 +336,17 @@ session_leave_desktop(struct session *session, const char *notice)
 static gboolean
 session_state_is_ready(const char *state)
 {
-	return g_strv_contains((const char *const[]){ "ready", "assigned", "active", "disconnected", NULL }, state);
+	return g_strv_contains(
+		(const char *const[]){ "ready", "assigned", "active", "disconnected", NULL },
+		state);
 }
 
 static gboolean
 session_state_is_over(const char *state)
 {
-	return g_strv_contains((const char *const[]){ "ended", "closed", "released", "gone", "failed", NULL }, state);
+	return g_strv_contains(
+		(const char *const[]){ "ended", "closed", "released", "gone", "failed", NULL },
+		state);
 }
 
 static void session_handle_prepared(void *context, const struct api_answer *answer);
@@ -355,8 +369,9 @@ session_handle_prepared(void *context, const struct api_answer *answer)
 	const char *state;
 
 	if (answer->outcome == API_OUTCOME_REFUSED) {
-		session_leave_desktop(session, answer->status == 404 ? _("The desktop could not be made ready.")
-								      : answer->notice);
+		session_leave_desktop(session, answer->status == 404
+						       ? _("The desktop could not be made ready.")
+						       : answer->notice);
 		return;
 	}
 	if (answer->outcome != API_OUTCOME_OK) {
@@ -406,7 +421,8 @@ session_choose(struct session *session, const char *pool)
 	g_free(session->pool);
 	session->pool = copy;
 	if (session_change(session, SESSION_STATE_ASSIGNING))
-		api_call(session->api, "POST", path, client_settings_describe(), key, session_handle_assigned);
+		api_call(session->api, "POST", path, client_settings_describe(), key,
+			 session_handle_assigned);
 }
 
 static gboolean
@@ -444,7 +460,8 @@ session_handle_ticket(void *context, const struct api_answer *answer)
 	g_autoptr(GError) error = NULL;
 	struct connection_file *file;
 
-	if (answer->outcome == API_OUTCOME_UNREACHABLE || (answer->outcome == API_OUTCOME_REFUSED && answer->status >= 500)) {
+	if (answer->outcome == API_OUTCOME_UNREACHABLE ||
+	    (answer->outcome == API_OUTCOME_REFUSED && answer->status >= 500)) {
 		session_wait(session, answer->notice);
 		return;
 	}
@@ -474,7 +491,8 @@ session_ask_ticket(struct session *session)
 	g_autofree char *path = g_strconcat(PATH_SESSIONS, session->id, "/ticket", NULL);
 
 	if (session_change(session, SESSION_STATE_TICKETING))
-		api_call(session->api, "POST", path, json_pack("{s:s}", "protocol", display_spice_ops.protocol), NULL,
+		api_call(session->api, "POST", path,
+			 json_pack("{s:s}", "protocol", display_spice_ops.protocol), NULL,
 			 session_handle_ticket);
 }
 
@@ -534,7 +552,8 @@ session_retry(struct session *session)
 static gboolean
 session_has_desktop(const struct session *session)
 {
-	return (TO(PREPARING) | TO(TICKETING) | TO(CONNECTING) | TO(CONNECTED) | TO(WAITING)) & (1u << session->state);
+	return (TO(PREPARING) | TO(TICKETING) | TO(CONNECTING) | TO(CONNECTED) | TO(WAITING)) &
+	       (1u << session->state);
 }
 
 void
@@ -549,7 +568,8 @@ session_handle_logged_off(void *context, const struct api_answer *answer)
 {
 	struct session *session = context;
 
-	if (answer->outcome != API_OUTCOME_OK && answer->status != 404 && session->state == SESSION_STATE_CHOOSING) {
+	if (answer->outcome != API_OUTCOME_OK && answer->status != 404 &&
+	    session->state == SESSION_STATE_CHOOSING) {
 		session_set_notice(session, answer->notice);
 		session->events->changed(session->context, session->state);
 	}
@@ -581,7 +601,8 @@ void
 session_log_out(struct session *session)
 {
 	if (session->state == SESSION_STATE_CHOOSING || session->state == SESSION_STATE_LISTING)
-		api_call(session->api, "POST", "/api/v1/logout", json_object(), NULL, session_handle_logged_out);
+		api_call(session->api, "POST", "/api/v1/logout", json_object(), NULL,
+			 session_handle_logged_out);
 	else
 		session_enter_idle(session, NULL);
 }
