@@ -139,6 +139,7 @@ static gboolean
 qemu_vm_handle_exit(gint fd, GIOCondition condition, gpointer data)
 {
 	struct qemu_vm *qemu = data;
+	struct steps *migrating = g_steal_pointer(&qemu->migrating);
 	struct steps *exiting = g_steal_pointer(&qemu->exiting);
 
 	(void)fd, (void)condition;
@@ -147,12 +148,17 @@ qemu_vm_handle_exit(gint fd, GIOCondition condition, gpointer data)
 	qemu->process.pidfd = -1;
 	qemu->running = FALSE;
 	g_clear_pointer(&qemu->qmp, qmp_free);
-	qemu_vm_end_migration(qemu, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED, "QEMU ended; its log says why"));
+	/* Each of these three may free the machine: from here on only what was taken out of it is used. */
+	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, 0);
+	if (migrating) {
+		steps_fail(migrating, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							  "QEMU ended; its log says why"));
+		steps_unref(migrating);
+	}
 	if (exiting) {
 		steps_next(exiting);
 		steps_unref(exiting);
 	}
-	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, 0);
 	return G_SOURCE_REMOVE;
 }
 
