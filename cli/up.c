@@ -116,9 +116,7 @@ static char **
 up_make_broker(const struct up *up)
 {
 	return up_take_argv(ARG("carrel-broker"), ARG("--run"), ARG(up->folders.run), ARG("--lib"),
-			    ARG(up->folders.lib), ARG("--listen"),
-			    ARG(settings_get_text(up->settings, "broker", "listen")),
-			    ARG("--hostd-uid"), up_format_uid(up->ids.hostd),
+			    ARG(up->folders.lib), ARG("--hostd-uid"), up_format_uid(up->ids.hostd),
 			    up->config ? ARG("--config") : NULL, ARG(up->config), NULL);
 }
 
