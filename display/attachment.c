@@ -19,7 +19,8 @@ static const char *const state_names[] = {
 	[ATTACHMENT_STATE_LINKING] = "linking",
 	[ATTACHMENT_STATE_LIVE] = "live",
 };
-static_assert(sizeof(state_names) / sizeof(state_names[0]) == ATTACHMENT_STATE_COUNT, "a name a state");
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == ATTACHMENT_STATE_COUNT,
+	      "a name a state");
 
 #define TO(state) (1U << ATTACHMENT_STATE_##state)
 
@@ -68,7 +69,8 @@ attachment_offer(struct attachment_table *table, uint64_t number, bool first)
 }
 
 const char *
-attachment_link(struct attachment_table *table, uint64_t number, uint8_t channel_type, uint32_t connection_id)
+attachment_link(struct attachment_table *table, uint64_t number, uint8_t channel_type,
+		uint32_t connection_id)
 {
 	struct attachment *attachment = attachment_find(table, number);
 
@@ -112,7 +114,8 @@ attachment_main_ended(struct attachment_table *table, uint32_t connection_id)
 	struct attachment *both[] = { &table->older, &table->newest };
 
 	for (size_t i = 0; i < 2; i++) {
-		if (both[i]->state != ATTACHMENT_STATE_LIVE || both[i]->connection_id != connection_id)
+		if (both[i]->state != ATTACHMENT_STATE_LIVE ||
+		    both[i]->connection_id != connection_id)
 			continue;
 		attachment_change(both[i], ATTACHMENT_STATE_OVER);
 		return both[i]->number;

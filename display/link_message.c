@@ -7,14 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define LINK_MAJOR 2
+#define LINK_MAJOR	2
 #define CAP_MINI_HEADER 3 /* SPICE_COMMON_CAP_MINI_HEADER */
 #define MINI_HEAD_BYTES 6
 #define FULL_HEAD_BYTES 18
 
-/* SPICE_MSG_DISPLAY_DRAW_FILL .. SPICE_MSG_DISPLAY_DRAW_COMPOSITE without the surface messages between them. */
+/* SPICE_MSG_DISPLAY_DRAW_FILL .. SPICE_MSG_DISPLAY_DRAW_ALPHA_BLEND. */
 #define DRAW_FIRST 302
-#define DRAW_LAST 313
+#define DRAW_LAST  313
 
 static uint32_t
 link_read_u32(const uint8_t *data)
@@ -51,7 +51,8 @@ link_message_parse(const uint8_t *data, size_t size, struct link_message *ret_me
 	ret_message->connection_id = link_read_u32(data);
 	ret_message->channel_type = data[4];
 	ret_message->channel_id = data[5];
-	ret_message->mini_header = n_common > 0 && (link_read_u32(data + offset) & (1U << CAP_MINI_HEADER));
+	ret_message->mini_header =
+		n_common > 0 && (link_read_u32(data + offset) & (1U << CAP_MINI_HEADER));
 	return 0;
 }
 
@@ -114,8 +115,9 @@ link_scan_feed(struct link_scan *scan, const uint8_t *data, size_t size)
 				scan->state = LINK_SCAN_HEAD;
 			break;
 		case LINK_SCAN_HEAD:
-			if (link_scan_collect(scan, scan->mini_header ? MINI_HEAD_BYTES : FULL_HEAD_BYTES, &data,
-					      &size)) {
+			if (link_scan_collect(scan,
+					      scan->mini_header ? MINI_HEAD_BYTES : FULL_HEAD_BYTES,
+					      &data, &size)) {
 				draws += link_scan_read_head(scan);
 				scan->state = scan->skip > 0 ? LINK_SCAN_BODY : LINK_SCAN_HEAD;
 			}

@@ -14,10 +14,10 @@
 
 #define LINK_HEAD_BYTES 16
 #define LINK_MESS_BYTES 18
-#define LINK_MAX_BYTES 1024 /* of the message behind the head; spice-gtk sends 26 to 34 */
-#define LINK_MAX_CAPS 64    /* words */
+#define LINK_MAX_BYTES	1024 /* of the message behind the head; spice-gtk sends 26 to 34 */
+#define LINK_MAX_CAPS	64   /* words */
 
-#define LINK_CHANNEL_MAIN 1
+#define LINK_CHANNEL_MAIN    1
 #define LINK_CHANNEL_DISPLAY 2
 
 struct link_message {
@@ -38,7 +38,13 @@ int link_message_parse(const uint8_t *data, size_t size, struct link_message *re
  * draw messages of a display channel began among them.
  */
 struct link_scan {
-	enum { LINK_SCAN_REPLY_HEAD, LINK_SCAN_REPLY, LINK_SCAN_RESULT, LINK_SCAN_HEAD, LINK_SCAN_BODY } state;
+	enum {
+		LINK_SCAN_REPLY_HEAD,
+		LINK_SCAN_REPLY,
+		LINK_SCAN_RESULT,
+		LINK_SCAN_HEAD,
+		LINK_SCAN_BODY
+	} state;
 	bool mini_header;
 	uint8_t head[LINK_HEAD_BYTES + 2];
 	size_t n_head;

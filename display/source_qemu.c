@@ -18,20 +18,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "display/surface.h"
 
-#define CONSOLE_PATH "/org/qemu/Display1/Console_0"
-#define CONSOLE_INTERFACE "org.qemu.Display1.Console"
-#define KEYBOARD_INTERFACE "org.qemu.Display1.Keyboard"
-#define MOUSE_INTERFACE "org.qemu.Display1.Mouse"
-#define LISTENER_INTERFACE "org.qemu.Display1.Listener"
+#define CONSOLE_PATH	     "/org/qemu/Display1/Console_0"
+#define CONSOLE_INTERFACE    "org.qemu.Display1.Console"
+#define KEYBOARD_INTERFACE   "org.qemu.Display1.Keyboard"
+#define MOUSE_INTERFACE	     "org.qemu.Display1.Mouse"
+#define LISTENER_INTERFACE   "org.qemu.Display1.Listener"
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
-#define SETUP_TIMEOUT_MS 5000
-#define SOURCE_MAX_CALLS 256	/* unanswered input calls */
-#define SOURCE_MAX_POSITIONS 4	/* of these, pointer positions */
+#define SETUP_TIMEOUT_MS     5000
+#define SOURCE_MAX_CALLS     256 /* unanswered input calls */
+#define SOURCE_MAX_POSITIONS 4	 /* of these, pointer positions */
 
 struct source_qemu {
 	struct source source;
@@ -58,7 +59,8 @@ struct source_qemu {
 };
 
 static bool
-source_qemu_read_pixels(GVariant *value, uint32_t stride, uint32_t format, struct surface_pixels *ret_pixels)
+source_qemu_read_pixels(GVariant *value, uint32_t stride, uint32_t format,
+			struct surface_pixels *ret_pixels)
 {
 	gsize size = 0;
 
@@ -96,7 +98,8 @@ source_qemu_handle_update(struct source_qemu *self, GVariant *body)
 	if (!source_qemu_read_pixels(data, stride, format, &pixels))
 		return -EINVAL;
 	return surface_set_rect(self->surface,
-				&(struct surface_rect){ (uint32_t)x, (uint32_t)y, (uint32_t)width, (uint32_t)height },
+				&(struct surface_rect){ (uint32_t)x, (uint32_t)y, (uint32_t)width,
+							(uint32_t)height },
 				&pixels);
 }
 
@@ -129,8 +132,8 @@ source_qemu_handle_cursor(struct source_qemu *self, GVariant *body)
 		return -EINVAL;
 	if (!source_qemu_read_pixels(data, 0, SURFACE_FORMAT_A8R8G8B8, &pixels))
 		return -EINVAL;
-	return surface_set_cursor(self->surface, (uint32_t)width, (uint32_t)height, (uint32_t)hot_x, (uint32_t)hot_y,
-				  &pixels);
+	return surface_set_cursor(self->surface, (uint32_t)width, (uint32_t)height, (uint32_t)hot_x,
+				  (uint32_t)hot_y, &pixels);
 }
 
 static const struct {
@@ -152,7 +155,8 @@ source_qemu_dispatch(struct source_qemu *self, const char *member, GVariant *bod
 		if (g_strcmp0(listener_table[i].member, member) != 0)
 			continue;
 		if (listener_table[i].signature &&
-		    (!body || !g_variant_is_of_type(body, G_VARIANT_TYPE(listener_table[i].signature))))
+		    (!body ||
+		     !g_variant_is_of_type(body, G_VARIANT_TYPE(listener_table[i].signature))))
 			return -EBADMSG;
 		return listener_table[i].handle(self, body);
 	}
@@ -161,24 +165,30 @@ source_qemu_dispatch(struct source_qemu *self, const char *member, GVariant *bod
 
 /* Runs in GDBus' reading thread. Calls end here; the rest (answers to our own calls) goes on. */
 static GDBusMessage *
-source_qemu_filter(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gpointer user_data)
+source_qemu_filter(GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
+		   gpointer user_data)
 {
 	struct source_qemu *self = user_data;
 	g_autoptr(GDBusMessage) answer = NULL;
 	int error;
 
-	if (!incoming || g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL ||
+	if (!incoming ||
+	    g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL ||
 	    g_strcmp0(g_dbus_message_get_interface(message), LISTENER_INTERFACE) != 0)
 		return message;
-	error = source_qemu_dispatch(self, g_dbus_message_get_member(message), g_dbus_message_get_body(message));
+	error = source_qemu_dispatch(self, g_dbus_message_get_member(message),
+				     g_dbus_message_get_body(message));
 	if (error < 0)
-		log_debug("QEMU's display call '%s' ignored: %s", g_dbus_message_get_member(message),
-			  g_strerror(-error));
+		log_debug("QEMU's display call '%s' ignored: %s",
+			  g_dbus_message_get_member(message), g_strerror(-error));
 	if (!(g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED)) {
-		answer = error < 0 ? g_dbus_message_new_method_error(message, "org.qemu.Display1.Error.Failed", "%s",
-								     g_strerror(-error)) :
-				     g_dbus_message_new_method_reply(message);
-		g_dbus_connection_send_message(connection, answer, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+		answer = error < 0
+				 ? g_dbus_message_new_method_error(message,
+								   "org.qemu.Display1.Error.Failed",
+								   "%s", g_strerror(-error))
+				 : g_dbus_message_new_method_reply(message);
+		g_dbus_connection_send_message(connection, answer, G_DBUS_SEND_MESSAGE_FLAGS_NONE,
+					       NULL, NULL);
 	}
 	g_object_unref(message);
 	return NULL;
@@ -231,18 +241,17 @@ source_qemu_connect(struct source_qemu *self, int fd, GDBusConnectionFlags flags
 	}
 	stream = g_socket_connection_factory_create_connection(socket);
 	return g_dbus_connection_new_sync(G_IO_STREAM(stream), NULL,
-					  G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | flags, NULL, self->cancel,
-					  error);
+					  G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | flags,
+					  NULL, self->cancel, error);
 }
 
 static GVariant *
 source_qemu_get_property(struct source_qemu *self, const char *interface, const char *name)
 {
-	g_autoptr(GVariant) answer = g_dbus_connection_call_sync(self->control, NULL, CONSOLE_PATH,
-								 PROPERTIES_INTERFACE, "Get",
-								 g_variant_new("(ss)", interface, name),
-								 G_VARIANT_TYPE("(v)"), G_DBUS_CALL_FLAGS_NONE,
-								 SETUP_TIMEOUT_MS, self->cancel, NULL);
+	g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
+		self->control, NULL, CONSOLE_PATH, PROPERTIES_INTERFACE, "Get",
+		g_variant_new("(ss)", interface, name), G_VARIANT_TYPE("(v)"),
+		G_DBUS_CALL_FLAGS_NONE, SETUP_TIMEOUT_MS, self->cancel, NULL);
 	GVariant *value = NULL;
 
 	if (answer)
@@ -253,19 +262,23 @@ source_qemu_get_property(struct source_qemu *self, const char *interface, const 
 static void
 source_qemu_read_properties(struct source_qemu *self)
 {
-	g_autoptr(GVariant) address = source_qemu_get_property(self, CONSOLE_INTERFACE, "DeviceAddress");
+	g_autoptr(GVariant) address =
+		source_qemu_get_property(self, CONSOLE_INTERFACE, "DeviceAddress");
 	g_autoptr(GVariant) leds = source_qemu_get_property(self, KEYBOARD_INTERFACE, "Modifiers");
 
 	if (address && g_variant_is_of_type(address, G_VARIANT_TYPE_STRING))
-		g_strlcpy(self->address, g_variant_get_string(address, NULL), sizeof(self->address));
+		g_strlcpy(self->address, g_variant_get_string(address, NULL),
+			  sizeof(self->address));
 	if (leds && g_variant_is_of_type(leds, G_VARIANT_TYPE_UINT32))
 		surface_set_leds(self->surface, (uint8_t)g_variant_get_uint32(leds));
 }
 
 static void
-source_qemu_handle_properties(GDBusConnection *connection G_GNUC_UNUSED, const char *sender G_GNUC_UNUSED,
-			      const char *path G_GNUC_UNUSED, const char *interface G_GNUC_UNUSED,
-			      const char *signal_name G_GNUC_UNUSED, GVariant *body, gpointer user_data)
+source_qemu_handle_properties(GDBusConnection *connection G_GNUC_UNUSED,
+			      const char *sender G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
+			      const char *interface G_GNUC_UNUSED,
+			      const char *signal_name G_GNUC_UNUSED, GVariant *body,
+			      gpointer user_data)
 {
 	struct source_qemu *self = user_data;
 	g_autoptr(GVariant) changed = NULL;
@@ -296,20 +309,22 @@ source_qemu_register(struct source_qemu *self, GError **error)
 	int failed = io_socketpair(SOCK_STREAM, pair);
 
 	if (failed < 0) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "no socket pair: %s", g_strerror(-failed));
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "no socket pair: %s",
+			    g_strerror(-failed));
 		return FALSE;
 	}
 	if (g_unix_fd_list_append(list, pair[1], error) >= 0)
 		answer = g_dbus_connection_call_with_unix_fd_list_sync(
 			self->control, NULL, CONSOLE_PATH, CONSOLE_INTERFACE, "RegisterListener",
-			g_variant_new("(h)", 0), NULL, G_DBUS_CALL_FLAGS_NONE, SETUP_TIMEOUT_MS, list, NULL,
-			self->cancel, error);
+			g_variant_new("(h)", 0), NULL, G_DBUS_CALL_FLAGS_NONE, SETUP_TIMEOUT_MS,
+			list, NULL, self->cancel, error);
 	close(pair[1]);
 	if (!answer) {
 		close(pair[0]);
 		return FALSE;
 	}
-	self->listener = source_qemu_connect(self, pair[0], G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING, error);
+	self->listener = source_qemu_connect(
+		self, pair[0], G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING, error);
 	if (!self->listener)
 		return FALSE;
 	g_signal_connect(self->listener, "closed", G_CALLBACK(source_qemu_handle_closed), self);
@@ -321,13 +336,14 @@ source_qemu_register(struct source_qemu *self, GError **error)
 static gboolean
 source_qemu_set_up(struct source_qemu *self, GError **error)
 {
-	self->control = source_qemu_connect(self, take_fd(&self->fd), G_DBUS_CONNECTION_FLAGS_NONE, error);
+	self->control =
+		source_qemu_connect(self, take_fd(&self->fd), G_DBUS_CONNECTION_FLAGS_NONE, error);
 	if (!self->control)
 		return FALSE;
 	g_signal_connect(self->control, "closed", G_CALLBACK(source_qemu_handle_closed), self);
-	g_dbus_connection_signal_subscribe(self->control, NULL, PROPERTIES_INTERFACE, "PropertiesChanged",
-					   CONSOLE_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-					   source_qemu_handle_properties, self, NULL);
+	g_dbus_connection_signal_subscribe(
+		self->control, NULL, PROPERTIES_INTERFACE, "PropertiesChanged", CONSOLE_PATH, NULL,
+		G_DBUS_SIGNAL_FLAGS_NONE, source_qemu_handle_properties, self, NULL);
 	source_qemu_read_properties(self);
 	return source_qemu_register(self, error);
 }
@@ -352,10 +368,12 @@ static void source_qemu_send_position(struct source *source, uint32_t x, uint32_
 
 /* An answer's user data is the source; "n_positions" tells pointer positions by their own callback. */
 static void
-source_qemu_finish_call(struct source_qemu *self, GObject *connection, GAsyncResult *result, bool position)
+source_qemu_finish_call(struct source_qemu *self, GObject *connection, GAsyncResult *result,
+			bool position)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(connection), result, &error);
+	g_autoptr(GVariant) answer =
+		g_dbus_connection_call_finish(G_DBUS_CONNECTION(connection), result, &error);
 
 	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
 		return; /* the source is gone */
@@ -382,23 +400,24 @@ source_qemu_handle_positioned(GObject *connection, GAsyncResult *result, gpointe
 }
 
 static void
-source_qemu_call(struct source_qemu *self, const char *interface, const char *method, GVariant *body,
-		 GAsyncReadyCallback done)
+source_qemu_call(struct source_qemu *self, const char *interface, const char *method,
+		 GVariant *body, GAsyncReadyCallback done)
 {
 	g_autoptr(GVariant) arguments = g_variant_ref_sink(body);
 
 	if (!self->ready || self->n_calls >= SOURCE_MAX_CALLS)
 		return;
 	self->n_calls++;
-	g_dbus_connection_call(self->control, NULL, CONSOLE_PATH, interface, method, arguments, NULL,
-			       G_DBUS_CALL_FLAGS_NONE, -1, self->cancel, done, self);
+	g_dbus_connection_call(self->control, NULL, CONSOLE_PATH, interface, method, arguments,
+			       NULL, G_DBUS_CALL_FLAGS_NONE, -1, self->cancel, done, self);
 }
 
 static void
 source_qemu_send_key(struct source *source, uint32_t qnum, bool down)
 {
-	source_qemu_call((struct source_qemu *)source, KEYBOARD_INTERFACE, down ? "Press" : "Release",
-			 g_variant_new("(u)", qnum), source_qemu_handle_called);
+	source_qemu_call((struct source_qemu *)source, KEYBOARD_INTERFACE,
+			 down ? "Press" : "Release", g_variant_new("(u)", qnum),
+			 source_qemu_handle_called);
 }
 
 static void
@@ -428,11 +447,12 @@ source_qemu_send_button(struct source *source, enum source_button button, bool d
 	if (self->ready && self->position_waits) {
 		self->position_waits = false;
 		source_qemu_call(self, MOUSE_INTERFACE, "SetAbsPosition",
-				 g_variant_new("(uu)", self->position_x, self->position_y), source_qemu_handle_called);
+				 g_variant_new("(uu)", self->position_x, self->position_y),
+				 source_qemu_handle_called);
 	}
 	/* enum source_button counts as QEMU does. */
-	source_qemu_call(self, MOUSE_INTERFACE, down ? "Press" : "Release", g_variant_new("(u)", (guint32)button),
-			 source_qemu_handle_called);
+	source_qemu_call(self, MOUSE_INTERFACE, down ? "Press" : "Release",
+			 g_variant_new("(u)", (guint32)button), source_qemu_handle_called);
 }
 
 static void

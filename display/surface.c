@@ -72,7 +72,8 @@ surface_check_pixels(const struct surface_pixels *pixels, uint32_t width, uint32
 		if (format_table[i].format != pixels->format)
 			continue;
 		/* The last row need not be padded. */
-		if (pixels->stride < row || (uint64_t)pixels->stride * (height - 1) + row > pixels->size)
+		if (pixels->stride < row ||
+		    (uint64_t)pixels->stride * (height - 1) + row > pixels->size)
 			return NULL;
 		return format_table[i].convert;
 	}
@@ -135,7 +136,8 @@ static void
 surface_add_full_damage(struct surface *surface)
 {
 	surface->n_damage = 1;
-	surface->damage[0] = (struct surface_rect){ 0, 0, surface->info.width, surface->info.height };
+	surface->damage[0] =
+		(struct surface_rect){ 0, 0, surface->info.width, surface->info.height };
 }
 
 struct surface *
@@ -161,8 +163,8 @@ surface_free(struct surface *surface)
 }
 
 static void
-surface_write_rect(struct surface *surface, const struct surface_rect *rect, const struct surface_pixels *pixels,
-		   surface_convert convert)
+surface_write_rect(struct surface *surface, const struct surface_rect *rect,
+		   const struct surface_pixels *pixels, surface_convert convert)
 {
 	size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
 	uint8_t *target = surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
@@ -172,7 +174,8 @@ surface_write_rect(struct surface *surface, const struct surface_rect *rect, con
 }
 
 int
-surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height, const struct surface_pixels *pixels)
+surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
+		    const struct surface_pixels *pixels)
 {
 	const struct surface_rect all = { 0, 0, width, height };
 	surface_convert convert;
@@ -200,7 +203,8 @@ surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height, co
 }
 
 int
-surface_set_rect(struct surface *surface, const struct surface_rect *rect, const struct surface_pixels *pixels)
+surface_set_rect(struct surface *surface, const struct surface_rect *rect,
+		 const struct surface_pixels *pixels)
 {
 	surface_convert convert;
 	int error = 0;
@@ -229,7 +233,8 @@ surface_set_black(struct surface *surface)
 {
 	g_mutex_lock(&surface->lock);
 	if (surface->pixels) {
-		memset(surface->pixels, 0, (size_t)surface->info.width * surface->info.height * PIXEL_BYTES);
+		memset(surface->pixels, 0,
+		       (size_t)surface->info.width * surface->info.height * PIXEL_BYTES);
 		surface_add_full_damage(surface);
 	}
 	g_mutex_unlock(&surface->lock);
@@ -237,8 +242,8 @@ surface_set_black(struct surface *surface)
 }
 
 int
-surface_set_cursor(struct surface *surface, uint32_t width, uint32_t height, uint32_t hot_x, uint32_t hot_y,
-		   const struct surface_pixels *pixels)
+surface_set_cursor(struct surface *surface, uint32_t width, uint32_t height, uint32_t hot_x,
+		   uint32_t hot_y, const struct surface_pixels *pixels)
 {
 	size_t bytes = (size_t)width * height * PIXEL_BYTES;
 
@@ -295,7 +300,8 @@ surface_get_info(struct surface *surface)
 }
 
 size_t
-surface_take_damage(struct surface *surface, uint64_t generation, struct surface_rect rects[SURFACE_MAX_RECTS])
+surface_take_damage(struct surface *surface, uint64_t generation,
+		    struct surface_rect rects[SURFACE_MAX_RECTS])
 {
 	size_t count = 0;
 
@@ -310,7 +316,8 @@ surface_take_damage(struct surface *surface, uint64_t generation, struct surface
 }
 
 int
-surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect, uint8_t *target)
+surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect,
+		  uint8_t *target)
 {
 	size_t row_bytes = (size_t)rect->width * PIXEL_BYTES;
 	int error = 0;
@@ -323,7 +330,8 @@ surface_copy_rect(struct surface *surface, uint64_t generation, const struct sur
 		error = -EINVAL;
 	} else {
 		size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
-		const uint8_t *source = surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
+		const uint8_t *source =
+			surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
 
 		for (size_t row = 0; row < rect->height; row++)
 			memcpy(target + row * row_bytes, source + row * stride, row_bytes);
@@ -340,6 +348,7 @@ surface_copy_cursor(struct surface *surface, uint64_t seen_shape, struct surface
 	ret_cursor->argb = NULL;
 	if (surface->cursor.shape > seen_shape)
 		ret_cursor->argb = g_memdup2(surface->cursor.argb, (size_t)surface->cursor.width *
-									   surface->cursor.height * PIXEL_BYTES);
+									   surface->cursor.height *
+									   PIXEL_BYTES);
 	g_mutex_unlock(&surface->lock);
 }

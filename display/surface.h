@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SURFACE_MAX_RECTS 16
+#define SURFACE_MAX_RECTS  16
 #define SURFACE_MAX_CURSOR 512 /* pixels a side */
 
 /* Pixman's names for what a source may send. */
 #define SURFACE_FORMAT_X8R8G8B8 UINT32_C(0x20020888)
 #define SURFACE_FORMAT_A8R8G8B8 UINT32_C(0x20028888)
-#define SURFACE_FORMAT_R5G6B5 UINT32_C(0x10020565)
+#define SURFACE_FORMAT_R5G6B5	UINT32_C(0x10020565)
 
 struct surface;
 
@@ -62,11 +62,13 @@ struct surface *surface_new(void (*changed)(void *context), void *context);
 void surface_free(struct surface *surface);
 
 /* The writer's side: 0, -EINVAL for what does not fit together, -E2BIG for more than DISPLAY_MAX_*. */
-int surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height, const struct surface_pixels *pixels);
-int surface_set_rect(struct surface *surface, const struct surface_rect *rect, const struct surface_pixels *pixels);
+int surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
+			const struct surface_pixels *pixels);
+int surface_set_rect(struct surface *surface, const struct surface_rect *rect,
+		     const struct surface_pixels *pixels);
 void surface_set_black(struct surface *surface);
-int surface_set_cursor(struct surface *surface, uint32_t width, uint32_t height, uint32_t hot_x, uint32_t hot_y,
-		       const struct surface_pixels *pixels);
+int surface_set_cursor(struct surface *surface, uint32_t width, uint32_t height, uint32_t hot_x,
+		       uint32_t hot_y, const struct surface_pixels *pixels);
 void surface_move_cursor(struct surface *surface, int32_t x, int32_t y, bool visible);
 void surface_set_leds(struct surface *surface, uint8_t leds);
 
@@ -74,12 +76,15 @@ void surface_set_leds(struct surface *surface, uint8_t leds);
 struct surface_info surface_get_info(struct surface *surface);
 
 /* Moves the dirty rectangles out; none when the size has changed since "generation". */
-size_t surface_take_damage(struct surface *surface, uint64_t generation, struct surface_rect rects[SURFACE_MAX_RECTS]);
+size_t surface_take_damage(struct surface *surface, uint64_t generation,
+			   struct surface_rect rects[SURFACE_MAX_RECTS]);
 
 /* Copies a rectangle, tightly packed; -ESTALE when the size has changed since "generation". */
-int surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect, uint8_t *target);
+int surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect,
+		      uint8_t *target);
 
 /* ret_cursor->argb is the caller's to g_free(); NULL unless the shape is newer than "seen_shape". */
-void surface_copy_cursor(struct surface *surface, uint64_t seen_shape, struct surface_cursor *ret_cursor);
+void surface_copy_cursor(struct surface *surface, uint64_t seen_shape,
+			 struct surface_cursor *ret_cursor);
 
 #endif
