@@ -83,50 +83,55 @@ link_scan_skip(struct link_scan *scan, const uint8_t **data, size_t *size)
 	return scan->skip == 0;
 }
 
-static bool
+static void
 link_scan_read_head(struct link_scan *scan)
 {
 	const uint8_t *type = scan->mini_header ? scan->head : scan->head + 8;
 	unsigned int number = type[0] | (unsigned int)type[1] << 8;
 
 	scan->skip = link_read_u32(type + 2);
-	return number >= DRAW_FIRST && number <= DRAW_LAST;
+	scan->draws = number >= DRAW_FIRST && number <= DRAW_LAST;
+	scan->state = LINK_SCAN_BODY;
 }
 
-unsigned int
-link_scan_feed(struct link_scan *scan, const uint8_t *data, size_t size)
+/* Follows a part; true at the end of a message. */
+static bool
+link_scan_step(struct link_scan *scan, const uint8_t **data, size_t *size)
 {
-	unsigned int draws = 0;
-
-	while (size > 0) {
-		switch (scan->state) {
-		case LINK_SCAN_REPLY_HEAD:
-			if (link_scan_collect(scan, LINK_HEAD_BYTES, &data, &size)) {
-				scan->skip = link_read_u32(scan->head + 12);
-				scan->state = LINK_SCAN_REPLY;
-			}
-			break;
-		case LINK_SCAN_REPLY:
-			if (link_scan_skip(scan, &data, &size))
-				scan->state = LINK_SCAN_RESULT;
-			break;
-		case LINK_SCAN_RESULT:
-			if (link_scan_collect(scan, 4, &data, &size))
-				scan->state = LINK_SCAN_HEAD;
-			break;
-		case LINK_SCAN_HEAD:
-			if (link_scan_collect(scan,
-					      scan->mini_header ? MINI_HEAD_BYTES : FULL_HEAD_BYTES,
-					      &data, &size)) {
-				draws += link_scan_read_head(scan);
-				scan->state = scan->skip > 0 ? LINK_SCAN_BODY : LINK_SCAN_HEAD;
-			}
-			break;
-		case LINK_SCAN_BODY:
-			if (link_scan_skip(scan, &data, &size))
-				scan->state = LINK_SCAN_HEAD;
-			break;
-		}
+	switch (scan->state) {
+	case LINK_SCAN_REPLY_HEAD:
+		if (!link_scan_collect(scan, LINK_HEAD_BYTES, data, size))
+			return false;
+		scan->skip = link_read_u32(scan->head + 12);
+		scan->state = LINK_SCAN_REPLY;
+		break;
+	case LINK_SCAN_RESULT:
+		if (!link_scan_collect(scan, 4, data, size))
+			return false;
+		scan->state = LINK_SCAN_HEAD;
+		return true;
+	case LINK_SCAN_HEAD:
+		if (!link_scan_collect(scan, scan->mini_header ? MINI_HEAD_BYTES : FULL_HEAD_BYTES,
+				       data, size))
+			return false;
+		link_scan_read_head(scan);
+		break;
+	case LINK_SCAN_REPLY:
+	case LINK_SCAN_BODY:
+		break;
 	}
-	return draws;
+	if (!link_scan_skip(scan, data, size))
+		return false;
+	scan->state = scan->state == LINK_SCAN_REPLY ? LINK_SCAN_RESULT : LINK_SCAN_HEAD;
+	return true;
+}
+
+size_t
+link_scan_next(struct link_scan *scan, const uint8_t *data, size_t size)
+{
+	size_t left = size;
+
+	while (left > 0 && !link_scan_step(scan, &data, &left))
+		;
+	return size - left;
 }

@@ -34,8 +34,9 @@ int link_message_parse_head(const uint8_t head[LINK_HEAD_BYTES], uint32_t *ret_b
 int link_message_parse(const uint8_t *data, size_t size, struct link_message *ret_message);
 
 /*
- * Follows what the server sends on one link, without keeping it: link_scan_feed() adds the bytes and returns how many
- * draw messages of a display channel began among them.
+ * Follows what the server sends on one link, without keeping it. link_scan_next() returns how many of the bytes belong
+ * to the current message: all of them, or up to its end. spice-gtk waits for its socket before each message, although
+ * the rest of a TLS record may lie decrypted already: so no record may hold the end of one message and more.
  */
 struct link_scan {
 	enum {
@@ -49,8 +50,9 @@ struct link_scan {
 	uint8_t head[LINK_HEAD_BYTES + 2];
 	size_t n_head;
 	uint64_t skip;
+	bool draws; /* the current message is one of a display channel's draw messages */
 };
 
-unsigned int link_scan_feed(struct link_scan *scan, const uint8_t *data, size_t size);
+size_t link_scan_next(struct link_scan *scan, const uint8_t *data, size_t size);
 
 #endif

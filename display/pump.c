@@ -2,7 +2,7 @@
 /*
  * pump.c - carries bytes from one stream to another (carrel-display)
  *
- * How it works: pump_read() -> pump_handle_read() -> write all -> pump_handle_written() -> pump_read(). Exactly one
+ * How it works: pump_read() -> pump_handle_read() -> pump_write() -> pump_handle_written(), until all is written. Exactly one
  * operation is always under way until the end; pump_stop() cancels it, and its answer frees the pump.
  */
 #include "display/pump.h"
@@ -14,11 +14,14 @@ struct pump {
 	const struct pump_events *events;
 	void *context;
 	gboolean stopped;
+	gsize filled;
+	gsize written;
 	gboolean idle; /* no operation is under way: pump_stop() frees */
 	uint8_t buffer[PUMP_BUFFER_BYTES];
 };
 
 static void pump_read(struct pump *pump);
+static void pump_write(struct pump *pump);
 
 static void
 pump_free(struct pump *pump)
@@ -50,7 +53,11 @@ pump_handle_written(GObject *stream, GAsyncResult *result, gpointer user_data)
 	struct pump *pump = user_data;
 	gboolean ok = g_output_stream_write_all_finish(G_OUTPUT_STREAM(stream), result, NULL, NULL);
 
-	if (pump_go_on(pump, ok))
+	if (!pump_go_on(pump, ok))
+		return;
+	if (pump->written < pump->filled)
+		pump_write(pump);
+	else
 		pump_read(pump);
 }
 
@@ -62,10 +69,22 @@ pump_handle_read(GObject *stream, GAsyncResult *result, gpointer user_data)
 
 	if (!pump_go_on(pump, got > 0))
 		return;
-	if (pump->events->seen)
-		pump->events->seen(pump->context, pump->buffer, (gsize)got);
-	g_output_stream_write_all_async(pump->to, pump->buffer, (gsize)got, G_PRIORITY_DEFAULT,
-					pump->cancel, pump_handle_written, pump);
+	pump->filled = (gsize)got;
+	pump->written = 0;
+	pump_write(pump);
+}
+
+static void
+pump_write(struct pump *pump)
+{
+	const uint8_t *data = pump->buffer + pump->written;
+	gsize size = pump->filled - pump->written;
+
+	if (pump->events->measure)
+		size = pump->events->measure(pump->context, data, size);
+	pump->written += size;
+	g_output_stream_write_all_async(pump->to, data, size, G_PRIORITY_DEFAULT, pump->cancel,
+					pump_handle_written, pump);
 }
 
 static void

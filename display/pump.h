@@ -16,8 +16,8 @@
 struct pump;
 
 struct pump_events {
-	/* Bytes are about to be written; may be NULL. */
-	void (*seen)(void *context, const uint8_t *data, gsize size);
+	/* Bytes are about to be written: how many of them in one go, at least one. NULL: all. */
+	gsize (*measure)(void *context, const uint8_t *data, gsize size);
 	/* The one end of the other: called once, never from inside pump_start(). */
 	void (*ended)(void *context);
 };

@@ -9,6 +9,10 @@
  * sees each message in GDBus' reading thread, writes it into the surface, which coalesces, and drops it. Input goes
  * the other way from the main thread as asynchronous calls; when QEMU does not answer, pointer positions are
  * skipped first (the last one is sent when an answer comes), everything else beyond SOURCE_MAX_CALLS.
+ *
+ * QEMU 7.2 sends a Scanout only with the first update of a whole screen. After a mode change that is drawn piece by
+ * piece (a BIOS in text mode) updates would not fit: source_qemu_handle_check() then registers a fresh listener, which
+ * begins with a whole one.
  */
 #include "display/source_qemu.h"
 
@@ -30,7 +34,9 @@
 #define LISTENER_INTERFACE   "org.qemu.Display1.Listener"
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
+#define CHECK_DELAY_MS	     100 /* a Scanout usually follows a change of size by itself */
 #define SETUP_TIMEOUT_MS     5000
+#define SOURCE_MAX_REPLACED  8
 #define SOURCE_MAX_CALLS     256 /* unanswered input calls */
 #define SOURCE_MAX_POSITIONS 4	 /* of these, pointer positions */
 
@@ -46,8 +52,13 @@ struct source_qemu {
 	GCancellable *cancel;
 	GDBusConnection *control; /* set by the thread, used by the main thread after ready() */
 	GDBusConnection *listener;
+	GQueue replaced;       /* the thread's: GDBusConnection, former listeners */
+	gint misfit;	       /* atomic: an update did not fit the picture */
+	guint32 console_width; /* the thread's: what QEMU says the console is */
+	guint32 console_height;
+	GSource *check;	 /* the thread's: compare soon */
 	GSource *report; /* the thread's one message to the main thread */
-	GMutex report_lock;
+	GMutex lock;
 	char address[SOURCE_ADDRESS_SIZE];
 	char *why;
 	unsigned int n_calls;
@@ -81,8 +92,11 @@ source_qemu_handle_scanout(struct source_qemu *self, GVariant *body)
 	g_variant_get(body, "(uuuu@ay)", &width, &height, &stride, &format, &data);
 	if (!source_qemu_read_pixels(data, stride, format, &pixels))
 		return -EINVAL;
+	g_atomic_int_set(&self->misfit, 0);
 	return surface_set_scanout(self->surface, width, height, &pixels);
 }
+
+static void source_qemu_want_check(struct source_qemu *self);
 
 static int
 source_qemu_handle_update(struct source_qemu *self, GVariant *body)
@@ -91,16 +105,20 @@ source_qemu_handle_update(struct source_qemu *self, GVariant *body)
 	struct surface_pixels pixels;
 	gint32 x, y, width, height;
 	guint32 stride, format;
+	int error;
 
 	g_variant_get(body, "(iiiiuu@ay)", &x, &y, &width, &height, &stride, &format, &data);
 	if (x < 0 || y < 0 || width <= 0 || height <= 0)
 		return -EINVAL;
 	if (!source_qemu_read_pixels(data, stride, format, &pixels))
 		return -EINVAL;
-	return surface_set_rect(self->surface,
-				&(struct surface_rect){ (uint32_t)x, (uint32_t)y, (uint32_t)width,
-							(uint32_t)height },
-				&pixels);
+	error = surface_set_rect(self->surface,
+				 &(struct surface_rect){ (uint32_t)x, (uint32_t)y, (uint32_t)width,
+							 (uint32_t)height },
+				 &pixels);
+	if (error < 0 && g_atomic_int_compare_and_exchange(&self->misfit, 0, 1))
+		source_qemu_want_check(self);
+	return error;
 }
 
 static int
@@ -200,10 +218,10 @@ source_qemu_handle_report(gpointer user_data)
 	struct source_qemu *self = user_data;
 	bool lost;
 
-	g_mutex_lock(&self->report_lock);
+	g_mutex_lock(&self->lock);
 	g_clear_pointer(&self->report, g_source_unref);
 	lost = self->why != NULL;
-	g_mutex_unlock(&self->report_lock);
+	g_mutex_unlock(&self->lock);
 	if (!self->ready && self->listener) {
 		self->ready = true;
 		self->events->ready(self->context, self->address);
@@ -217,7 +235,7 @@ source_qemu_handle_report(gpointer user_data)
 static void
 source_qemu_report(struct source_qemu *self, const char *why)
 {
-	g_mutex_lock(&self->report_lock);
+	g_mutex_lock(&self->lock);
 	if (why && !self->why)
 		self->why = g_strdup(why);
 	if (!self->report) {
@@ -226,7 +244,7 @@ source_qemu_report(struct source_qemu *self, const char *why)
 		g_source_set_callback(self->report, source_qemu_handle_report, self, NULL);
 		g_source_attach(self->report, NULL);
 	}
-	g_mutex_unlock(&self->report_lock);
+	g_mutex_unlock(&self->lock);
 }
 
 static GDBusConnection *
@@ -289,6 +307,9 @@ source_qemu_handle_properties(GDBusConnection *connection G_GNUC_UNUSED,
 	changed = g_variant_get_child_value(body, 1);
 	if (g_variant_lookup(changed, "Modifiers", "u", &leds))
 		surface_set_leds(self->surface, (uint8_t)leds);
+	if (g_variant_lookup(changed, "Width", "u", &self->console_width) |
+	    g_variant_lookup(changed, "Height", "u", &self->console_height))
+		source_qemu_want_check(self);
 }
 
 static void
@@ -300,11 +321,41 @@ source_qemu_handle_closed(GDBusConnection *connection G_GNUC_UNUSED, gboolean by
 	g_main_loop_quit(self->thread_loop);
 }
 
+static void
+source_qemu_close_connection(GDBusConnection **connection, struct source_qemu *self)
+{
+	if (!*connection)
+		return;
+	g_signal_handlers_disconnect_by_data(*connection, self);
+	g_dbus_connection_close_sync(*connection, NULL, NULL);
+	g_clear_object(connection);
+}
+
+/*
+ * The former listener stays open for a while: QEMU 7.2 takes the end of one that it has just replaced for the end of
+ * the new one.
+ */
+static void
+source_qemu_set_aside(struct source_qemu *self)
+{
+	GDBusConnection *oldest;
+
+	if (!self->listener)
+		return;
+	g_signal_handlers_disconnect_by_data(self->listener, self);
+	g_queue_push_tail(&self->replaced, g_steal_pointer(&self->listener));
+	if (self->replaced.length <= SOURCE_MAX_REPLACED)
+		return;
+	oldest = g_queue_pop_head(&self->replaced);
+	source_qemu_close_connection(&oldest, self);
+}
+
 static gboolean
 source_qemu_register(struct source_qemu *self, GError **error)
 {
 	g_autoptr(GUnixFDList) list = g_unix_fd_list_new();
 	g_autoptr(GVariant) answer = NULL;
+	GDBusConnection *made;
 	int pair[2];
 	int failed = io_socketpair(SOCK_STREAM, pair);
 
@@ -323,14 +374,51 @@ source_qemu_register(struct source_qemu *self, GError **error)
 		close(pair[0]);
 		return FALSE;
 	}
-	self->listener = source_qemu_connect(
-		self, pair[0], G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING, error);
-	if (!self->listener)
+	made = source_qemu_connect(self, pair[0], G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING,
+				   error);
+	if (!made)
 		return FALSE;
-	g_signal_connect(self->listener, "closed", G_CALLBACK(source_qemu_handle_closed), self);
-	g_dbus_connection_add_filter(self->listener, source_qemu_filter, self, NULL);
-	g_dbus_connection_start_message_processing(self->listener);
+	source_qemu_set_aside(self);
+	self->listener = made;
+	g_signal_connect(made, "closed", G_CALLBACK(source_qemu_handle_closed), self);
+	g_dbus_connection_add_filter(made, source_qemu_filter, self, NULL);
+	g_dbus_connection_start_message_processing(made);
 	return TRUE;
+}
+
+static gboolean
+source_qemu_handle_check(gpointer user_data)
+{
+	struct source_qemu *self = user_data;
+	struct surface_info info = surface_get_info(self->surface);
+	g_autoptr(GError) error = NULL;
+
+	g_mutex_lock(&self->lock);
+	g_clear_pointer(&self->check, g_source_unref);
+	g_mutex_unlock(&self->lock);
+	if (!g_atomic_int_get(&self->misfit) &&
+	    (self->console_width == 0 || self->console_width == info.width) &&
+	    (self->console_height == 0 || self->console_height == info.height))
+		return G_SOURCE_REMOVE;
+	g_atomic_int_set(&self->misfit, 0);
+	if (!source_qemu_register(self, &error)) {
+		log_warning("QEMU's display took no new listener: %s", error->message);
+		g_main_loop_quit(self->thread_loop);
+	}
+	return G_SOURCE_REMOVE;
+}
+
+/* Any thread. */
+static void
+source_qemu_want_check(struct source_qemu *self)
+{
+	g_mutex_lock(&self->lock);
+	if (!self->check) {
+		self->check = g_timeout_source_new(CHECK_DELAY_MS);
+		g_source_set_callback(self->check, source_qemu_handle_check, self, NULL);
+		g_source_attach(self->check, self->thread_context);
+	}
+	g_mutex_unlock(&self->lock);
 }
 
 static gboolean
@@ -468,16 +556,6 @@ source_qemu_set_size(struct source *source, uint32_t width, uint32_t height)
 }
 
 static void
-source_qemu_close_connection(GDBusConnection **connection, struct source_qemu *self)
-{
-	if (!*connection)
-		return;
-	g_signal_handlers_disconnect_by_data(*connection, self);
-	g_dbus_connection_close_sync(*connection, NULL, NULL);
-	g_clear_object(connection);
-}
-
-static void
 source_qemu_free(struct source *source)
 {
 	struct source_qemu *self = (struct source_qemu *)source;
@@ -488,6 +566,12 @@ source_qemu_free(struct source *source)
 	/* Closing waits for the reading thread, so no filter runs behind it. */
 	source_qemu_close_connection(&self->listener, self);
 	source_qemu_close_connection(&self->control, self);
+	for (GDBusConnection *old; (old = g_queue_pop_head(&self->replaced));)
+		source_qemu_close_connection(&old, self);
+	if (self->check) {
+		g_source_destroy(self->check);
+		g_source_unref(self->check);
+	}
 	if (self->report) {
 		g_source_destroy(self->report);
 		g_source_unref(self->report);
@@ -495,7 +579,7 @@ source_qemu_free(struct source *source)
 	g_object_unref(self->cancel);
 	g_main_loop_unref(self->thread_loop);
 	g_main_context_unref(self->thread_context);
-	g_mutex_clear(&self->report_lock);
+	g_mutex_clear(&self->lock);
 	if (self->fd >= 0)
 		close(self->fd);
 	g_free(self->why);
@@ -523,7 +607,8 @@ source_qemu_new(int fd, struct surface *surface, const struct source_events *eve
 	self->cancel = g_cancellable_new();
 	self->thread_context = g_main_context_new();
 	self->thread_loop = g_main_loop_new(self->thread_context, FALSE);
-	g_mutex_init(&self->report_lock);
+	g_mutex_init(&self->lock);
+	g_queue_init(&self->replaced);
 	self->thread = g_thread_new("source-qemu", source_qemu_run, self);
 	return &self->source;
 }

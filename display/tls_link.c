@@ -95,20 +95,21 @@ tls_link_handle_pump_ended(void *context)
 	tls_link_end(context, NULL);
 }
 
-static void
-tls_link_handle_sent(void *context, const uint8_t *data, gsize size)
+static gsize
+tls_link_measure(void *context, const uint8_t *data, gsize size)
 {
 	struct tls_link *link = context;
+	gsize part = link_scan_next(&link->scan, data, size);
 
-	link->sent_bytes += size;
-	if (link->message.channel_type == LINK_CHANNEL_DISPLAY &&
-	    link_scan_feed(&link->scan, data, size) > 0)
+	link->sent_bytes += part;
+	if (link->scan.draws && link->message.channel_type == LINK_CHANNEL_DISPLAY)
 		link->events->drawn(link->context, link);
+	return part;
 }
 
 static const struct pump_events to_sink_events = { .ended = tls_link_handle_pump_ended };
 static const struct pump_events to_client_events = {
-	.seen = tls_link_handle_sent,
+	.measure = tls_link_measure,
 	.ended = tls_link_handle_pump_ended,
 };
 
