@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLEANUP_FREE __attribute__((cleanup(cleanup_free_pointer)))
+#define CLEANUP_FREE  __attribute__((cleanup(cleanup_free_pointer)))
 #define CLEANUP_CLOSE __attribute__((cleanup(cleanup_close_fd)))
 
 static inline void

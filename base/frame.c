@@ -44,7 +44,8 @@ frame_reader_feed(struct frame_reader *reader, const void *data, size_t size)
 static uint32_t
 frame_get_length(const uint8_t *head)
 {
-	return (uint32_t)head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 24;
+	return (uint32_t)head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16 |
+	       (uint32_t)head[3] << 24;
 }
 
 int

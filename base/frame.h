@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define FRAME_HEAD_BYTES 4
-#define FRAME_MAX_BYTES (64 * 1024)
+#define FRAME_MAX_BYTES	 (64 * 1024)
 
 /* Collects bytes as they come. Zero-initialised it is empty and owns nothing. */
 struct frame_reader {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define ID_TEXT_LENGTH 20
+#define ID_TEXT_LENGTH	20
 #define ID_RANDOM_BYTES 13
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -71,8 +71,8 @@ id_new(enum id_kind kind, char ret_id[ID_SIZE])
 bool
 id_valid(enum id_kind kind, const char *id)
 {
-	return id && id[0] == kind_letters[kind] && id[1] == '-' && strlen(id + 2) == ID_TEXT_LENGTH &&
-	       strspn(id + 2, alphabet) == ID_TEXT_LENGTH;
+	return id && id[0] == kind_letters[kind] && id[1] == '-' &&
+	       strlen(id + 2) == ID_TEXT_LENGTH && strspn(id + 2, alphabet) == ID_TEXT_LENGTH;
 }
 
 int
@@ -91,5 +91,6 @@ id_new_secret(char ret_secret[ID_SECRET_SIZE])
 bool
 id_secret_valid(const char *secret)
 {
-	return secret && strlen(secret) == ID_SECRET_SIZE - 1 && strspn(secret, alphabet) == ID_SECRET_SIZE - 1;
+	return secret && strlen(secret) == ID_SECRET_SIZE - 1 &&
+	       strspn(secret, alphabet) == ID_SECRET_SIZE - 1;
 }

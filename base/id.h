@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ID_SIZE 24	     /* "d-" and 20 characters (100 bits), NUL, rounded up */
-#define ID_SECRET_BYTES 32   /* 256 bits */
-#define ID_SECRET_SIZE 53    /* 52 characters and NUL */
-#define ID_PASSWORD_SIZE 53  /* SPICE allows 60 characters, 59 are safe */
+#define ID_SIZE		 24 /* "d-" and 20 characters (100 bits), NUL, rounded up */
+#define ID_SECRET_BYTES	 32 /* 256 bits */
+#define ID_SECRET_SIZE	 53 /* 52 characters and NUL */
+#define ID_PASSWORD_SIZE 53 /* SPICE allows 60 characters, 59 are safe */
 
 enum id_kind {
 	ID_KIND_DESKTOP, /* d-... */

@@ -120,7 +120,8 @@ io_sync_folder(const char *path)
 static int
 io_write_new_file(const char *path, const void *data, size_t size, mode_t mode)
 {
-	CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	CLEANUP_CLOSE int fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	int error;
 
 	if (fd < 0)

@@ -11,8 +11,9 @@
 #include <string.h>
 
 static const char *const kind_names[] = {
-	[JSON_KIND_STRING] = "a string", [JSON_KIND_INTEGER] = "an integer", [JSON_KIND_BOOLEAN] = "true or false",
-	[JSON_KIND_OBJECT] = "an object", [JSON_KIND_ARRAY] = "an array",
+	[JSON_KIND_STRING] = "a string",       [JSON_KIND_INTEGER] = "an integer",
+	[JSON_KIND_BOOLEAN] = "true or false", [JSON_KIND_OBJECT] = "an object",
+	[JSON_KIND_ARRAY] = "an array",
 };
 static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == JSON_KIND_COUNT, "a name a kind");
 
@@ -50,16 +51,19 @@ json_parse_strict(const char *text, size_t size, size_t max_size, struct json_pr
 	json_t *value;
 
 	if (size > max_size) {
-		PROBLEM(ret_problem, "the JSON text has %zu bytes; at most %zu are allowed", size, max_size);
+		PROBLEM(ret_problem, "the JSON text has %zu bytes; at most %zu are allowed", size,
+			max_size);
 		return NULL;
 	}
 	if (!json_depth_ok(text, size)) {
-		PROBLEM(ret_problem, "the JSON text is nested deeper than %d levels", JSON_MAX_DEPTH);
+		PROBLEM(ret_problem, "the JSON text is nested deeper than %d levels",
+			JSON_MAX_DEPTH);
 		return NULL;
 	}
 	value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
 	if (!value)
-		PROBLEM(ret_problem, "not valid JSON: %.100s at byte %d", error.text, error.position);
+		PROBLEM(ret_problem, "not valid JSON: %.100s at byte %d", error.text,
+			error.position);
 	return value;
 }
 
@@ -109,14 +113,13 @@ json_field_find(const char *name, const struct json_field *fields, size_t n_fiel
 }
 
 static int
-json_check_known(const json_t *object, const char *what, const struct json_field *fields, size_t n_fields,
-		 struct json_problem *ret_problem)
+json_check_known(const json_t *object, const char *what, const struct json_field *fields,
+		 size_t n_fields, struct json_problem *ret_problem)
 {
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, value)
-	{
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
 		const struct json_field *field = json_field_find(key, fields, n_fields);
 
 		if (!field) {
@@ -124,7 +127,8 @@ json_check_known(const json_t *object, const char *what, const struct json_field
 			return -EINVAL;
 		}
 		if (!json_kind_matches(value, field->kind)) {
-			PROBLEM(ret_problem, "'%s' in %s must be %s", key, what, kind_names[field->kind]);
+			PROBLEM(ret_problem, "'%s' in %s must be %s", key, what,
+				kind_names[field->kind]);
 			return -EINVAL;
 		}
 		if (!json_range_ok(value, field)) {
@@ -137,8 +141,8 @@ json_check_known(const json_t *object, const char *what, const struct json_field
 }
 
 int
-json_check_object(const json_t *object, const char *what, const struct json_field *fields, size_t n_fields,
-		  struct json_problem *ret_problem)
+json_check_object(const json_t *object, const char *what, const struct json_field *fields,
+		  size_t n_fields, struct json_problem *ret_problem)
 {
 	int error;
 

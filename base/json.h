@@ -37,11 +37,12 @@ struct json_problem {
 };
 
 /* The parsed value (a new reference), or NULL and the problem. */
-json_t *json_parse_strict(const char *text, size_t size, size_t max_size, struct json_problem *ret_problem);
+json_t *json_parse_strict(const char *text, size_t size, size_t max_size,
+			  struct json_problem *ret_problem);
 
 /* 0, or -EINVAL and the problem. "what" names the object in the text. */
-int json_check_object(const json_t *object, const char *what, const struct json_field *fields, size_t n_fields,
-		      struct json_problem *ret_problem);
+int json_check_object(const json_t *object, const char *what, const struct json_field *fields,
+		      size_t n_fields, struct json_problem *ret_problem);
 
 /* After the check: a field's value, or the fallback when it is not there. */
 const char *json_get_text(const json_t *object, const char *name, const char *fallback);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NAME_SIZE 64
+#define NAME_SIZE      64
 #define NAME_USER_SIZE 33
 
 bool name_valid(const char *name);

@@ -9,22 +9,22 @@
 #ifndef BASE_PROTO_AGENT_H
 #define BASE_PROTO_AGENT_H
 
-#define AGENT_PORT_NAME "org.carrel.agent.0"
+#define AGENT_PORT_NAME		"org.carrel.agent.0"
 #define AGENT_VDAGENT_PORT_NAME "com.redhat.spice.0"
-#define AGENT_PROTOCOL_VERSION 1
-#define AGENT_MAX_TEXT 256
+#define AGENT_PROTOCOL_VERSION	1
+#define AGENT_MAX_TEXT		256
 
-#define AGENT_VERB_HELLO "hello"
-#define AGENT_VERB_RESYNC "resync"
-#define AGENT_VERB_QUIESCE "quiesce"
+#define AGENT_VERB_HELLO    "hello"
+#define AGENT_VERB_RESYNC   "resync"
+#define AGENT_VERB_QUIESCE  "quiesce"
 #define AGENT_VERB_IDENTIFY "identify"
-#define AGENT_VERB_LOGIN "login"
-#define AGENT_VERB_LOGOFF "logoff"
-#define AGENT_VERB_LOCK "lock"
-#define AGENT_VERB_NOTIFY "notify"
-#define AGENT_VERB_READY "ready"
-#define AGENT_VERB_IDLE "idle"
-#define AGENT_VERB_SCREEN "screen"
+#define AGENT_VERB_LOGIN    "login"
+#define AGENT_VERB_LOGOFF   "logoff"
+#define AGENT_VERB_LOCK	    "lock"
+#define AGENT_VERB_NOTIFY   "notify"
+#define AGENT_VERB_READY    "ready"
+#define AGENT_VERB_IDLE	    "idle"
+#define AGENT_VERB_SCREEN   "screen"
 #define AGENT_VERB_SHUTDOWN "shutdown"
 
 #endif

@@ -19,8 +19,8 @@
 #include "base/name.h"
 
 #define AUTH_MAX_PROMPTS 50
-#define AUTH_MAX_GROUPS 64
-#define AUTH_TEXT_SIZE 512 /* PAM_MAX_RESP_SIZE */
+#define AUTH_MAX_GROUPS	 64
+#define AUTH_TEXT_SIZE	 512 /* PAM_MAX_RESP_SIZE */
 
 enum auth_type {
 	AUTH_START = 1,
@@ -29,7 +29,12 @@ enum auth_type {
 	AUTH_RESULT,
 };
 
-enum auth_style { AUTH_STYLE_ECHO_OFF = 1, AUTH_STYLE_ECHO_ON, AUTH_STYLE_ERROR, AUTH_STYLE_INFO };
+enum auth_style {
+	AUTH_STYLE_ECHO_OFF = 1,
+	AUTH_STYLE_ECHO_ON,
+	AUTH_STYLE_ERROR,
+	AUTH_STYLE_INFO
+};
 
 struct auth_start {
 	char user[NAME_USER_SIZE + 7]; /* may be empty: PAM asks */
@@ -57,10 +62,11 @@ enum auth_class {
 
 struct auth_result {
 	uint32_t class;
-	int32_t pam_code;		/* for the log */
-	char user[NAME_USER_SIZE + 7];	/* PAM_USER as it is at the end */
+	int32_t pam_code;	       /* for the log */
+	char user[NAME_USER_SIZE + 7]; /* PAM_USER as it is at the end */
 	uint32_t n_groups;
-	char groups[AUTH_MAX_GROUPS][NAME_USER_SIZE + 7]; /* from NSS; empty without such an account */
+	char groups[AUTH_MAX_GROUPS]
+		   [NAME_USER_SIZE + 7]; /* from NSS; empty without such an account */
 };
 
 #endif

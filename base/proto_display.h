@@ -23,11 +23,11 @@
 
 #include "base/id.h"
 
-#define DISPLAY_WATCH_FD 3
+#define DISPLAY_WATCH_FD	 3
 #define DISPLAY_PROTOCOL_VERSION 1
-#define DISPLAY_MAX_PEM_BYTES (8 * 1024)
-#define DISPLAY_MAX_WIDTH 8192
-#define DISPLAY_MAX_HEIGHT 8192
+#define DISPLAY_MAX_PEM_BYTES	 (8 * 1024)
+#define DISPLAY_MAX_WIDTH	 8192
+#define DISPLAY_MAX_HEIGHT	 8192
 
 enum display_type {
 	DISPLAY_HELLO = 1,
@@ -41,8 +41,16 @@ enum display_type {
 	DISPLAY_QUIT,
 };
 
-enum display_source_kind { DISPLAY_SOURCE_QEMU, DISPLAY_SOURCE_VMM, DISPLAY_SOURCE_COUNT };
-enum display_sink_kind { DISPLAY_SINK_SPICE, DISPLAY_SINK_VNC, DISPLAY_SINK_COUNT };
+enum display_source_kind {
+	DISPLAY_SOURCE_QEMU,
+	DISPLAY_SOURCE_VMM,
+	DISPLAY_SOURCE_COUNT
+};
+enum display_sink_kind {
+	DISPLAY_SINK_SPICE,
+	DISPLAY_SINK_VNC,
+	DISPLAY_SINK_COUNT
+};
 
 struct display_hello {
 	uint32_t version;

@@ -18,7 +18,7 @@
 #include "base/id.h"
 
 #define JOB_CONTROL_FD 3
-#define JOB_MAX_JSON (16 * 1024)
+#define JOB_MAX_JSON   (16 * 1024)
 
 enum job_type {
 	JOB_START = 1,

@@ -25,9 +25,9 @@
 #include "base/name.h"
 
 #define LAUNCH_MAX_ARGV_BYTES (16 * 1024)
-#define LAUNCH_MAX_ARGS 256
-#define LAUNCH_MAX_FDS 16
-#define LAUNCH_MAX_RECORDS 256 /* desktops on one host that one LIST answer carries */
+#define LAUNCH_MAX_ARGS	      256
+#define LAUNCH_MAX_FDS	      16
+#define LAUNCH_MAX_RECORDS    256 /* desktops on one host that one LIST answer carries */
 
 enum launch_type {
 	LAUNCH_DESKTOP_MAKE = 1,
@@ -47,7 +47,7 @@ enum launch_role {
 	LAUNCH_ROLE_DISPLAY,
 	LAUNCH_ROLE_NET,    /* passt */
 	LAUNCH_ROLE_WORKER, /* seal, publish, verify: no network */
-	LAUNCH_ROLE_BUILD,  /* carrel-worker with a user namespace of 65536 uids and the host's network */
+	LAUNCH_ROLE_BUILD, /* carrel-worker with a user namespace of 65536 uids and the host's network */
 	LAUNCH_ROLE_COUNT,
 };
 
@@ -57,7 +57,7 @@ enum launch_socket {
 	LAUNCH_SOCKET_AGENT,   /* "agent": org.carrel.agent.0 (SOCK_STREAM) */
 	LAUNCH_SOCKET_VDAGENT, /* "vdagent": com.redhat.spice.0 (SOCK_STREAM) */
 	LAUNCH_SOCKET_DISPLAY, /* "display": the vmm's display source (SOCK_SEQPACKET; unused by qemu) */
-	LAUNCH_SOCKET_WATCH,   /* "watch": carrel-display's control, proto_display.h (SOCK_SEQPACKET) */
+	LAUNCH_SOCKET_WATCH, /* "watch": carrel-display's control, proto_display.h (SOCK_SEQPACKET) */
 	LAUNCH_SOCKET_COUNT,
 };
 

@@ -68,7 +68,9 @@ sandbox_deny_calls(const char *const *names, size_t n_names)
 	for (size_t i = 0; i < n_names && error == 0; i++) {
 		int call = seccomp_syscall_resolve_name(names[i]);
 
-		error = call == __NR_SCMP_ERROR ? -EINVAL : seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, call, 0);
+		error = call == __NR_SCMP_ERROR
+				? -EINVAL
+				: seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, call, 0);
 	}
 	if (error == 0)
 		error = seccomp_load(filter);

@@ -46,7 +46,8 @@ seq_send(int fd, const struct seq_header *head, const void *payload, const int *
 static void
 seq_collect_fds(struct msghdr *received, struct seq_message *message)
 {
-	for (struct cmsghdr *part = CMSG_FIRSTHDR(received); part; part = CMSG_NXTHDR(received, part)) {
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(received); part;
+	     part = CMSG_NXTHDR(received, part)) {
 		size_t count;
 
 		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
@@ -87,7 +88,8 @@ seq_receive(int fd, struct seq_message *ret_message)
 	if (got == 0)
 		return -EPIPE;
 	seq_collect_fds(&message, ret_message);
-	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (size_t)got < sizeof(ret_message->head) ||
+	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+	    (size_t)got < sizeof(ret_message->head) ||
 	    ret_message->head.size != (size_t)got - sizeof(ret_message->head)) {
 		seq_close_fds(ret_message);
 		return -EPROTO;

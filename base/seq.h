@@ -16,13 +16,13 @@
 #include <stdint.h>
 
 #define SEQ_MAX_PAYLOAD (48 * 1024)
-#define SEQ_MAX_FDS 24
+#define SEQ_MAX_FDS	24
 
 struct seq_header {
 	uint32_t type;
-	uint32_t id;    /* chosen by the asking side; the answer carries the same */
+	uint32_t id;	/* chosen by the asking side; the answer carries the same */
 	int32_t status; /* in answers: 0 or a negative errno */
-	uint32_t size;  /* of the payload, bytes */
+	uint32_t size;	/* of the payload, bytes */
 };
 
 struct seq_message {
@@ -43,7 +43,8 @@ struct seq_rule {
 };
 
 /* 0; -EAGAIN when the socket is full (nonblocking); -EMSGSIZE; else what sendmsg(2) says. Descriptors stay the caller's. */
-int seq_send(int fd, const struct seq_header *head, const void *payload, const int *fds, size_t n_fds);
+int seq_send(int fd, const struct seq_header *head, const void *payload, const int *fds,
+	     size_t n_fds);
 
 /* 0; -EPIPE when the peer has gone; -EAGAIN; -EPROTO for a message that is not of this form (its descriptors are closed). */
 int seq_receive(int fd, struct seq_message *ret_message);

@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# lint-heads.py - each C file begins with its SPDX line and `name - what it is`; each script says the same in its head
+import os
+import re
+import sys
+sys.dont_write_bytecode = True
+import tree
+
+SPDX = 'SPDX-License-Identifier: GPL-3.0-or-later'
+HEAD_LINES = 8
+
+found = tree.files('*.c', '*.h', '*.sh', '*.py')
+for path in found:
+    name = os.path.basename(path)
+    head = tree.lines(path)[:HEAD_LINES]
+    spdx = [n for n, line in enumerate(head, 1) if SPDX in line]
+    if not spdx or (name.endswith(('.c', '.h')) and spdx[0] != 1):
+        tree.complain(path, 1, "begin with '%s'" % SPDX)
+    what = re.compile(r'(^|[\s/*#])%s - \S' % re.escape(name))
+    if not any(what.search(line) for line in head):
+        tree.complain(path, 1, "say what it is below the SPDX line: '%s - ...'" % name)
+tree.finish(len(found))
