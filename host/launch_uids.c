@@ -160,14 +160,17 @@ launch_uids_in_units(const struct launch *launch, uint32_t uid)
 static bool
 launch_uids_free(const struct launch *launch, uint32_t uid)
 {
+	/* The cheap question first: most uids that are not free are those of our own desktops. */
+	if (launch_uids_in_units(launch, uid) || uid == launch->options.hostd_uid ||
+	    uid == launch->options.hostd_gid)
+		return false;
 	// cppcheck-suppress getpwuidCalled ; one thread
-	const bool account = getpwuid(uid) != NULL;
+	if (getpwuid(uid))
+		return false;
 	// cppcheck-suppress getgrgidCalled ; one thread
-	const bool group = getgrgid(uid) != NULL;
-
-	return !account && !group && !launch_uids_in_units(launch, uid) &&
-	       uid != launch->options.hostd_uid && uid != launch->options.hostd_gid &&
-	       !launch_uids_in_file("/etc/subuid", uid, 1) &&
+	if (getgrgid(uid))
+		return false;
+	return !launch_uids_in_file("/etc/subuid", uid, 1) &&
 	       !launch_uids_in_file("/etc/subgid", uid, 1) &&
 	       !launch_uids_owns_staging(launch, uid) && !launch_uids_in_use(uid);
 }
