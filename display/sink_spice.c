@@ -515,7 +515,9 @@ sink_spice_tablet_wheel(SpiceTabletInstance *tablet, int wheel, uint32_t buttons
 {
 	struct sink_spice *self = sink_spice_of_tablet(tablet);
 
-	sink_spice_set_buttons(self, buttons | (wheel < 0 ? 0x10 : 0x20));
+	/* libspice-server reports every click like this; most have no wheel in them. */
+	if (wheel != 0)
+		sink_spice_set_buttons(self, buttons | (wheel < 0 ? 0x10 : 0x20));
 	sink_spice_set_buttons(self, buttons);
 }
 
