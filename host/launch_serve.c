@@ -52,6 +52,7 @@ launch_serve_hang_up(struct launch *launch, const char *why)
 void
 launch_serve_accept(struct launch *launch)
 {
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
 	CLEANUP_CLOSE int fd = accept4(launch->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct io_peer peer;
 
