@@ -89,6 +89,7 @@ seq_source_tell(struct seq_source *source, struct seq_message *message)
 {
 	gboolean freed = FALSE;
 
+	// cppcheck-suppress autoVariables ; taken back below, or the source is gone
 	source->freed = &freed;
 	source->callback(source->context, message);
 	if (!freed)
@@ -227,6 +228,7 @@ static gboolean
 seq_listener_handle_readable(int fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
 {
 	struct seq_listener *listener = data;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (client >= 0)

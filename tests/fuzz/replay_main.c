@@ -16,7 +16,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int replay_run_file(const char *path)
+static int
+replay_run_file(const char *path)
 {
 	uint8_t *data = NULL;
 	FILE *file = fopen(path, "rb");
@@ -53,7 +54,8 @@ fail:
 	return -1;
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	int failed = 0;
 

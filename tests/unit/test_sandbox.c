@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_sandbox.c - rights given up are gone
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/sandbox.h"
+
+#define TEST_UID 64123
+
+/* Runs "act" in a child; its exit code, or minus the signal that ended it. */
+static int
+in_child(int (*act)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		_exit(act());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int
+status_has(const char *line)
+{
+	char *text = NULL;
+	size_t size;
+	int found;
+
+	if (io_read_file("/proc/self/status", 16384, &text, &size) < 0)
+		return 0;
+	found = strstr(text, line) != NULL;
+	free(text);
+	return found;
+}
+
+static int
+become_and_look(void)
+{
+	if (sandbox_become(TEST_UID, TEST_UID) < 0)
+		return 1;
+	if (getuid() != TEST_UID || getgroups(0, NULL) != 0 || setuid(0) == 0)
+		return 2;
+	if (!status_has("CapEff:\t0000000000000000") || !status_has("CapBnd:\t0000000000000000"))
+		return 3;
+	return status_has("NoNewPrivs:\t1") ? 0 : 4;
+}
+
+static void
+test_sandbox__becomes_nobody_for_good(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(in_child(become_and_look), 0);
+}
+
+static int
+deny_and_try(void)
+{
+	static const char *const calls[] = { "mkdir" };
+
+	if (sandbox_deny_calls(calls, 1) < 0)
+		return 1;
+	return mkdir("/tmp", 0700) < 0 ? 2 : 3;
+}
+
+static int
+deny_unknown(void)
+{
+	static const char *const calls[] = { "no_such_call" };
+
+	return sandbox_deny_calls(calls, 1) == -EINVAL ? 0 : 1;
+}
+
+static void
+test_sandbox__denied_call_ends_the_process(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(deny_and_try), -SIGSYS);
+	assert_int_equal(in_child(deny_unknown), 0);
+}
+
+static int
+close_and_look(void)
+{
+	int fd = fcntl(0, F_DUPFD, 20);
+
+	if (fd < 0 || sandbox_close_from(3) < 0)
+		return 1;
+	return fcntl(fd, F_GETFD) < 0 && fcntl(0, F_GETFD) >= 0 ? 0 : 2;
+}
+
+static int
+hide_and_look(void)
+{
+	return sandbox_hide_memory() == 0 && prctl(PR_GET_DUMPABLE) == 0 ? 0 : 1;
+}
+
+static void
+test_sandbox__descriptors_and_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(close_and_look), 0);
+	assert_int_equal(in_child(hide_and_look), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sandbox__becomes_nobody_for_good),
+		cmocka_unit_test(test_sandbox__denied_call_ends_the_process),
+		cmocka_unit_test(test_sandbox__descriptors_and_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
