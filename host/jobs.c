@@ -319,6 +319,19 @@ job_handle_pidfd(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition, gpo
 
 /* --- the worker's messages --- */
 
+static gboolean job_handle_end_late(gpointer data);
+
+/* Again and again while launch is away, until the pidfd tells the end. */
+static void
+job_kill(struct job *job)
+{
+	if (job->state == JOB_STATE_RUNNING)
+		job_move(job, JOB_STATE_REAPING);
+	launch_client_kill(job->jobs->launch, job->id, job_get_role(job), NULL, NULL);
+	g_clear_handle_id(&job->timer, g_source_remove);
+	job->timer = g_timeout_add(JOB_CANCEL_MS, job_handle_end_late, job);
+}
+
 static gboolean
 job_handle_end_late(gpointer data)
 {
@@ -326,17 +339,8 @@ job_handle_end_late(gpointer data)
 
 	job->timer = 0;
 	log_warning("job=%s: the worker does not end; killing it", job->id);
-	launch_client_kill(job->jobs->launch, job->id, job_get_role(job), NULL, NULL);
-	job->timer = g_timeout_add(JOB_CANCEL_MS, job_handle_end_late, job);
+	job_kill(job);
 	return G_SOURCE_REMOVE;
-}
-
-static void
-job_kill(struct job *job)
-{
-	if (job->state == JOB_STATE_RUNNING)
-		job_move(job, JOB_STATE_REAPING);
-	job_handle_end_late(job);
 }
 
 static int
