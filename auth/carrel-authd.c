@@ -32,11 +32,11 @@
 #include "base/name.h"
 #include "base/sandbox.h"
 
-#define MAX_CHILDREN 64
-#define DROP_FROM 32
+#define MAX_CHILDREN	  64
+#define DROP_FROM	  32
 #define CHILD_DEADLINE_MS 60000
-#define CHILD_FD 3
-#define MAX_PATH_BYTES 108
+#define CHILD_FD	  3
+#define MAX_PATH_BYTES	  108
 
 struct authd_child {
 	pid_t pid;
@@ -84,9 +84,12 @@ static int
 authd_parse_options(struct authd *authd, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "run", required_argument, NULL, 'r' },     { "broker-uid", required_argument, NULL, 'u' },
-		{ "service", required_argument, NULL, 's' }, { "confdir", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
+		{ "run", required_argument, NULL, 'r' },
+		{ "broker-uid", required_argument, NULL, 'u' },
+		{ "service", required_argument, NULL, 's' },
+		{ "confdir", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
@@ -106,7 +109,8 @@ authd_parse_options(struct authd *authd, int argc, char **argv)
 		else
 			return -EINVAL;
 	}
-	if (optind != argc || !authd->run_folder || !authd->have_broker_uid || !name_valid(authd->login.service))
+	if (optind != argc || !authd->run_folder || !authd->have_broker_uid ||
+	    !name_valid(authd->login.service))
 		return -EINVAL;
 	return 0;
 }
@@ -155,8 +159,7 @@ authd_drops_early(const struct authd *authd)
 }
 
 /* In the child: nothing of authd stays open but the connection and the log. */
-static void __attribute__((noreturn))
-authd_become_child(const struct authd *authd, int fd)
+static void __attribute__((noreturn)) authd_become_child(const struct authd *authd, int fd)
 {
 	struct login_child_settings login = authd->login;
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -184,12 +187,14 @@ authd_start_child(struct authd *authd, int fd)
 	if (child.pid == 0)
 		authd_become_child(authd, fd);
 	if (child.pid < 0) {
-		log_error("cannot start a log-in process: %s; the log-in is refused", strerror(errno));
+		log_error("cannot start a log-in process: %s; the log-in is refused",
+			  strerror(errno));
 		return;
 	}
 	error = io_pidfd_open(child.pid, &child.pidfd);
 	if (error < 0) {
-		log_error("cannot watch log-in process pid=%d: %s; it is killed", (int)child.pid, strerror(-error));
+		log_error("cannot watch log-in process pid=%d: %s; it is killed", (int)child.pid,
+			  strerror(-error));
 		kill(child.pid, SIGKILL);
 		waitpid(child.pid, NULL, 0);
 		return;
@@ -207,13 +212,16 @@ authd_accept(struct authd *authd)
 		return;
 	if (io_peer_get(fd, &peer) < 0 || peer.uid != authd->broker_uid) {
 		if (log_limit_allow(&authd->drops, io_boottime_ms()))
-			log_warning("a connection of uid=%u was closed: only the broker may log users in", peer.uid);
+			log_warning(
+				"a connection of uid=%u was closed: only the broker may log users in",
+				peer.uid);
 		return;
 	}
 	if (authd_drops_early(authd)) {
 		if (log_limit_allow(&authd->drops, io_boottime_ms()))
-			log_warning("a log-in was dropped: %zu are in progress, at most %d may be (%u lines left out)",
-				    authd->n_children, MAX_CHILDREN, authd->drops.dropped);
+			log_warning(
+				"a log-in was dropped: %zu are in progress, at most %d may be (%u lines left out)",
+				authd->n_children, MAX_CHILDREN, authd->drops.dropped);
 		return;
 	}
 	authd_start_child(authd, fd);
@@ -230,8 +238,8 @@ authd_end_child(struct authd *authd, size_t index)
 	waitpid(child->pid, &status, 0);
 	close(child->pidfd);
 	if (WIFSIGNALED(status))
-		log_warning("log-in process pid=%d ended by signal %d; that log-in is refused", (int)child->pid,
-			    WTERMSIG(status));
+		log_warning("log-in process pid=%d ended by signal %d; that log-in is refused",
+			    (int)child->pid, WTERMSIG(status));
 	*child = authd->children[--authd->n_children];
 }
 
@@ -276,7 +284,8 @@ authd_loop(struct authd *authd)
 		size_t n = authd->n_children;
 
 		for (size_t i = 0; i < n; i++)
-			polls[i] = (struct pollfd){ .fd = authd->children[i].pidfd, .events = POLLIN };
+			polls[i] =
+				(struct pollfd){ .fd = authd->children[i].pidfd, .events = POLLIN };
 		polls[n] = (struct pollfd){ .fd = authd->listen_fd, .events = POLLIN };
 		polls[n + 1] = (struct pollfd){ .fd = authd->signal_fd, .events = POLLIN };
 		if (poll(polls, n + 2, authd_next_timeout_ms(authd)) < 0 && errno != EINTR)
@@ -305,11 +314,13 @@ main(int argc, char **argv)
 	if (error == 0)
 		error = authd_listen(&authd);
 	if (error < 0) {
-		log_error("cannot listen on '%s/auth.sock': %s; start carrel-authd as root and let the folder exist",
-			  authd.run_folder, strerror(-error));
+		log_error(
+			"cannot listen on '%s/auth.sock': %s; start carrel-authd as root and let the folder exist",
+			authd.run_folder, strerror(-error));
 		return 1;
 	}
-	log_info("waiting for log-ins on '%s/auth.sock', PAM service '%s'", authd.run_folder, authd.login.service);
+	log_info("waiting for log-ins on '%s/auth.sock', PAM service '%s'", authd.run_folder,
+		 authd.login.service);
 	authd_loop(&authd);
 	while (authd.n_children > 0)
 		authd_end_child(&authd, authd.n_children - 1);

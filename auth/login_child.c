@@ -32,11 +32,17 @@
 #include "base/seq.h"
 
 #define REFUSAL_INTERVAL_MS 2000
-#define REFUSAL_JITTER_MS 400
-#define NSS_BUFFER_BYTES (64 * 1024)
-#define MAX_GIDS 1024
+#define REFUSAL_JITTER_MS   400
+#define NSS_BUFFER_BYTES    (64 * 1024)
+#define MAX_GIDS	    1024
 
-enum login_child_state { STATE_FRESH, STATE_WORKING, STATE_ASKED, STATE_OVER, STATE_COUNT };
+enum login_child_state {
+	STATE_FRESH,
+	STATE_WORKING,
+	STATE_ASKED,
+	STATE_OVER,
+	STATE_COUNT
+};
 
 struct login_child {
 	int fd;
@@ -86,7 +92,8 @@ login_child_receive(struct login_child *child)
 	int error = seq_receive(child->fd, &message);
 
 	if (error == 0)
-		error = seq_dispatch(rules, sizeof(rules) / sizeof(rules[0]), child->state, child, &message);
+		error = seq_dispatch(rules, sizeof(rules) / sizeof(rules[0]), child->state, child,
+				     &message);
 	explicit_bzero(&message, sizeof(message));
 	child->last_input_ms = io_boottime_ms();
 	return error;
@@ -118,7 +125,8 @@ login_child_add_group(struct auth_result *result, gid_t gid, char *buffer)
 		return;
 	if (getgrgid_r(gid, &entry, buffer, NSS_BUFFER_BYTES, &found) != 0 || !found)
 		return;
-	if (seq_text_set(result->groups[result->n_groups], sizeof(result->groups[0]), found->gr_name) == 0 &&
+	if (seq_text_set(result->groups[result->n_groups], sizeof(result->groups[0]),
+			 found->gr_name) == 0 &&
 	    seq_text_ok(result->groups[result->n_groups], sizeof(result->groups[0])))
 		result->n_groups++;
 }
@@ -133,7 +141,8 @@ login_child_fill_groups(struct auth_result *result)
 	struct passwd entry;
 	int count = MAX_GIDS;
 
-	if (!buffer || !gids || getpwnam_r(result->user, &entry, buffer, NSS_BUFFER_BYTES, &found) != 0 || !found)
+	if (!buffer || !gids ||
+	    getpwnam_r(result->user, &entry, buffer, NSS_BUFFER_BYTES, &found) != 0 || !found)
 		return;
 	if (getgrouplist(result->user, entry.pw_gid, gids, &count) < 0)
 		count = MAX_GIDS;
@@ -151,12 +160,14 @@ login_child_log(const struct login_child *child, const struct login_child_settin
 		log_info("user '%s' from '%s' logged in", outcome->user, child->start.remote_host);
 	else if (outcome->class != AUTH_CLASS_UNAVAILABLE)
 		log_info("login of '%s' from '%s' refused: PAM %s said %d (%s)", child->start.user,
-			 child->start.remote_host, outcome->step, outcome->pam_code, outcome->reason);
+			 child->start.remote_host, outcome->step, outcome->pam_code,
+			 outcome->reason);
 	else
-		log_error("login of '%s' is not possible: PAM %s said %d (%s); check the service file '%s/%s' and the "
-			  "modules it names, the system log has their messages",
-			  child->start.user, outcome->step, outcome->pam_code, outcome->reason, folder,
-			  settings->service);
+		log_error(
+			"login of '%s' is not possible: PAM %s said %d (%s); check the service file '%s/%s' and the "
+			"modules it names, the system log has their messages",
+			child->start.user, outcome->step, outcome->pam_code, outcome->reason,
+			folder, settings->service);
 }
 
 static unsigned int
@@ -176,10 +187,12 @@ login_child_wait_refusal(struct login_child *child)
 	struct pollfd hangup = { .fd = child->fd, .events = POLLRDHUP };
 	uint64_t spent_ms = io_boottime_ms() - child->last_input_ms;
 	uint64_t intervals = spent_ms / REFUSAL_INTERVAL_MS + 1;
-	uint64_t until_ms = child->last_input_ms + intervals * REFUSAL_INTERVAL_MS + login_child_jitter_ms();
+	uint64_t until_ms =
+		child->last_input_ms + intervals * REFUSAL_INTERVAL_MS + login_child_jitter_ms();
 
 	for (uint64_t now_ms = io_boottime_ms(); now_ms < until_ms; now_ms = io_boottime_ms()) {
-		if (poll(&hangup, 1, (int)(until_ms - now_ms)) != 0 && (hangup.revents || errno != EINTR))
+		if (poll(&hangup, 1, (int)(until_ms - now_ms)) != 0 &&
+		    (hangup.revents || errno != EINTR))
 			return;
 	}
 }
@@ -203,7 +216,8 @@ int
 login_child_run(int fd, const struct login_child_settings *settings)
 {
 	struct login_child child = { .fd = fd, .state = STATE_FRESH };
-	struct pam_conv_request request = { .service = settings->service, .confdir = settings->confdir };
+	struct pam_conv_request request = { .service = settings->service,
+					    .confdir = settings->confdir };
 	struct pam_conv_outcome outcome;
 	int error = login_child_receive(&child);
 

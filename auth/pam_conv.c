@@ -28,7 +28,13 @@ struct pam_conv_login {
 	unsigned int n_prompts;
 };
 
-enum pam_conv_step_id { STEP_AUTHENTICATE, STEP_ACCOUNT, STEP_CHANGE, STEP_CREDENTIALS, STEP_COUNT };
+enum pam_conv_step_id {
+	STEP_AUTHENTICATE,
+	STEP_ACCOUNT,
+	STEP_CHANGE,
+	STEP_CREDENTIALS,
+	STEP_COUNT
+};
 
 static const struct pam_conv_step {
 	const char *name;
@@ -90,7 +96,8 @@ pam_conv_set_text(struct auth_prompt *prompt, const char *text)
 }
 
 static int
-pam_conv_ask_one(struct pam_conv_login *login, const struct pam_message *message, struct pam_response *response)
+pam_conv_ask_one(struct pam_conv_login *login, const struct pam_message *message,
+		 struct pam_response *response)
 {
 	static const uint32_t styles[] = {
 		[PAM_PROMPT_ECHO_OFF] = AUTH_STYLE_ECHO_OFF,
@@ -102,14 +109,16 @@ pam_conv_ask_one(struct pam_conv_login *login, const struct pam_message *message
 	struct auth_reply answer = { 0 };
 	int error;
 
-	if (message->msg_style <= 0 || message->msg_style >= (int)(sizeof(styles) / sizeof(styles[0])))
+	if (message->msg_style <= 0 ||
+	    message->msg_style >= (int)(sizeof(styles) / sizeof(styles[0])))
 		return -EPROTO;
 	if (++login->n_prompts > AUTH_MAX_PROMPTS)
 		return -E2BIG;
 	prompt.style = styles[message->msg_style];
 	pam_conv_set_text(&prompt, message->msg);
 	error = login->request->ask(login->request->context, &prompt, &answer);
-	if (error == 0 && (prompt.style == AUTH_STYLE_ECHO_OFF || prompt.style == AUTH_STYLE_ECHO_ON)) {
+	if (error == 0 &&
+	    (prompt.style == AUTH_STYLE_ECHO_OFF || prompt.style == AUTH_STYLE_ECHO_ON)) {
 		answer.text[sizeof(answer.text) - 1] = '\0';
 		response->resp = strdup(answer.text);
 		if (!response->resp)
@@ -132,7 +141,8 @@ pam_conv_drop_responses(struct pam_response *responses, int count)
 }
 
 static int
-pam_conv_talk(int count, const struct pam_message **messages, struct pam_response **ret_responses, void *context)
+pam_conv_talk(int count, const struct pam_message **messages, struct pam_response **ret_responses,
+	      void *context)
 {
 	struct pam_response *responses;
 
@@ -190,7 +200,8 @@ pam_conv_user_kept(pam_handle_t *handle, const char *wanted, char ret_user[NAME_
 
 /* One step and the look at PAM_USER behind it. */
 static int
-pam_conv_do_step(struct pam_conv_login *login, enum pam_conv_step_id id, struct pam_conv_outcome *outcome)
+pam_conv_do_step(struct pam_conv_login *login, enum pam_conv_step_id id,
+		 struct pam_conv_outcome *outcome)
 {
 	const struct pam_conv_step *step = &step_table[id];
 	char user[NAME_USER_SIZE] = "";
@@ -206,7 +217,8 @@ pam_conv_do_step(struct pam_conv_login *login, enum pam_conv_step_id id, struct 
 	    (outcome->user[0] != '\0' && strcmp(outcome->user, user) != 0)) {
 		outcome->class = AUTH_CLASS_DENIED;
 		outcome->pam_code = PAM_PERM_DENIED;
-		snprintf(outcome->reason, sizeof(outcome->reason), "a module changed PAM_USER to another name");
+		snprintf(outcome->reason, sizeof(outcome->reason),
+			 "a module changed PAM_USER to another name");
 		return PAM_PERM_DENIED;
 	}
 	memcpy(outcome->user, user, sizeof(user));
@@ -235,7 +247,8 @@ pam_conv_start(struct pam_conv_login *login, const struct pam_conv *conversation
 	const char *user = request->user[0] != '\0' ? request->user : NULL;
 
 	if (request->confdir)
-		return pam_start_confdir(request->service, user, conversation, request->confdir, &login->handle);
+		return pam_start_confdir(request->service, user, conversation, request->confdir,
+					 &login->handle);
 	return pam_start(request->service, user, conversation, &login->handle);
 }
 
@@ -253,7 +266,8 @@ pam_conv_run(const struct pam_conv_request *request, struct pam_conv_outcome *re
 		ret_outcome->class = AUTH_CLASS_UNAVAILABLE;
 		ret_outcome->pam_code = code;
 		ret_outcome->step = "start";
-		snprintf(ret_outcome->reason, sizeof(ret_outcome->reason), "%s", pam_strerror(login.handle, code));
+		snprintf(ret_outcome->reason, sizeof(ret_outcome->reason), "%s",
+			 pam_strerror(login.handle, code));
 	} else {
 		pam_conv_walk(&login, ret_outcome);
 	}

@@ -28,8 +28,8 @@ struct pam_conv_request {
 struct pam_conv_outcome {
 	enum auth_class class;
 	int pam_code;
-	const char *step;	   /* the last step done: "start", "authenticate", "acct_mgmt", ... */
-	char reason[160];	   /* for the log: pam_strerror() and the like */
+	const char *step; /* the last step done: "start", "authenticate", "acct_mgmt", ... */
+	char reason[160]; /* for the log: pam_strerror() and the like */
 	char user[NAME_USER_SIZE]; /* PAM_USER at the end; only with AUTH_CLASS_OK */
 };
 

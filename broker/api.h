@@ -53,7 +53,8 @@ void api_jobs_show(struct broker *broker, struct http_request *request);
 void api_jobs_cancel(struct broker *broker, struct http_request *request);
 
 /* api_list.c: answers {"<noun>": rows, "next": text or null}; takes over rows. "key" is the column that pages go by. */
-void api_list_respond(struct http_request *request, const char *noun, const char *key, json_t *rows);
+void api_list_respond(struct http_request *request, const char *noun, const char *key,
+		      json_t *rows);
 
 /* Replaces JSON text in a column (a list kept as text) by what it says. */
 void api_list_unpack(json_t *row, const char *column);

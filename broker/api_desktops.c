@@ -11,9 +11,9 @@
 #include "broker/problem.h"
 #include "broker/store.h"
 
-#define DESKTOP_COLUMNS \
+#define DESKTOP_COLUMNS                                                                                   \
 	"d.id AS id, d.generation AS generation, d.pool AS pool, d.host AS host, d.template AS template," \
-	" d.version AS version, d.engine AS engine, d.want AS want, d.state AS state, d.error AS error," \
+	" d.version AS version, d.engine AS engine, d.want AS want, d.state AS state, d.error AS error,"  \
 	" d.created_ms AS created_ms, s.id AS session, s.user AS user FROM desktop d LEFT JOIN session s" \
 	" ON s.desktop = d.id AND s.closed_ms IS NULL"
 
@@ -21,9 +21,11 @@ void
 api_desktops_list(struct broker *broker, struct http_request *request)
 {
 	g_autoptr(GError) error = NULL;
-	json_t *rows = store_query(broker->store, &error,
-				   "SELECT " DESKTOP_COLUMNS " WHERE d.state <> 'gone' AND d.id > $1 ORDER BY d.id LIMIT $2", "si",
-				   request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
+	json_t *rows =
+		store_query(broker->store, &error,
+			    "SELECT " DESKTOP_COLUMNS
+			    " WHERE d.state <> 'gone' AND d.id > $1 ORDER BY d.id LIMIT $2",
+			    "si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
 
 	if (rows)
 		api_list_respond(request, "desktops", "id", rows);
@@ -35,10 +37,12 @@ static json_t *
 api_desktops_find(struct broker *broker, struct http_request *request)
 {
 	json_t *row =
-		store_query_one(broker->store, NULL, "SELECT " DESKTOP_COLUMNS " WHERE d.id = $1", "s", request->name);
+		store_query_one(broker->store, NULL, "SELECT " DESKTOP_COLUMNS " WHERE d.id = $1",
+				"s", request->name);
 
 	if (!row)
-		problem_respond(request, 404, "desktop.unknown", "there is no desktop with that id");
+		problem_respond(request, 404, "desktop.unknown",
+				"there is no desktop with that id");
 	return row;
 }
 
@@ -59,14 +63,19 @@ api_desktops_order(struct broker *broker, struct http_request *request, const ch
 
 	if (!row)
 		return;
-	if (strcmp(json_get_text(row, "state", ""), "gone") == 0 || strcmp(json_get_text(row, "state", ""), "failed") == 0) {
-		problem_respond(request, 409, "desktop.gone", "desktop %s does not run any more", request->name);
+	if (strcmp(json_get_text(row, "state", ""), "gone") == 0 ||
+	    strcmp(json_get_text(row, "state", ""), "failed") == 0) {
+		problem_respond(request, 409, "desktop.gone", "desktop %s does not run any more",
+				request->name);
 	} else {
-		number = host_sync_request(broker->hosts, json_get_text(row, "host", ""), verb, request->name);
+		number = host_sync_request(broker->hosts, json_get_text(row, "host", ""), verb,
+					   request->name);
 		if (number > 0)
-			http_respond(request, 202, json_pack("{s:I}", "request", (json_int_t)number));
+			http_respond(request, 202,
+				     json_pack("{s:I}", "request", (json_int_t)number));
 		else
-			problem_respond(request, 503, "host.busy", "the host has too many requests waiting; is it running?");
+			problem_respond(request, 503, "host.busy",
+					"the host has too many requests waiting; is it running?");
 	}
 	json_decref(row);
 }
@@ -93,11 +102,12 @@ void
 api_hosts_list(struct broker *broker, struct http_request *request)
 {
 	g_autoptr(GError) error = NULL;
-	json_t *rows = store_query(broker->store, &error,
-				   "SELECT name, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy, (SELECT count(*) FROM"
-				   " desktop d WHERE d.host = host.name AND d.want = 'ready') AS desktops FROM host"
-				   " WHERE name > $1 ORDER BY name LIMIT $2",
-				   "si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
+	json_t *rows = store_query(
+		broker->store, &error,
+		"SELECT name, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy, (SELECT count(*) FROM"
+		" desktop d WHERE d.host = host.name AND d.want = 'ready') AS desktops FROM host"
+		" WHERE name > $1 ORDER BY name LIMIT $2",
+		"si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
 
 	if (!rows) {
 		problem_respond_error(request, error);

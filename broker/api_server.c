@@ -16,7 +16,8 @@ api_server_show(struct broker *broker, struct http_request *request)
 {
 	(void)broker;
 	http_respond(request, 200,
-		     json_pack("{s:s, s:s, s:i}", "name", g_get_host_name(), "version", PACKAGE_VERSION, "api", 1));
+		     json_pack("{s:s, s:s, s:i}", "name", g_get_host_name(), "version",
+			       PACKAGE_VERSION, "api", 1));
 }
 
 void
@@ -36,7 +37,8 @@ api_logout(struct broker *broker, struct http_request *request)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (request->identity.token_hash && !token_revoke(broker->store, request->identity.token_hash, &error)) {
+	if (request->identity.token_hash &&
+	    !token_revoke(broker->store, request->identity.token_hash, &error)) {
 		problem_respond_error(request, error);
 		return;
 	}
@@ -49,5 +51,6 @@ api_me_show(struct broker *broker, struct http_request *request)
 	(void)broker;
 	http_respond(request, 200,
 		     json_pack("{s:s, s:o, s:O}", "user", request->identity.user, "roles",
-			       routes_list_roles(request->identity.roles), "groups", request->identity.groups));
+			       routes_list_roles(request->identity.roles), "groups",
+			       request->identity.groups));
 }

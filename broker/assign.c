@@ -18,12 +18,13 @@ assign_find_existing(struct store *store, const struct assign_request *request, 
 	json_t *row;
 
 	if (request->key) {
-		row = store_query_one(store, error,
-				      "SELECT s.id AS session, s.desktop AS desktop,"
-				      " CASE WHEN s.closed_ms IS NULL THEN d.state ELSE 'closed' END AS state"
-				      " FROM session s JOIN desktop d ON d.id = s.desktop"
-				      " WHERE s.user = $1 AND s.pool = $2 AND s.idempotency_key = $3",
-				      "sss", request->user, request->pool, request->key);
+		row = store_query_one(
+			store, error,
+			"SELECT s.id AS session, s.desktop AS desktop,"
+			" CASE WHEN s.closed_ms IS NULL THEN d.state ELSE 'closed' END AS state"
+			" FROM session s JOIN desktop d ON d.id = s.desktop"
+			" WHERE s.user = $1 AND s.pool = $2 AND s.idempotency_key = $3",
+			"sss", request->user, request->pool, request->key);
 		if (row || (error && *error))
 			return row;
 	}
@@ -38,48 +39,55 @@ assign_find_existing(struct store *store, const struct assign_request *request, 
 static json_t *
 assign_find_free(struct store *store, const char *pool, GError **error)
 {
-	return store_query_one(store, error,
-			       "SELECT id, generation, state FROM desktop WHERE pool = $1 AND want = 'ready'"
-			       " AND state IN ('ready', 'identifying', 'forking') AND NOT EXISTS"
-			       " (SELECT 1 FROM session s WHERE s.desktop = desktop.id AND s.closed_ms IS NULL)"
-			       " ORDER BY CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 ELSE 2 END, created_ms, id"
-			       " LIMIT 1",
-			       "s", pool);
+	return store_query_one(
+		store, error,
+		"SELECT id, generation, state FROM desktop WHERE pool = $1 AND want = 'ready'"
+		" AND state IN ('ready', 'identifying', 'forking') AND NOT EXISTS"
+		" (SELECT 1 FROM session s WHERE s.desktop = desktop.id AND s.closed_ms IS NULL)"
+		" ORDER BY CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 ELSE 2 END, created_ms, id"
+		" LIMIT 1",
+		"s", pool);
 }
 
 static gboolean
-assign_insert(struct store *store, const struct assign_request *request, const json_t *desktop, const char *session,
-	      GError **error)
+assign_insert(struct store *store, const struct assign_request *request, const json_t *desktop,
+	      const char *session, GError **error)
 {
-	return store_change(store, error,
-			    "INSERT INTO session (id, user, groups, pool, desktop, generation, keyboard, variant, locale,"
-			    " timezone, idempotency_key, opened_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-			    "sssssisssssi", session, request->user, request->groups, request->pool,
-			    json_get_text(desktop, "id", ""), (gint64)json_get_integer(desktop, "generation", 0),
-			    request->keyboard, request->variant, request->locale, request->timezone, request->key,
-			    broker_now_ms()) == 1;
+	return store_change(
+		       store, error,
+		       "INSERT INTO session (id, user, groups, pool, desktop, generation, keyboard, variant, locale,"
+		       " timezone, idempotency_key, opened_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+		       "sssssisssssi", session, request->user, request->groups, request->pool,
+		       json_get_text(desktop, "id", ""),
+		       (gint64)json_get_integer(desktop, "generation", 0), request->keyboard,
+		       request->variant, request->locale, request->timezone, request->key,
+		       broker_now_ms()) == 1;
 }
 
 static json_t *
-assign_make(struct store *store, const struct assign_request *request, const json_t *desktop, GError **error)
+assign_make(struct store *store, const struct assign_request *request, const json_t *desktop,
+	    GError **error)
 {
 	char session[ID_SIZE];
 	gint64 assign_ms = (g_get_monotonic_time() - request->begun_us) / 1000;
 
 	if (id_new(ID_KIND_SESSION, session) < 0) {
-		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "the kernel gives no random numbers");
+		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED,
+			    "the kernel gives no random numbers");
 		return NULL;
 	}
 	if (!assign_insert(store, request, desktop, session, error) ||
 	    !assign_note_time(store, session, "authenticate", request->authenticate_ms, error) ||
 	    !assign_note_time(store, session, "assign", MAX(assign_ms, 0), error))
 		return NULL;
-	return json_pack("{s:s, s:s, s:s}", "session", session, "desktop", json_get_text(desktop, "id", ""), "state",
+	return json_pack("{s:s, s:s, s:s}", "session", session, "desktop",
+			 json_get_text(desktop, "id", ""), "state",
 			 json_get_text(desktop, "state", ""));
 }
 
 static enum assign_result
-assign_decide(struct store *store, const struct assign_request *request, json_t **ret_session, GError **error)
+assign_decide(struct store *store, const struct assign_request *request, json_t **ret_session,
+	      GError **error)
 {
 	g_autoptr(GError) problem = NULL;
 	json_t *session = assign_find_existing(store, request, &problem);
@@ -103,7 +111,8 @@ assign_decide(struct store *store, const struct assign_request *request, json_t 
 }
 
 enum assign_result
-assign_take(struct store *store, const struct assign_request *request, json_t **ret_session, GError **error)
+assign_take(struct store *store, const struct assign_request *request, json_t **ret_session,
+	    GError **error)
 {
 	json_t *session = NULL;
 	enum assign_result result;
@@ -122,7 +131,8 @@ assign_take(struct store *store, const struct assign_request *request, json_t **
 }
 
 gboolean
-assign_release(struct store *store, const char *session, const char *reason, gboolean revoked, GError **error)
+assign_release(struct store *store, const char *session, const char *reason, gboolean revoked,
+	       GError **error)
 {
 	gint64 now_ms = broker_now_ms();
 	gint64 closed = store_change(store, error,
@@ -139,7 +149,8 @@ assign_release(struct store *store, const char *session, const char *reason, gbo
 }
 
 gboolean
-assign_note_time(struct store *store, const char *subject, const char *step, gint64 ms, GError **error)
+assign_note_time(struct store *store, const char *subject, const char *step, gint64 ms,
+		 GError **error)
 {
 	return store_change(store, error,
 			    "INSERT INTO timing (subject, step, ms, at_ms) VALUES ($1, $2, $3, $4)"

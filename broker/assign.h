@@ -11,7 +11,13 @@
 
 struct store;
 
-enum assign_result { ASSIGN_NEW, ASSIGN_EXISTING, ASSIGN_EMPTY, ASSIGN_FAILED, ASSIGN_RESULT_COUNT };
+enum assign_result {
+	ASSIGN_NEW,
+	ASSIGN_EXISTING,
+	ASSIGN_EMPTY,
+	ASSIGN_FAILED,
+	ASSIGN_RESULT_COUNT
+};
 
 struct assign_request {
 	const char *user;
@@ -30,16 +36,18 @@ struct assign_request {
  * Gives the user a desktop of the pool: the session that this key made, else the open one, else a new one on a desktop
  * that nobody has. ret_session (a new reference): {"session", "desktop", "state"}, set for NEW and EXISTING.
  */
-enum assign_result assign_take(struct store *store, const struct assign_request *request, json_t **ret_session,
-			       GError **error);
+enum assign_result assign_take(struct store *store, const struct assign_request *request,
+			       json_t **ret_session, GError **error);
 
 /*
  * Closes an open session and gives its desktop up for destruction, inside the caller's transaction. Closing one that is
  * closed changes nothing. FALSE only on error.
  */
-gboolean assign_release(struct store *store, const char *session, const char *reason, gboolean revoked, GError **error);
+gboolean assign_release(struct store *store, const char *session, const char *reason,
+			gboolean revoked, GError **error);
 
 /* Notes a step's time for a session or a desktop; the first note counts. */
-gboolean assign_note_time(struct store *store, const char *subject, const char *step, gint64 ms, GError **error);
+gboolean assign_note_time(struct store *store, const char *subject, const char *step, gint64 ms,
+			  GError **error);
 
 #endif

@@ -31,7 +31,7 @@
 #include "broker/token.h"
 #include "common/settings.h"
 
-#define SWEEP_S 3600
+#define SWEEP_S		3600
 #define KEEP_HISTORY_MS (30 * G_GINT64_CONSTANT(86400000))
 
 struct broker_options {
@@ -56,9 +56,12 @@ static gboolean
 broker_parse_options(struct broker_options *options, int argc, char **argv)
 {
 	static const struct option table[] = {
-		{ "config", required_argument, NULL, 'c' },    { "run", required_argument, NULL, 'r' },
-		{ "lib", required_argument, NULL, 'l' },       { "hostd-uid", required_argument, NULL, 'u' },
-		{ "help", no_argument, NULL, 'h' },	       { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "run", required_argument, NULL, 'r' },
+		{ "lib", required_argument, NULL, 'l' },
+		{ "hostd-uid", required_argument, NULL, 'u' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
@@ -75,11 +78,13 @@ broker_parse_options(struct broker_options *options, int argc, char **argv)
 		} else if (option == 'l') {
 			options->lib_folder = optarg;
 		} else if (option != 'u' ||
-			   !g_ascii_string_to_signed(optarg, 10, 0, G_MAXUINT32 - 1, &options->hostd_uid, NULL)) {
+			   !g_ascii_string_to_signed(optarg, 10, 0, G_MAXUINT32 - 1,
+						     &options->hostd_uid, NULL)) {
 			return FALSE;
 		}
 	}
-	return optind == argc && options->run_folder && options->lib_folder && options->hostd_uid >= 0;
+	return optind == argc && options->run_folder && options->lib_folder &&
+	       options->hostd_uid >= 0;
 }
 
 /* What passed through JSON may have been a password. */
@@ -99,14 +104,19 @@ broker_sweep(gpointer data)
 	g_autoptr(GError) error = NULL;
 
 	if (!token_drop_expired(broker->store, &error) ||
-	    store_change(broker->store, &error, "DELETE FROM session WHERE closed_ms < $1", "i", old_ms) < 0 ||
-	    store_change(broker->store, &error,
-			 "DELETE FROM desktop WHERE state IN ('gone', 'failed') AND want = 'gone' AND changed_ms < $1 AND NOT EXISTS"
-			 " (SELECT 1 FROM session s WHERE s.desktop = desktop.id)",
-			 "i", old_ms) < 0 ||
-	    store_change(broker->store, &error,
-			 "DELETE FROM timing WHERE subject NOT IN (SELECT id FROM session UNION SELECT id FROM desktop)", "") < 0)
-		log_warning("old rows could not be removed: %s; tried again in an hour", error->message);
+	    store_change(broker->store, &error, "DELETE FROM session WHERE closed_ms < $1", "i",
+			 old_ms) < 0 ||
+	    store_change(
+		    broker->store, &error,
+		    "DELETE FROM desktop WHERE state IN ('gone', 'failed') AND want = 'gone' AND changed_ms < $1 AND NOT EXISTS"
+		    " (SELECT 1 FROM session s WHERE s.desktop = desktop.id)",
+		    "i", old_ms) < 0 ||
+	    store_change(
+		    broker->store, &error,
+		    "DELETE FROM timing WHERE subject NOT IN (SELECT id FROM session UNION SELECT id FROM desktop)",
+		    "") < 0)
+		log_warning("old rows could not be removed: %s; tried again in an hour",
+			    error->message);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -126,8 +136,10 @@ broker_write_fingerprint(const struct broker *broker, const char *fingerprint, G
 
 	if (code == 0)
 		return TRUE;
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-code),
-		    "cannot write '%s': %s; the folder must exist and belong to carrel-broker's user", path, g_strerror(-code));
+	g_set_error(
+		error, G_FILE_ERROR, g_file_error_from_errno(-code),
+		"cannot write '%s': %s; the folder must exist and belong to carrel-broker's user",
+		path, g_strerror(-code));
 	return FALSE;
 }
 
@@ -137,20 +149,23 @@ broker_open_store(struct broker *broker, const char *folder, GError **error)
 	g_autofree char *path = g_build_filename(folder, "carrel.db", NULL);
 
 	if (g_mkdir_with_parents(folder, 0700) < 0) {
-		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot make '%s': %s", folder,
-			    g_strerror(errno));
+		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+			    "cannot make '%s': %s", folder, g_strerror(errno));
 		return FALSE;
 	}
 	broker->store = store_sqlite_open(path, error);
 	/* Their secrets were in the memory of an earlier process. */
-	return broker->store && store_change(broker->store, error, "UPDATE ticket SET state = 'void' WHERE state = 'sent'", "") >= 0;
+	return broker->store &&
+	       store_change(broker->store, error,
+			    "UPDATE ticket SET state = 'void' WHERE state = 'sent'", "") >= 0;
 }
 
 static gboolean
 broker_start_http(struct broker *broker, const char *folder, GError **error)
 {
 	g_autofree char *socket_path = g_build_filename(broker->run_folder, "broker.sock", NULL);
-	struct http_settings settings = { .address = settings_get_text(broker->settings, "broker", "listen"),
+	struct http_settings settings = { .address = settings_get_text(broker->settings, "broker",
+								       "listen"),
 					  .host_uid = broker->hostd_uid,
 					  .handle = routes_dispatch,
 					  .context = broker };
@@ -164,7 +179,8 @@ broker_start_http(struct broker *broker, const char *folder, GError **error)
 	if (broker_write_fingerprint(broker, cert.fingerprint, error))
 		broker->http = http_start(&settings, error);
 	if (broker->http)
-		log_info("serving https://%s (certificate SHA-256 %s) and '%s'", settings.address, cert.fingerprint, socket_path);
+		log_info("serving https://%s (certificate SHA-256 %s) and '%s'", settings.address,
+			 cert.fingerprint, socket_path);
 	server_cert_clear(&cert);
 	return broker->http != NULL;
 }
@@ -199,7 +215,8 @@ broker_stop(struct broker *broker)
 int
 main(int argc, char **argv)
 {
-	struct broker_options options = { .config = CARREL_SYSCONFDIR "/carrel.conf", .hostd_uid = -1 };
+	struct broker_options options = { .config = CARREL_SYSCONFDIR "/carrel.conf",
+					  .hostd_uid = -1 };
 	struct broker broker = { 0 };
 	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
 	g_autoptr(GError) error = NULL;
@@ -210,7 +227,8 @@ main(int argc, char **argv)
 		return 2;
 	}
 	if (sandbox_hide_memory() < 0) {
-		log_error("cannot protect the memory against being dumped (prctl): passwords would not be safe");
+		log_error(
+			"cannot protect the memory against being dumped (prctl): passwords would not be safe");
 		return 1;
 	}
 	json_set_alloc_funcs(malloc, broker_wipe_free);

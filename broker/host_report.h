@@ -15,7 +15,7 @@ struct broker;
 int host_report_check(const json_t *report, struct json_problem *ret_problem);
 
 /* Applies a checked report inside the caller's transaction. ret_acknowledged: the number of the last event applied. */
-gboolean host_report_apply(struct broker *broker, const char *host, const json_t *report, gint64 *ret_acknowledged,
-			   GError **error);
+gboolean host_report_apply(struct broker *broker, const char *host, const json_t *report,
+			   gint64 *ret_acknowledged, GError **error);
 
 #endif

@@ -24,9 +24,9 @@
 #include "broker/ticket_issue.h"
 #include "common/hash.h"
 
-#define HOST_SYNC_WAIT_S 20
+#define HOST_SYNC_WAIT_S       20
 #define HOST_SYNC_MAX_REQUESTS 64
-#define HOST_SYNC_MAX_HOSTS 64
+#define HOST_SYNC_MAX_HOSTS    64
 
 struct host_table {
 	struct broker *broker;
@@ -41,7 +41,7 @@ struct host {
 	char *name;
 	gint64 number;
 	gint64 acknowledged;
-	char *digest; /* of the answer with that number */
+	char *digest;		      /* of the answer with that number */
 	struct http_request *request; /* waits, or NULL */
 	guint timeout;
 	GQueue orders; /* struct host_order, until the host has seen a number that carried it */
@@ -119,26 +119,30 @@ host_sync_make_session(const json_t *row)
 {
 	if (!json_is_string(json_object_get(row, "session")))
 		return json_null();
-	return json_pack("{s:s, s:s, s:o, s:{s:s, s:s}, s:s, s:s}", "id", json_get_text(row, "session", ""), "user",
-			 json_get_text(row, "user", ""), "groups", json_loads(json_get_text(row, "groups", "[]"), 0, NULL),
+	return json_pack("{s:s, s:s, s:o, s:{s:s, s:s}, s:s, s:s}", "id",
+			 json_get_text(row, "session", ""), "user", json_get_text(row, "user", ""),
+			 "groups", json_loads(json_get_text(row, "groups", "[]"), 0, NULL),
 			 "keyboard", "layout", json_get_text(row, "keyboard", ""), "variant",
-			 json_get_text(row, "variant", ""), "locale", json_get_text(row, "locale", ""), "timezone",
+			 json_get_text(row, "variant", ""), "locale",
+			 json_get_text(row, "locale", ""), "timezone",
 			 json_get_text(row, "timezone", ""));
 }
 
 static json_t *
 host_sync_list_desktops(struct store *store, const char *host)
 {
-	json_t *rows = store_query(store, NULL,
-				   "SELECT d.id AS id, d.generation AS generation, d.pool AS pool, d.template AS template,"
-				   " d.version AS version, d.engine AS engine, d.kind AS kind, d.ram_mib AS ram_mib,"
-				   " d.network AS network, d.want AS want, s.id AS session, s.user AS user, s.groups AS groups,"
-				   " s.keyboard AS keyboard, s.variant AS variant, s.locale AS locale, s.timezone AS timezone"
-				   " FROM desktop d LEFT JOIN session s ON s.desktop = d.id AND s.closed_ms IS NULL"
-				   " WHERE d.host = $1 AND d.state <> 'gone' AND NOT (d.state = 'failed' AND d.want = 'gone')"
-				   " ORDER BY d.created_ms, d.id",
-				   "s", host);
-	static const char *const of_session[] = { "user", "groups", "keyboard", "variant", "locale", "timezone" };
+	json_t *rows = store_query(
+		store, NULL,
+		"SELECT d.id AS id, d.generation AS generation, d.pool AS pool, d.template AS template,"
+		" d.version AS version, d.engine AS engine, d.kind AS kind, d.ram_mib AS ram_mib,"
+		" d.network AS network, d.want AS want, s.id AS session, s.user AS user, s.groups AS groups,"
+		" s.keyboard AS keyboard, s.variant AS variant, s.locale AS locale, s.timezone AS timezone"
+		" FROM desktop d LEFT JOIN session s ON s.desktop = d.id AND s.closed_ms IS NULL"
+		" WHERE d.host = $1 AND d.state <> 'gone' AND NOT (d.state = 'failed' AND d.want = 'gone')"
+		" ORDER BY d.created_ms, d.id",
+		"s", host);
+	static const char *const of_session[] = { "user",    "groups", "keyboard",
+						  "variant", "locale", "timezone" };
 
 	for (gsize i = 0; i < json_array_size(rows); i++) {
 		json_t *row = json_array_get(rows, i);
@@ -161,8 +165,10 @@ host_sync_list_jobs(struct store *store, const char *host)
 	for (gsize i = 0; i < json_array_size(rows); i++) {
 		json_t *row = json_array_get(rows, i);
 
-		json_object_set_new(row, "arguments", json_loads(json_get_text(row, "arguments", "{}"), 0, NULL));
-		json_object_set_new(row, "cancel", json_boolean(json_get_integer(row, "cancel", 0) != 0));
+		json_object_set_new(row, "arguments",
+				    json_loads(json_get_text(row, "arguments", "{}"), 0, NULL));
+		json_object_set_new(row, "cancel",
+				    json_boolean(json_get_integer(row, "cancel", 0) != 0));
 	}
 	return rows ? rows : json_array();
 }
@@ -171,10 +177,11 @@ host_sync_list_jobs(struct store *store, const char *host)
 static json_t *
 host_sync_list_revoked(struct store *store, const char *host)
 {
-	json_t *rows = store_query(store, NULL,
-				   "SELECT s.id AS id FROM session s JOIN desktop d ON d.id = s.desktop WHERE d.host = $1"
-				   " AND s.revoked = 1 AND d.state NOT IN ('gone', 'failed') ORDER BY s.id",
-				   "s", host);
+	json_t *rows = store_query(
+		store, NULL,
+		"SELECT s.id AS id FROM session s JOIN desktop d ON d.id = s.desktop WHERE d.host = $1"
+		" AND s.revoked = 1 AND d.state NOT IN ('gone', 'failed') ORDER BY s.id",
+		"s", host);
 	json_t *list = json_array();
 
 	for (gsize i = 0; i < json_array_size(rows); i++)
@@ -191,8 +198,9 @@ host_sync_list_orders(struct host *host)
 	for (GList *link = host->orders.head; link; link = link->next) {
 		const struct host_order *order = link->data;
 
-		json_array_append_new(list, json_pack("{s:I, s:s, s:s}", "id", (json_int_t)order->id, "verb", order->verb,
-						      "desktop", order->desktop));
+		json_array_append_new(list,
+				      json_pack("{s:I, s:s, s:s}", "id", (json_int_t)order->id,
+						"verb", order->verb, "desktop", order->desktop));
 	}
 	return list;
 }
@@ -205,8 +213,9 @@ host_sync_make_answer(struct host *host)
 	json_t *answer = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "v", 1, "desktops",
 				   host_sync_list_desktops(broker->store, host->name), "jobs",
 				   host_sync_list_jobs(broker->store, host->name), "tickets",
-				   ticket_issue_list(broker->tickets, host->name), "requests", host_sync_list_orders(host),
-				   "revoked", host_sync_list_revoked(broker->store, host->name));
+				   ticket_issue_list(broker->tickets, host->name), "requests",
+				   host_sync_list_orders(host), "revoked",
+				   host_sync_list_revoked(broker->store, host->name));
 	char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
 	g_autofree char *digest = hash_text(text);
 
@@ -280,8 +289,9 @@ host_sync_reconcile(struct host_table *table)
 	gboolean changed;
 
 	if (!pools_reconcile(table->broker->store, &changed, &error))
-		log_error("the pools' desktops could not be counted: %s; the next change tries again",
-			  error ? error->message : "no reason given");
+		log_error(
+			"the pools' desktops could not be counted: %s; the next change tries again",
+			error ? error->message : "no reason given");
 	host_sync_notify(table);
 }
 
@@ -300,8 +310,8 @@ host_sync_drop_seen_orders(struct host *host, gint64 seen)
 {
 	struct host_order *order;
 
-	while ((order = g_queue_peek_head(&host->orders)) && order->number > 0 && order->number <= seen &&
-	       seen <= host->number)
+	while ((order = g_queue_peek_head(&host->orders)) && order->number > 0 &&
+	       order->number <= seen && seen <= host->number)
 		host_sync_free_order(g_queue_pop_head(&host->orders));
 }
 
@@ -312,7 +322,8 @@ host_sync_apply(struct host *host, const json_t *report, GError **error)
 
 	if (!store_begin(broker->store, error))
 		return FALSE;
-	if (host_report_apply(broker, host->name, report, &host->acknowledged, error) && store_commit(broker->store, error))
+	if (host_report_apply(broker, host->name, report, &host->acknowledged, error) &&
+	    store_commit(broker->store, error))
 		return TRUE;
 	store_rollback(broker->store);
 	return FALSE;
@@ -343,12 +354,14 @@ host_sync_handle(struct host_table *table, struct http_request *request)
 	g_autoptr(GError) error = NULL;
 
 	if (!host) {
-		problem_respond(request, 400, "host.name", "that is no host name, or there are more than %d hosts",
+		problem_respond(request, 400, "host.name",
+				"that is no host name, or there are more than %d hosts",
 				HOST_SYNC_MAX_HOSTS);
 		return;
 	}
 	if (!request->body || host_report_check(request->body, &problem) < 0) {
-		problem_respond(request, 400, "request.body", "%s", request->body ? problem.text : "the report is missing");
+		problem_respond(request, 400, "request.body", "%s",
+				request->body ? problem.text : "the report is missing");
 		return;
 	}
 	if (host->request)
@@ -364,7 +377,8 @@ host_sync_handle(struct host_table *table, struct http_request *request)
 }
 
 gint64
-host_sync_request(struct host_table *table, const char *host_name, const char *verb, const char *desktop)
+host_sync_request(struct host_table *table, const char *host_name, const char *verb,
+		  const char *desktop)
 {
 	struct host *host = host_sync_get(table, host_name);
 	struct host_order *order;

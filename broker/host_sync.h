@@ -26,6 +26,7 @@ void host_sync_notify(struct host_table *table);
 void host_sync_reconcile(struct host_table *table);
 
 /* Puts a request (screenshot, powerdown, stop) into the answers to this host until it has seen it. Returns its number. */
-gint64 host_sync_request(struct host_table *table, const char *host, const char *verb, const char *desktop);
+gint64 host_sync_request(struct host_table *table, const char *host, const char *verb,
+			 const char *desktop);
 
 #endif

@@ -26,13 +26,19 @@
 #include "base/io.h"
 #include "broker/problem.h"
 
-#define HTTP_MAX_CONNECTIONS 512
-#define HTTP_MAX_PER_ADDRESS 128
-#define HTTP_IDLE_TIMEOUT_S 30
+#define HTTP_MAX_CONNECTIONS   512
+#define HTTP_MAX_PER_ADDRESS   128
+#define HTTP_IDLE_TIMEOUT_S    30
 #define HTTP_CONNECTION_MEMORY (32 * 1024)
-#define HTTP_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3"
+#define HTTP_PRIORITIES	       "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3"
 
-enum http_state { HTTP_STATE_READING, HTTP_STATE_TOO_LARGE, HTTP_STATE_HANDLING, HTTP_STATE_WAITING, HTTP_STATE_ANSWERED };
+enum http_state {
+	HTTP_STATE_READING,
+	HTTP_STATE_TOO_LARGE,
+	HTTP_STATE_HANDLING,
+	HTTP_STATE_WAITING,
+	HTTP_STATE_ANSWERED
+};
 
 struct http_source {
 	GSource base;
@@ -40,7 +46,11 @@ struct http_source {
 	gpointer tag;
 };
 
-enum http_listener { LISTENER_TLS, LISTENER_UNIX, LISTENER_COUNT };
+enum http_listener {
+	LISTENER_TLS,
+	LISTENER_UNIX,
+	LISTENER_COUNT
+};
 
 struct http {
 	struct http_settings settings;
@@ -83,7 +93,8 @@ http_source_check(GSource *base)
 	struct http_source *source = (struct http_source *)base;
 	gint timeout_ms;
 
-	return g_source_query_unix_fd(base, source->tag) != 0 || http_source_due(source->daemon, &timeout_ms);
+	return g_source_query_unix_fd(base, source->tag) != 0 ||
+	       http_source_due(source->daemon, &timeout_ms);
 }
 
 static gboolean
@@ -91,6 +102,7 @@ http_source_dispatch(GSource *base, GSourceFunc callback, gpointer data)
 {
 	(void)callback;
 	(void)data;
+	g_source_set_ready_time(base, -1);
 	MHD_run(((struct http_source *)base)->daemon);
 	return G_SOURCE_CONTINUE;
 }
@@ -131,20 +143,22 @@ http_set_peer(struct http_request *request, struct MHD_Connection *connection, g
 		return;
 	}
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (!info || getnameinfo(info->client_addr,
-				 info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-									  : sizeof(struct sockaddr_in),
-				 request->remote, sizeof(request->remote), NULL, 0, NI_NUMERICHOST) != 0)
+	if (!info ||
+	    getnameinfo(info->client_addr,
+			info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+								 : sizeof(struct sockaddr_in),
+			request->remote, sizeof(request->remote), NULL, 0, NI_NUMERICHOST) != 0)
 		g_strlcpy(request->remote, "unknown", sizeof(request->remote));
 }
 
 static struct http_exchange *
-http_exchange_new(struct http *http, struct MHD_Connection *connection, const char *url, const char *method,
-		  gboolean local)
+http_exchange_new(struct http *http, struct MHD_Connection *connection, const char *url,
+		  const char *method, gboolean local)
 {
 	struct http_exchange *exchange = g_new0(struct http_exchange, 1);
 	struct http_request *request = &exchange->request;
-	const char *header = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+	const char *header =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
 
 	exchange->http = http;
 	exchange->connection = connection;
@@ -155,11 +169,14 @@ http_exchange_new(struct http *http, struct MHD_Connection *connection, const ch
 	request->begun_us = g_get_monotonic_time();
 	if (header && g_ascii_strncasecmp(header, "Bearer ", 7) == 0)
 		request->bearer = g_strdup(header + 7);
-	request->idempotency_key =
-		g_strdup(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key"));
-	request->after = g_strdup(MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after"));
+	request->idempotency_key = g_strdup(
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key"));
+	request->after =
+		g_strdup(MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after"));
 	http_set_peer(request, connection, local);
-	exchange->max_bytes = local && request->peer_uid == http->settings.host_uid ? HTTP_MAX_HOST_BODY : HTTP_MAX_BODY;
+	exchange->max_bytes = local && request->peer_uid == http->settings.host_uid
+				      ? HTTP_MAX_HOST_BODY
+				      : HTTP_MAX_BODY;
 	return exchange;
 }
 
@@ -237,7 +254,8 @@ http_send(struct http_exchange *exchange)
 	if (text) {
 		explicit_bzero(text, size);
 		MHD_add_response_header(response, "Content-Type",
-					exchange->status >= 400 ? "application/problem+json" : "application/json");
+					exchange->status >= 400 ? "application/problem+json"
+								: "application/json");
 	}
 	MHD_add_response_header(response, "Cache-Control", "no-store");
 	if (exchange->status == 401)
@@ -255,13 +273,15 @@ http_handle_complete(struct http_exchange *exchange)
 
 	if (exchange->state == HTTP_STATE_TOO_LARGE) {
 		exchange->state = HTTP_STATE_HANDLING;
-		problem_respond(request, 413, "request.too-large", "the body has more than %zu bytes", exchange->max_bytes);
+		problem_respond(request, 413, "request.too-large",
+				"the body has more than %zu bytes", exchange->max_bytes);
 		return;
 	}
 	exchange->state = HTTP_STATE_HANDLING;
 	if (exchange->bytes->len > 0) {
-		request->body = json_parse_strict((const char *)exchange->bytes->data, exchange->bytes->len,
-						  exchange->max_bytes, &problem);
+		request->body =
+			json_parse_strict((const char *)exchange->bytes->data, exchange->bytes->len,
+					  exchange->max_bytes, &problem);
 		http_wipe_bytes(exchange->bytes);
 		if (!request->body) {
 			problem_respond(request, 400, "request.json", "%s", problem.text);
@@ -272,8 +292,8 @@ http_handle_complete(struct http_exchange *exchange)
 }
 
 static enum MHD_Result
-http_handle_call(struct http *http, struct MHD_Connection *connection, const char *url, const char *method,
-		 const char *data, size_t *size, void **slot, gboolean local)
+http_handle_call(struct http *http, struct MHD_Connection *connection, const char *url,
+		 const char *method, const char *data, size_t *size, void **slot, gboolean local)
 {
 	struct http_exchange *exchange = *slot;
 
@@ -297,23 +317,26 @@ http_handle_call(struct http *http, struct MHD_Connection *connection, const cha
 }
 
 static enum MHD_Result
-http_handle_tls(void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-		const char *data, size_t *size, void **slot)
+http_handle_tls(void *context, struct MHD_Connection *connection, const char *url,
+		const char *method, const char *version, const char *data, size_t *size,
+		void **slot)
 {
 	(void)version;
 	return http_handle_call(context, connection, url, method, data, size, slot, FALSE);
 }
 
 static enum MHD_Result
-http_handle_unix(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-		 const char *version, const char *data, size_t *size, void **slot)
+http_handle_unix(void *context, struct MHD_Connection *connection, const char *url,
+		 const char *method, const char *version, const char *data, size_t *size,
+		 void **slot)
 {
 	(void)version;
 	return http_handle_call(context, connection, url, method, data, size, slot, TRUE);
 }
 
 static void
-http_handle_completed(void *context, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode code)
+http_handle_completed(void *context, struct MHD_Connection *connection, void **slot,
+		      enum MHD_RequestTerminationCode code)
 {
 	(void)context;
 	(void)connection;
@@ -321,6 +344,14 @@ http_handle_completed(void *context, struct MHD_Connection *connection, void **s
 	if (*slot)
 		http_exchange_free(*slot);
 	*slot = NULL;
+}
+
+/* MHD 0.9.75 makes neither its epoll descriptor readable nor its timeout 0 when a connection is resumed from outside. */
+static void
+http_wake(struct http *http, enum http_listener listener)
+{
+	if (http->sources[listener])
+		g_source_set_ready_time(http->sources[listener], 0);
 }
 
 void
@@ -336,6 +367,7 @@ http_respond(struct http_request *request, guint status, json_t *body)
 	if (waited) {
 		g_hash_table_remove(exchange->http->waiting, request);
 		MHD_resume_connection(exchange->connection);
+		http_wake(exchange->http, request->local ? LISTENER_UNIX : LISTENER_TLS);
 	}
 }
 
@@ -353,14 +385,15 @@ http_start_daemon(struct http *http, enum http_listener listener, int fd)
 
 	if (listener == LISTENER_TLS)
 		flags |= MHD_USE_TLS;
-	return MHD_start_daemon(flags, 0, NULL, NULL, listener == LISTENER_TLS ? http_handle_tls : http_handle_unix, http,
-				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, http_handle_completed, http,
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_MAX_CONNECTIONS,
-				MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				(unsigned int)(listener == LISTENER_TLS ? HTTP_MAX_PER_ADDRESS : 0),
-				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_IDLE_TIMEOUT_S,
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_ARRAY,
-				listener == LISTENER_TLS ? tls : plain, MHD_OPTION_END);
+	return MHD_start_daemon(
+		flags, 0, NULL, NULL, listener == LISTENER_TLS ? http_handle_tls : http_handle_unix,
+		http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
+		http_handle_completed, http, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned int)HTTP_MAX_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		(unsigned int)(listener == LISTENER_TLS ? HTTP_MAX_PER_ADDRESS : 0),
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_IDLE_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
+		MHD_OPTION_ARRAY, listener == LISTENER_TLS ? tls : plain, MHD_OPTION_END);
 }
 
 static int
@@ -376,19 +409,24 @@ http_listen_tcp(const char *address, GError **error)
 		return -1;
 	host = g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(parsed)));
 	port = g_network_address_get_port(G_NETWORK_ADDRESS(parsed));
-	target = g_inet_socket_address_new_from_string(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port);
+	target = g_inet_socket_address_new_from_string(
+		strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port);
 	if (!target) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-			    "'listen' in [broker] is '%s', but must be a numeric address and a port, e.g. 0.0.0.0:8443",
-			    address);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			"'listen' in [broker] is '%s', but must be a numeric address and a port, e.g. 0.0.0.0:8443",
+			address);
 		return -1;
 	}
-	socket = g_socket_new(g_socket_address_get_family(target), G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, error);
-	if (!socket || !g_socket_bind(socket, target, TRUE, error) || !g_socket_listen(socket, error)) {
-		g_prefix_error(error,
-			       "cannot listen on '%s': another program may use that port; end it or set another 'listen' in "
-			       "[broker] of carrel.conf: ",
-			       address);
+	socket = g_socket_new(g_socket_address_get_family(target), G_SOCKET_TYPE_STREAM,
+			      G_SOCKET_PROTOCOL_TCP, error);
+	if (!socket || !g_socket_bind(socket, target, TRUE, error) ||
+	    !g_socket_listen(socket, error)) {
+		g_prefix_error(
+			error,
+			"cannot listen on '%s': another program may use that port; end it or set another 'listen' in "
+			"[broker] of carrel.conf: ",
+			address);
 		return -1;
 	}
 	return fcntl(g_socket_get_fd(socket), F_DUPFD_CLOEXEC, 3);
@@ -407,9 +445,10 @@ http_listen(struct http *http, enum http_listener listener, GError **error)
 		code = io_set_nonblocking(fd, TRUE);
 	if (code == 0)
 		return fd;
-	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-code),
-		    "cannot listen on '%s': %s; the folder must exist and belong to carrel-broker's user",
-		    http->settings.socket_path, g_strerror(-code));
+	g_set_error(
+		error, G_IO_ERROR, g_io_error_from_errno(-code),
+		"cannot listen on '%s': %s; the folder must exist and belong to carrel-broker's user",
+		http->settings.socket_path, g_strerror(-code));
 	return -1;
 }
 
@@ -429,8 +468,10 @@ http_start(const struct http_settings *settings, GError **error)
 		if (!http->daemons[i]) {
 			if (fd >= 0) {
 				close(fd);
-				g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-					    "the HTTP server for '%s' does not start; check the certificate and its key", names[i]);
+				g_set_error(
+					error, G_IO_ERROR, G_IO_ERROR_FAILED,
+					"the HTTP server for '%s' does not start; check the certificate and its key",
+					names[i]);
 			}
 			http_stop(http);
 			return NULL;
@@ -450,7 +491,8 @@ http_stop(struct http *http)
 		return;
 	waiting = g_hash_table_get_keys_as_array(http->waiting, &count);
 	for (guint i = 0; i < count; i++)
-		problem_respond(waiting[i], 503, "server.stopping", "the broker is stopping; try again in a moment");
+		problem_respond(waiting[i], 503, "server.stopping",
+				"the broker is stopping; try again in a moment");
 	for (guint i = 0; i < LISTENER_COUNT; i++) {
 		if (!http->daemons[i])
 			continue;

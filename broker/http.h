@@ -12,9 +12,9 @@
 
 #include "base/json.h"
 
-#define HTTP_MAX_BODY (64 * 1024)
+#define HTTP_MAX_BODY	   (64 * 1024)
 #define HTTP_MAX_HOST_BODY (1024 * 1024) /* hostd's sync names every desktop */
-#define HTTP_MAX_KEY 128		 /* Idempotency-Key */
+#define HTTP_MAX_KEY	   128		 /* Idempotency-Key */
 
 struct http;
 
@@ -33,8 +33,8 @@ struct http_request {
 	char *name; /* the path's parameter, set by routes.c */
 	char *bearer;
 	char *idempotency_key;
-	char *after; /* ?after= of a list's page */
-	json_t *body; /* NULL: none */
+	char *after;	/* ?after= of a list's page */
+	json_t *body;	/* NULL: none */
 	gboolean local; /* over the unix socket: then peer_uid is the kernel's word */
 	uid_t peer_uid;
 	char remote[64]; /* numeric address, or "local" */

@@ -30,10 +30,13 @@
 #include "common/seq_source.h"
 #include "common/settings.h"
 
-#define LOGIN_MAX 64
+#define LOGIN_MAX	 64
 #define LOGIN_DEADLINE_S 62 /* authd's own is 60 s */
 
-enum login_state { LOGIN_WORKING, LOGIN_ASKED };
+enum login_state {
+	LOGIN_WORKING,
+	LOGIN_ASKED
+};
 
 struct login_table {
 	struct broker *broker;
@@ -62,7 +65,8 @@ static const struct {
 } result_table[AUTH_CLASS_COUNT] = {
 	[AUTH_CLASS_OK] = { 200, "", "" },
 	[AUTH_CLASS_DENIED] = { 401, "login.denied", "user name or password is wrong" },
-	[AUTH_CLASS_EXPIRED] = { 401, "login.expired", "the account or its password has expired; ask an admin" },
+	[AUTH_CLASS_EXPIRED] = { 401, "login.expired",
+				 "the account or its password has expired; ask an admin" },
 	[AUTH_CLASS_LOCKED] = { 401, "login.locked", "the account is locked; ask an admin" },
 	[AUTH_CLASS_UNAVAILABLE] = { 503, "login.unavailable",
 				     "nobody can log in at the moment; the admin finds the reason in the log of carrel-authd" },
@@ -74,7 +78,8 @@ login_free(gpointer data)
 	struct login *login = data;
 
 	if (login->request)
-		problem_respond(login->request, 503, "login.unavailable", "the log-in was cut off; try again");
+		problem_respond(login->request, 503, "login.unavailable",
+				"the log-in was cut off; try again");
 	if (login->deadline)
 		g_source_remove(login->deadline);
 	seq_source_free(login->source);
@@ -117,7 +122,8 @@ login_refuse(struct login *login, enum auth_class class)
 	struct http_request *request = g_steal_pointer(&login->request);
 
 	if (class == AUTH_CLASS_DENIED || class == AUTH_CLASS_LOCKED)
-		login_limit_count_failure(login->table->limit, login->remote, login->user, g_get_monotonic_time());
+		login_limit_count_failure(login->table->limit, login->remote, login->user,
+					  g_get_monotonic_time());
 	if (request)
 		problem_respond(request, result_table[class].status, result_table[class].code, "%s",
 				result_table[class].text);
@@ -150,13 +156,15 @@ login_accept(struct login *login, const struct auth_result *result)
 	login->working_us += g_get_monotonic_time() - login->working_since_us;
 	if (!request) {
 		/* The client has what it asked for; nobody waits for a token. */
-	} else if (!token_issue(broker->store, result->user, groups, hours, login->working_us / 1000, token, &error)) {
+	} else if (!token_issue(broker->store, result->user, groups, hours,
+				login->working_us / 1000, token, &error)) {
 		problem_respond_error(request, error);
 	} else {
 		roles = routes_list_roles(routes_compute_roles(broker, result->user, groups));
 		http_respond(request, 200,
-			     json_pack("{s:s, s:s, s:s, s:o, s:I}", "state", "done", "token", token, "user", result->user,
-				       "roles", roles, "expires_s", (json_int_t)(hours * 3600)));
+			     json_pack("{s:s, s:s, s:s, s:o, s:I}", "state", "done", "token", token,
+				       "user", result->user, "roles", roles, "expires_s",
+				       (json_int_t)(hours * 3600)));
 	}
 	explicit_bzero(token, sizeof(token));
 	json_decref(groups);
@@ -166,7 +174,8 @@ login_accept(struct login *login, const struct auth_result *result)
 static void
 login_handle_result(struct login *login, const struct auth_result *result)
 {
-	if (result->class >= AUTH_CLASS_COUNT || (result->class == AUTH_CLASS_OK && result->pam_code != 0))
+	if (result->class >= AUTH_CLASS_COUNT ||
+	    (result->class == AUTH_CLASS_OK && result->pam_code != 0))
 		login_refuse(login, AUTH_CLASS_UNAVAILABLE);
 	else if (result->class != AUTH_CLASS_OK)
 		login_refuse(login, result->class);
@@ -193,8 +202,10 @@ login_handle_prompt(struct login *login, struct auth_prompt *prompt)
 		return;
 	}
 	text = g_utf8_make_valid(prompt->text, -1);
-	json_array_append_new(login->prompts, json_pack("{s:s, s:s}", "style", styles[prompt->style], "text", text));
-	if (prompt->style == AUTH_STYLE_ERROR || prompt->style == AUTH_STYLE_INFO || !login->request)
+	json_array_append_new(login->prompts, json_pack("{s:s, s:s}", "style",
+							styles[prompt->style], "text", text));
+	if (prompt->style == AUTH_STYLE_ERROR || prompt->style == AUTH_STYLE_INFO ||
+	    !login->request)
 		return;
 	login->state = LOGIN_ASKED;
 	login->working_us += g_get_monotonic_time() - login->working_since_us;
@@ -211,9 +222,11 @@ login_handle_message(void *context, struct seq_message *message)
 
 	if (!message || login->state != LOGIN_WORKING)
 		login_refuse(login, AUTH_CLASS_UNAVAILABLE);
-	else if (message->head.type == AUTH_PROMPT && message->head.size == sizeof(struct auth_prompt))
+	else if (message->head.type == AUTH_PROMPT &&
+		 message->head.size == sizeof(struct auth_prompt))
 		login_handle_prompt(login, (struct auth_prompt *)message->payload);
-	else if (message->head.type == AUTH_RESULT && message->head.size == sizeof(struct auth_result))
+	else if (message->head.type == AUTH_RESULT &&
+		 message->head.size == sizeof(struct auth_result))
 		login_handle_result(login, (const struct auth_result *)message->payload);
 	else
 		login_refuse(login, AUTH_CLASS_UNAVAILABLE);
@@ -244,7 +257,8 @@ login_send_start(struct login *login)
 static gboolean
 login_connect(struct login *login)
 {
-	g_autofree char *path = g_build_filename(login->table->broker->run_folder, "auth.sock", NULL);
+	g_autofree char *path =
+		g_build_filename(login->table->broker->run_folder, "auth.sock", NULL);
 	int fd = -1;
 	int error = io_unix_connect(path, SOCK_SEQPACKET, &fd);
 
@@ -253,8 +267,9 @@ login_connect(struct login *login)
 		error = login->source ? login_send_start(login) : -EIO;
 	}
 	if (error < 0)
-		log_error("nobody can log in: cannot reach carrel-authd on '%s': %s; start carrel-authd", path,
-			  g_strerror(-error));
+		log_error(
+			"nobody can log in: cannot reach carrel-authd on '%s': %s; start carrel-authd",
+			path, g_strerror(-error));
 	return error == 0;
 }
 
@@ -262,16 +277,21 @@ void
 login_begin(struct login_table *table, struct http_request *request)
 {
 	const char *user = json_get_text(request->body, "user", "");
-	guint wait_s = login_limit_check(table->limit, request->remote, user, g_get_monotonic_time());
+	guint wait_s =
+		login_limit_check(table->limit, request->remote, user, g_get_monotonic_time());
 	struct login *login;
 
 	if (user[0] != '\0' && !name_user_valid(user)) {
-		problem_respond(request, 400, "login.name", "that is no user name: lower-case letters, digits, '-', '_' and '.', "
-							    "at most %d of them", NAME_USER_SIZE - 1);
+		problem_respond(
+			request, 400, "login.name",
+			"that is no user name: lower-case letters, digits, '-', '_' and '.', "
+			"at most %d of them",
+			NAME_USER_SIZE - 1);
 		return;
 	}
 	if (wait_s > 0 || g_hash_table_size(table->logins) >= LOGIN_MAX) {
-		problem_respond(request, 429, "login.limited", "too many log-ins; try again in %u s", MAX(wait_s, 5));
+		problem_respond(request, 429, "login.limited",
+				"too many log-ins; try again in %u s", MAX(wait_s, 5));
 		return;
 	}
 	login = g_new0(struct login, 1);
@@ -284,7 +304,8 @@ login_begin(struct login_table *table, struct http_request *request)
 	if (id_new(ID_KIND_LOGIN, login->id) < 0 || !login_connect(login)) {
 		login->request = NULL;
 		login_free(login);
-		problem_respond(request, 503, "login.unavailable", "%s", result_table[AUTH_CLASS_UNAVAILABLE].text);
+		problem_respond(request, 503, "login.unavailable", "%s",
+				result_table[AUTH_CLASS_UNAVAILABLE].text);
 		return;
 	}
 	g_hash_table_insert(table->logins, login->id, login);
@@ -301,11 +322,13 @@ login_continue(struct login_table *table, struct http_request *request)
 	int error;
 
 	if (!login || login->state != LOGIN_ASKED || strcmp(login->remote, request->remote) != 0) {
-		problem_respond(request, 404, "login.unknown", "there is no such log-in waiting for an answer; begin again");
+		problem_respond(request, 404, "login.unknown",
+				"there is no such log-in waiting for an answer; begin again");
 		return;
 	}
 	if (!json_is_string(answer) || json_string_length(answer) >= sizeof(reply.text)) {
-		problem_respond(request, 400, "login.answer", "'answers' must hold one text of at most %d bytes",
+		problem_respond(request, 400, "login.answer",
+				"'answers' must hold one text of at most %d bytes",
 				AUTH_TEXT_SIZE - 1);
 		return;
 	}

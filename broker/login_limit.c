@@ -8,10 +8,10 @@
  */
 #include "broker/login_limit.h"
 
-#define LIMIT_MAX_BUCKETS 65536
-#define LIMIT_PAIR_FAILURES 10
+#define LIMIT_MAX_BUCKETS      65536
+#define LIMIT_PAIR_FAILURES    10
 #define LIMIT_ADDRESS_FAILURES 60
-#define LIMIT_LEAK_S 36 /* 100 failures an hour at most, in the long run */
+#define LIMIT_LEAK_S	       36 /* 100 failures an hour at most, in the long run */
 
 struct login_limit {
 	GHashTable *buckets; /* key -> struct login_bucket */
@@ -103,7 +103,8 @@ login_limit_fill(struct login_limit *limit, const char *key, gint64 now_us)
 }
 
 void
-login_limit_count_failure(struct login_limit *limit, const char *remote, const char *user, gint64 now_us)
+login_limit_count_failure(struct login_limit *limit, const char *remote, const char *user,
+			  gint64 now_us)
 {
 	g_autofree char *pair = g_strdup_printf("%s %s", remote, user);
 

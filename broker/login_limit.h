@@ -16,7 +16,9 @@ struct login_limit *login_limit_new(void);
 void login_limit_free(struct login_limit *limit);
 
 /* Seconds to wait before this log-in may be tried, 0 when it may now. */
-guint login_limit_check(struct login_limit *limit, const char *remote, const char *user, gint64 now_us);
-void login_limit_count_failure(struct login_limit *limit, const char *remote, const char *user, gint64 now_us);
+guint login_limit_check(struct login_limit *limit, const char *remote, const char *user,
+			gint64 now_us);
+void login_limit_count_failure(struct login_limit *limit, const char *remote, const char *user,
+			       gint64 now_us);
 
 #endif

@@ -17,8 +17,8 @@ struct store;
 
 /* What a pool would need and what its host has, in MiB. */
 struct pools_room {
-	gint64 versions; /* published versions that fit; 0: the template is not there */
-	gint64 ram_mib;	 /* of one desktop */
+	gint64 versions;   /* published versions that fit; 0: the template is not there */
+	gint64 ram_mib;	   /* of one desktop */
 	gint64 charge_mib; /* for each desktop */
 	gint64 free_mib;   /* not promised to other pools */
 	gint64 fits;	   /* desktops of this pool */

@@ -10,8 +10,8 @@
 struct http_request;
 
 /* Answers the request. "code" is noun.what and never changes once released; the text says what to do. */
-void problem_respond(struct http_request *request, guint status, const char *code, const char *format, ...)
-	G_GNUC_PRINTF(4, 5);
+void problem_respond(struct http_request *request, guint status, const char *code,
+		     const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 /* For errors of the broker itself: logs the error, answers 500 without its text. Frees nothing. */
 void problem_respond_error(struct http_request *request, const GError *error);

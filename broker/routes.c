@@ -20,9 +20,9 @@
 #include "broker/token.h"
 #include "common/settings.h"
 
-#define ROUTES_PREFIX "/api/v1/"
+#define ROUTES_PREFIX	"/api/v1/"
 #define ROUTES_MAX_PATH 256
-#define MAX_LIST 256
+#define MAX_LIST	256
 
 static const struct json_field login_fields[] = {
 	{ "user", JSON_KIND_STRING, 1, 0, NAME_USER_SIZE - 1 },
@@ -79,7 +79,7 @@ static const struct json_field publish_fields[] = {
 };
 
 #define BODY(fields) TRUE, fields, G_N_ELEMENTS(fields)
-#define NO_BODY FALSE, NULL, 0
+#define NO_BODY	     FALSE, NULL, 0
 
 static const struct route route_table[] = {
 	{ "GET", "server", ROUTE_ROLE_NONE, NO_BODY, api_server_show },
@@ -105,8 +105,10 @@ static const struct route route_table[] = {
 	{ "POST", "desktops/*/powerdown", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_powerdown },
 	{ "POST", "desktops/*/screenshot", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_screenshot },
 	{ "GET", "templates", ROUTE_ROLE_OPERATOR, NO_BODY, api_templates_list },
-	{ "POST", "templates/*/build", ROUTE_ROLE_OPERATOR, BODY(build_fields), api_templates_build },
-	{ "POST", "templates/*/publish", ROUTE_ROLE_OPERATOR, BODY(publish_fields), api_templates_publish },
+	{ "POST", "templates/*/build", ROUTE_ROLE_OPERATOR, BODY(build_fields),
+	  api_templates_build },
+	{ "POST", "templates/*/publish", ROUTE_ROLE_OPERATOR, BODY(publish_fields),
+	  api_templates_publish },
 	{ "GET", "jobs", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_list },
 	{ "GET", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_show },
 	{ "DELETE", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_cancel },
@@ -234,11 +236,13 @@ routes_check_role(struct broker *broker, struct http_request *request, const str
 	if (route->role == ROUTE_ROLE_NONE)
 		return TRUE;
 	if (!routes_identify(broker, request)) {
-		problem_respond(request, 401, "token.invalid", "log in first: the token is missing, unknown or has expired");
+		problem_respond(request, 401, "token.invalid",
+				"log in first: the token is missing, unknown or has expired");
 		return FALSE;
 	}
 	if (!(request->identity.roles & route->role)) {
-		problem_respond(request, 403, "role.missing", "'%s' may not do that; ask an admin for the role",
+		problem_respond(request, 403, "role.missing",
+				"'%s' may not do that; ask an admin for the role",
 				request->identity.user);
 		return FALSE;
 	}
@@ -258,7 +262,8 @@ routes_check_body(struct http_request *request, const struct route *route)
 		return TRUE;
 	if (!request->body)
 		request->body = json_object();
-	if (json_check_object(request->body, "the request", route->fields, route->n_fields, &problem) == 0)
+	if (json_check_object(request->body, "the request", route->fields, route->n_fields,
+			      &problem) == 0)
 		return TRUE;
 	problem_respond(request, 400, "request.body", "%s", problem.text);
 	return FALSE;
@@ -272,13 +277,16 @@ routes_dispatch(void *broker, struct http_request *request)
 
 	if (!route) {
 		if (known_path)
-			problem_respond(request, 405, "request.method", "that path does not know %s", request->method);
+			problem_respond(request, 405, "request.method",
+					"that path does not know %s", request->method);
 		else
-			problem_respond(request, 404, "request.path", "there is no such path in this API");
+			problem_respond(request, 404, "request.path",
+					"there is no such path in this API");
 		return;
 	}
 	if (request->idempotency_key && strlen(request->idempotency_key) > HTTP_MAX_KEY) {
-		problem_respond(request, 400, "request.key", "an Idempotency-Key has at most %d bytes", HTTP_MAX_KEY);
+		problem_respond(request, 400, "request.key",
+				"an Idempotency-Key has at most %d bytes", HTTP_MAX_KEY);
 		return;
 	}
 	if (routes_check_role(broker, request, route) && routes_check_body(request, route))

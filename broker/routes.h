@@ -25,7 +25,8 @@ struct route {
 	const char *method;
 	const char *path; /* behind /api/v1; one segment may be '*': request->name */
 	enum route_role role;
-	gboolean body; /* a JSON object checked against "fields" is needed; else there must be none, or an empty one */
+	gboolean
+		body; /* a JSON object checked against "fields" is needed; else there must be none, or an empty one */
 	const struct json_field *fields;
 	gsize n_fields;
 	void (*handle)(struct broker *broker, struct http_request *request);

@@ -7,10 +7,11 @@
 #include <stdarg.h>
 #include <string.h>
 
-G_DEFINE_QUARK(carrel-store-error, store_error)
+G_DEFINE_QUARK(carrel - store - error, store_error)
 
 static json_t *
-store_query_va(struct store *store, GError **error, const char *sql, const char *types, va_list arguments)
+store_query_va(struct store *store, GError **error, const char *sql, const char *types,
+	       va_list arguments)
 {
 	struct store_value values[STORE_MAX_PARAMETERS] = { 0 };
 	guint count = (guint)strlen(types);
@@ -54,7 +55,8 @@ store_query_one(struct store *store, GError **error, const char *sql, const char
 }
 
 gint64
-store_query_integer(struct store *store, GError **error, gint64 fallback, const char *sql, const char *types, ...)
+store_query_integer(struct store *store, GError **error, gint64 fallback, const char *sql,
+		    const char *types, ...)
 {
 	va_list arguments;
 	json_t *rows;

@@ -22,7 +22,11 @@
 #define STORE_ERROR store_error_quark()
 GQuark store_error_quark(void);
 
-enum store_error { STORE_ERROR_FAILED, STORE_ERROR_CONSTRAINT, STORE_ERROR_VERSION };
+enum store_error {
+	STORE_ERROR_FAILED,
+	STORE_ERROR_CONSTRAINT,
+	STORE_ERROR_VERSION
+};
 
 struct store_value {
 	gboolean is_text;
@@ -38,8 +42,8 @@ struct store {
 
 struct store_ops {
 	/* An array of objects, or NULL and error. Statements without rows give an empty array. */
-	json_t *(*query)(struct store *store, const char *sql, const struct store_value *values, guint n_values,
-			 GError **error);
+	json_t *(*query)(struct store *store, const char *sql, const struct store_value *values,
+			 guint n_values, GError **error);
 	gint64 (*changes)(struct store *store); /* rows changed by the last statement */
 	gboolean (*begin)(struct store *store, GError **error);
 	gboolean (*commit)(struct store *store, GError **error);
@@ -54,11 +58,12 @@ struct store_ops {
 json_t *store_query(struct store *store, GError **error, const char *sql, const char *types, ...);
 
 /* The first row (a new reference); NULL without an error when there is none. */
-json_t *store_query_one(struct store *store, GError **error, const char *sql, const char *types, ...);
+json_t *store_query_one(struct store *store, GError **error, const char *sql, const char *types,
+			...);
 
 /* A column of the first row, or the fallback when there is no row or the column is NULL. */
-gint64 store_query_integer(struct store *store, GError **error, gint64 fallback, const char *sql, const char *types,
-			   ...);
+gint64 store_query_integer(struct store *store, GError **error, gint64 fallback, const char *sql,
+			   const char *types, ...);
 
 /* The number of changed rows, or -1 and error. */
 gint64 store_change(struct store *store, GError **error, const char *sql, const char *types, ...);

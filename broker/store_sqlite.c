@@ -25,12 +25,12 @@ struct store_sqlite {
 	GHashTable *statements; /* const char *sql -> sqlite3_stmt */
 };
 
-static void __attribute__((noreturn))
-store_sqlite_die(struct store_sqlite *store, const char *what)
+static void __attribute__((noreturn)) store_sqlite_die(struct store_sqlite *store, const char *what)
 {
-	log_error("the database cannot %s: %s; carrel-broker ends now, because what is on the disk is not known. Check the disk "
-		  "(space, errors), then start it again: it goes on from the last complete transaction",
-		  what, sqlite3_errmsg(store->connection));
+	log_error(
+		"the database cannot %s: %s; carrel-broker ends now, because what is on the disk is not known. Check the disk "
+		"(space, errors), then start it again: it goes on from the last complete transaction",
+		what, sqlite3_errmsg(store->connection));
 	_exit(1);
 }
 
@@ -39,10 +39,12 @@ store_sqlite_set_error(struct store_sqlite *store, const char *what, GError **er
 {
 	int code = sqlite3_extended_errcode(store->connection) & 0xff;
 
-	if (code == SQLITE_IOERR || code == SQLITE_CORRUPT || code == SQLITE_FULL || code == SQLITE_NOTADB)
+	if (code == SQLITE_IOERR || code == SQLITE_CORRUPT || code == SQLITE_FULL ||
+	    code == SQLITE_NOTADB)
 		store_sqlite_die(store, what);
-	g_set_error(error, STORE_ERROR, code == SQLITE_CONSTRAINT ? STORE_ERROR_CONSTRAINT : STORE_ERROR_FAILED,
-		    "%s", sqlite3_errmsg(store->connection));
+	g_set_error(error, STORE_ERROR,
+		    code == SQLITE_CONSTRAINT ? STORE_ERROR_CONSTRAINT : STORE_ERROR_FAILED, "%s",
+		    sqlite3_errmsg(store->connection));
 }
 
 static sqlite3_stmt *
@@ -52,7 +54,8 @@ store_sqlite_prepare(struct store_sqlite *store, const char *sql, GError **error
 
 	if (statement)
 		return statement;
-	if (sqlite3_prepare_v3(store->connection, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK) {
+	if (sqlite3_prepare_v3(store->connection, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+			       NULL) != SQLITE_OK) {
 		store_sqlite_set_error(store, "prepare a statement", error);
 		return NULL;
 	}
@@ -99,12 +102,14 @@ store_sqlite_read_row(sqlite3_stmt *statement)
 	json_t *row = json_object();
 
 	for (int i = 0; i < sqlite3_column_count(statement); i++)
-		json_object_set_new(row, sqlite3_column_name(statement, i), store_sqlite_read_column(statement, i));
+		json_object_set_new(row, sqlite3_column_name(statement, i),
+				    store_sqlite_read_column(statement, i));
 	return row;
 }
 
 static json_t *
-store_sqlite_query(struct store *base, const char *sql, const struct store_value *values, guint n_values, GError **error)
+store_sqlite_query(struct store *base, const char *sql, const struct store_value *values,
+		   guint n_values, GError **error)
 {
 	struct store_sqlite *store = (struct store_sqlite *)base;
 	sqlite3_stmt *statement = store_sqlite_prepare(store, sql, error);
@@ -191,8 +196,9 @@ static const struct store_ops sqlite_ops = {
 static gboolean
 store_sqlite_apply_step(struct store_sqlite *store, guint index, GError **error)
 {
-	g_autofree char *sql = g_strdup_printf("BEGIN IMMEDIATE; %s PRAGMA user_version = %u; COMMIT;",
-					       store_schema_steps[index], index + 1);
+	g_autofree char *sql =
+		g_strdup_printf("BEGIN IMMEDIATE; %s PRAGMA user_version = %u; COMMIT;",
+				store_schema_steps[index], index + 1);
 
 	if (store_sqlite_run(store, sql, error))
 		return TRUE;
@@ -209,7 +215,8 @@ store_sqlite_migrate(struct store_sqlite *store, GError **error)
 		return FALSE;
 	if (version > (gint64)G_N_ELEMENTS(store_schema_steps)) {
 		g_set_error(error, STORE_ERROR, STORE_ERROR_VERSION,
-			    "its schema has version %" G_GINT64_FORMAT ", this program knows up to %zu; start the newer "
+			    "its schema has version %" G_GINT64_FORMAT
+			    ", this program knows up to %zu; start the newer "
 			    "carrel-broker that wrote it",
 			    version, G_N_ELEMENTS(store_schema_steps));
 		return FALSE;
@@ -223,9 +230,10 @@ store_sqlite_migrate(struct store_sqlite *store, GError **error)
 static gboolean
 store_sqlite_prepare_connection(struct store_sqlite *store, GError **error)
 {
-	static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-				      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-				      "PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE; COMMIT;";
+	static const char pragmas[] =
+		"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+		"PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+		"PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE; COMMIT;";
 
 	return store_sqlite_run(store, pragmas, error) && store_sqlite_migrate(store, error);
 }
@@ -234,16 +242,19 @@ struct store *
 store_sqlite_open(const char *path, GError **error)
 {
 	struct store_sqlite *store = g_new0(struct store_sqlite, 1);
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+			  SQLITE_OPEN_NOFOLLOW;
 
 	store->base.ops = &sqlite_ops;
-	store->statements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, store_sqlite_finalize);
+	store->statements =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, store_sqlite_finalize);
 	if (sqlite3_open_v2(path, &store->connection, flags, NULL) == SQLITE_OK &&
 	    store_sqlite_prepare_connection(store, error))
 		return &store->base;
 	if (error && !*error)
 		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "%s",
-			    store->connection ? sqlite3_errmsg(store->connection) : "out of memory");
+			    store->connection ? sqlite3_errmsg(store->connection)
+					      : "out of memory");
 	g_prefix_error(error, "cannot use the database '%s': ", path);
 	store_sqlite_close(&store->base);
 	return NULL;

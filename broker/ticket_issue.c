@@ -20,12 +20,16 @@
 #include "broker/store.h"
 #include "common/hash.h"
 
-#define TICKET_DEADLINE_S 10
+#define TICKET_DEADLINE_S      10
 #define TICKET_FORK_DEADLINE_S 60 /* while the desktop is still on its way */
-#define TICKET_TTL_MS 30000
-#define TICKET_MAX_PENDING 256
+#define TICKET_TTL_MS	       30000
+#define TICKET_MAX_PENDING     256
 
-enum ticket_decision { TICKET_PENDING, TICKET_READY, TICKET_REFUSED };
+enum ticket_decision {
+	TICKET_PENDING,
+	TICKET_READY,
+	TICKET_REFUSED
+};
 
 struct ticket_table {
 	struct broker *broker;
@@ -96,10 +100,13 @@ ticket_issue_handle_deadline(gpointer data)
 	struct ticket_table *table = ticket->table;
 
 	ticket->deadline = 0;
-	store_change(table->broker->store, NULL,
-		     "UPDATE ticket SET state = 'void' WHERE hash = $1 AND state IN ('sent', 'ready')", "s", ticket->hash);
-	log_warning("host '%s' did not acknowledge a ticket for desktop=%s session=%s in time; it is void", ticket->host,
-		    ticket->desktop, ticket->session);
+	store_change(
+		table->broker->store, NULL,
+		"UPDATE ticket SET state = 'void' WHERE hash = $1 AND state IN ('sent', 'ready')",
+		"s", ticket->hash);
+	log_warning(
+		"host '%s' did not acknowledge a ticket for desktop=%s session=%s in time; it is void",
+		ticket->host, ticket->desktop, ticket->session);
 	problem_respond(ticket->request, 503, "ticket.timeout",
 			"the desktop's host does not answer in time; try again in a moment");
 	g_hash_table_remove(table->pending, ticket->hash);
@@ -110,12 +117,13 @@ ticket_issue_handle_deadline(gpointer data)
 static json_t *
 ticket_issue_find_session(struct store *store, const struct http_request *request)
 {
-	return store_query_one(store, NULL,
-			       "SELECT s.id AS session, s.user AS user, s.desktop AS desktop, s.generation AS generation,"
-			       " d.state AS state, d.host AS host, h.instance AS instance, h.proxy AS proxy FROM session s"
-			       " JOIN desktop d ON d.id = s.desktop JOIN host h ON h.name = d.host"
-			       " WHERE s.id = $1 AND s.user = $2 AND s.closed_ms IS NULL",
-			       "ss", request->name, request->identity.user);
+	return store_query_one(
+		store, NULL,
+		"SELECT s.id AS session, s.user AS user, s.desktop AS desktop, s.generation AS generation,"
+		" d.state AS state, d.host AS host, h.instance AS instance, h.proxy AS proxy FROM session s"
+		" JOIN desktop d ON d.id = s.desktop JOIN host h ON h.name = d.host"
+		" WHERE s.id = $1 AND s.user = $2 AND s.closed_ms IS NULL",
+		"ss", request->name, request->identity.user);
 }
 
 static struct ticket *
@@ -140,13 +148,16 @@ ticket_issue_new(struct ticket_table *table, const json_t *session, const char *
 }
 
 static gboolean
-ticket_issue_store(struct ticket_table *table, const struct ticket *ticket, const char *instance, GError **error)
+ticket_issue_store(struct ticket_table *table, const struct ticket *ticket, const char *instance,
+		   GError **error)
 {
-	return store_change(table->broker->store, error,
-			    "INSERT INTO ticket (hash, session, desktop, generation, host, instance, protocol, state, created_ms)"
-			    " VALUES ($1, $2, $3, $4, $5, $6, $7, 'sent', $8)",
-			    "sssisssi", ticket->hash, ticket->session, ticket->desktop, ticket->generation, ticket->host,
-			    instance, ticket->protocol, broker_now_ms()) == 1;
+	return store_change(
+		       table->broker->store, error,
+		       "INSERT INTO ticket (hash, session, desktop, generation, host, instance, protocol, state, created_ms)"
+		       " VALUES ($1, $2, $3, $4, $5, $6, $7, 'sent', $8)",
+		       "sssisssi", ticket->hash, ticket->session, ticket->desktop,
+		       ticket->generation, ticket->host, instance, ticket->protocol,
+		       broker_now_ms()) == 1;
 }
 
 void
@@ -159,24 +170,28 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 	struct ticket *ticket;
 
 	if (!session) {
-		problem_respond(request, 404, "session.unknown", "you have no open session with that id");
+		problem_respond(request, 404, "session.unknown",
+				"you have no open session with that id");
 		return;
 	}
 	if (g_hash_table_size(table->pending) >= TICKET_MAX_PENDING) {
-		problem_respond(request, 503, "ticket.busy", "too many tickets are being made; try again in a moment");
+		problem_respond(request, 503, "ticket.busy",
+				"too many tickets are being made; try again in a moment");
 		json_decref(session);
 		return;
 	}
 	ticket = ticket_issue_new(table, session, protocol);
-	if (!ticket || !ticket_issue_store(table, ticket, json_get_text(session, "instance", ""), &error)) {
+	if (!ticket ||
+	    !ticket_issue_store(table, ticket, json_get_text(session, "instance", ""), &error)) {
 		problem_respond_error(request, error);
 		g_clear_pointer(&ticket, ticket_issue_free);
 		json_decref(session);
 		return;
 	}
 	ticket->request = request;
-	ticket->deadline = g_timeout_add_seconds(on_its_way ? TICKET_FORK_DEADLINE_S : TICKET_DEADLINE_S,
-						 ticket_issue_handle_deadline, ticket);
+	ticket->deadline =
+		g_timeout_add_seconds(on_its_way ? TICKET_FORK_DEADLINE_S : TICKET_DEADLINE_S,
+				      ticket_issue_handle_deadline, ticket);
 	g_hash_table_insert(table->pending, ticket->hash, ticket);
 	json_decref(session);
 	host_sync_notify(table->broker->hosts);
@@ -186,10 +201,11 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 static gboolean
 ticket_issue_desktop_is_up(struct ticket_table *table, const struct ticket *ticket)
 {
-	return store_query_integer(table->broker->store, NULL, 0,
-				   "SELECT count(*) FROM desktop WHERE id = $1 AND generation = $2 AND want = 'ready'"
-				   " AND state IN ('ready', 'assigned', 'active', 'disconnected')",
-				   "si", ticket->desktop, ticket->generation) == 1;
+	return store_query_integer(
+		       table->broker->store, NULL, 0,
+		       "SELECT count(*) FROM desktop WHERE id = $1 AND generation = $2 AND want = 'ready'"
+		       " AND state IN ('ready', 'assigned', 'active', 'disconnected')",
+		       "si", ticket->desktop, ticket->generation) == 1;
 }
 
 json_t *
@@ -206,16 +222,20 @@ ticket_issue_list(struct ticket_table *table, const char *host)
 		if (strcmp(ticket->host, host) != 0 || ticket->decision != TICKET_PENDING ||
 		    !ticket_issue_desktop_is_up(table, ticket))
 			continue;
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i}", "hash", ticket->hash, "password",
-						      ticket->password, "desktop", ticket->desktop, "generation",
-						      (json_int_t)ticket->generation, "session", ticket->session, "user",
-						      ticket->user, "protocol", ticket->protocol, "ttl_ms", TICKET_TTL_MS));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i}", "hash",
+						ticket->hash, "password", ticket->password,
+						"desktop", ticket->desktop, "generation",
+						(json_int_t)ticket->generation, "session",
+						ticket->session, "user", ticket->user, "protocol",
+						ticket->protocol, "ttl_ms", TICKET_TTL_MS));
 	}
 	return list;
 }
 
 gboolean
-ticket_issue_note(struct ticket_table *table, const char *host, const json_t *report, GError **error)
+ticket_issue_note(struct ticket_table *table, const char *host, const json_t *report,
+		  GError **error)
 {
 	const char *hash = json_get_text(report, "hash", "");
 	const char *state = json_get_text(report, "state", "");
@@ -226,21 +246,23 @@ ticket_issue_note(struct ticket_table *table, const char *host, const json_t *re
 		ticket->report = json_deep_copy(report);
 	}
 	/* A state goes forward only; what the host repeats changes nothing. */
-	return store_change(table->broker->store, error,
-			    "UPDATE ticket SET state = $1 WHERE hash = $2 AND host = $3 AND state IN ('sent', 'ready')"
-			    " AND state <> $1",
-			    "sss", state, hash, host) >= 0;
+	return store_change(
+		       table->broker->store, error,
+		       "UPDATE ticket SET state = $1 WHERE hash = $2 AND host = $3 AND state IN ('sent', 'ready')"
+		       " AND state <> $1",
+		       "sss", state, hash, host) >= 0;
 }
 
 static void
 ticket_issue_respond_ready(struct ticket *ticket)
 {
-	json_t *vv = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:s}", "type", "spice", "host", ticket->secret,
-			       "password", ticket->password, "proxy", ticket->proxy, "tls-port",
+	json_t *vv = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:s}", "type",
+			       "spice", "host", ticket->secret, "password", ticket->password,
+			       "proxy", ticket->proxy, "tls-port",
 			       (json_int_t)json_get_integer(ticket->report, "tls_port", 0), "ca",
 			       json_get_text(ticket->report, "ca", ""), "host-subject",
-			       json_get_text(ticket->report, "host_subject", ""), "secure-channels", "all",
-			       "delete-this-file", 1, "title", ticket->desktop);
+			       json_get_text(ticket->report, "host_subject", ""), "secure-channels",
+			       "all", "delete-this-file", 1, "title", ticket->desktop);
 
 	http_respond(ticket->request, 200, json_pack("{s:o}", "vv", vv));
 }
@@ -257,9 +279,10 @@ ticket_issue_answer_one(gpointer key, gpointer value, gpointer data)
 	if (ticket->decision == TICKET_READY)
 		ticket_issue_respond_ready(ticket);
 	else
-		problem_respond(ticket->request, 409, "ticket.refused",
-				"the desktop's host refused the ticket (%s); try again, and look at the desktop if it stays so",
-				json_get_text(ticket->report, "state", "void"));
+		problem_respond(
+			ticket->request, 409, "ticket.refused",
+			"the desktop's host refused the ticket (%s); try again, and look at the desktop if it stays so",
+			json_get_text(ticket->report, "state", "void"));
 	return TRUE;
 }
 
@@ -282,6 +305,8 @@ ticket_issue_void_host(struct ticket_table *table, const char *host, GError **er
 		if (strcmp(ticket->host, host) == 0 && ticket->decision == TICKET_PENDING)
 			ticket->decision = TICKET_REFUSED;
 	}
-	return store_change(table->broker->store, error,
-			    "UPDATE ticket SET state = 'void' WHERE host = $1 AND state IN ('sent', 'ready')", "s", host) >= 0;
+	return store_change(
+		       table->broker->store, error,
+		       "UPDATE ticket SET state = 'void' WHERE host = $1 AND state IN ('sent', 'ready')",
+		       "s", host) >= 0;
 }

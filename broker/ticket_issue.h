@@ -17,13 +17,15 @@ struct ticket_table *ticket_table_new(struct broker *broker);
 void ticket_table_free(struct ticket_table *table);
 
 /* Makes a ticket for the session in request->name and answers once its host has acknowledged it. */
-void ticket_issue_begin(struct ticket_table *table, struct http_request *request, const char *protocol);
+void ticket_issue_begin(struct ticket_table *table, struct http_request *request,
+			const char *protocol);
 
 /* Those that this host has not acknowledged yet, for its sync answer: holds passwords, the caller wipes what it makes of it. */
 json_t *ticket_issue_list(struct ticket_table *table, const char *host);
 
 /* One entry of a host's report. Inside the sync's transaction; the viewer is answered by ticket_issue_answer(). */
-gboolean ticket_issue_note(struct ticket_table *table, const char *host, const json_t *report, GError **error);
+gboolean ticket_issue_note(struct ticket_table *table, const char *host, const json_t *report,
+			   GError **error);
 
 /* After the commit: answers the viewers whose tickets were decided. */
 void ticket_issue_answer(struct ticket_table *table);

@@ -12,27 +12,30 @@
 #include "broker/store.h"
 #include "common/hash.h"
 
-#define TOKEN_HOUR_MS G_GINT64_CONSTANT(3600000)
+#define TOKEN_HOUR_MS	     G_GINT64_CONSTANT(3600000)
 #define TOKEN_CLOCK_SLACK_MS 60000
 
 gboolean
-token_issue(struct store *store, const char *user, const json_t *groups, gint64 hours, gint64 authenticate_ms,
-	    char ret_token[ID_SECRET_SIZE], GError **error)
+token_issue(struct store *store, const char *user, const json_t *groups, gint64 hours,
+	    gint64 authenticate_ms, char ret_token[ID_SECRET_SIZE], GError **error)
 {
 	g_autofree char *hash = NULL;
 	g_autofree char *groups_text = json_dumps(groups, JSON_COMPACT);
 	gint64 now_ms = broker_now_ms();
 
 	if (id_new_secret(ret_token) < 0) {
-		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "the kernel gives no random numbers");
+		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED,
+			    "the kernel gives no random numbers");
 		return FALSE;
 	}
 	hash = hash_text(ret_token);
-	return store_change(store, error,
-			    "INSERT INTO token (hash, user, groups, created_ms, expires_ms, authenticate_ms)"
-			    " VALUES ($1, $2, $3, $4, $5, $6)",
-			    "sssiii", hash, user, groups_text, now_ms,
-			    now_ms + CLAMP(hours, 1, TOKEN_MAX_HOURS) * TOKEN_HOUR_MS, authenticate_ms) == 1;
+	return store_change(
+		       store, error,
+		       "INSERT INTO token (hash, user, groups, created_ms, expires_ms, authenticate_ms)"
+		       " VALUES ($1, $2, $3, $4, $5, $6)",
+		       "sssiii", hash, user, groups_text, now_ms,
+		       now_ms + CLAMP(hours, 1, TOKEN_MAX_HOURS) * TOKEN_HOUR_MS,
+		       authenticate_ms) == 1;
 }
 
 gboolean
@@ -62,7 +65,8 @@ token_find(struct store *store, const char *token, struct http_identity *ret_ide
 gboolean
 token_revoke(struct store *store, const char *token_hash, GError **error)
 {
-	return store_change(store, error, "DELETE FROM token WHERE hash = $1", "s", token_hash) >= 0;
+	return store_change(store, error, "DELETE FROM token WHERE hash = $1", "s", token_hash) >=
+	       0;
 }
 
 gboolean
@@ -74,5 +78,6 @@ token_revoke_user(struct store *store, const char *user, GError **error)
 gboolean
 token_drop_expired(struct store *store, GError **error)
 {
-	return store_change(store, error, "DELETE FROM token WHERE expires_ms <= $1", "i", broker_now_ms()) >= 0;
+	return store_change(store, error, "DELETE FROM token WHERE expires_ms <= $1", "i",
+			    broker_now_ms()) >= 0;
 }

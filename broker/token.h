@@ -16,8 +16,8 @@ struct http_identity;
 #define TOKEN_MAX_HOURS 12
 
 /* Makes a token for "user". ret_token is the only copy: the caller wipes it once it is sent. */
-gboolean token_issue(struct store *store, const char *user, const json_t *groups, gint64 hours, gint64 authenticate_ms,
-		     char ret_token[ID_SECRET_SIZE], GError **error);
+gboolean token_issue(struct store *store, const char *user, const json_t *groups, gint64 hours,
+		     gint64 authenticate_ms, char ret_token[ID_SECRET_SIZE], GError **error);
 
 /* Fills in user, groups, token_hash and authenticate_ms; FALSE for an unknown, expired or malformed token. */
 gboolean token_find(struct store *store, const char *token, struct http_identity *ret_identity);
