@@ -205,6 +205,7 @@ authd_start_child(struct authd *authd, int fd)
 static void
 authd_accept(struct authd *authd)
 {
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
 	CLEANUP_CLOSE int fd = accept4(authd->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	struct io_peer peer;
 

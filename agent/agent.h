@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * agent.h - the context of carrel-agent: what it holds and what state the desktop is in
+ *
+ * There is one struct agent in the process, handed to every function; nothing is global.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/port.h"
+#include "agent/guest_session.h"
+#include "agent/task.h"
+#include "agent/xwatch.h"
+
+/*
+ * The life of a desktop, as its agent sees it. agent_set_state() is the only one that changes it.
+ *
+ *   fresh -> identified                 identify has ended well
+ *   identified -> logging-in            login has begun
+ *   logging-in -> in-session            the session is usable
+ *   logging-in -> identified            login failed; nothing of the session runs
+ *   in-session -> logging-off           logoff has begun
+ *   in-session, logging-off -> identified   the session has ended
+ *   logging-off -> in-session           the session could not be stopped
+ *   any -> ending                       shutdown
+ */
+enum agent_state {
+	AGENT_STATE_FRESH,
+	AGENT_STATE_IDENTIFIED,
+	AGENT_STATE_LOGGING_IN,
+	AGENT_STATE_IN_SESSION,
+	AGENT_STATE_LOGGING_OFF,
+	AGENT_STATE_ENDING,
+	AGENT_STATE_COUNT,
+};
+
+struct agent {
+	enum agent_state state;
+	int64_t generation; /* of the last request; events carry it */
+	struct port port;
+	struct task task; /* the one request that takes longer */
+	struct guest_session session;
+	struct xwatch xwatch;
+};
+
+void agent_init(struct agent *agent);
+void agent_done(struct agent *agent);
+
+/* "identified", ... for messages. */
+const char *agent_state_name(enum agent_state state);
+
+/* Checks and logs the change. 0, or -EPERM (and no change) when the life cycle above does not have it. */
+int agent_set_state(struct agent *agent, enum agent_state state);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * guest_session.h - a user's session in the guest: the verbs login and logoff
+ *
+ * docs/PROTOCOL.md, "Agent frames". What a session consists of is the recipe's carrel-session@.service.
+ */
+#ifndef AGENT_GUEST_SESSION_H
+#define AGENT_GUEST_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "agent/task.h"
+#include "base/name.h"
+
+#define GUEST_SESSION_UNIT_SIZE (NAME_USER_SIZE * 4 + 32)
+
+struct guest_session {
+	char user[NAME_USER_SIZE]; /* empty: nobody */
+	char unit[GUEST_SESSION_UNIT_SIZE];
+	int pidfd;  /* of the unit's main process; readable at its end; -1 when none is watched */
+	bool asked; /* logoff was asked for by the host */
+};
+
+extern const struct task_kind guest_session_login_kind;
+extern const struct task_kind guest_session_logoff_kind;
+
+void guest_session_init(struct guest_session *session);
+void guest_session_done(struct guest_session *session);
+
+/* The values of a login request beyond its table. 0 or -EINVAL and the problem. */
+int guest_session_check_request(const json_t *body, struct json_problem *ret_problem);
+
+/* The main process has ended: tells the host. */
+void guest_session_handle_end(struct agent *agent);
+
+/* "carrel-session@ada.service"; '-' is escaped as systemd-escape(1) does. */
+void guest_session_make_unit(const char *user, char ret_unit[GUEST_SESSION_UNIT_SIZE]);
+
+/* Letters, digits and "_+-/", no "..", no leading '/'. */
+bool guest_session_timezone_ok(const char *text);
+
+#endif

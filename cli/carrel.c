@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * carrel.c - the command line: "carrel NOUN VERB ..." (users and admins)
+ *
+ * How it works: command_table is all there is to know of a command; usage, help and completion come from it. main() finds
+ * the entry, parses the options (one set for all commands), and calls its function, which makes requests through
+ * client.c. "up" is the one command that is a program of its own and parses its own options.
+ */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/up.h"
+
+static const struct cli_command command_table[] = {
+	{ "template", "build", "NAME [--recipe RECIPE] [--wait]", "build an image from a recipe", 1,
+	  1, cmd_template_build },
+	{ "template", "publish", "NAME [--note TEXT] [--wait]",
+	  "make the image a new version that pools can use", 1, 1, cmd_template_publish },
+	{ "template", "list", "", "list templates and their versions", 0, 0, cmd_template_list },
+	{ "template", "show", "NAME", "show the versions of one template", 1, 1,
+	  cmd_template_show },
+	{ "pool", "create",
+	  "NAME --template T[@N] --size N [--user U]... [--group G]... [--network none|passt]",
+	  "offer desktops", 1, 1, cmd_pool_create },
+	{ "pool", "list", "", "list pools", 0, 0, cmd_pool_list },
+	{ "pool", "show", "NAME", "show one pool", 1, 1, cmd_pool_show },
+	{ "pool", "set",
+	  "NAME [--template T[@N]] [--size N] [--user U]... [--group G]... [--network N]",
+	  "change a pool", 1, 1, cmd_pool_set },
+	{ "pool", "delete", "NAME", "take a pool and its desktops away", 1, 1, cmd_pool_delete },
+	{ "desktop", "list", "", "list desktops", 0, 0, cmd_desktop_list },
+	{ "desktop", "show", "ID", "show one desktop", 1, 1, cmd_desktop_show },
+	{ "desktop", "stop", "ID", "end a desktop at once", 1, 1, cmd_desktop_stop },
+	{ "desktop", "powerdown", "ID", "press a desktop's power button", 1, 1,
+	  cmd_desktop_powerdown },
+	{ "desktop", "screenshot", "ID", "take a picture of a desktop's screen", 1, 1,
+	  cmd_desktop_screenshot },
+	{ "session", "list", "", "list sessions", 0, 0, cmd_session_list },
+	{ "session", "assign", "POOL", "get a desktop of a pool", 1, 1, cmd_session_assign },
+	{ "session", "vv", "ID [--output FILE]", "write a connection file for a SPICE client", 1, 1,
+	  cmd_session_vv },
+	{ "session", "revoke", "ID | --user U | --all", "end sessions and their streams", 0, 1,
+	  cmd_session_revoke },
+	{ "session", "timing", "ID", "show how long each step to the desktop took", 1, 1,
+	  cmd_session_timing },
+	{ "host", "list", "", "list hosts", 0, 0, cmd_host_list },
+	{ "host", "doctor", "", "say what this machine can do, and why not", 0, 0,
+	  cmd_host_doctor },
+	{ "job", "list", "", "list jobs", 0, 0, cmd_job_list },
+	{ "job", "show", "ID [--wait]", "show one job", 1, 1, cmd_job_show },
+	{ "job", "cancel", "ID", "cancel a job", 1, 1, cmd_job_cancel },
+	{ "login", NULL, "[USER] [--broker URL]", "log in to a broker; the token is kept", 0, 1,
+	  cmd_login },
+	{ "logout", NULL, "", "give the token back", 0, 0, cmd_logout },
+	{ "up", NULL, "[--state DIR] [--config FILE] [--demo-user NAME]",
+	  "run all services of one host", 0, 0, NULL },
+	{ "version", NULL, "", "show the version", 0, 0, cmd_version },
+};
+
+static void
+carrel_print_usage(FILE *stream, const char *noun)
+{
+	fputs("usage: carrel NOUN VERB [ARGUMENTS] [OPTIONS]\n\n", stream);
+	for (gsize i = 0; i < G_N_ELEMENTS(command_table); i++) {
+		const struct cli_command *command = &command_table[i];
+
+		if (noun && strcmp(noun, command->noun) != 0)
+			continue;
+		fprintf(stream, "  carrel %s%s%s %s\n      %s\n", command->noun,
+			command->verb ? " " : "", command->verb ? command->verb : "",
+			command->usage, command->help);
+	}
+	fputs("\nOptions of all commands: --json, --broker URL, --run DIR. See carrel(1).\n",
+	      stream);
+}
+
+static const struct cli_command *
+carrel_find(const char *noun, const char *verb)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(command_table); i++) {
+		const struct cli_command *command = &command_table[i];
+
+		if (strcmp(command->noun, noun) == 0 &&
+		    (!command->verb || (verb && strcmp(command->verb, verb) == 0)))
+			return command;
+	}
+	return NULL;
+}
+
+static gboolean
+carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **error)
+{
+	const GOptionEntry entries[] = {
+		{ "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print the broker's JSON",
+		  NULL },
+		{ "wait", 0, 0, G_OPTION_ARG_NONE, &options->wait,
+		  "Show progress until the job is over", NULL },
+		{ "all", 0, 0, G_OPTION_ARG_NONE, &options->all, "All of them", NULL },
+		{ "broker", 0, 0, G_OPTION_ARG_STRING, &options->broker, "The broker's address",
+		  "URL" },
+		{ "run", 0, 0, G_OPTION_ARG_FILENAME, &options->run_folder,
+		  "Folder of the broker's socket", "DIR" },
+		{ "template", 0, 0, G_OPTION_ARG_STRING, &options->template_name,
+		  "Template, as NAME or NAME@N", "T" },
+		{ "size", 0, 0, G_OPTION_ARG_STRING, &options->size, "How many desktops", "N" },
+		{ "network", 0, 0, G_OPTION_ARG_STRING, &options->network, "none or passt",
+		  "NETWORK" },
+		{ "note", 0, 0, G_OPTION_ARG_STRING, &options->note, "What is new in this version",
+		  "TEXT" },
+		{ "recipe", 0, 0, G_OPTION_ARG_STRING, &options->recipe,
+		  "Recipe, when not the name's", "RECIPE" },
+		{ "output", 0, 0, G_OPTION_ARG_FILENAME, &options->output, "File to write",
+		  "FILE" },
+		{ "user", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->users, "User; may be repeated",
+		  "NAME" },
+		{ "group", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->groups,
+		  "Group; may be repeated", "NAME" },
+		G_OPTION_ENTRY_NULL,
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new("NOUN VERB");
+
+	g_option_context_set_help_enabled(context, FALSE);
+	g_option_context_add_main_entries(context, entries, NULL);
+	return g_option_context_parse(context, argc, argv, error);
+}
+
+static void
+carrel_options_done(struct cli_options *options)
+{
+	g_free(options->broker);
+	g_free(options->run_folder);
+	g_free(options->template_name);
+	g_free(options->size);
+	g_free(options->network);
+	g_free(options->note);
+	g_free(options->recipe);
+	g_free(options->output);
+	g_strfreev(options->users);
+	g_strfreev(options->groups);
+}
+
+static int
+carrel_run(const struct cli_command *command, int argc, char **argv)
+{
+	struct cli_options options = { 0 };
+	g_autoptr(GError) error = NULL;
+	int first = command->verb ? 3 : 2;
+	int code = CLI_EXIT_USAGE;
+	struct cli *cli;
+
+	if (!carrel_parse(&options, &argc, &argv, &error)) {
+		cli_fail(CLI_EXIT_USAGE, "%s", error->message);
+	} else if (argc - first < command->min_args || argc - first > command->max_args) {
+		carrel_print_usage(stderr, command->noun);
+	} else {
+		cli = cli_new(&options);
+		code = command->run(cli, argc - first, argv + first);
+		cli_free(cli);
+	}
+	carrel_options_done(&options);
+	return code;
+}
+
+static gboolean
+carrel_wants_help(int argc, char **argv)
+{
+	if (argc < 2)
+		return FALSE;
+	return strcmp(argv[1], "help") == 0 || strcmp(argv[argc - 1], "--help") == 0 ||
+	       strcmp(argv[argc - 1], "-h") == 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct cli_command *command;
+
+	setlocale(LC_ALL, "");
+	g_set_prgname("carrel");
+	if (argc > 1 && strcmp(argv[1], "up") == 0)
+		return up_run(argc - 1, argv + 1);
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return cmd_version(NULL, 0, NULL);
+	if (carrel_wants_help(argc, argv)) {
+		carrel_print_usage(stdout, argc > 2 ? argv[1] : NULL);
+		return CLI_EXIT_OK;
+	}
+	command = argc > 1 ? carrel_find(argv[1], argc > 2 ? argv[2] : NULL) : NULL;
+	if (!command) {
+		carrel_print_usage(stderr, argc > 2 ? argv[1] : NULL);
+		return CLI_EXIT_USAGE;
+	}
+	return carrel_run(command, argc, argv);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * cli_print.c - answers as tables, and a job's progress (carrel)
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define MAX_COLUMNS 10
+#define JOB_POLL_MS 500
+
+json_t *
+cli_get_list(json_t *answer, const char *name)
+{
+	return json_is_object(answer) ? json_object_get(answer, name) : answer;
+}
+
+static char *
+cli_format_value(const json_t *value)
+{
+	char *text;
+	char *copy;
+
+	if (!value || json_is_null(value))
+		return g_strdup("-");
+	if (json_is_string(value))
+		return g_strdup(json_string_value(value)[0] ? json_string_value(value) : "-");
+	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	copy = g_strdup(text ? text : "-");
+	free(text);
+	return copy;
+}
+
+static void
+cli_print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+static gsize
+cli_measure(json_t *list, const char *key, const char *heading)
+{
+	gsize width = strlen(heading);
+	gsize index;
+	json_t *row;
+
+	json_array_foreach(list, index, row) {
+		g_autofree char *text = cli_format_value(json_object_get(row, key));
+
+		width = MAX(width, (gsize)g_utf8_strlen(text, -1));
+	}
+	return width;
+}
+
+void
+cli_print_list(struct cli *cli, json_t *list, const char *const *columns)
+{
+	gsize widths[MAX_COLUMNS] = { 0 };
+	gsize n = 0;
+	gsize index;
+	json_t *row;
+
+	if (cli_get_options(cli)->json) {
+		cli_print_json(list);
+		return;
+	}
+	for (; columns[2 * n] && n < MAX_COLUMNS; n++) {
+		widths[n] = cli_measure(list, columns[2 * n], columns[2 * n + 1]);
+		printf("%-*s%s", (int)widths[n], columns[2 * n + 1],
+		       columns[2 * n + 2] ? "  " : "\n");
+	}
+	json_array_foreach(list, index, row)
+		for (gsize i = 0; i < n; i++) {
+			g_autofree char *text =
+				cli_format_value(json_object_get(row, columns[2 * i]));
+
+			printf("%-*s%s", (int)widths[i], text, i + 1 < n ? "  " : "\n");
+		}
+}
+
+void
+cli_print_object(struct cli *cli, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	if (cli_get_options(cli)->json || !json_is_object(object)) {
+		cli_print_json(object);
+		return;
+	}
+	json_object_foreach((json_t *)object, key, value) {
+		g_autofree char *text = cli_format_value(value);
+
+		printf("%-14s %s\n", key, text);
+	}
+}
+
+static void
+cli_print_progress(const json_t *job, gboolean terminal, char **last)
+{
+	gint64 left = json_get_integer(job, "seconds_left", 0);
+	g_autofree char *time_left =
+		left > 0 ? g_strdup_printf(", %d:%02d left", (int)(left / 60), (int)(left % 60))
+			 : g_strdup("");
+	g_autofree char *line = g_strdup_printf(
+		"%s: %s %d%%%s", json_get_text(job, "state", ""), json_get_text(job, "step", ""),
+		(int)json_get_integer(job, "percent", 0), time_left);
+
+	if (g_strcmp0(line, *last) == 0)
+		return;
+	if (terminal)
+		fprintf(stderr, "\r\033[K%s", line);
+	else
+		fprintf(stderr, "%s\n", line);
+	g_free(*last);
+	*last = g_steal_pointer(&line);
+}
+
+static gboolean
+cli_handle_pause(gpointer data)
+{
+	*(gboolean *)data = TRUE;
+	return G_SOURCE_REMOVE;
+}
+
+static void
+cli_pause(guint ms)
+{
+	gboolean over = FALSE;
+
+	g_timeout_add(ms, cli_handle_pause, &over);
+	while (!over)
+		g_main_context_iteration(NULL, TRUE);
+}
+
+static int
+cli_end_job(struct cli *cli, const json_t *job)
+{
+	const char *state = json_get_text(job, "state", "");
+
+	if (cli_get_options(cli)->json)
+		cli_print_object(cli, job);
+	if (g_str_equal(state, "done"))
+		return CLI_EXIT_OK;
+	return cli_fail(CLI_EXIT_FAILED, "job %s: %s", state,
+			json_get_text(job, "error", "no reason was given"));
+}
+
+int
+cli_follow_job(struct cli *cli, const char *id)
+{
+	static const char *const over[] = { "done", "failed", "cancelled", NULL };
+	g_autofree char *path = g_strconcat("/api/v1/jobs/", id, NULL);
+	gboolean terminal = isatty(STDERR_FILENO);
+	g_autofree char *last = NULL;
+	int code;
+
+	for (;;) {
+		json_t *job = NULL;
+
+		code = cli_request(cli, "GET", path, NULL, &job);
+		if (code != CLI_EXIT_OK)
+			return code;
+		cli_print_progress(job, terminal, &last);
+		if (g_strv_contains(over, json_get_text(job, "state", ""))) {
+			if (terminal)
+				fputc('\n', stderr);
+			code = cli_end_job(cli, job);
+			json_decref(job);
+			return code;
+		}
+		json_decref(job);
+		cli_pause(JOB_POLL_MS);
+	}
+}

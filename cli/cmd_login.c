@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * cmd_login.c - carrel login, logout, version (carrel)
+ */
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+
+#define ANSWER_BYTES 512
+
+/* Reads a line from the terminal (or standard input, for scripts); echo is off for secrets. */
+static gboolean
+cmd_login_read(gboolean echo, char *answer, gsize size)
+{
+	struct termios before;
+	gboolean terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+	gboolean read_it;
+
+	if (terminal && !echo) {
+		struct termios silent = before;
+
+		silent.c_lflag &= ~(tcflag_t)ECHO;
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	}
+	read_it = fgets(answer, (int)size, stdin) != NULL;
+	if (terminal && !echo) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		fputc('\n', stderr);
+	}
+	answer[strcspn(answer, "\n")] = '\0';
+	return read_it;
+}
+
+/* The answers to a batch of prompts; NULL when the input ended. */
+static json_t *
+cmd_login_ask(const json_t *prompts)
+{
+	json_t *answers = json_array();
+	char answer[ANSWER_BYTES];
+	gsize index;
+	json_t *prompt;
+
+	json_array_foreach(prompts, index, prompt) {
+		const char *kind = json_get_text(prompt, "style", "info");
+		gboolean question = g_str_has_prefix(kind, "echo-");
+
+		fprintf(stderr, question ? "%s" : "%s\n", json_get_text(prompt, "text", ""));
+		if (!question)
+			continue;
+		if (!cmd_login_read(strcmp(kind, "echo-on") == 0, answer, sizeof(answer))) {
+			json_decref(answers);
+			return NULL;
+		}
+		json_array_append_new(answers, json_string(answer));
+		explicit_bzero(answer, sizeof(answer));
+	}
+	return answers;
+}
+
+static int
+cmd_login_end(struct cli *cli, const json_t *state)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!cli_token_save(cli_get_broker(cli), json_get_text(state, "token", ""), &error))
+		return cli_fail(CLI_EXIT_FAILED, "the token cannot be kept: %s", error->message);
+	fprintf(stderr, "Logged in to %s as '%s'.\n", cli_get_broker(cli),
+		json_get_text(state, "user", ""));
+	return CLI_EXIT_OK;
+}
+
+static int
+cmd_login_step(struct cli *cli, json_t **state)
+{
+	g_autofree char *path =
+		g_strconcat("/api/v1/login/", json_get_text(*state, "login", ""), NULL);
+	json_t *answers = cmd_login_ask(json_object_get(*state, "prompts"));
+	json_t *next = NULL;
+	int code;
+
+	if (!answers)
+		return cli_fail(CLI_EXIT_FAILED, "the log-in was not finished: the input ended");
+	code = cli_request_login(cli, path, json_pack("{s:o}", "answers", answers), &next);
+	json_decref(*state);
+	*state = next;
+	return code;
+}
+
+int
+cmd_login(struct cli *cli, int argc, char **argv)
+{
+	const char *user = argc > 0 ? argv[0] : g_get_user_name();
+	json_t *state = NULL;
+	int code =
+		cli_request_login(cli, "/api/v1/login", json_pack("{s:s}", "user", user), &state);
+
+	while (code == CLI_EXIT_OK && strcmp(json_get_text(state, "state", ""), "done") != 0)
+		code = cmd_login_step(cli, &state);
+	if (code == CLI_EXIT_OK)
+		code = cmd_login_end(cli, state);
+	json_decref(state);
+	return code;
+}
+
+int
+cmd_logout(struct cli *cli, int argc, char **argv)
+{
+	int code = cli_request(cli, "POST", "/api/v1/logout", NULL, NULL);
+
+	/* A token that the broker does not know any more is as good as given back. */
+	if (code == CLI_EXIT_OK || code == CLI_EXIT_REFUSED)
+		cli_token_remove();
+	return code;
+}
+
+int
+cmd_version(struct cli *cli, int argc, char **argv)
+{
+	if (cli && cli_get_options(cli)->json)
+		printf("{\"version\": \"%s\"}\n", PACKAGE_VERSION);
+	else
+		printf("carrel %s\n", PACKAGE_VERSION);
+	return CLI_EXIT_OK;
+}

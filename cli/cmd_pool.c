@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * cmd_pool.c - carrel pool, carrel desktop (carrel)
+ */
+#include <stdio.h>
+
+#include "cli/cmd.h"
+
+#define POOL_MAX_SIZE 10000
+
+static const char *const pool_columns[] = { "name",    "NAME",	  "template", "TEMPLATE", "size",
+					    "SIZE",    "users",	  "USERS",    "groups",	  "GROUPS",
+					    "network", "NETWORK", NULL };
+static const char *const desktop_columns[] = { "id",	  "ID",	     "pool",	 "POOL",
+					       "state",	  "STATE",   "template", "TEMPLATE",
+					       "version", "VERSION", "host",	 "HOST",
+					       "error",	  "ERROR",   NULL };
+
+static json_t *
+cmd_pool_list_names(char **names)
+{
+	json_t *list = json_array();
+
+	for (gsize i = 0; names && names[i]; i++)
+		json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+/* The body of create and set: what options were given. NULL: a line was printed. */
+static json_t *
+cmd_pool_make_body(const struct cli_options *options)
+{
+	json_t *body = json_object();
+	g_autoptr(GError) error = NULL;
+	gint64 size;
+
+	if (options->size) {
+		if (!g_ascii_string_to_signed(options->size, 10, 0, POOL_MAX_SIZE, &size, &error)) {
+			cli_fail(CLI_EXIT_USAGE, "--size: %s", error->message);
+			json_decref(body);
+			return NULL;
+		}
+		json_object_set_new(body, "size", json_integer(size));
+	}
+	if (options->template_name)
+		json_object_set_new(body, "template", json_string(options->template_name));
+	if (options->network)
+		json_object_set_new(body, "network", json_string(options->network));
+	if (options->users)
+		json_object_set_new(body, "users", cmd_pool_list_names(options->users));
+	if (options->groups)
+		json_object_set_new(body, "groups", cmd_pool_list_names(options->groups));
+	return body;
+}
+
+int
+cmd_pool_create(struct cli *cli, int argc, char **argv)
+{
+	const struct cli_options *options = cli_get_options(cli);
+	json_t *body;
+	json_t *answer = NULL;
+	int code;
+
+	if (!options->template_name || !options->size)
+		return cli_fail(CLI_EXIT_USAGE, "'pool create' needs --template and --size");
+	body = cmd_pool_make_body(options);
+	if (!body)
+		return CLI_EXIT_USAGE;
+	json_object_set_new(body, "name", json_string(argv[0]));
+	code = cli_request(cli, "POST", "/api/v1/pools", body, &answer);
+	if (code == CLI_EXIT_OK && answer)
+		cli_print_object(cli, answer);
+	json_decref(answer);
+	return code;
+}
+
+int
+cmd_pool_set(struct cli *cli, int argc, char **argv)
+{
+	json_t *body = cmd_pool_make_body(cli_get_options(cli));
+
+	if (!body)
+		return CLI_EXIT_USAGE;
+	if (json_object_size(body) == 0) {
+		json_decref(body);
+		return cli_fail(CLI_EXIT_USAGE,
+				"'pool set' needs at least one option that says what to change");
+	}
+	return cmd_call(cli, "PATCH", "pools", argv[0], NULL, body);
+}
+
+int
+cmd_pool_list(struct cli *cli, int argc, char **argv)
+{
+	return cmd_list(cli, "pools", pool_columns);
+}
+
+int
+cmd_pool_show(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "GET", "pools", argv[0], NULL, NULL);
+}
+
+int
+cmd_pool_delete(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "DELETE", "pools", argv[0], NULL, NULL);
+}
+
+int
+cmd_desktop_list(struct cli *cli, int argc, char **argv)
+{
+	return cmd_list(cli, "desktops", desktop_columns);
+}
+
+int
+cmd_desktop_show(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "GET", "desktops", argv[0], NULL, NULL);
+}
+
+int
+cmd_desktop_stop(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "stop", NULL);
+}
+
+int
+cmd_desktop_powerdown(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "powerdown", NULL);
+}
+
+int
+cmd_desktop_screenshot(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "screenshot", NULL);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * up_folders.c - the state folder of "carrel up" (carrel)
+ */
+#include "cli/up_folders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define UIDS_RESERVED	64
+#define UIDS_FOR_BUILDS 65536
+#define UID_MIN		1000
+#define UID_MAX		0xfffffffeLL
+#define LOCK_MAX_BYTES	32
+
+enum folder_owner {
+	OWNER_ROOT,
+	OWNER_BROKER,
+	OWNER_HOSTD
+};
+
+static const struct {
+	const char *path; /* below the state folder */
+	enum folder_owner owner;
+	mode_t mode;
+} folder_table[] = {
+	{ "run", OWNER_ROOT, 01771 }, /* the services make sockets here; nobody removes another's */
+	{ "run/desktops", OWNER_ROOT, 0711 },  { "lib", OWNER_ROOT, 0711 },
+	{ "lib/broker", OWNER_BROKER, 0700 },  { "lib/templates", OWNER_HOSTD, 0755 },
+	{ "lib/images", OWNER_HOSTD, 0755 },   { "lib/staging", OWNER_ROOT, 0711 },
+	{ "lib/desktops", OWNER_HOSTD, 0711 }, { "pam", OWNER_ROOT, 0700 },
+};
+
+static gboolean
+up_folders_fail(GError **error, const char *what, const char *path)
+{
+	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot %s '%s': %s", what,
+		    path, g_strerror(errno));
+	return FALSE;
+}
+
+gboolean
+up_ids_parse(struct up_ids *ids, const char *range, GError **error)
+{
+	g_auto(GStrv) ends = g_strsplit(range, "-", 2);
+	gint64 first;
+	gint64 last;
+
+	if (g_strv_length(ends) != 2 ||
+	    !g_ascii_string_to_signed(ends[0], 10, UID_MIN, UID_MAX, &first, NULL) ||
+	    !g_ascii_string_to_signed(ends[1], 10, UID_MIN, UID_MAX, &last, NULL) ||
+	    last - first < UIDS_RESERVED + UIDS_FOR_BUILDS + 2) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			    "uid_range '%s' is not FIRST-LAST with at least %d uids above %d",
+			    range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN);
+		return FALSE;
+	}
+	ids->broker = (uid_t)first;
+	ids->gateway = (uid_t)first + 1;
+	ids->hostd = (uid_t)first + 2;
+	ids->group = (gid_t)first;
+	ids->range = g_strdup(range);
+	return TRUE;
+}
+
+/* Service uids have to get through every folder above. */
+static gboolean
+up_folders_check_parents(const char *state, GError **error)
+{
+	g_autofree char *path = g_path_get_dirname(state);
+	struct stat about;
+
+	for (;;) {
+		char *parent;
+
+		if (stat(path, &about) == 0 && (about.st_mode & S_IXOTH) == 0) {
+			g_set_error(
+				error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+				"'%s' is closed to the services' users: choose another --state, or chmod o+x it",
+				path);
+			return FALSE;
+		}
+		if (g_str_equal(path, "/"))
+			return TRUE;
+		parent = g_path_get_dirname(path);
+		g_free(path);
+		path = parent;
+	}
+}
+
+static gboolean
+up_folders_make_one(const char *state, gsize index, const struct up_ids *ids, GError **error)
+{
+	const uid_t owners[] = {
+		[OWNER_ROOT] = 0, [OWNER_BROKER] = ids->broker, [OWNER_HOSTD] = ids->hostd
+	};
+	g_autofree char *path = g_build_filename(state, folder_table[index].path, NULL);
+	struct stat about;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return up_folders_fail(error, "make", path);
+	if (lstat(path, &about) < 0)
+		return up_folders_fail(error, "look at", path);
+	if (!S_ISDIR(about.st_mode)) {
+		errno = ENOTDIR;
+		return up_folders_fail(error, "use", path);
+	}
+	if (lchown(path, owners[folder_table[index].owner], ids->group) < 0 ||
+	    chmod(path, folder_table[index].mode) < 0)
+		return up_folders_fail(error, "set owner and mode of", path);
+	return TRUE;
+}
+
+static gboolean
+up_folders_lock(struct up_folders *folders, GError **error)
+{
+	g_autofree char *path = g_build_filename(folders->state, "up.lock", NULL);
+	char text[LOCK_MAX_BYTES] = "";
+	ssize_t n;
+
+	folders->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (folders->lock_fd < 0)
+		return up_folders_fail(error, "open", path);
+	if (flock(folders->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		n = read(folders->lock_fd, text, sizeof(text) - 1);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_BUSY,
+			"another 'carrel up' (pid %s) runs on '%s': stop it first, or choose another --state",
+			n > 0 ? g_strchomp(text) : "unknown", folders->state);
+		return FALSE;
+	}
+	g_snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(folders->lock_fd, 0) < 0 || write(folders->lock_fd, text, strlen(text)) < 0)
+		return up_folders_fail(error, "write", path);
+	return TRUE;
+}
+
+gboolean
+up_folders_make(struct up_folders *folders, const char *state, const struct up_ids *ids,
+		GError **error)
+{
+	folders->lock_fd = -1;
+	folders->state = g_canonicalize_filename(state, NULL);
+	folders->run = g_build_filename(folders->state, "run", NULL);
+	folders->lib = g_build_filename(folders->state, "lib", NULL);
+	folders->pam = g_build_filename(folders->state, "pam", NULL);
+	if (g_mkdir_with_parents(folders->state, 0711) < 0)
+		return up_folders_fail(error, "make", folders->state);
+	if (!up_folders_check_parents(folders->state, error) || !up_folders_lock(folders, error))
+		return FALSE;
+	if (chmod(folders->state, 0711) < 0)
+		return up_folders_fail(error, "set the mode of", folders->state);
+	for (gsize i = 0; i < G_N_ELEMENTS(folder_table); i++)
+		if (!up_folders_make_one(folders->state, i, ids, error))
+			return FALSE;
+	return TRUE;
+}
+
+void
+up_folders_done(struct up_folders *folders)
+{
+	if (folders->lock_fd >= 0)
+		close(folders->lock_fd);
+	g_free(folders->state);
+	g_free(folders->run);
+	g_free(folders->lib);
+	g_free(folders->pam);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine.h - the table through which hostd and the worker drive a desktop's machine (DESIGN section 3)
+ *
+ * Every operation is asynchronous, can be cancelled, has a deadline, and may be repeated: for the same desktop and
+ * generation it then says that it is done. An operation that an engine does not offer is NULL in its table;
+ * engine_refuse() tells the caller so.
+ */
+#ifndef HOST_ENGINE_H
+#define HOST_ENGINE_H
+
+#include <gio/gio.h>
+
+#include "base/id.h"
+#include "base/json.h"
+#include "base/proto_launch.h"
+#include "host/manifest.h"
+#include "host/steps.h"
+
+struct engine_ops;
+
+/* A process that a spawner started. The pidfd is owned by whoever holds the struct. */
+struct engine_process {
+	int pidfd;
+	gint32 pid;
+	guint64 start_ticks;
+};
+
+typedef void (*engine_spawned_callback)(void *data, const struct engine_process *process,
+					const GError *error);
+
+/*
+ * How programs are started: through carrel-launch (hostd) or directly (the worker, which is in a sandbox already).
+ * Descriptors stay the caller's. The callback comes exactly once, perhaps from inside spawn(); it takes the pidfd over.
+ */
+struct engine_spawner {
+	void *context;
+	void (*spawn)(void *context, const char *name, guint64 generation, enum launch_role role,
+		      const char *const *argv, const int *fds, const int *targets, gsize n_fds,
+		      guint64 memory_max_bytes, engine_spawned_callback callback, void *data);
+	void (*kill)(void *context, const char *name, enum launch_role role);
+};
+
+/* Where a machine lives: the listening sockets that were made for it, and their folder to connect to. */
+struct engine_place {
+	const struct engine_spawner *spawner;
+	const char *folder;		  /* <run>/desktops/<id> */
+	int sockets[LAUNCH_SOCKET_COUNT]; /* -1 when adopting: the running process has them */
+};
+
+struct engine_template {
+	const struct manifest *manifest;
+	const char *folder; /* <lib>/templates/<name>/<version> */
+	const char *kind;   /* "user" */
+	int memory;	    /* the sealed memfd, template_memory_load() */
+};
+
+/* What a worker seals: a staging folder that holds disk.img, kernel and initrd, and gets <engine>/<kind>/. */
+struct engine_seal {
+	const char *folder;
+	const char *kind;
+	const char *accelerator;
+	const char *cpu; /* NULL: the accelerator's default */
+	guint cpus;
+	guint ram_mib;
+	const char *command_line;
+};
+
+enum engine_event {
+	ENGINE_EVENT_AGENT_PORT,   /* value: 1 open in the guest, 0 closed */
+	ENGINE_EVENT_VDAGENT_PORT, /* the same */
+	ENGINE_EVENT_STOPPED,	   /* the guest's CPUs stand still */
+	ENGINE_EVENT_RUNNING,
+	ENGINE_EVENT_POWERDOWN, /* the guest switched itself off */
+	ENGINE_EVENT_GONE,	/* the process has ended: the machine can only be freed */
+	ENGINE_EVENT_COUNT,
+};
+
+typedef void (*engine_event_callback)(void *context, enum engine_event event, gint64 value);
+
+/* One machine. Engines put it in front of their own struct. */
+struct engine_vm {
+	const struct engine_ops *ops;
+	char id[ID_SIZE];
+	guint64 generation;
+};
+
+struct engine_ops {
+	const char *name;
+
+	/* {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. */
+	json_t *(*probe)(void);
+
+	/* A machine without a process. The place's sockets are duplicated; the spawner must outlive it. */
+	struct engine_vm *(*vm_new)(const char *id, guint64 generation,
+				    const struct engine_place *place,
+				    engine_event_callback callback, void *context);
+	void (*vm_free)(struct engine_vm *vm); /* leaves the process alone */
+
+	/* Ends in "files are written, the process has ended". steps_get_json() gives the machine's part of the manifest. */
+	void (*seal)(struct engine_vm *vm, const struct engine_seal *seal,
+		     const struct steps_call *call);
+	/* Ends when the guest runs, its link down. overlay_path must not exist, except where the fork was done before. */
+	void (*fork)(struct engine_vm *vm, const struct engine_template *template,
+		     const char *overlay_path, const struct steps_call *call);
+	/* Takes a running process over after a restart of hostd. The pidfd is taken over. */
+	void (*adopt)(struct engine_vm *vm, const struct engine_process *process,
+		      const struct steps_call *call);
+
+	void (*stop)(struct engine_vm *vm, const struct steps_call *call);	/* at once */
+	void (*powerdown)(struct engine_vm *vm, const struct steps_call *call); /* asks the guest */
+	void (*pause)(struct engine_vm *vm, const struct steps_call *call);
+	void (*resume)(struct engine_vm *vm, const struct steps_call *call);
+	void (*suspend)(struct engine_vm *vm, const char *folder, const struct steps_call *call);
+	void (*restore)(struct engine_vm *vm, const char *folder, const struct steps_call *call);
+	void (*attach_home)(struct engine_vm *vm, int disk, const struct steps_call *call);
+
+	/* peer: a stream socket with QEMU's framing (passt), or -1. Taking the link up without one is an error. */
+	void (*set_link)(struct engine_vm *vm, gboolean up, int peer,
+			 const struct steps_call *call);
+	/* Writes a PNG to the descriptor, which must be a regular file or memfd open for reading and writing. */
+	void (*screenshot)(struct engine_vm *vm, int file, const struct steps_call *call);
+	/* steps_take_fd(): the display process's end. */
+	void (*display_source)(struct engine_vm *vm, const struct steps_call *call);
+	/* steps_take_fd(): a new connection to the agent's port; vdagent likewise. */
+	void (*agent_channel)(struct engine_vm *vm, gboolean vdagent,
+			      const struct steps_call *call);
+	/* Changes the generation id that the guest sees. Engine qemu: already done by the fork itself. */
+	void (*identity)(struct engine_vm *vm, const struct steps_call *call);
+	/* {"pid", "pss_kib", "cpu_ms"}; NULL when the process has gone. A new reference. */
+	json_t *(*statistics)(struct engine_vm *vm);
+	/* TRUE while the process lives; its end comes as ENGINE_EVENT_GONE. */
+	gboolean (*watch_exit)(struct engine_vm *vm);
+};
+
+/* Completes a call with "not offered by engine NAME". */
+void engine_refuse(const struct engine_ops *ops, const char *operation,
+		   const struct steps_call *call);
+
+extern const struct engine_ops engine_qemu_ops;
+
+#endif

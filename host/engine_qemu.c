@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine_qemu.c - engine qemu's table of operations (carrel-hostd, carrel-worker)
+ *
+ * How it works: each operation is a short table of steps over the QMP connection of engine_qemu_vm.c. Sealing is in
+ * engine_qemu_seal.c, forking in engine_qemu_fork.c. Suspend, restore and attach_home are not offered.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "host/engine_qemu_vm.h"
+
+struct qemu_operation {
+	struct qemu_vm *qemu;
+	gboolean flag;
+	int fd;
+};
+
+static void
+qemu_operation_free(gpointer data)
+{
+	struct qemu_operation *operation = data;
+
+	if (operation->fd >= 0)
+		close(operation->fd);
+	g_free(operation);
+}
+
+static void
+qemu_operation_run(struct engine_vm *vm, const struct step *table, gsize n, gboolean flag, int fd,
+		   const struct steps_call *call)
+{
+	struct qemu_operation *operation = g_new0(struct qemu_operation, 1);
+
+	operation->qemu = qemu_vm_of(vm);
+	operation->flag = flag;
+	operation->fd = fd >= 0 ? dup(fd) : -1;
+	steps_run(table, n, operation, qemu_operation_free, call);
+}
+
+static gboolean
+engine_qemu_have_kvm(void)
+{
+	g_autofree char *text = NULL;
+
+	/* A /dev/kvm without vmx or svm emulates guest instructions and cannot run a stock guest (DESIGN section 3). */
+	if (access("/dev/kvm", R_OK | W_OK) < 0 ||
+	    !g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
+		return FALSE;
+	return strstr(text, " vmx") || strstr(text, " svm");
+}
+
+static json_t *
+engine_qemu_probe(void)
+{
+	g_autofree char *program = g_find_program_in_path("qemu-system-x86_64");
+	gboolean kvm = engine_qemu_have_kvm();
+
+	return json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", "qemu", "usable", program != NULL,
+			 "accelerator", kvm ? "kvm" : "tcg", "isolation", kvm ? "hardware" : "none",
+			 "reason",
+			 program ? ""
+				 : "qemu-system-x86_64 is not installed: install qemu-system-x86");
+}
+
+static struct engine_vm *
+engine_qemu_vm_new(const char *id, guint64 generation, const struct engine_place *place,
+		   engine_event_callback callback, void *context)
+{
+	struct qemu_vm *qemu = g_new0(struct qemu_vm, 1);
+
+	qemu->vm.ops = &engine_qemu_ops;
+	g_strlcpy(qemu->vm.id, id, sizeof(qemu->vm.id));
+	qemu->vm.generation = generation;
+	qemu->spawner = place->spawner;
+	qemu->folder = g_strdup(place->folder);
+	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
+		qemu->sockets[i] = place->sockets[i] >= 0 ? dup(place->sockets[i]) : -1;
+	qemu->callback = callback;
+	qemu->context = context;
+	qemu->process.pidfd = -1;
+	return &qemu->vm;
+}
+
+static void
+engine_qemu_vm_free(struct engine_vm *vm)
+{
+	struct qemu_vm *qemu = qemu_vm_of(vm);
+
+	if (!vm)
+		return;
+	qemu->callback = NULL;
+	g_clear_handle_id(&qemu->exit_watch, g_source_remove);
+	qmp_free(qemu->qmp);
+	g_clear_pointer(&qemu->migrating, steps_unref);
+	g_clear_pointer(&qemu->exiting, steps_unref);
+	if (qemu->process.pidfd >= 0)
+		close(qemu->process.pidfd);
+	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
+		if (qemu->sockets[i] >= 0)
+			close(qemu->sockets[i]);
+	g_free(qemu->folder);
+	g_free(qemu);
+}
+
+static void
+adopt_take_status(struct steps *steps, void *context, const json_t *value)
+{
+	struct qemu_operation *operation = context;
+
+	operation->qemu->running = json_get_flag(value, "running", 0);
+	steps_next(steps);
+}
+
+static void
+adopt_start_connect(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	if (qemu_vm_connect(operation->qemu, steps))
+		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1,
+				adopt_take_status);
+}
+
+static const struct step adopt_steps[] = { { "connect", adopt_start_connect, QEMU_COMMAND_MS } };
+
+static void
+engine_qemu_adopt(struct engine_vm *vm, const struct engine_process *process,
+		  const struct steps_call *call)
+{
+	qemu_vm_adopt_process(qemu_vm_of(vm), process);
+	qemu_operation_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), FALSE, -1, call);
+}
+
+static void
+stop_start_kill(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+	struct qemu_vm *qemu = operation->qemu;
+
+	if (qemu->process.pidfd >= 0)
+		qemu->spawner->kill(qemu->spawner->context, qemu->vm.id, LAUNCH_ROLE_QEMU);
+	qemu_vm_await_exit(qemu, steps);
+}
+
+static const struct step stop_steps[] = { { "kill", stop_start_kill, 10000 } };
+
+static void
+engine_qemu_stop(struct engine_vm *vm, const struct steps_call *call)
+{
+	qemu_operation_run(vm, stop_steps, G_N_ELEMENTS(stop_steps), FALSE, -1, call);
+}
+
+#define SIMPLE_OPERATION(name, command)                                                            \
+	static void name##_start(struct steps *steps, void *context)                               \
+	{                                                                                          \
+		struct qemu_operation *operation = context;                                        \
+                                                                                                   \
+		qemu_vm_execute(operation->qemu, steps, context, command, NULL, -1, NULL);         \
+	}                                                                                          \
+	static const struct step name##_steps[] = { { command, name##_start, QEMU_COMMAND_MS } };  \
+	static void engine_qemu_##name(struct engine_vm *vm, const struct steps_call *call)        \
+	{                                                                                          \
+		qemu_operation_run(vm, name##_steps, G_N_ELEMENTS(name##_steps), FALSE, -1, call); \
+	}
+
+SIMPLE_OPERATION(powerdown, "system_powerdown")
+SIMPLE_OPERATION(pause, "stop")
+SIMPLE_OPERATION(resume, "cont")
+
+static void
+link_start_getfd(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	if (!operation->flag || operation->qemu->has_peer)
+		steps_next(steps);
+	else if (operation->fd < 0)
+		steps_fail(steps, g_error_new_literal(
+					  G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED,
+					  "no network process is there for the link to go up"));
+	else
+		qemu_vm_execute(operation->qemu, steps, context, "getfd",
+				json_pack("{s:s}", "fdname", "peer"), operation->fd, NULL);
+}
+
+static void
+link_start_netdev(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	if (!operation->flag || operation->qemu->has_peer)
+		steps_next(steps);
+	else
+		qemu_vm_execute(operation->qemu, steps, context, "netdev_add",
+				json_pack("{s:s, s:s, s:b, s:{s:s, s:s}}", "type", "stream", "id",
+					  "peer", "server", 0, "addr", "type", "fd", "str", "peer"),
+				-1, NULL);
+}
+
+static void
+link_start_plug(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	if (!operation->flag || operation->qemu->has_peer) {
+		steps_next(steps);
+		return;
+	}
+	operation->qemu->has_peer = TRUE;
+	qemu_vm_execute(operation->qemu, steps, context, "netdev_add",
+			json_pack("{s:s, s:s, s:i, s:s}", "type", "hubport", "id", "peer-port",
+				  "hubid", QEMU_ID_HUB, "netdev", "peer"),
+			-1, NULL);
+}
+
+static void
+link_start_set(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	qemu_vm_execute(operation->qemu, steps, context, "set_link",
+			json_pack("{s:s, s:b}", "name", QEMU_ID_NET, "up", operation->flag), -1,
+			NULL);
+}
+
+static const struct step link_steps[] = {
+	{ "hand over the network's socket", link_start_getfd, QEMU_COMMAND_MS },
+	{ "make the network's port", link_start_netdev, QEMU_COMMAND_MS },
+	{ "plug it in", link_start_plug, QEMU_COMMAND_MS },
+	{ "set the link", link_start_set, QEMU_COMMAND_MS },
+};
+
+static void
+engine_qemu_set_link(struct engine_vm *vm, gboolean up, int peer, const struct steps_call *call)
+{
+	qemu_operation_run(vm, link_steps, G_N_ELEMENTS(link_steps), up, peer, call);
+}
+
+static void
+shot_take_set(struct steps *steps, void *context, const json_t *value)
+{
+	struct qemu_operation *operation = context;
+	g_autofree char *path =
+		g_strdup_printf("/dev/fdset/%d", (int)json_get_integer(value, "fdset-id", 0));
+
+	qemu_vm_execute(operation->qemu, steps, context, "screendump",
+			json_pack("{s:s, s:s}", "filename", path, "format", "png"), -1, NULL);
+}
+
+static void
+shot_start(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", operation->fd);
+	/* QEMU wants the access mode to be exactly the one that it opens with. */
+	CLEANUP_CLOSE int writable = open(path, O_WRONLY | O_CLOEXEC);
+
+	qemu_vm_execute(operation->qemu, steps, context, "add-fd", NULL, writable, shot_take_set);
+}
+
+static const struct step shot_steps[] = { { "screendump", shot_start, QEMU_COMMAND_MS } };
+
+static void
+engine_qemu_screenshot(struct engine_vm *vm, int file, const struct steps_call *call)
+{
+	qemu_operation_run(vm, shot_steps, G_N_ELEMENTS(shot_steps), FALSE, file, call);
+}
+
+static void
+display_start_getfd(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+	int ends[2];
+
+	if (io_socketpair(SOCK_STREAM, ends) < 0) {
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_FAILED,
+						      "cannot make a socket pair"));
+		return;
+	}
+	steps_set_fd(steps, ends[0]);
+	qemu_vm_execute(operation->qemu, steps, context, "getfd",
+			json_pack("{s:s}", "fdname", "display"), ends[1], NULL);
+	close(ends[1]);
+}
+
+static void
+display_start_add(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	qemu_vm_execute(operation->qemu, steps, context, "add_client",
+			json_pack("{s:s, s:s}", "protocol", "@dbus-display", "fdname", "display"),
+			-1, NULL);
+}
+
+static const struct step display_steps[] = {
+	{ "hand over the display's socket", display_start_getfd, QEMU_COMMAND_MS },
+	{ "attach the display", display_start_add, QEMU_COMMAND_MS },
+};
+
+static void
+engine_qemu_display_source(struct engine_vm *vm, const struct steps_call *call)
+{
+	qemu_operation_run(vm, display_steps, G_N_ELEMENTS(display_steps), FALSE, -1, call);
+}
+
+static void
+channel_start(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+	g_autofree char *path = g_build_filename(operation->qemu->folder,
+						 operation->flag ? "vdagent" : "agent", NULL);
+	int fd;
+	int error = io_unix_connect(path, SOCK_STREAM, &fd);
+
+	if (error < 0) {
+		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error),
+					      "'%s': %s", path, g_strerror(-error)));
+		return;
+	}
+	steps_set_fd(steps, fd);
+	steps_next(steps);
+}
+
+static const struct step channel_steps[] = { { "connect", channel_start, 1000 } };
+
+static void
+engine_qemu_agent_channel(struct engine_vm *vm, gboolean vdagent, const struct steps_call *call)
+{
+	qemu_operation_run(vm, channel_steps, G_N_ELEMENTS(channel_steps), vdagent, -1, call);
+}
+
+/* vmgenid's guid=auto is new in every process, and QEMU tells the guest after the state was loaded. */
+static void
+identity_start(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	qemu_vm_execute(operation->qemu, steps, context, "query-vm-generation-id", NULL, -1, NULL);
+}
+
+static const struct step identity_steps[] = { { "generation id", identity_start,
+						QEMU_COMMAND_MS } };
+
+static void
+engine_qemu_identity(struct engine_vm *vm, const struct steps_call *call)
+{
+	qemu_operation_run(vm, identity_steps, G_N_ELEMENTS(identity_steps), FALSE, -1, call);
+}
+
+static gint64
+statistics_get_cpu_ms(gint32 pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/schedstat", pid);
+	g_autofree char *text = NULL;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return 0;
+	return g_ascii_strtoll(text, NULL, 10) / 1000000;
+}
+
+static gint64
+statistics_get_pss_kib(gint32 pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/smaps_rollup", pid);
+	g_autofree char *text = NULL;
+	const char *line = NULL;
+
+	/* Only root may read it of another uid; hostd then reports nothing. */
+	if (g_file_get_contents(path, &text, NULL, NULL))
+		line = strstr(text, "\nPss:");
+	return line ? g_ascii_strtoll(line + 5, NULL, 10) : 0;
+}
+
+static json_t *
+engine_qemu_statistics(struct engine_vm *vm)
+{
+	struct qemu_vm *qemu = qemu_vm_of(vm);
+
+	if (qemu->process.pidfd < 0)
+		return NULL;
+	return json_pack("{s:i, s:I, s:I}", "pid", qemu->process.pid, "pss_kib",
+			 (json_int_t)statistics_get_pss_kib(qemu->process.pid), "cpu_ms",
+			 (json_int_t)statistics_get_cpu_ms(qemu->process.pid));
+}
+
+static gboolean
+engine_qemu_watch_exit(struct engine_vm *vm)
+{
+	return qemu_vm_of(vm)->process.pidfd >= 0;
+}
+
+const struct engine_ops engine_qemu_ops = {
+	.name = "qemu",
+	.probe = engine_qemu_probe,
+	.vm_new = engine_qemu_vm_new,
+	.vm_free = engine_qemu_vm_free,
+	.seal = engine_qemu_seal,
+	.fork = engine_qemu_fork,
+	.adopt = engine_qemu_adopt,
+	.stop = engine_qemu_stop,
+	.powerdown = engine_qemu_powerdown,
+	.pause = engine_qemu_pause,
+	.resume = engine_qemu_resume,
+	.set_link = engine_qemu_set_link,
+	.screenshot = engine_qemu_screenshot,
+	.display_source = engine_qemu_display_source,
+	.agent_channel = engine_qemu_agent_channel,
+	.identity = engine_qemu_identity,
+	.statistics = engine_qemu_statistics,
+	.watch_exit = engine_qemu_watch_exit,
+};

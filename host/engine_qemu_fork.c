@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine_qemu_fork.c - a new machine from a template's sealed state (carrel-hostd, carrel-worker)
+ *
+ * How it works: the process starts with "-incoming defer", RAM mapped privately from the sealed memfd and the disk
+ * behind a new overlay; the state comes from an inherited descriptor with x-ignore-shared, so no RAM is copied. The
+ * state carries the link as it was sealed: down.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "host/engine_qemu_vm.h"
+#include "host/overlay.h"
+
+#define SPAWN_MS 10000
+#define LOAD_MS	 30000
+/* What the process needs beside the guest's RAM: its code, JIT buffer, firmware and the files of a direct boot. */
+#define PROCESS_BYTES (G_GUINT64_CONSTANT(512) << 20)
+
+struct qemu_fork {
+	struct qemu_vm *qemu;
+	struct manifest *manifest; /* a copy: the caller's may go while this runs */
+	char *overlay_path;
+	int memory;
+	int kernel;
+	int initrd;
+	int disk;
+	int overlay;
+	int state;
+};
+
+static void
+qemu_fork_free(gpointer data)
+{
+	struct qemu_fork *fork = data;
+	int fds[] = { fork->memory, fork->kernel,  fork->initrd,
+		      fork->disk,   fork->overlay, fork->state };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	manifest_free(fork->manifest);
+	g_free(fork->overlay_path);
+	g_free(fork);
+}
+
+static int
+qemu_fork_open(const char *folder, const char *name)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static void
+fork_start_spawn(struct steps *steps, void *context)
+{
+	struct qemu_fork *fork = context;
+	struct qemu_vm *qemu = fork->qemu;
+	struct qemu_machine machine = {
+		.mode = QEMU_MACHINE_FORK,
+		.id = qemu->vm.id,
+		.accelerator = fork->manifest->accelerator,
+		.cpu = fork->manifest->cpu,
+		.cpus = fork->manifest->cpus,
+		.ram_mib = fork->manifest->ram_mib,
+		.command_line = fork->manifest->command_line,
+		.sockets = { qemu->sockets[0], qemu->sockets[1], qemu->sockets[2] },
+		.kernel = fork->kernel,
+		.initrd = fork->initrd,
+		.memory = fork->memory,
+		.disk = fork->disk,
+	};
+	struct qemu_command command;
+	struct stat disk;
+
+	if (fork->kernel < 0 || fork->initrd < 0 || fork->state < 0 || fork->memory < 0 ||
+	    fork->disk < 0 || fstat(fork->disk, &disk) < 0) {
+		steps_fail(steps,
+			   g_error_new_literal(
+				   G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+				   "a file of the template version is missing: publish it again"));
+		return;
+	}
+	fork->overlay = overlay_create(fork->overlay_path, (guint64)disk.st_size);
+	if (fork->overlay < 0) {
+		steps_fail(steps,
+			   g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-fork->overlay),
+				       "cannot make '%s': %s", fork->overlay_path,
+				       g_strerror(-fork->overlay)));
+		return;
+	}
+	machine.overlay = fork->overlay;
+	qemu_machine_build(&machine, &command);
+	qemu_vm_spawn(qemu, steps, &command, ((guint64)machine.ram_mib << 20) + PROCESS_BYTES);
+	qemu_command_done(&command);
+}
+
+static void
+fork_start_connect(struct steps *steps, void *context)
+{
+	struct qemu_fork *fork = context;
+
+	if (qemu_vm_connect(fork->qemu, steps))
+		qemu_vm_execute(fork->qemu, steps, context, "migrate-set-capabilities",
+				qemu_vm_migration_capabilities(), -1, NULL);
+}
+
+static void
+fork_start_getfd(struct steps *steps, void *context)
+{
+	struct qemu_fork *fork = context;
+
+	qemu_vm_execute(fork->qemu, steps, context, "getfd", json_pack("{s:s}", "fdname", "state"),
+			fork->state, NULL);
+}
+
+static void
+fork_ignore_answer(struct steps *steps, void *context, const json_t *value)
+{
+	(void)steps, (void)context, (void)value;
+}
+
+static void
+fork_start_load(struct steps *steps, void *context)
+{
+	struct qemu_fork *fork = context;
+
+	qemu_vm_await_migration(fork->qemu, steps);
+	qemu_vm_execute(fork->qemu, steps, context, "migrate-incoming",
+			json_pack("{s:s}", "uri", "fd:state"), -1, fork_ignore_answer);
+}
+
+static void
+fork_start_run(struct steps *steps, void *context)
+{
+	struct qemu_fork *fork = context;
+
+	qemu_vm_execute(fork->qemu, steps, context, "cont", NULL, -1, NULL);
+}
+
+static const struct step fork_steps[] = {
+	{ "start the process", fork_start_spawn, SPAWN_MS },
+	{ "connect to it", fork_start_connect, SPAWN_MS },
+	{ "hand over the state", fork_start_getfd, SPAWN_MS },
+	{ "load the state", fork_start_load, LOAD_MS },
+	{ "run", fork_start_run, SPAWN_MS },
+};
+
+static void
+fork_start_again(struct steps *steps, void *context)
+{
+	(void)context;
+	steps_next(steps);
+}
+
+static const struct step again_steps[] = { { "runs already", fork_start_again, 1000 } };
+
+void
+engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source,
+		 const char *overlay_path, const struct steps_call *call)
+{
+	struct qemu_vm *qemu = qemu_vm_of(vm);
+	g_autofree char *state = g_strdup_printf("qemu/%s/state", source->kind);
+	struct qemu_fork *fork;
+
+	if (qemu->process.pidfd >= 0) {
+		steps_run(again_steps, G_N_ELEMENTS(again_steps), NULL, NULL, call);
+		return;
+	}
+	fork = g_new0(struct qemu_fork, 1);
+	fork->qemu = qemu;
+	fork->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
+	fork->overlay_path = g_strdup(overlay_path);
+	fork->memory = dup(source->memory);
+	fork->kernel = qemu_fork_open(source->folder, "kernel");
+	fork->initrd = qemu_fork_open(source->folder, "initrd");
+	fork->disk = qemu_fork_open(source->folder, "disk.img");
+	fork->state = qemu_fork_open(source->folder, state);
+	fork->overlay = -1;
+	steps_run(fork_steps, G_N_ELEMENTS(fork_steps), fork, qemu_fork_free, call);
+}

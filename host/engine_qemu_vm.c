@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine_qemu_vm.c - one QEMU process and its QMP connection (carrel-hostd, carrel-worker)
+ *
+ * How it works: qemu_vm_spawn() starts the process through the spawner and watches its pidfd; qemu_vm_connect() opens
+ * QMP on the control socket, which listens since before the process was there. QMP events become engine events in
+ * qemu_vm_handle_event(). The end of the process is only told by the pidfd, never by a closed socket.
+ */
+#include "host/engine_qemu_vm.h"
+
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+
+struct qemu_closure {
+	struct qemu_vm *qemu;
+	struct steps *steps;
+	void *context;
+	qemu_answer_function then;
+};
+
+static void
+qemu_vm_handle_answer(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct qemu_closure *closure = data;
+	GError *error = NULL;
+	json_t *value = qmp_execute_finish(result, &error);
+
+	(void)object;
+	if (error)
+		steps_fail(closure->steps, error);
+	else if (!steps_running(closure->steps))
+		log_debug("an answer of QEMU came after the end of its operation");
+	else if (closure->then)
+		closure->then(closure->steps, closure->context, value);
+	else
+		steps_next(closure->steps);
+	json_decref(value);
+	steps_unref(closure->steps);
+	g_free(closure);
+}
+
+void
+qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
+		json_t *arguments, int fd, qemu_answer_function then)
+{
+	struct qemu_closure *closure;
+
+	if (!qemu->qmp) {
+		json_decref(arguments);
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						      "the machine does not run"));
+		return;
+	}
+	closure = g_new0(struct qemu_closure, 1);
+	closure->qemu = qemu;
+	closure->steps = steps_ref(steps);
+	closure->context = context;
+	closure->then = then;
+	qmp_execute(qemu->qmp, command, arguments, fd, QEMU_COMMAND_MS,
+		    steps_get_cancellable(steps), qemu_vm_handle_answer, closure);
+}
+
+static void
+qemu_vm_tell(struct qemu_vm *qemu, enum engine_event event, gint64 value)
+{
+	if (qemu->callback)
+		qemu->callback(qemu->context, event, value);
+}
+
+static void
+qemu_vm_end_migration(struct qemu_vm *qemu, GError *error)
+{
+	struct steps *steps = g_steal_pointer(&qemu->migrating);
+
+	if (!steps)
+		g_clear_error(&error);
+	else if (error)
+		steps_fail(steps, error);
+	else
+		steps_next(steps);
+	if (steps)
+		steps_unref(steps);
+}
+
+static void
+qemu_vm_take_migration(struct qemu_vm *qemu, const json_t *data)
+{
+	const char *status = json_get_text(data, "status", "");
+
+	if (strcmp(status, "completed") == 0)
+		qemu_vm_end_migration(qemu, NULL);
+	else if (strcmp(status, "failed") == 0 || strcmp(status, "cancelled") == 0)
+		qemu_vm_end_migration(
+			qemu, g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED,
+					  "QEMU could not transfer the machine's state (%s); "
+					  "its log says why",
+					  status));
+}
+
+static void
+qemu_vm_take_port(struct qemu_vm *qemu, const json_t *data)
+{
+	const char *id = json_get_text(data, "id", "");
+	gint64 open = json_get_flag(data, "open", 0);
+
+	if (strcmp(id, QEMU_ID_AGENT_PORT) == 0)
+		qemu_vm_tell(qemu, ENGINE_EVENT_AGENT_PORT, open);
+	else if (strcmp(id, QEMU_ID_VDAGENT_PORT) == 0)
+		qemu_vm_tell(qemu, ENGINE_EVENT_VDAGENT_PORT, open);
+}
+
+static void
+qemu_vm_handle_event(void *context, const char *name, const json_t *data)
+{
+	struct qemu_vm *qemu = context;
+
+	if (!name) {
+		g_clear_pointer(&qemu->qmp, qmp_free);
+		qemu_vm_end_migration(qemu, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+								"QEMU ended; its log says why"));
+	} else if (strcmp(name, "MIGRATION") == 0) {
+		qemu_vm_take_migration(qemu, data);
+	} else if (strcmp(name, "VSERPORT_CHANGE") == 0) {
+		qemu_vm_take_port(qemu, data);
+	} else if (strcmp(name, "STOP") == 0) {
+		qemu->running = FALSE;
+		qemu_vm_tell(qemu, ENGINE_EVENT_STOPPED, 0);
+	} else if (strcmp(name, "RESUME") == 0) {
+		qemu->running = TRUE;
+		qemu_vm_tell(qemu, ENGINE_EVENT_RUNNING, 0);
+	} else if (strcmp(name, "SHUTDOWN") == 0) {
+		qemu_vm_tell(qemu, ENGINE_EVENT_POWERDOWN, 0);
+	}
+}
+
+static gboolean
+qemu_vm_handle_exit(gint fd, GIOCondition condition, gpointer data)
+{
+	struct qemu_vm *qemu = data;
+	struct steps *migrating = g_steal_pointer(&qemu->migrating);
+	struct steps *exiting = g_steal_pointer(&qemu->exiting);
+
+	(void)fd, (void)condition;
+	qemu->exit_watch = 0;
+	close(qemu->process.pidfd);
+	qemu->process.pidfd = -1;
+	qemu->running = FALSE;
+	g_clear_pointer(&qemu->qmp, qmp_free);
+	/* Each of these three may free the machine: from here on only what was taken out of it is used. */
+	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, 0);
+	if (migrating) {
+		steps_fail(migrating, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							  "QEMU ended; its log says why"));
+		steps_unref(migrating);
+	}
+	if (exiting) {
+		steps_next(exiting);
+		steps_unref(exiting);
+	}
+	return G_SOURCE_REMOVE;
+}
+
+static void
+qemu_vm_take_process(struct qemu_vm *qemu, const struct engine_process *process)
+{
+	qemu->process = *process;
+	qemu->exit_watch = g_unix_fd_add(process->pidfd, G_IO_IN, qemu_vm_handle_exit, qemu);
+}
+
+static void
+qemu_vm_handle_spawned(void *data, const struct engine_process *process, const GError *error)
+{
+	struct qemu_closure *closure = data;
+
+	if (error) {
+		steps_fail(closure->steps, g_error_copy(error));
+	} else if (!steps_running(closure->steps)) {
+		io_pidfd_kill(process->pidfd, 9);
+		close(process->pidfd);
+	} else {
+		qemu_vm_take_process(closure->qemu, process);
+		steps_next(closure->steps);
+	}
+	steps_unref(closure->steps);
+	g_free(closure);
+}
+
+void
+qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command,
+	      guint64 memory_max_bytes)
+{
+	struct qemu_closure *closure = g_new0(struct qemu_closure, 1);
+
+	closure->qemu = qemu;
+	closure->steps = steps_ref(steps);
+	qemu->spawner->spawn(qemu->spawner->context, qemu->vm.id, qemu->vm.generation,
+			     LAUNCH_ROLE_QEMU, (const char *const *)command->argv->pdata,
+			     command->fds, command->targets, command->n_fds, memory_max_bytes,
+			     qemu_vm_handle_spawned, closure);
+}
+
+gboolean
+qemu_vm_connect(struct qemu_vm *qemu, struct steps *steps)
+{
+	g_autofree char *path = g_build_filename(qemu->folder, "control", NULL);
+	int fd;
+	int error = io_unix_connect(path, SOCK_STREAM, &fd);
+
+	if (error < 0) {
+		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error),
+					      "'%s': %s", path, g_strerror(-error)));
+		return FALSE;
+	}
+	qmp_free(qemu->qmp);
+	qemu->qmp = qmp_new(fd, qemu_vm_handle_event, qemu);
+	return TRUE;
+}
+
+void
+qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps)
+{
+	g_clear_pointer(&qemu->migrating, steps_unref);
+	qemu->migrating = steps_ref(steps);
+}
+
+void
+qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps)
+{
+	if (qemu->process.pidfd < 0) {
+		steps_next(steps);
+		return;
+	}
+	g_clear_pointer(&qemu->exiting, steps_unref);
+	qemu->exiting = steps_ref(steps);
+}
+
+json_t *
+qemu_vm_migration_capabilities(void)
+{
+	return json_pack("{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "events",
+			 "state", 1, "capability", "x-ignore-shared", "state", 1);
+}
+
+void
+qemu_vm_adopt_process(struct qemu_vm *qemu, const struct engine_process *process)
+{
+	qemu_vm_take_process(qemu, process);
+}

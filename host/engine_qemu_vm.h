@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine_qemu_vm.h - what the files of engine qemu share: one QEMU process and its QMP connection
+ */
+#ifndef HOST_ENGINE_QEMU_VM_H
+#define HOST_ENGINE_QEMU_VM_H
+
+#include "host/engine.h"
+#include "host/qemu_machine.h"
+#include "host/qmp.h"
+
+#define QEMU_COMMAND_MS 10000
+
+struct qemu_vm {
+	struct engine_vm vm; /* first: the table's functions get this one */
+	const struct engine_spawner *spawner;
+	char *folder;
+	int sockets[LAUNCH_SOCKET_COUNT];
+	engine_event_callback callback;
+	void *context;
+	struct qmp *qmp;
+	struct engine_process process; /* pidfd -1: none */
+	guint exit_watch;
+	gboolean running;	 /* what the last event said */
+	gboolean has_peer;	 /* passt is plugged in */
+	struct steps *migrating; /* waits for a MIGRATION event */
+	struct steps *exiting;	 /* waits for the end of the process */
+};
+
+static inline struct qemu_vm *
+qemu_vm_of(struct engine_vm *vm)
+{
+	return (struct qemu_vm *)vm;
+}
+
+/* A QMP command as (part of) a step: an error fails the step; otherwise "then" gets the answer (NULL: steps_next()). */
+typedef void (*qemu_answer_function)(struct steps *steps, void *context, const json_t *value);
+void qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
+		     json_t *arguments, int fd, qemu_answer_function then);
+
+/* Starts the process; ends the step when it is there. The command is only borrowed. */
+void qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command,
+		   guint64 memory_max_bytes);
+
+/* A process that runs already; its pidfd is taken over. */
+void qemu_vm_adopt_process(struct qemu_vm *qemu, const struct engine_process *process);
+
+/* Connects to the control socket; FALSE when the step was failed. */
+gboolean qemu_vm_connect(struct qemu_vm *qemu, struct steps *steps);
+
+/* From here on MIGRATION events end this step. */
+void qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps);
+
+/* Ends the step when the process has ended. */
+void qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps);
+
+/* The arguments of migrate-set-capabilities for sealing and forking. */
+json_t *qemu_vm_migration_capabilities(void);
+
+void engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *seal,
+		      const struct steps_call *call);
+void engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source,
+		      const char *overlay_path, const struct steps_call *call);
+
+#endif

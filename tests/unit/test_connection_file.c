@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_connection_file.c - .vv files and ticket answers, whole and broken
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "viewer/connection_file.h"
+
+#define GOOD \
+	"[virt-viewer]\ntype=spice\nhost=abc\ntls-port=61000\nca=PEM\\nMORE\nhost-subject=CN=d\n"
+
+static void
+test_connection_file__takes_ports_as_numbers_or_text(void **state)
+{
+	json_t *object = json_pack("{s:s, s:i, s:s, s:s, s:s}", "host", "abc", "tls-port", 61000,
+				   "ca", "PEM", "host-subject", "CN=d", "password", "p");
+	struct connection_file *file = connection_file_from_json(object, NULL);
+
+	assert_non_null(file);
+	assert_string_equal(file->tls_port, "61000");
+	assert_string_equal(file->password, "p");
+	assert_null(file->proxy);
+	connection_file_free(file);
+	json_object_del(object, "ca");
+	assert_null(connection_file_from_json(object, NULL));
+	json_decref(object);
+	assert_null(connection_file_from_json(NULL, NULL));
+}
+
+static void
+test_connection_file__reads_files_and_removes_them_when_told(void **state)
+{
+	static const struct {
+		const char *text;
+		gboolean good;
+		gboolean removed;
+	} cases[] = {
+		{ GOOD, TRUE, FALSE },
+		{ GOOD "delete-this-file=1\n", TRUE, TRUE },
+		{ "[virt-viewer]\ntype=vnc\nhost=abc\n", FALSE, FALSE },
+		{ "[virt-viewer]\ntype=spice\nhost=abc\ntls-port=1\n", FALSE, FALSE },
+		{ "no key file", FALSE, FALSE },
+		{ "", FALSE, FALSE },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *path = NULL;
+		int fd = g_file_open_tmp("carrel-test-XXXXXX.vv", &path, NULL);
+		struct connection_file *file;
+
+		close(fd);
+		assert_true(g_file_set_contents(path, cases[i].text, -1, NULL));
+		file = connection_file_load(path, NULL);
+		assert_int_equal(file != NULL, cases[i].good);
+		assert_int_equal(access(path, F_OK) < 0, cases[i].removed);
+		connection_file_free(file);
+		g_unlink(path);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_connection_file__takes_ports_as_numbers_or_text),
+		cmocka_unit_test(test_connection_file__reads_files_and_removes_them_when_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * connection_file.c - the .vv file and its JSON form (carrel-viewer)
+ *
+ * How it works: one table of keys says which field each fills and whether a display can be reached without it. Both
+ * forms are read through connection_file_fill() with a look-up function of their own.
+ */
+#include "viewer/connection_file.h"
+
+#include <gio/gio.h>
+#include <glib/gi18n.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define GROUP		"virt-viewer"
+#define VALUE_MAX_BYTES (16 * 1024)
+
+static const struct {
+	const char *key;
+	gsize offset;
+	gboolean needed;
+} key_table[] = {
+	{ "host", offsetof(struct connection_file, host), TRUE },
+	{ "tls-port", offsetof(struct connection_file, tls_port), TRUE },
+	{ "password", offsetof(struct connection_file, password), FALSE },
+	{ "proxy", offsetof(struct connection_file, proxy), FALSE },
+	{ "ca", offsetof(struct connection_file, ca), TRUE },
+	{ "host-subject", offsetof(struct connection_file, host_subject), TRUE },
+	{ "title", offsetof(struct connection_file, title), FALSE },
+};
+
+typedef char *(*connection_file_lookup)(const void *source, const char *key);
+
+static char **
+connection_file_get_field(struct connection_file *file, gsize index)
+{
+	return (char **)((char *)file + key_table[index].offset);
+}
+
+static void
+connection_file_wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	g_free(text);
+}
+
+void
+connection_file_free(struct connection_file *file)
+{
+	if (!file)
+		return;
+	for (gsize i = 0; i < G_N_ELEMENTS(key_table); i++)
+		connection_file_wipe(*connection_file_get_field(file, i));
+	g_free(file);
+}
+
+static struct connection_file *
+connection_file_fill(const void *source, connection_file_lookup lookup, GError **error)
+{
+	struct connection_file *file = g_new0(struct connection_file, 1);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(key_table); i++) {
+		char **field = connection_file_get_field(file, i);
+
+		*field = lookup(source, key_table[i].key);
+		if (*field ? strlen(*field) <= VALUE_MAX_BYTES : !key_table[i].needed)
+			continue;
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    _("The connection data are incomplete: “%s” is missing or too long."),
+			    key_table[i].key);
+		connection_file_free(file);
+		return NULL;
+	}
+	return file;
+}
+
+static char *
+connection_file_lookup_json(const void *source, const char *key)
+{
+	const json_t *value = json_object_get(source, key);
+
+	if (json_is_integer(value))
+		return g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	return g_strdup(json_string_value(value));
+}
+
+static char *
+connection_file_lookup_key(const void *source, const char *key)
+{
+	return g_key_file_get_string((GKeyFile *)source, GROUP, key, NULL);
+}
+
+struct connection_file *
+connection_file_from_json(const json_t *object, GError **error)
+{
+	return connection_file_fill(object, connection_file_lookup_json, error);
+}
+
+struct connection_file *
+connection_file_load(const char *path, GError **error)
+{
+	g_autoptr(GKeyFile) keys = g_key_file_new();
+	g_autofree char *text = NULL;
+	g_autofree char *type = NULL;
+	struct connection_file *file;
+	gsize size;
+
+	if (!g_file_get_contents(path, &text, &size, error))
+		return NULL;
+	if (size > CONNECTION_FILE_MAX_BYTES) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    _("“%s” is too large for a connection file."), path);
+		return NULL;
+	}
+	if (!g_key_file_load_from_data(keys, text, size, G_KEY_FILE_NONE, error))
+		return NULL;
+	type = g_key_file_get_string(keys, GROUP, "type", NULL);
+	if (g_strcmp0(type, "spice") != 0) {
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+			_("“%s” is not for a SPICE display; this viewer shows SPICE displays only."),
+			path);
+		return NULL;
+	}
+	file = connection_file_fill(keys, connection_file_lookup_key, error);
+	if (g_key_file_get_integer(keys, GROUP, "delete-this-file", NULL) == 1 &&
+	    g_unlink(path) < 0)
+		g_message("the connection file '%s' could not be removed: %s", path,
+			  g_strerror(errno));
+	explicit_bzero(text, size);
+	return file;
+}
