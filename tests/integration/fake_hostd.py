@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fake_hostd.py - stands in for carrel-hostd towards the broker: one host whose desktops are ready at once
-
-Usage: fake_hostd.py BROKER_SOCKET HOST [ROUNDS]
+#
+# fake_hostd.py - stands in for carrel-hostd towards the broker: one host whose desktops are ready at once
+"""Usage: fake_hostd.py BROKER_SOCKET HOST [ROUNDS]
 
 Speaks docs/PROTOCOL.md's sync. Every wanted desktop becomes ready, every session is logged in, every ticket is
-acknowledged with a made-up certificate, every job is done. It ends when standard input is closed, or after ROUNDS.
+acknowledged with a made-up certificate, every job is done. It ends after ROUNDS, or when it is killed.
 """
 import http.client
 import json
