@@ -251,12 +251,13 @@ publish_handle_verified(GObject *source, GAsyncResult *result, gpointer data)
 	json_t *report;
 
 	(void)source;
-	if (verify_finish(result, &report, &error))
-		steps_next(call->steps);
-	else
-		steps_fail(call->steps, error);
+	verify_finish(result, &report, &error);
 	json_array_extend(call->publish->report, report);
 	json_decref(report);
+	if (error)
+		steps_fail(call->steps, error);
+	else
+		steps_next(call->steps);
 	steps_unref(call->steps);
 }
 

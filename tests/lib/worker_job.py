@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""worker_job.py - run one job in carrel-worker, as carrel-hostd would (base/proto_job.h)
-
+# worker_job.py - run one job in carrel-worker, as carrel-hostd would (base/proto_job.h)
+"""
 worker_job.py WORKER KIND JSON [--kill STEP | --cancel STEP]: prints each step; the last line is DONE's status, text
 and JSON. With --kill or --cancel the worker is killed or told to stop when that step begins.
 """
+import fcntl
 import json
 import os
 import socket
@@ -21,14 +22,15 @@ def send(sock, kind, payload=b""):
 
 
 def start(worker):
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    # both above 3, so that the worker's can be put there
+    ours, theirs = (socket.socket(fileno=fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10)) for end in ends)
+    for end in ends:
+        end.close()
     os.dup2(theirs.fileno(), 3)
     process = subprocess.Popen([worker], pass_fds=[3])
     os.close(3)
-    if theirs.fileno() != 3:
-        theirs.close()
-    else:
-        theirs.detach()
+    theirs.close()
     return ours, process
 
 
@@ -40,9 +42,7 @@ def show_done(payload):
 
 
 def main(worker, kind, arguments, how="", when=""):
-    placeholder = os.open("/dev/null", os.O_RDONLY)  # keeps 3 free for the worker's end
     ours, process = start(worker)
-    os.close(placeholder) if placeholder != 3 else None
     body = arguments.encode()
     send(ours, START, struct.pack("=24sII", b"j-aaaaaaaaaaaaaaaaaaaa", KINDS[kind], len(body)) + body)
     while True:
