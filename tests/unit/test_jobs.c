@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "host/jobs.h"
 #include "tests/unit/fake_launch.h"
 
@@ -179,8 +180,10 @@ take_worker(struct fixture *f, char *ret_json, gsize size)
 	fd = f->launch->fds[0];
 	f->launch->fds[0] = -1;
 	/* START comes when launch has said that the worker runs. */
+	io_set_nonblocking(fd, true);
 	while (seq_receive(fd, message) == -EAGAIN)
 		g_main_context_iteration(NULL, FALSE);
+	io_set_nonblocking(fd, false);
 	assert_int_equal(message->head.type, JOB_START);
 	memcpy(&start, message->payload, sizeof(start));
 	assert_int_equal(message->head.size, sizeof(start) + start.json_bytes);
@@ -197,10 +200,6 @@ start_worker(struct fixture *f, const char *wish)
 
 	want(f, wish);
 	fake_launch_run_until(&f->launch->count[LAUNCH_SPAWN], 1);
-	/* So that take_worker() does not block while launch's answer is under way. */
-	for (guint i = 0; i < 20; i++)
-		g_main_context_iteration(NULL, FALSE);
-	run_until_state(f, 0, "running");
 	return take_worker(f, json, sizeof(json));
 }
 
