@@ -13,6 +13,8 @@ for words in tree.table('doors.txt'):
 
 
 def within(path, patterns):
+    if any(fnmatch.fnmatch(path, pattern[1:]) for pattern in patterns if pattern.startswith('!')):
+        return False
     return any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
 
 

@@ -1,0 +1,805 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * display_control.c - one desktop's carrel-display, from hostd's side (carrel-hostd)
+ *
+ * How it works: a client waits in "pending" while display_start() asks launch for a process, display_greet() connects to
+ * its watch socket and display_handle_hello() sets it up. display_flush() passes clients on as soon as the display has
+ * a source. display_move() is the only writer of the state. Whatever ends the process leads to display_handle_end():
+ * it tells that its attachment has gone, and starts again, up to DISPLAY_MAX_TRIES times, while clients wait.
+ *
+ * The heartbeat counts silence only while our own loop is on time: display_handle_beat_due() sees by its own lateness
+ * that hostd, not the display, was asleep. A message that breaks the protocol ends the display: it may have been taken.
+ */
+#include "host/display_control.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "common/seq_source.h"
+#include "host/cert.h"
+
+#define DISPLAY_BEAT_MS	    500
+#define DISPLAY_SILENCE_MS  2000
+#define DISPLAY_LINGER_MS   60000
+#define DISPLAY_GREETING_MS 5000
+#define DISPLAY_CLIENT_MS   8000
+#define DISPLAY_RETRY_MS    200
+#define DISPLAY_END_MS	    3000 /* from QUIT to the kill */
+#define DISPLAY_MAX_TRIES   3
+#define DISPLAY_MEMORY_MAX  (G_GUINT64_CONSTANT(512) << 20)
+
+enum display_source_state {
+	DISPLAY_SOURCE_NONE,
+	DISPLAY_SOURCE_ASKED,
+	DISPLAY_SOURCE_GIVEN,
+};
+
+struct display_pending {
+	struct display_control *control;
+	int fd;
+	struct display_client client;
+	display_control_callback callback;
+	void *data;
+	guint deadline;
+};
+
+/* Told from an idle source, so that no callback comes from inside a call. */
+struct display_told {
+	display_control_callback callback;
+	void *data;
+	int error;
+};
+
+struct display_control {
+	char desktop[ID_SIZE];
+	guint64 generation;
+	char *folder;
+	int watch_fd;
+	struct launch_client *launch;
+	struct display_control_times times;
+	const struct display_control_events *events;
+	void *context;
+	enum display_control_state state;
+	enum display_source_state source;
+	struct seq_source *watch;
+	int pidfd;
+	guint end_source; /* on the pidfd */
+	guint timer;	  /* of the state: greeting, linger, end, retry */
+	guint beat_timer;
+	guint64 last_tick_ms;
+	guint64 last_beat_ms;
+	guint tries;
+	guint64 attachment; /* whose main channel lives */
+	gboolean vdagent_open;
+	struct cert *cert;
+	GQueue pending; /* struct display_pending */
+};
+
+static const char *const state_names[] = { "idle", "starting", "greeting", "ready", "ending" };
+
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == DISPLAY_CONTROL_COUNT);
+
+#define TO(state) (1U << DISPLAY_CONTROL_##state)
+
+static const guint legal_moves[DISPLAY_CONTROL_COUNT] = {
+	[DISPLAY_CONTROL_IDLE] = TO(STARTING) | TO(GREETING),
+	[DISPLAY_CONTROL_STARTING] = TO(GREETING) | TO(ENDING) | TO(IDLE),
+	[DISPLAY_CONTROL_GREETING] = TO(READY) | TO(ENDING) | TO(IDLE),
+	[DISPLAY_CONTROL_READY] = TO(GREETING) | TO(ENDING) | TO(IDLE),
+	[DISPLAY_CONTROL_ENDING] = TO(IDLE),
+};
+
+static void display_start(struct display_control *control);
+static void display_greet(struct display_control *control);
+static void display_handle_end(struct display_control *control);
+
+static void
+display_move(struct display_control *control, enum display_control_state state)
+{
+	if (!(legal_moves[control->state] & 1U << state)) {
+		log_error("desktop=%s: the display cannot go from '%s' to '%s'", control->desktop,
+			  state_names[control->state], state_names[state]);
+		return;
+	}
+	log_debug("desktop=%s: display '%s' -> '%s'", control->desktop, state_names[control->state],
+		  state_names[state]);
+	control->state = state;
+	g_clear_handle_id(&control->timer, g_source_remove);
+}
+
+/* --- clients that wait --- */
+
+static gboolean
+display_tell_now(gpointer data)
+{
+	struct display_told *told = data;
+
+	told->callback(told->data, told->error);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+display_tell(display_control_callback callback, void *data, int error)
+{
+	struct display_told *told = g_new0(struct display_told, 1);
+
+	*told = (struct display_told){ callback, data, error };
+	g_idle_add_full(G_PRIORITY_DEFAULT, display_tell_now, told, g_free);
+}
+
+static void
+display_pending_finish(struct display_pending *pending, int error)
+{
+	g_queue_remove(&pending->control->pending, pending);
+	g_clear_handle_id(&pending->deadline, g_source_remove);
+	display_tell(pending->callback, pending->data, error);
+	close(pending->fd);
+	explicit_bzero(pending, sizeof(*pending));
+	g_free(pending);
+}
+
+static gboolean
+display_pending_handle_deadline(gpointer data)
+{
+	struct display_pending *pending = data;
+
+	pending->deadline = 0;
+	log_warning("desktop=%s: no display for a client in time (display is '%s')",
+		    pending->control->desktop, state_names[pending->control->state]);
+	display_pending_finish(pending, -ETIMEDOUT);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+display_fail_pending(struct display_control *control, int error)
+{
+	struct display_pending *pending;
+
+	while ((pending = g_queue_peek_head(&control->pending)))
+		display_pending_finish(pending, error);
+}
+
+/* After the display's end a later channel has nothing to join, unless its first one waits with it. */
+static void
+display_fail_orphans(struct display_control *control)
+{
+	guint64 first = 0;
+	GList *at = control->pending.head;
+
+	while (at) {
+		struct display_pending *pending = at->data;
+
+		at = at->next;
+		if (pending->client.first)
+			first = pending->client.attachment;
+		else if (pending->client.attachment != first)
+			display_pending_finish(pending, -ENOTCONN);
+	}
+}
+
+/* --- talking to it --- */
+
+static int
+display_send(struct display_control *control, enum display_type type, const void *payload,
+	     gsize size, int fd)
+{
+	struct seq_header head = { .type = type, .size = (guint32)size };
+
+	if (!control->watch)
+		return -ENOTCONN;
+	return seq_source_send(control->watch, &head, payload, &fd, fd >= 0 ? 1 : 0);
+}
+
+static void
+display_tell_fact(struct display_control *control, enum display_fact_kind kind, const char *text)
+{
+	struct display_fact fact = {
+		.attachment = control->attachment,
+		.boottime_ms = io_boottime_ms(),
+		.kind = kind,
+	};
+
+	g_strlcpy(fact.text, text, sizeof(fact.text));
+	control->events->fact(control->context, &fact);
+}
+
+static gboolean
+display_handle_killed_late(gpointer data)
+{
+	struct display_control *control = data;
+
+	control->timer = 0;
+	display_control_kill(control, "it did not end when it was asked");
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean
+display_handle_linger_over(gpointer data)
+{
+	struct display_control *control = data;
+
+	control->timer = 0;
+	if (display_send(control, DISPLAY_QUIT, NULL, 0, -1) < 0) {
+		display_control_kill(control, "it cannot be asked to end");
+		return G_SOURCE_REMOVE;
+	}
+	display_move(control, DISPLAY_CONTROL_ENDING);
+	control->timer = g_timeout_add(DISPLAY_END_MS, display_handle_killed_late, control);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+display_linger(struct display_control *control)
+{
+	if (control->state != DISPLAY_CONTROL_READY)
+		return;
+	g_clear_handle_id(&control->timer, g_source_remove);
+	if (control->attachment == 0 && g_queue_is_empty(&control->pending))
+		control->timer = g_timeout_add(control->times.linger_ms, display_handle_linger_over,
+					       control);
+}
+
+static void
+display_ask_source(struct display_control *control)
+{
+	if (control->source != DISPLAY_SOURCE_NONE)
+		return;
+	control->source = DISPLAY_SOURCE_ASKED;
+	control->events->need_source(control->context);
+}
+
+static void
+display_flush(struct display_control *control)
+{
+	struct display_pending *pending;
+
+	if (control->state != DISPLAY_CONTROL_READY)
+		return;
+	if (!g_queue_is_empty(&control->pending))
+		display_ask_source(control);
+	if (control->source != DISPLAY_SOURCE_GIVEN)
+		return;
+	while ((pending = g_queue_peek_head(&control->pending)))
+		display_pending_finish(pending,
+				       display_send(control, DISPLAY_CLIENT, &pending->client,
+						    sizeof(pending->client), pending->fd));
+	display_linger(control);
+}
+
+static void
+display_send_setup(struct display_control *control)
+{
+	gsize certificate_bytes = strlen(control->cert->certificate);
+	gsize key_bytes = strlen(control->cert->key);
+	struct display_setup setup = {
+		.generation = control->generation,
+		.certificate_bytes = (guint32)certificate_bytes,
+		.key_bytes = (guint32)key_bytes,
+	};
+	gsize size = sizeof(setup) + certificate_bytes + key_bytes;
+	g_autofree char *payload = g_malloc(size);
+
+	memcpy(payload, &setup, sizeof(setup));
+	memcpy(payload + sizeof(setup), control->cert->certificate, certificate_bytes);
+	memcpy(payload + sizeof(setup) + certificate_bytes, control->cert->key, key_bytes);
+	display_send(control, DISPLAY_SETUP, payload, size, -1);
+	explicit_bzero(payload, size);
+}
+
+/* Nonblocking: QEMU decides when it accepts, and is not trusted to. */
+static void
+display_send_vdagent(struct display_control *control)
+{
+	g_autofree char *path = g_build_filename(control->folder, "vdagent", NULL);
+	int fd = -1;
+	int error = 0;
+
+	if (control->vdagent_open)
+		error = io_unix_connect(path, SOCK_STREAM | SOCK_NONBLOCK, &fd);
+	if (error < 0) {
+		log_warning("desktop=%s: no clipboard and resize: cannot connect to '%s': %s",
+			    control->desktop, path, strerror(-error));
+		return;
+	}
+	display_send(control, DISPLAY_VDAGENT, NULL, 0, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* --- what it says --- */
+
+static gboolean
+display_handle_beat_due(gpointer data)
+{
+	struct display_control *control = data;
+	guint64 now = io_boottime_ms();
+
+	if (now - control->last_tick_ms > 2 * (guint64)control->times.beat_ms)
+		control->last_beat_ms = now;
+	control->last_tick_ms = now;
+	if (now - control->last_beat_ms > control->times.silence_ms) {
+		control->beat_timer = 0;
+		display_control_kill(control, "its heart does not beat");
+		return G_SOURCE_REMOVE;
+	}
+	display_send(control, DISPLAY_BEAT, NULL, 0, -1);
+	return G_SOURCE_CONTINUE;
+}
+
+static int
+display_handle_hello(void *context, struct seq_message *message)
+{
+	struct display_control *control = context;
+	struct display_hello hello;
+
+	memcpy(&hello, message->payload, sizeof(hello));
+	if (hello.version != DISPLAY_PROTOCOL_VERSION ||
+	    !seq_text_ok(hello.desktop, sizeof(hello.desktop)) ||
+	    strcmp(hello.desktop, control->desktop) != 0)
+		return -EPROTO;
+	display_move(control, DISPLAY_CONTROL_READY);
+	control->tries = 0;
+	control->last_tick_ms = control->last_beat_ms = io_boottime_ms();
+	control->beat_timer =
+		g_timeout_add(control->times.beat_ms, display_handle_beat_due, control);
+	display_send_setup(control);
+	if (control->vdagent_open || hello.has_vdagent)
+		display_send_vdagent(control);
+	if (control->attachment && control->attachment != hello.attachment)
+		display_tell_fact(control, DISPLAY_FACT_DISCONNECTED, "left unseen");
+	if (hello.attachment && control->attachment != hello.attachment) {
+		control->attachment = hello.attachment;
+		display_tell_fact(control, DISPLAY_FACT_CONNECTED, "taken over");
+	}
+	control->attachment = hello.attachment;
+	control->source = hello.has_source ? DISPLAY_SOURCE_GIVEN : DISPLAY_SOURCE_NONE;
+	if (control->attachment)
+		display_ask_source(control);
+	display_flush(control);
+	display_linger(control);
+	return 0;
+}
+
+static int
+display_handle_beat(void *context, G_GNUC_UNUSED struct seq_message *message)
+{
+	struct display_control *control = context;
+
+	control->last_beat_ms = io_boottime_ms();
+	return 0;
+}
+
+static int
+display_handle_fact(void *context, struct seq_message *message)
+{
+	struct display_control *control = context;
+	struct display_fact fact;
+
+	memcpy(&fact, message->payload, sizeof(fact));
+	if (fact.kind >= DISPLAY_FACT_COUNT || !seq_text_ok(fact.text, sizeof(fact.text)))
+		return -EPROTO;
+	if (fact.kind == DISPLAY_FACT_CONNECTED)
+		control->attachment = fact.attachment;
+	else if (fact.kind == DISPLAY_FACT_DISCONNECTED && control->attachment == fact.attachment)
+		control->attachment = 0;
+	if (fact.kind == DISPLAY_FACT_SOURCE_LOST) {
+		control->source = DISPLAY_SOURCE_NONE;
+		if (control->attachment || !g_queue_is_empty(&control->pending))
+			display_ask_source(control);
+	}
+	if (fact.kind == DISPLAY_FACT_CONNECTED || fact.kind == DISPLAY_FACT_DISCONNECTED)
+		display_linger(control);
+	control->events->fact(control->context, &fact);
+	return 0;
+}
+
+static const struct seq_rule display_rules[] = {
+	{ DISPLAY_HELLO, sizeof(struct display_hello), sizeof(struct display_hello), 0, 0,
+	  TO(GREETING), display_handle_hello },
+	{ DISPLAY_BEAT, 0, 0, 0, 0, TO(READY) | TO(ENDING), display_handle_beat },
+	{ DISPLAY_FACT, sizeof(struct display_fact), sizeof(struct display_fact), 0, 0,
+	  TO(READY) | TO(ENDING), display_handle_fact },
+};
+
+static void
+display_handle_message(void *context, struct seq_message *message)
+{
+	struct display_control *control = context;
+	guint32 type = message ? message->head.type : 0;
+	int error;
+
+	if (!message) {
+		g_clear_handle_id(&control->beat_timer, g_source_remove);
+		g_clear_pointer(&control->watch, seq_source_free);
+		/* Its end is told by the pidfd; until then it may still be there and only have closed. */
+		if (control->state == DISPLAY_CONTROL_READY) {
+			display_move(control, DISPLAY_CONTROL_GREETING);
+			display_greet(control);
+		}
+		return;
+	}
+	error = seq_dispatch(display_rules, G_N_ELEMENTS(display_rules), control->state, control,
+			     message);
+	if (error == 0)
+		return;
+	log_warning("desktop=%s: the display sent a wrong message type=%u (%s)", control->desktop,
+		    type, strerror(-error));
+	display_control_kill(control, "it broke the protocol");
+}
+
+/* --- its process --- */
+
+static gboolean
+display_handle_greeting_late(gpointer data)
+{
+	struct display_control *control = data;
+
+	control->timer = 0;
+	display_control_kill(control, "it did not say hello");
+	return G_SOURCE_REMOVE;
+}
+
+/* In state "greeting". */
+static void
+display_greet(struct display_control *control)
+{
+	g_autofree char *path = g_build_filename(control->folder, "watch", NULL);
+	int fd = -1;
+	int error = io_unix_connect(path, SOCK_SEQPACKET | SOCK_NONBLOCK, &fd);
+
+	if (error < 0) {
+		log_warning("desktop=%s: cannot connect to '%s': %s", control->desktop, path,
+			    strerror(-error));
+		display_control_kill(control, "it cannot be reached");
+		return;
+	}
+	control->watch = seq_source_new(fd, "display", display_handle_message, control);
+	control->timer =
+		g_timeout_add(control->times.greeting_ms, display_handle_greeting_late, control);
+}
+
+static gboolean
+display_handle_pidfd(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
+{
+	struct display_control *control = data;
+
+	control->end_source = 0;
+	display_handle_end(control);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+display_watch_process(struct display_control *control, int pidfd)
+{
+	control->pidfd = pidfd;
+	control->end_source = g_unix_fd_add(pidfd, G_IO_IN, display_handle_pidfd, control);
+}
+
+static gboolean
+display_handle_retry(gpointer data)
+{
+	struct display_control *control = data;
+
+	control->timer = 0;
+	if (!g_queue_is_empty(&control->pending))
+		display_start(control);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+display_forget_process(struct display_control *control)
+{
+	g_clear_handle_id(&control->end_source, g_source_remove);
+	g_clear_handle_id(&control->beat_timer, g_source_remove);
+	g_clear_pointer(&control->watch, seq_source_free);
+	if (control->pidfd >= 0)
+		close(control->pidfd);
+	control->pidfd = -1;
+	control->source = DISPLAY_SOURCE_NONE;
+}
+
+/* The process is no more, or was never made. */
+static void
+display_handle_end(struct display_control *control)
+{
+	display_forget_process(control);
+	display_move(control, DISPLAY_CONTROL_IDLE);
+	if (control->attachment) {
+		display_tell_fact(control, DISPLAY_FACT_DISCONNECTED, "the display ended");
+		control->attachment = 0;
+	}
+	display_fail_orphans(control);
+	if (g_queue_is_empty(&control->pending))
+		return;
+	if (++control->tries > DISPLAY_MAX_TRIES) {
+		log_error("desktop=%s: no display after %d tries; see display.log of the desktop",
+			  control->desktop, DISPLAY_MAX_TRIES);
+		control->tries = 0;
+		display_fail_pending(control, -EIO);
+		return;
+	}
+	control->timer = g_timeout_add(control->times.retry_ms * control->tries,
+				       display_handle_retry, control);
+}
+
+static void
+display_handle_spawned(void *data, const struct launch_answer *answer)
+{
+	struct display_control *control = data;
+
+	if (control->state != DISPLAY_CONTROL_STARTING)
+		return;
+	if (answer->error) {
+		log_warning("desktop=%s: %s", control->desktop, answer->error->message);
+		display_handle_end(control);
+		return;
+	}
+	display_watch_process(control, g_steal_fd(&answer->fds[0]));
+	display_move(control, DISPLAY_CONTROL_GREETING);
+	display_greet(control);
+}
+
+static void
+display_spawn(struct display_control *control)
+{
+	const char *const argv[] = { "--desktop", control->desktop, NULL };
+	const int target = DISPLAY_WATCH_FD;
+	const struct launch_client_spawn spawn = {
+		.name = control->desktop,
+		.generation = control->generation,
+		.role = LAUNCH_ROLE_DISPLAY,
+		.argv = argv,
+		.fds = &control->watch_fd,
+		.targets = &target,
+		.n_fds = 1,
+		.memory_max_bytes = DISPLAY_MEMORY_MAX,
+	};
+
+	launch_client_spawn(control->launch, &spawn, display_handle_spawned, control);
+}
+
+static void
+display_handle_sockets(void *data, const struct launch_answer *answer)
+{
+	struct display_control *control = data;
+
+	if (control->state != DISPLAY_CONTROL_STARTING)
+		return;
+	if (answer->error) {
+		log_warning("desktop=%s: %s", control->desktop, answer->error->message);
+		display_handle_end(control);
+		return;
+	}
+	control->watch_fd = g_steal_fd(&answer->fds[LAUNCH_SOCKET_WATCH]);
+	display_spawn(control);
+}
+
+static void
+display_start(struct display_control *control)
+{
+	display_move(control, DISPLAY_CONTROL_STARTING);
+	if (!display_control_get_certificate(control)) {
+		display_handle_end(control);
+		return;
+	}
+	if (control->watch_fd >= 0)
+		display_spawn(control);
+	else
+		launch_client_make_desktop(control->launch, control->desktop, control->generation,
+					   display_handle_sockets, control);
+}
+
+/* --- the owner's side --- */
+
+static void
+display_default(guint *time_ms, guint fallback_ms)
+{
+	if (*time_ms == 0)
+		*time_ms = fallback_ms;
+}
+
+struct display_control *
+display_control_new(const struct display_control_options *options,
+		    const struct display_control_events *events, void *context)
+{
+	struct display_control *control = g_new0(struct display_control, 1);
+
+	g_strlcpy(control->desktop, options->desktop, sizeof(control->desktop));
+	control->generation = options->generation;
+	control->folder = g_strdup(options->folder);
+	control->watch_fd = options->watch_fd;
+	control->launch = options->launch;
+	control->times = options->times;
+	display_default(&control->times.beat_ms, DISPLAY_BEAT_MS);
+	display_default(&control->times.silence_ms, DISPLAY_SILENCE_MS);
+	display_default(&control->times.linger_ms, DISPLAY_LINGER_MS);
+	display_default(&control->times.greeting_ms, DISPLAY_GREETING_MS);
+	display_default(&control->times.client_ms, DISPLAY_CLIENT_MS);
+	display_default(&control->times.retry_ms, DISPLAY_RETRY_MS);
+	control->events = events;
+	control->context = context;
+	control->pidfd = -1;
+	g_queue_init(&control->pending);
+	return control;
+}
+
+void
+display_control_leave(struct display_control *control)
+{
+	if (!control)
+		return;
+	display_fail_pending(control, -ECANCELED);
+	display_forget_process(control);
+	g_clear_handle_id(&control->timer, g_source_remove);
+	launch_client_forget(control->launch, control);
+	if (control->watch_fd >= 0)
+		close(control->watch_fd);
+	cert_free(control->cert);
+	g_free(control->folder);
+	g_free(control);
+}
+
+void
+display_control_free(struct display_control *control)
+{
+	if (control && control->pidfd >= 0)
+		launch_client_kill(control->launch, control->desktop, LAUNCH_ROLE_DISPLAY, NULL,
+				   NULL);
+	display_control_leave(control);
+}
+
+gboolean
+display_control_adopt(struct display_control *control, const struct launch_process *process)
+{
+	guint64 start_ticks = 0;
+	int pidfd = -1;
+
+	if (control->state != DISPLAY_CONTROL_IDLE || process->pid <= 0 ||
+	    !display_control_get_certificate(control) || io_pidfd_open(process->pid, &pidfd) < 0)
+		return FALSE;
+	if (io_process_start(process->pid, &start_ticks) < 0 ||
+	    start_ticks != process->start_ticks) {
+		close(pidfd);
+		return FALSE;
+	}
+	display_move(control, DISPLAY_CONTROL_GREETING);
+	display_watch_process(control, pidfd);
+	display_greet(control);
+	return TRUE;
+}
+
+void
+display_control_add_client(struct display_control *control, int fd, const struct ticket_pass *pass,
+			   display_control_callback callback, void *data)
+{
+	struct display_pending *pending;
+	int error = 0;
+
+	if (control->pending.length >= DISPLAY_CONTROL_MAX_PENDING)
+		error = -EBUSY;
+	else if (control->state == DISPLAY_CONTROL_IDLE && !pass->password[0] &&
+		 g_queue_is_empty(&control->pending))
+		error = -ENOTCONN; /* a later channel of a display that has gone */
+	if (error < 0) {
+		close(fd);
+		display_tell(callback, data, error);
+		return;
+	}
+	pending = g_new0(struct display_pending, 1);
+	pending->control = control;
+	pending->fd = fd;
+	pending->client.attachment = pass->attachment;
+	pending->client.sink = pass->sink;
+	pending->client.first = pass->password[0] != '\0';
+	g_strlcpy(pending->client.password, pass->password, sizeof(pending->client.password));
+	pending->callback = callback;
+	pending->data = data;
+	pending->deadline =
+		g_timeout_add(control->times.client_ms, display_pending_handle_deadline, pending);
+	g_queue_push_tail(&control->pending, pending);
+	if (control->state == DISPLAY_CONTROL_READY)
+		g_clear_handle_id(&control->timer, g_source_remove);
+	if (control->state == DISPLAY_CONTROL_IDLE && control->timer == 0)
+		display_start(control);
+	else
+		display_flush(control);
+}
+
+void
+display_control_give_source(struct display_control *control, int fd, enum display_source_kind kind)
+{
+	struct display_source_offer offer = { .kind = kind };
+
+	if (fd < 0 || control->source != DISPLAY_SOURCE_ASKED ||
+	    display_send(control, DISPLAY_SOURCE, &offer, sizeof(offer), fd) < 0) {
+		if (control->source == DISPLAY_SOURCE_ASKED) {
+			control->source = DISPLAY_SOURCE_NONE;
+			display_fail_pending(control, -EIO);
+			display_linger(control);
+		}
+	} else {
+		control->source = DISPLAY_SOURCE_GIVEN;
+		display_flush(control);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+display_control_set_vdagent(struct display_control *control, gboolean open)
+{
+	if (control->vdagent_open == open)
+		return;
+	control->vdagent_open = open;
+	if (control->state == DISPLAY_CONTROL_READY)
+		display_send_vdagent(control);
+}
+
+void
+display_control_drop(struct display_control *control, guint64 attachment)
+{
+	struct display_drop drop = { .attachment = attachment };
+	GList *at = control->pending.head;
+
+	while (at) {
+		struct display_pending *pending = at->data;
+
+		at = at->next;
+		if (attachment == 0 || pending->client.attachment == attachment)
+			display_pending_finish(pending, -ECANCELED);
+	}
+	if (control->state == DISPLAY_CONTROL_READY)
+		display_send(control, DISPLAY_DROP, &drop, sizeof(drop), -1);
+	display_linger(control);
+}
+
+void
+display_control_kill(struct display_control *control, const char *reason)
+{
+	if (control->state == DISPLAY_CONTROL_IDLE || control->pidfd < 0)
+		return;
+	log_warning("desktop=%s: killing the display: %s", control->desktop, reason);
+	if (control->state != DISPLAY_CONTROL_ENDING)
+		display_move(control, DISPLAY_CONTROL_ENDING);
+	g_clear_handle_id(&control->beat_timer, g_source_remove);
+	launch_client_kill(control->launch, control->desktop, LAUNCH_ROLE_DISPLAY, NULL, NULL);
+	g_clear_handle_id(&control->timer, g_source_remove);
+	/* Again while launch is away, until the pidfd tells the end. */
+	control->timer = g_timeout_add(DISPLAY_END_MS, display_handle_killed_late, control);
+}
+
+enum display_control_state
+display_control_get_state(const struct display_control *control)
+{
+	return control->state;
+}
+
+const char *
+display_control_get_certificate(struct display_control *control)
+{
+	gint64 now_s = g_get_real_time() / G_USEC_PER_SEC;
+	g_autoptr(GError) error = NULL;
+
+	if (control->cert && control->cert->not_after - now_s > CERT_LIFE_S / 2)
+		return control->cert->certificate;
+	g_clear_pointer(&control->cert, cert_free);
+	control->cert = cert_new(control->desktop, now_s, &error);
+	if (!control->cert) {
+		log_error("%s", error->message);
+		return NULL;
+	}
+	if (control->state == DISPLAY_CONTROL_READY)
+		display_send_setup(control); /* streams keep theirs, new links get this one */
+	return control->cert->certificate;
+}
+
+const char *
+display_control_get_subject(struct display_control *control)
+{
+	return display_control_get_certificate(control) ? control->cert->subject : NULL;
+}
