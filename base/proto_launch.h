@@ -15,6 +15,11 @@
  * STAGE_COMMIT    launch_commit           -                          - (chown to hostd, read-only, rename, fsync)
  * STAGE_REMOVE    launch_stage            -                          - (removes a dead job's staging folder)
  * EXITED          launch_exited           -                          sent by launch by itself when a child ends
+ *
+ * DESKTOP_MAKE answers without descriptors when launch was restarted while a process of the desktop lives: that process
+ * holds them. They come again when none lives. LIST names jobs too, in "desktop". -EBUSY right after EXITED is possible
+ * while children of that process still end: ask again. EXITED is not kept for a hostd that is away (it asks LIST), and
+ * its wait_status is -1 (not known) when a former launch had started the process.
  */
 #ifndef BASE_PROTO_LAUNCH_H
 #define BASE_PROTO_LAUNCH_H

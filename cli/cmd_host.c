@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "cli/cmd_nouns.h"
+#include "cli/cmd.h"
 
 #define CPUINFO_MAX_BYTES (4 * 1024 * 1024)
 

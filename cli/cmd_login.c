@@ -9,7 +9,7 @@
 
 #include "config.h"
 #include "cli/client.h"
-#include "cli/cmd_nouns.h"
+#include "cli/cmd.h"
 
 #define ANSWER_BYTES 512
 

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "cli/cmd_nouns.h"
+#include "cli/cmd.h"
 
 #define POOL_MAX_SIZE 10000
 

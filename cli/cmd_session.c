@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cmd_nouns.h"
+#include "cli/cmd.h"
 
 static const char *const session_columns[] = { "id",	"ID",	 "user",       "USER",
 					       "pool",	"POOL",	 "desktop",    "DESKTOP",

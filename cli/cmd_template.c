@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cmd_nouns.h"
+#include "cli/cmd.h"
 
 static const char *const template_columns[] = { "name",	  "NAME",   "version", "VERSION",
 						"engine", "ENGINE", "ram_mib", "RAM MiB",

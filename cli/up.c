@@ -115,21 +115,19 @@ up_make_authd(const struct up *up)
 static char **
 up_make_broker(const struct up *up)
 {
-	return up_take_argv(ARG("carrel-broker"), ARG("--config"), ARG(up->config), ARG("--run"),
-			    ARG(up->folders.run), ARG("--lib"), ARG(up->folders.lib),
-			    ARG("--listen"),
-			    ARG(settings_get_text(up->settings, "broker", "listen")),
-			    ARG("--hostd-uid"), up_format_uid(up->ids.hostd), NULL);
+	return up_take_argv(ARG("carrel-broker"), ARG("--run"), ARG(up->folders.run), ARG("--lib"),
+			    ARG(up->folders.lib), ARG("--hostd-uid"), up_format_uid(up->ids.hostd),
+			    up->config ? ARG("--config") : NULL, ARG(up->config), NULL);
 }
 
 static char **
 up_make_hostd(const struct up *up)
 {
-	return up_take_argv(ARG("carrel-hostd"), ARG("--config"), ARG(up->config), ARG("--run"),
-			    ARG(up->folders.run), ARG("--lib"), ARG(up->folders.lib),
-			    ARG("--broker-socket"),
+	return up_take_argv(ARG("carrel-hostd"), ARG("--run"), ARG(up->folders.run), ARG("--lib"),
+			    ARG(up->folders.lib), ARG("--broker-socket"),
 			    g_build_filename(up->folders.run, "broker.sock", NULL),
-			    ARG("--gateway-uid"), up_format_uid(up->ids.gateway), NULL);
+			    ARG("--gateway-uid"), up_format_uid(up->ids.gateway),
+			    up->config ? ARG("--config") : NULL, ARG(up->config), NULL);
 }
 
 static char **
@@ -367,6 +365,9 @@ up_prepare(struct up *up, GError **error)
 	up->settings = settings_load(up->config, is_default, error);
 	if (!up->settings)
 		return FALSE;
+	/* A file that is named has to exist; the default one may be missing, then the services go by their defaults. */
+	if (is_default && access(up->config, F_OK) < 0)
+		g_clear_pointer(&up->config, g_free);
 	range = settings_get_text(up->settings, "host", "uid_range");
 	return up_ids_parse(&up->ids, range, error) &&
 	       up_folders_make(&up->folders, up->state_folder, &up->ids, error) &&

@@ -25,10 +25,10 @@
 #include "host/agent_message.h"
 
 #define RESYNC_KEEP_BYTES (64 * 1024)
-#define RESYNC_REPEAT_MS 1000
-#define READ_BYTES 16384
-#define MAX_PENDING 16
-#define MAX_OUTPUT (256 * 1024)
+#define RESYNC_REPEAT_MS  1000
+#define READ_BYTES	  16384
+#define MAX_PENDING	  16
+#define MAX_OUTPUT	  (256 * 1024)
 
 enum agent_link_state {
 	AGENT_LINK_NEW,
@@ -103,7 +103,8 @@ agent_link_fail_all(struct agent_link *link)
 	g_hash_table_iter_init(&iter, link->pending);
 	while (g_hash_table_iter_next(&iter, NULL, &request)) {
 		agent_request_settle(request, NULL,
-				     g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED, "the agent's port was closed"));
+				     g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							 "the agent's port was closed"));
 		g_hash_table_iter_init(&iter, link->pending);
 	}
 }
@@ -166,13 +167,15 @@ static void
 agent_link_flush(struct agent_link *link)
 {
 	while (link->output->len > 0) {
-		ssize_t n = send(link->fd, link->output->data, link->output->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(link->fd, link->output->data, link->output->len,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			if (!link->writable)
-				link->writable = g_unix_fd_add(link->fd, G_IO_OUT, agent_link_handle_writable, link);
+				link->writable = g_unix_fd_add(link->fd, G_IO_OUT,
+							       agent_link_handle_writable, link);
 			return;
 		}
 		if (n < 0) {
@@ -197,8 +200,9 @@ agent_link_handle_writable(gint fd, GIOCondition condition, gpointer data)
 static void
 agent_link_send(struct agent_link *link, guint64 id, const char *verb, json_t *body)
 {
-	json_t *object = json_pack("{s:i, s:I, s:s, s:I}", "v", AGENT_PROTOCOL_VERSION, "id", (json_int_t)id, "verb",
-				   verb, "generation", (json_int_t)link->generation);
+	json_t *object =
+		json_pack("{s:i, s:I, s:s, s:I}", "v", AGENT_PROTOCOL_VERSION, "id", (json_int_t)id,
+			  "verb", verb, "generation", (json_int_t)link->generation);
 	uint8_t *frame;
 	size_t size;
 	char *text;
@@ -222,8 +226,8 @@ agent_link_handle_deadline(gpointer data)
 
 	request->deadline = 0;
 	agent_request_settle(request, NULL,
-			     g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the agent did not answer '%s' in time",
-					 request->verb));
+			     g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+					 "the agent did not answer '%s' in time", request->verb));
 	return G_SOURCE_REMOVE;
 }
 
@@ -231,12 +235,14 @@ static gboolean
 agent_link_handle_cancelled(GCancellable *cancellable, gpointer data)
 {
 	(void)cancellable;
-	agent_request_settle(data, NULL, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled"));
+	agent_request_settle(data, NULL,
+			     g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled"));
 	return G_SOURCE_REMOVE;
 }
 
 static struct agent_request *
-agent_link_add(struct agent_link *link, const char *verb, guint timeout_ms, GCancellable *cancellable, GTask *task)
+agent_link_add(struct agent_link *link, const char *verb, guint timeout_ms,
+	       GCancellable *cancellable, GTask *task)
 {
 	struct agent_request *request = g_new0(struct agent_request, 1);
 
@@ -247,7 +253,8 @@ agent_link_add(struct agent_link *link, const char *verb, guint timeout_ms, GCan
 	request->deadline = g_timeout_add(timeout_ms, agent_link_handle_deadline, request);
 	if (cancellable) {
 		request->cancelled = g_cancellable_source_new(cancellable);
-		g_source_set_callback(request->cancelled, G_SOURCE_FUNC(agent_link_handle_cancelled), request, NULL);
+		g_source_set_callback(request->cancelled,
+				      G_SOURCE_FUNC(agent_link_handle_cancelled), request, NULL);
 		g_source_attach(request->cancelled, NULL);
 	}
 	g_hash_table_insert(link->pending, &request->id, request);
@@ -262,9 +269,11 @@ agent_link_request(struct agent_link *link, const char *verb, json_t *body, guin
 	struct agent_request *request;
 
 	g_task_set_check_cancellable(task, FALSE);
-	if (link->state != AGENT_LINK_OPEN || link->broken || g_hash_table_size(link->pending) >= MAX_PENDING) {
+	if (link->state != AGENT_LINK_OPEN || link->broken ||
+	    g_hash_table_size(link->pending) >= MAX_PENDING) {
 		json_decref(body);
-		g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the agent's link takes no '%s' now", verb);
+		g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED,
+					"the agent's link takes no '%s' now", verb);
 		g_object_unref(task);
 		return;
 	}
@@ -285,19 +294,21 @@ agent_link_handle_repeat(gpointer data)
 
 	/* What the port has not even taken need not be said twice. */
 	if (link->output->len == 0)
-		agent_link_send(link, link->last_id, AGENT_VERB_RESYNC, json_pack("{s:s}", "nonce", link->nonce));
+		agent_link_send(link, link->last_id, AGENT_VERB_RESYNC,
+				json_pack("{s:s}", "nonce", link->nonce));
 	return G_SOURCE_CONTINUE;
 }
 
 void
-agent_link_resync(struct agent_link *link, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
-		  gpointer data)
+agent_link_resync(struct agent_link *link, guint timeout_ms, GCancellable *cancellable,
+		  GAsyncReadyCallback callback, gpointer data)
 {
 	GTask *task = g_task_new(NULL, cancellable, callback, data);
 
 	g_task_set_check_cancellable(task, FALSE);
 	if (link->state == AGENT_LINK_CLOSED || link->broken || id_new_secret(link->nonce) < 0) {
-		g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the agent's link cannot resync now");
+		g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED,
+					"the agent's link cannot resync now");
 		g_object_unref(task);
 		return;
 	}
@@ -318,13 +329,16 @@ agent_link_take_answer(struct agent_link *link, struct agent_message *message)
 	if (!request || strcmp(request->verb, message->verb) != 0)
 		return;
 	if (message->ok)
-		agent_request_settle(request, message->body ? json_incref(message->body) : json_object(), NULL);
+		agent_request_settle(
+			request, message->body ? json_incref(message->body) : json_object(), NULL);
 	else
 		agent_request_settle(request, NULL,
 				     g_error_new(G_IO_ERROR,
-						 strcmp(message->error, "unsupported") == 0 ? G_IO_ERROR_NOT_SUPPORTED
-											    : G_IO_ERROR_FAILED,
-						 "the agent refused '%s': %s", message->verb, message->error));
+						 strcmp(message->error, "unsupported") == 0
+							 ? G_IO_ERROR_NOT_SUPPORTED
+							 : G_IO_ERROR_FAILED,
+						 "the agent refused '%s': %s", message->verb,
+						 message->error));
 }
 
 static void
@@ -370,7 +384,8 @@ agent_link_take_noise(struct agent_link *link, const guint8 *bytes, gsize size)
 	end = agent_message_find_resync(link->noise->data, link->noise->len, link->nonce);
 	if (end == 0) {
 		if (link->noise->len > RESYNC_KEEP_BYTES)
-			g_byte_array_remove_range(link->noise, 0, link->noise->len - RESYNC_KEEP_BYTES);
+			g_byte_array_remove_range(link->noise, 0,
+						  link->noise->len - RESYNC_KEEP_BYTES);
 		return;
 	}
 	link->state = AGENT_LINK_OPEN;
@@ -424,7 +439,8 @@ agent_link_new(int fd, guint64 generation, agent_link_callback callback, void *c
 	link->context = context;
 	link->noise = g_byte_array_new();
 	link->output = g_byte_array_new();
-	link->pending = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, agent_request_free);
+	link->pending =
+		g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, agent_request_free);
 	io_set_nonblocking(fd, true);
 	link->readable = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, agent_link_handle_readable, link);
 	return link;

@@ -18,7 +18,8 @@ struct agent_link;
 typedef void (*agent_link_callback)(void *context, const char *verb, const json_t *body);
 
 /* Takes over the connected socket of the desktop's "agent" port. */
-struct agent_link *agent_link_new(int fd, guint64 generation, agent_link_callback callback, void *context);
+struct agent_link *agent_link_new(int fd, guint64 generation, agent_link_callback callback,
+				  void *context);
 void agent_link_free(struct agent_link *link);
 
 /*

@@ -14,7 +14,7 @@
 #include "base/proto_agent.h"
 
 #define MAX_NOTES 8
-#define MAX_LIST 64
+#define MAX_LIST  64
 
 static const struct json_field envelope_fields[] = {
 	{ "v", JSON_KIND_INTEGER, 0, 1, AGENT_PROTOCOL_VERSION },
@@ -34,7 +34,8 @@ static const struct json_field hello_fields[] = {
 };
 static const struct json_field resync_fields[] = { { "nonce", JSON_KIND_STRING, 0, 1, 64 } };
 static const struct json_field identify_fields[] = { { "steps", JSON_KIND_ARRAY, 0, 0, MAX_LIST } };
-static const struct json_field login_fields[] = { { "session", JSON_KIND_STRING, 0, 0, AGENT_MAX_TEXT } };
+static const struct json_field login_fields[] = { { "session", JSON_KIND_STRING, 0, 0,
+						    AGENT_MAX_TEXT } };
 static const struct json_field screen_fields[] = {
 	{ "width", JSON_KIND_INTEGER, 0, 1, 8192 },
 	{ "height", JSON_KIND_INTEGER, 0, 1, 8192 },
@@ -43,7 +44,8 @@ static const struct json_field ready_fields[] = {
 	{ "x", JSON_KIND_BOOLEAN, 0, 0, 0 },
 	{ "notes", JSON_KIND_OBJECT, 1, 0, 0 },
 };
-static const struct json_field idle_fields[] = { { "idle_ms", JSON_KIND_INTEGER, 0, 0, INT64_MAX } };
+static const struct json_field idle_fields[] = { { "idle_ms", JSON_KIND_INTEGER, 0, 0,
+						   INT64_MAX } };
 static const struct json_field logoff_fields[] = {
 	{ "user", JSON_KIND_STRING, 0, 0, AGENT_MAX_TEXT },
 	{ "reason", JSON_KIND_STRING, 0, 0, AGENT_MAX_TEXT },
@@ -95,12 +97,12 @@ agent_message_check_notes(const json_t *body, struct json_problem *ret_problem)
 	const char *name;
 	json_t *text;
 
-	json_object_foreach(notes, name, text)
-	{
-		if (json_object_size(notes) <= MAX_NOTES && strlen(name) <= AGENT_MAX_TEXT && json_is_string(text) &&
-		    json_string_length(text) <= AGENT_MAX_TEXT)
+	json_object_foreach(notes, name, text) {
+		if (json_object_size(notes) <= MAX_NOTES && strlen(name) <= AGENT_MAX_TEXT &&
+		    json_is_string(text) && json_string_length(text) <= AGENT_MAX_TEXT)
 			continue;
-		g_snprintf(ret_problem->text, sizeof(ret_problem->text), "the notes are too many or too long");
+		g_snprintf(ret_problem->text, sizeof(ret_problem->text),
+			   "the notes are too many or too long");
 		return -EINVAL;
 	}
 	return 0;
@@ -117,7 +119,8 @@ agent_message_check_body(const struct agent_message *message, struct json_proble
 	if (!message->ok && message->id != 0)
 		return 0;
 	if (!verb) {
-		g_snprintf(ret_problem->text, sizeof(ret_problem->text), "unknown verb '%.32s'", message->verb);
+		g_snprintf(ret_problem->text, sizeof(ret_problem->text), "unknown verb '%.32s'",
+			   message->verb);
 		return -EINVAL;
 	}
 	if (!message->body && verb->n_fields == 0)
@@ -128,14 +131,15 @@ agent_message_check_body(const struct agent_message *message, struct json_proble
 }
 
 int
-agent_message_parse(const char *text, gsize size, struct agent_message *ret_message, struct json_problem *ret_problem)
+agent_message_parse(const char *text, gsize size, struct agent_message *ret_message,
+		    struct json_problem *ret_problem)
 {
 	json_t *object = json_parse_strict(text, size, FRAME_MAX_BYTES, ret_problem);
 
 	memset(ret_message, 0, sizeof(*ret_message));
 	ret_message->object = object;
-	if (!object || json_check_object(object, "the agent's frame", envelope_fields, G_N_ELEMENTS(envelope_fields),
-					 ret_problem) < 0)
+	if (!object || json_check_object(object, "the agent's frame", envelope_fields,
+					 G_N_ELEMENTS(envelope_fields), ret_problem) < 0)
 		return -EINVAL;
 	ret_message->id = (guint64)json_get_integer(object, "id", 0);
 	ret_message->generation = (guint64)json_get_integer(object, "generation", 0);
@@ -156,7 +160,8 @@ agent_message_done(struct agent_message *message)
 static guint32
 agent_message_get_length(const guint8 *head)
 {
-	return (guint32)head[0] | (guint32)head[1] << 8 | (guint32)head[2] << 16 | (guint32)head[3] << 24;
+	return (guint32)head[0] | (guint32)head[1] << 8 | (guint32)head[2] << 16 |
+	       (guint32)head[3] << 24;
 }
 
 static gboolean
@@ -191,7 +196,8 @@ agent_message_find_resync(const guint8 *data, gsize size, const char *nonce)
 		length = agent_message_get_length(data + start);
 		if (length > FRAME_MAX_BYTES || length > size - start - FRAME_HEAD_BYTES)
 			continue;
-		if (agent_message_is_resync((const char *)data + start + FRAME_HEAD_BYTES, length, nonce))
+		if (agent_message_is_resync((const char *)data + start + FRAME_HEAD_BYTES, length,
+					    nonce))
 			return start + FRAME_HEAD_BYTES + length;
 	}
 	return 0;

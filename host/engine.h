@@ -26,7 +26,8 @@ struct engine_process {
 	guint64 start_ticks;
 };
 
-typedef void (*engine_spawned_callback)(void *data, const struct engine_process *process, const GError *error);
+typedef void (*engine_spawned_callback)(void *data, const struct engine_process *process,
+					const GError *error);
 
 /*
  * How programs are started: through carrel-launch (hostd) or directly (the worker, which is in a sandbox already).
@@ -35,8 +36,8 @@ typedef void (*engine_spawned_callback)(void *data, const struct engine_process 
 struct engine_spawner {
 	void *context;
 	void (*spawn)(void *context, const char *name, guint64 generation, enum launch_role role,
-		      const char *const *argv, const int *fds, const int *targets, gsize n_fds, guint64 memory_max_bytes,
-		      engine_spawned_callback callback, void *data);
+		      const char *const *argv, const int *fds, const int *targets, gsize n_fds,
+		      guint64 memory_max_bytes, engine_spawned_callback callback, void *data);
 	void (*kill)(void *context, const char *name, enum launch_role role);
 };
 
@@ -91,19 +92,22 @@ struct engine_ops {
 	json_t *(*probe)(void);
 
 	/* A machine without a process. The place's sockets are duplicated; the spawner must outlive it. */
-	struct engine_vm *(*vm_new)(const char *id, guint64 generation, const struct engine_place *place,
+	struct engine_vm *(*vm_new)(const char *id, guint64 generation,
+				    const struct engine_place *place,
 				    engine_event_callback callback, void *context);
 	void (*vm_free)(struct engine_vm *vm); /* leaves the process alone */
 
 	/* Ends in "files are written, the process has ended". steps_get_json() gives the machine's part of the manifest. */
-	void (*seal)(struct engine_vm *vm, const struct engine_seal *seal, const struct steps_call *call);
-	/* Ends when the guest runs, its link down. overlay_path must not exist, except where the fork was done before. */
-	void (*fork)(struct engine_vm *vm, const struct engine_template *template, const char *overlay_path,
+	void (*seal)(struct engine_vm *vm, const struct engine_seal *seal,
 		     const struct steps_call *call);
+	/* Ends when the guest runs, its link down. overlay_path must not exist, except where the fork was done before. */
+	void (*fork)(struct engine_vm *vm, const struct engine_template *template,
+		     const char *overlay_path, const struct steps_call *call);
 	/* Takes a running process over after a restart of hostd. The pidfd is taken over. */
-	void (*adopt)(struct engine_vm *vm, const struct engine_process *process, const struct steps_call *call);
+	void (*adopt)(struct engine_vm *vm, const struct engine_process *process,
+		      const struct steps_call *call);
 
-	void (*stop)(struct engine_vm *vm, const struct steps_call *call); /* at once */
+	void (*stop)(struct engine_vm *vm, const struct steps_call *call);	/* at once */
 	void (*powerdown)(struct engine_vm *vm, const struct steps_call *call); /* asks the guest */
 	void (*pause)(struct engine_vm *vm, const struct steps_call *call);
 	void (*resume)(struct engine_vm *vm, const struct steps_call *call);
@@ -112,13 +116,15 @@ struct engine_ops {
 	void (*attach_home)(struct engine_vm *vm, int disk, const struct steps_call *call);
 
 	/* peer: a stream socket with QEMU's framing (passt), or -1. Taking the link up without one is an error. */
-	void (*set_link)(struct engine_vm *vm, gboolean up, int peer, const struct steps_call *call);
+	void (*set_link)(struct engine_vm *vm, gboolean up, int peer,
+			 const struct steps_call *call);
 	/* Writes a PNG to the descriptor, which must be a regular file or memfd open for reading and writing. */
 	void (*screenshot)(struct engine_vm *vm, int file, const struct steps_call *call);
 	/* steps_take_fd(): the display process's end. */
 	void (*display_source)(struct engine_vm *vm, const struct steps_call *call);
 	/* steps_take_fd(): a new connection to the agent's port; vdagent likewise. */
-	void (*agent_channel)(struct engine_vm *vm, gboolean vdagent, const struct steps_call *call);
+	void (*agent_channel)(struct engine_vm *vm, gboolean vdagent,
+			      const struct steps_call *call);
 	/* Changes the generation id that the guest sees. Engine qemu: already done by the fork itself. */
 	void (*identity)(struct engine_vm *vm, const struct steps_call *call);
 	/* {"pid", "pss_kib", "cpu_ms"}; NULL when the process has gone. A new reference. */
@@ -128,7 +134,8 @@ struct engine_ops {
 };
 
 /* Completes a call with "not offered by engine NAME". */
-void engine_refuse(const struct engine_ops *ops, const char *operation, const struct steps_call *call);
+void engine_refuse(const struct engine_ops *ops, const char *operation,
+		   const struct steps_call *call);
 
 extern const struct engine_ops engine_qemu_ops;
 

@@ -48,7 +48,8 @@ engine_qemu_have_kvm(void)
 	g_autofree char *text = NULL;
 
 	/* A /dev/kvm without vmx or svm emulates guest instructions and cannot run a stock guest (DESIGN section 3). */
-	if (access("/dev/kvm", R_OK | W_OK) < 0 || !g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
+	if (access("/dev/kvm", R_OK | W_OK) < 0 ||
+	    !g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
 		return FALSE;
 	return strstr(text, " vmx") || strstr(text, " svm");
 }
@@ -59,14 +60,16 @@ engine_qemu_probe(void)
 	g_autofree char *program = g_find_program_in_path("qemu-system-x86_64");
 	gboolean kvm = engine_qemu_have_kvm();
 
-	return json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", "qemu", "usable", program != NULL, "accelerator",
-			 kvm ? "kvm" : "tcg", "isolation", kvm ? "hardware" : "none", "reason",
-			 program ? "" : "qemu-system-x86_64 is not installed: install qemu-system-x86");
+	return json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", "qemu", "usable", program != NULL,
+			 "accelerator", kvm ? "kvm" : "tcg", "isolation", kvm ? "hardware" : "none",
+			 "reason",
+			 program ? ""
+				 : "qemu-system-x86_64 is not installed: install qemu-system-x86");
 }
 
 static struct engine_vm *
-engine_qemu_vm_new(const char *id, guint64 generation, const struct engine_place *place, engine_event_callback callback,
-		   void *context)
+engine_qemu_vm_new(const char *id, guint64 generation, const struct engine_place *place,
+		   engine_event_callback callback, void *context)
 {
 	struct qemu_vm *qemu = g_new0(struct qemu_vm, 1);
 
@@ -119,13 +122,15 @@ adopt_start_connect(struct steps *steps, void *context)
 	struct qemu_operation *operation = context;
 
 	if (qemu_vm_connect(operation->qemu, steps))
-		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1, adopt_take_status);
+		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1,
+				adopt_take_status);
 }
 
 static const struct step adopt_steps[] = { { "connect", adopt_start_connect, QEMU_COMMAND_MS } };
 
 static void
-engine_qemu_adopt(struct engine_vm *vm, const struct engine_process *process, const struct steps_call *call)
+engine_qemu_adopt(struct engine_vm *vm, const struct engine_process *process,
+		  const struct steps_call *call)
 {
 	qemu_vm_adopt_process(qemu_vm_of(vm), process);
 	qemu_operation_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), FALSE, -1, call);
@@ -150,17 +155,17 @@ engine_qemu_stop(struct engine_vm *vm, const struct steps_call *call)
 	qemu_operation_run(vm, stop_steps, G_N_ELEMENTS(stop_steps), FALSE, -1, call);
 }
 
-#define SIMPLE_OPERATION(name, command)                                                                  \
-	static void name##_start(struct steps *steps, void *context)                                     \
-	{                                                                                                \
-		struct qemu_operation *operation = context;                                              \
-                                                                                                         \
-		qemu_vm_execute(operation->qemu, steps, context, command, NULL, -1, NULL);               \
-	}                                                                                                \
-	static const struct step name##_steps[] = { { command, name##_start, QEMU_COMMAND_MS } };        \
-	static void engine_qemu_##name(struct engine_vm *vm, const struct steps_call *call)              \
-	{                                                                                                \
-		qemu_operation_run(vm, name##_steps, G_N_ELEMENTS(name##_steps), FALSE, -1, call);       \
+#define SIMPLE_OPERATION(name, command)                                                            \
+	static void name##_start(struct steps *steps, void *context)                               \
+	{                                                                                          \
+		struct qemu_operation *operation = context;                                        \
+                                                                                                   \
+		qemu_vm_execute(operation->qemu, steps, context, command, NULL, -1, NULL);         \
+	}                                                                                          \
+	static const struct step name##_steps[] = { { command, name##_start, QEMU_COMMAND_MS } };  \
+	static void engine_qemu_##name(struct engine_vm *vm, const struct steps_call *call)        \
+	{                                                                                          \
+		qemu_operation_run(vm, name##_steps, G_N_ELEMENTS(name##_steps), FALSE, -1, call); \
 	}
 
 SIMPLE_OPERATION(powerdown, "system_powerdown")
@@ -175,11 +180,12 @@ link_start_getfd(struct steps *steps, void *context)
 	if (!operation->flag || operation->qemu->has_peer)
 		steps_next(steps);
 	else if (operation->fd < 0)
-		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED,
-						      "no network process is there for the link to go up"));
+		steps_fail(steps, g_error_new_literal(
+					  G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED,
+					  "no network process is there for the link to go up"));
 	else
-		qemu_vm_execute(operation->qemu, steps, context, "getfd", json_pack("{s:s}", "fdname", "peer"),
-				operation->fd, NULL);
+		qemu_vm_execute(operation->qemu, steps, context, "getfd",
+				json_pack("{s:s}", "fdname", "peer"), operation->fd, NULL);
 }
 
 static void
@@ -191,8 +197,8 @@ link_start_netdev(struct steps *steps, void *context)
 		steps_next(steps);
 	else
 		qemu_vm_execute(operation->qemu, steps, context, "netdev_add",
-				json_pack("{s:s, s:s, s:b, s:{s:s, s:s}}", "type", "stream", "id", "peer", "server", 0,
-					  "addr", "type", "fd", "str", "peer"),
+				json_pack("{s:s, s:s, s:b, s:{s:s, s:s}}", "type", "stream", "id",
+					  "peer", "server", 0, "addr", "type", "fd", "str", "peer"),
 				-1, NULL);
 }
 
@@ -207,8 +213,8 @@ link_start_plug(struct steps *steps, void *context)
 	}
 	operation->qemu->has_peer = TRUE;
 	qemu_vm_execute(operation->qemu, steps, context, "netdev_add",
-			json_pack("{s:s, s:s, s:i, s:s}", "type", "hubport", "id", "peer-port", "hubid", QEMU_ID_HUB,
-				  "netdev", "peer"),
+			json_pack("{s:s, s:s, s:i, s:s}", "type", "hubport", "id", "peer-port",
+				  "hubid", QEMU_ID_HUB, "netdev", "peer"),
 			-1, NULL);
 }
 
@@ -218,7 +224,8 @@ link_start_set(struct steps *steps, void *context)
 	struct qemu_operation *operation = context;
 
 	qemu_vm_execute(operation->qemu, steps, context, "set_link",
-			json_pack("{s:s, s:b}", "name", QEMU_ID_NET, "up", operation->flag), -1, NULL);
+			json_pack("{s:s, s:b}", "name", QEMU_ID_NET, "up", operation->flag), -1,
+			NULL);
 }
 
 static const struct step link_steps[] = {
@@ -271,12 +278,13 @@ display_start_getfd(struct steps *steps, void *context)
 	int ends[2];
 
 	if (io_socketpair(SOCK_STREAM, ends) < 0) {
-		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_FAILED, "cannot make a socket pair"));
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_FAILED,
+						      "cannot make a socket pair"));
 		return;
 	}
 	steps_set_fd(steps, ends[0]);
-	qemu_vm_execute(operation->qemu, steps, context, "getfd", json_pack("{s:s}", "fdname", "display"), ends[1],
-			NULL);
+	qemu_vm_execute(operation->qemu, steps, context, "getfd",
+			json_pack("{s:s}", "fdname", "display"), ends[1], NULL);
 	close(ends[1]);
 }
 
@@ -286,7 +294,8 @@ display_start_add(struct steps *steps, void *context)
 	struct qemu_operation *operation = context;
 
 	qemu_vm_execute(operation->qemu, steps, context, "add_client",
-			json_pack("{s:s, s:s}", "protocol", "@dbus-display", "fdname", "display"), -1, NULL);
+			json_pack("{s:s, s:s}", "protocol", "@dbus-display", "fdname", "display"),
+			-1, NULL);
 }
 
 static const struct step display_steps[] = {
@@ -304,13 +313,14 @@ static void
 channel_start(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
-	g_autofree char *path = g_build_filename(operation->qemu->folder, operation->flag ? "vdagent" : "agent", NULL);
+	g_autofree char *path = g_build_filename(operation->qemu->folder,
+						 operation->flag ? "vdagent" : "agent", NULL);
 	int fd;
 	int error = io_unix_connect(path, SOCK_STREAM, &fd);
 
 	if (error < 0) {
-		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error), "'%s': %s", path,
-					      g_strerror(-error)));
+		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error),
+					      "'%s': %s", path, g_strerror(-error)));
 		return;
 	}
 	steps_set_fd(steps, fd);
@@ -334,7 +344,8 @@ identity_start(struct steps *steps, void *context)
 	qemu_vm_execute(operation->qemu, steps, context, "query-vm-generation-id", NULL, -1, NULL);
 }
 
-static const struct step identity_steps[] = { { "generation id", identity_start, QEMU_COMMAND_MS } };
+static const struct step identity_steps[] = { { "generation id", identity_start,
+						QEMU_COMMAND_MS } };
 
 static void
 engine_qemu_identity(struct engine_vm *vm, const struct steps_call *call)

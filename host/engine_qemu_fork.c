@@ -17,7 +17,7 @@
 #include "host/overlay.h"
 
 #define SPAWN_MS 10000
-#define LOAD_MS 30000
+#define LOAD_MS	 30000
 /* What the process needs beside the guest's RAM: its code, JIT buffer, firmware and the files of a direct boot. */
 #define PROCESS_BYTES (G_GUINT64_CONSTANT(512) << 20)
 
@@ -37,7 +37,8 @@ static void
 qemu_fork_free(gpointer data)
 {
 	struct qemu_fork *fork = data;
-	int fds[] = { fork->memory, fork->kernel, fork->initrd, fork->disk, fork->overlay, fork->state };
+	int fds[] = { fork->memory, fork->kernel,  fork->initrd,
+		      fork->disk,   fork->overlay, fork->state };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
 		if (fds[i] >= 0)
@@ -77,16 +78,20 @@ fork_start_spawn(struct steps *steps, void *context)
 	struct qemu_command command;
 	struct stat disk;
 
-	if (fork->kernel < 0 || fork->initrd < 0 || fork->state < 0 || fork->memory < 0 || fork->disk < 0 ||
-	    fstat(fork->disk, &disk) < 0) {
-		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-						      "a file of the template version is missing: publish it again"));
+	if (fork->kernel < 0 || fork->initrd < 0 || fork->state < 0 || fork->memory < 0 ||
+	    fork->disk < 0 || fstat(fork->disk, &disk) < 0) {
+		steps_fail(steps,
+			   g_error_new_literal(
+				   G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+				   "a file of the template version is missing: publish it again"));
 		return;
 	}
 	fork->overlay = overlay_create(fork->overlay_path, (guint64)disk.st_size);
 	if (fork->overlay < 0) {
-		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-fork->overlay),
-					      "cannot make '%s': %s", fork->overlay_path, g_strerror(-fork->overlay)));
+		steps_fail(steps,
+			   g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-fork->overlay),
+				       "cannot make '%s': %s", fork->overlay_path,
+				       g_strerror(-fork->overlay)));
 		return;
 	}
 	machine.overlay = fork->overlay;
@@ -110,7 +115,8 @@ fork_start_getfd(struct steps *steps, void *context)
 {
 	struct qemu_fork *fork = context;
 
-	qemu_vm_execute(fork->qemu, steps, context, "getfd", json_pack("{s:s}", "fdname", "state"), fork->state, NULL);
+	qemu_vm_execute(fork->qemu, steps, context, "getfd", json_pack("{s:s}", "fdname", "state"),
+			fork->state, NULL);
 }
 
 static void
@@ -125,8 +131,8 @@ fork_start_load(struct steps *steps, void *context)
 	struct qemu_fork *fork = context;
 
 	qemu_vm_await_migration(fork->qemu, steps);
-	qemu_vm_execute(fork->qemu, steps, context, "migrate-incoming", json_pack("{s:s}", "uri", "fd:state"), -1,
-			fork_ignore_answer);
+	qemu_vm_execute(fork->qemu, steps, context, "migrate-incoming",
+			json_pack("{s:s}", "uri", "fd:state"), -1, fork_ignore_answer);
 }
 
 static void
@@ -138,8 +144,10 @@ fork_start_run(struct steps *steps, void *context)
 }
 
 static const struct step fork_steps[] = {
-	{ "start the process", fork_start_spawn, SPAWN_MS },  { "connect to it", fork_start_connect, SPAWN_MS },
-	{ "hand over the state", fork_start_getfd, SPAWN_MS }, { "load the state", fork_start_load, LOAD_MS },
+	{ "start the process", fork_start_spawn, SPAWN_MS },
+	{ "connect to it", fork_start_connect, SPAWN_MS },
+	{ "hand over the state", fork_start_getfd, SPAWN_MS },
+	{ "load the state", fork_start_load, LOAD_MS },
 	{ "run", fork_start_run, SPAWN_MS },
 };
 
@@ -153,8 +161,8 @@ fork_start_again(struct steps *steps, void *context)
 static const struct step again_steps[] = { { "runs already", fork_start_again, 1000 } };
 
 void
-engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source, const char *overlay_path,
-		 const struct steps_call *call)
+engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source,
+		 const char *overlay_path, const struct steps_call *call)
 {
 	struct qemu_vm *qemu = qemu_vm_of(vm);
 	g_autofree char *state = g_strdup_printf("qemu/%s/state", source->kind);

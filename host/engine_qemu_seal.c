@@ -21,11 +21,11 @@
 #include "host/engine_qemu_vm.h"
 #include "host/template_memory.h"
 
-#define SPAWN_MS 20000
-#define BOOT_MS 300000
-#define SETTLE_MS 240000
-#define QUIESCE_MS 90000
-#define SAVE_MS 120000
+#define SPAWN_MS      20000
+#define BOOT_MS	      300000
+#define SETTLE_MS     240000
+#define QUIESCE_MS    90000
+#define SAVE_MS	      120000
 #define READY_POLL_MS 500
 
 struct qemu_seal {
@@ -75,7 +75,8 @@ qemu_seal_open(const char *folder, const char *name, int flags)
 static void
 qemu_seal_fail_errno(struct steps *steps, const char *what, int code)
 {
-	steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(code), "%s: %s", what, g_strerror(code)));
+	steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(code), "%s: %s", what,
+				      g_strerror(code)));
 }
 
 static void
@@ -137,13 +138,15 @@ seal_take_version(struct steps *steps, void *context, const json_t *value)
 {
 	struct qemu_seal *seal = context;
 	const json_t *number = json_object_get(value, "qemu");
-	g_autofree char *version = g_strdup_printf(
-		"%d.%d.%d", (int)json_get_integer(number, "major", 0), (int)json_get_integer(number, "minor", 0),
-		(int)json_get_integer(number, "micro", 0));
+	g_autofree char *version =
+		g_strdup_printf("%d.%d.%d", (int)json_get_integer(number, "major", 0),
+				(int)json_get_integer(number, "minor", 0),
+				(int)json_get_integer(number, "micro", 0));
 
 	json_object_set_new(seal->result, "engine",
-			    json_pack("{s:s, s:s, s:s, s:i}", "name", "qemu", "version", version, "accelerator",
-				      seal->accelerator, "state_format", QEMU_MACHINE_STATE_FORMAT));
+			    json_pack("{s:s, s:s, s:s, s:i}", "name", "qemu", "version", version,
+				      "accelerator", seal->accelerator, "state_format",
+				      QEMU_MACHINE_STATE_FORMAT));
 	steps_next(steps);
 }
 
@@ -164,9 +167,11 @@ seal_take_cpu(struct steps *steps, void *context, const json_t *value)
 
 	free(text);
 	json_object_set_new(seal->result, "machine",
-			    json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:o}", "type", QEMU_MACHINE_TYPE, "cpu", seal->cpu,
-				      "cpuid_sha256", sha256, "cpus", (int)seal->cpus, "ram_mib", (int)seal->ram_mib,
-				      "command_line", seal->command_line, "devices", qemu_machine_describe_devices()));
+			    json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:o}", "type",
+				      QEMU_MACHINE_TYPE, "cpu", seal->cpu, "cpuid_sha256", sha256,
+				      "cpus", (int)seal->cpus, "ram_mib", (int)seal->ram_mib,
+				      "command_line", seal->command_line, "devices",
+				      qemu_machine_describe_devices()));
 	steps_next(steps);
 }
 
@@ -176,7 +181,8 @@ seal_start_cpu(struct steps *steps, void *context)
 	struct qemu_seal *seal = context;
 
 	qemu_vm_execute(seal->qemu, steps, context, "query-cpu-model-expansion",
-			json_pack("{s:s, s:{s:s}}", "type", "static", "model", "name", seal->cpu), -1, seal_take_cpu);
+			json_pack("{s:s, s:{s:s}}", "type", "static", "model", "name", seal->cpu),
+			-1, seal_take_cpu);
 }
 
 static void
@@ -206,7 +212,8 @@ seal_take_started(struct steps *steps, void *context, const json_t *value)
 	struct qemu_seal *seal = context;
 
 	(void)value;
-	agent_link_resync(seal->agent, BOOT_MS, steps_get_cancellable(steps), seal_handle_resynced, steps_ref(steps));
+	agent_link_resync(seal->agent, BOOT_MS, steps_get_cancellable(steps), seal_handle_resynced,
+			  steps_ref(steps));
 }
 
 static void
@@ -274,7 +281,8 @@ static void
 seal_ask_ready(struct seal_wait *wait)
 {
 	if (steps_running(wait->steps))
-		agent_link_request(wait->seal->agent, AGENT_VERB_READY, NULL, SETTLE_MS, NULL, seal_handle_ready, wait);
+		agent_link_request(wait->seal->agent, AGENT_VERB_READY, NULL, SETTLE_MS, NULL,
+				   seal_handle_ready, wait);
 	else
 		seal_wait_free(wait);
 }
@@ -294,8 +302,8 @@ seal_start_quiesce(struct steps *steps, void *context)
 {
 	struct qemu_seal *seal = context;
 
-	agent_link_request(seal->agent, AGENT_VERB_QUIESCE, NULL, QUIESCE_MS, steps_get_cancellable(steps),
-			   seal_handle_resynced, steps_ref(steps));
+	agent_link_request(seal->agent, AGENT_VERB_QUIESCE, NULL, QUIESCE_MS,
+			   steps_get_cancellable(steps), seal_handle_resynced, steps_ref(steps));
 }
 
 static void
@@ -311,8 +319,8 @@ seal_start_capabilities(struct steps *steps, void *context)
 {
 	struct qemu_seal *seal = context;
 
-	qemu_vm_execute(seal->qemu, steps, context, "migrate-set-capabilities", qemu_vm_migration_capabilities(), -1,
-			NULL);
+	qemu_vm_execute(seal->qemu, steps, context, "migrate-set-capabilities",
+			qemu_vm_migration_capabilities(), -1, NULL);
 }
 
 static void
@@ -325,7 +333,8 @@ seal_start_getfd(struct steps *steps, void *context)
 		qemu_seal_fail_errno(steps, seal->target, errno);
 		return;
 	}
-	qemu_vm_execute(seal->qemu, steps, context, "getfd", json_pack("{s:s}", "fdname", "state"), seal->state, NULL);
+	qemu_vm_execute(seal->qemu, steps, context, "getfd", json_pack("{s:s}", "fdname", "state"),
+			seal->state, NULL);
 }
 
 static void
@@ -340,8 +349,8 @@ seal_start_save(struct steps *steps, void *context)
 	struct qemu_seal *seal = context;
 
 	qemu_vm_await_migration(seal->qemu, steps);
-	qemu_vm_execute(seal->qemu, steps, context, "migrate", json_pack("{s:s}", "uri", "fd:state"), -1,
-			seal_ignore_answer);
+	qemu_vm_execute(seal->qemu, steps, context, "migrate",
+			json_pack("{s:s}", "uri", "fd:state"), -1, seal_ignore_answer);
 }
 
 static void
@@ -352,8 +361,11 @@ seal_run_memory(GTask *task, gpointer source, gpointer data, GCancellable *cance
 	GError *error = NULL;
 
 	(void)source, (void)data;
-	if (fsync(seal->state) < 0 || !template_memory_save(seal->memory, path, cancellable, &error))
-		g_task_return_error(task, error ? error : g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "fsync failed"));
+	if (fsync(seal->state) < 0 ||
+	    !template_memory_save(seal->memory, path, cancellable, &error))
+		g_task_return_error(
+			task,
+			error ? error : g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "fsync failed"));
 	else
 		g_task_return_boolean(task, TRUE);
 }
@@ -375,7 +387,8 @@ seal_handle_memory(GObject *object, GAsyncResult *result, gpointer data)
 static void
 seal_start_memory(struct steps *steps, void *context)
 {
-	GTask *task = g_task_new(NULL, steps_get_cancellable(steps), seal_handle_memory, steps_ref(steps));
+	GTask *task = g_task_new(NULL, steps_get_cancellable(steps), seal_handle_memory,
+				 steps_ref(steps));
 
 	g_object_set_data(G_OBJECT(task), "seal", context);
 	g_task_run_in_thread(task, seal_run_memory);
@@ -409,7 +422,8 @@ static const struct step seal_steps[] = {
 };
 
 void
-engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *request, const struct steps_call *call)
+engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *request,
+		 const struct steps_call *call)
 {
 	struct qemu_seal *seal = g_new0(struct qemu_seal, 1);
 
@@ -417,7 +431,8 @@ engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *request, const 
 	seal->folder = g_strdup(request->folder);
 	seal->target = g_build_filename(request->folder, "qemu", request->kind, NULL);
 	seal->accelerator = g_strdup(request->accelerator);
-	seal->cpu = g_strdup(request->cpu ? request->cpu : qemu_machine_default_cpu(request->accelerator));
+	seal->cpu = g_strdup(request->cpu ? request->cpu
+					  : qemu_machine_default_cpu(request->accelerator));
 	seal->command_line = g_strdup(request->command_line);
 	seal->cpus = request->cpus;
 	seal->ram_mib = request->ram_mib;

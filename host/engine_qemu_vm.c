@@ -45,14 +45,15 @@ qemu_vm_handle_answer(GObject *object, GAsyncResult *result, gpointer data)
 }
 
 void
-qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command, json_t *arguments,
-		int fd, qemu_answer_function then)
+qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
+		json_t *arguments, int fd, qemu_answer_function then)
 {
 	struct qemu_closure *closure;
 
 	if (!qemu->qmp) {
 		json_decref(arguments);
-		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED, "the machine does not run"));
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						      "the machine does not run"));
 		return;
 	}
 	closure = g_new0(struct qemu_closure, 1);
@@ -60,8 +61,8 @@ qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const 
 	closure->steps = steps_ref(steps);
 	closure->context = context;
 	closure->then = then;
-	qmp_execute(qemu->qmp, command, arguments, fd, QEMU_COMMAND_MS, steps_get_cancellable(steps),
-		    qemu_vm_handle_answer, closure);
+	qmp_execute(qemu->qmp, command, arguments, fd, QEMU_COMMAND_MS,
+		    steps_get_cancellable(steps), qemu_vm_handle_answer, closure);
 }
 
 static void
@@ -94,9 +95,11 @@ qemu_vm_take_migration(struct qemu_vm *qemu, const json_t *data)
 	if (strcmp(status, "completed") == 0)
 		qemu_vm_end_migration(qemu, NULL);
 	else if (strcmp(status, "failed") == 0 || strcmp(status, "cancelled") == 0)
-		qemu_vm_end_migration(qemu, g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED,
-							"QEMU could not transfer the machine's state (%s); "
-							"its log says why", status));
+		qemu_vm_end_migration(
+			qemu, g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED,
+					  "QEMU could not transfer the machine's state (%s); "
+					  "its log says why",
+					  status));
 }
 
 static void
@@ -188,15 +191,17 @@ qemu_vm_handle_spawned(void *data, const struct engine_process *process, const G
 }
 
 void
-qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command, guint64 memory_max_bytes)
+qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command,
+	      guint64 memory_max_bytes)
 {
 	struct qemu_closure *closure = g_new0(struct qemu_closure, 1);
 
 	closure->qemu = qemu;
 	closure->steps = steps_ref(steps);
-	qemu->spawner->spawn(qemu->spawner->context, qemu->vm.id, qemu->vm.generation, LAUNCH_ROLE_QEMU,
-			     (const char *const *)command->argv->pdata, command->fds, command->targets, command->n_fds,
-			     memory_max_bytes, qemu_vm_handle_spawned, closure);
+	qemu->spawner->spawn(qemu->spawner->context, qemu->vm.id, qemu->vm.generation,
+			     LAUNCH_ROLE_QEMU, (const char *const *)command->argv->pdata,
+			     command->fds, command->targets, command->n_fds, memory_max_bytes,
+			     qemu_vm_handle_spawned, closure);
 }
 
 gboolean
@@ -207,8 +212,8 @@ qemu_vm_connect(struct qemu_vm *qemu, struct steps *steps)
 	int error = io_unix_connect(path, SOCK_STREAM, &fd);
 
 	if (error < 0) {
-		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error), "'%s': %s", path,
-					      g_strerror(-error)));
+		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error),
+					      "'%s': %s", path, g_strerror(-error)));
 		return FALSE;
 	}
 	qmp_free(qemu->qmp);
@@ -237,8 +242,8 @@ qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps)
 json_t *
 qemu_vm_migration_capabilities(void)
 {
-	return json_pack("{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "events", "state", 1, "capability",
-			 "x-ignore-shared", "state", 1);
+	return json_pack("{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "events",
+			 "state", 1, "capability", "x-ignore-shared", "state", 1);
 }
 
 void

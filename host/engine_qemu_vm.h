@@ -21,10 +21,10 @@ struct qemu_vm {
 	struct qmp *qmp;
 	struct engine_process process; /* pidfd -1: none */
 	guint exit_watch;
-	gboolean running;	     /* what the last event said */
-	gboolean has_peer;	     /* passt is plugged in */
-	struct steps *migrating;     /* waits for a MIGRATION event */
-	struct steps *exiting;	     /* waits for the end of the process */
+	gboolean running;	 /* what the last event said */
+	gboolean has_peer;	 /* passt is plugged in */
+	struct steps *migrating; /* waits for a MIGRATION event */
+	struct steps *exiting;	 /* waits for the end of the process */
 };
 
 static inline struct qemu_vm *
@@ -35,8 +35,8 @@ qemu_vm_of(struct engine_vm *vm)
 
 /* A QMP command as (part of) a step: an error fails the step; otherwise "then" gets the answer (NULL: steps_next()). */
 typedef void (*qemu_answer_function)(struct steps *steps, void *context, const json_t *value);
-void qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command, json_t *arguments,
-		     int fd, qemu_answer_function then);
+void qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
+		     json_t *arguments, int fd, qemu_answer_function then);
 
 /* Starts the process; ends the step when it is there. The command is only borrowed. */
 void qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command,
@@ -57,8 +57,9 @@ void qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps);
 /* The arguments of migrate-set-capabilities for sealing and forking. */
 json_t *qemu_vm_migration_capabilities(void);
 
-void engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *seal, const struct steps_call *call);
-void engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source, const char *overlay_path,
+void engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *seal,
 		      const struct steps_call *call);
+void engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source,
+		      const char *overlay_path, const struct steps_call *call);
 
 #endif

@@ -15,10 +15,10 @@
 #include "base/name.h"
 #include "common/hash.h"
 
-#define MAX_TEXT 512
-#define MAX_FILES 32
-#define MAX_DEVICES 32
-#define MAX_CPUS 256
+#define MAX_TEXT       512
+#define MAX_FILES      32
+#define MAX_DEVICES    32
+#define MAX_CPUS       256
 #define MAX_FILE_BYTES (INT64_C(1) << 46)
 
 static const struct json_field top_fields[] = {
@@ -72,8 +72,8 @@ static const struct json_field file_fields[] = {
 };
 
 static gboolean
-manifest_check_list(const json_t *list, const char *what, const struct json_field *fields, gsize n_fields,
-		    struct json_problem *problem)
+manifest_check_list(const json_t *list, const char *what, const struct json_field *fields,
+		    gsize n_fields, struct json_problem *problem)
 {
 	size_t index;
 	json_t *item;
@@ -89,8 +89,9 @@ manifest_path_ok(const char *path)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._-/";
 
-	return path[0] != '/' && path[0] != '.' && !strstr(path, "..") && !strstr(path, "//") && !strstr(path, "/.") &&
-	       !g_str_has_suffix(path, "/") && strspn(path, allowed) == strlen(path);
+	return path[0] != '/' && path[0] != '.' && !strstr(path, "..") && !strstr(path, "//") &&
+	       !strstr(path, "/.") && !g_str_has_suffix(path, "/") &&
+	       strspn(path, allowed) == strlen(path);
 }
 
 static gboolean
@@ -103,20 +104,20 @@ manifest_check_values(const json_t *object, struct json_problem *problem)
 		g_snprintf(problem->text, sizeof(problem->text), "'name' is not a template's name");
 		return FALSE;
 	}
-	json_array_foreach(json_object_get(object, "kinds"), index, item)
-	{
+	json_array_foreach(json_object_get(object, "kinds"), index, item) {
 		const char *kind = json_string_value(item);
 
 		if (g_strcmp0(kind, "user") == 0 || g_strcmp0(kind, "kiosk") == 0)
 			continue;
-		g_snprintf(problem->text, sizeof(problem->text), "a kind must be 'user' or 'kiosk'");
+		g_snprintf(problem->text, sizeof(problem->text),
+			   "a kind must be 'user' or 'kiosk'");
 		return FALSE;
 	}
-	json_array_foreach(json_object_get(object, "files"), index, item)
-	{
+	json_array_foreach(json_object_get(object, "files"), index, item) {
 		if (manifest_path_ok(json_get_text(item, "path", "")))
 			continue;
-		g_snprintf(problem->text, sizeof(problem->text), "a file's path leaves the folder or is malformed");
+		g_snprintf(problem->text, sizeof(problem->text),
+			   "a file's path leaves the folder or is malformed");
 		return FALSE;
 	}
 	return TRUE;
@@ -127,14 +128,16 @@ manifest_check(const json_t *object, struct json_problem *problem)
 {
 	const json_t *machine = json_object_get(object, "machine");
 
-	return json_check_object(object, "the manifest", top_fields, G_N_ELEMENTS(top_fields), problem) == 0 &&
+	return json_check_object(object, "the manifest", top_fields, G_N_ELEMENTS(top_fields),
+				 problem) == 0 &&
 	       json_check_object(json_object_get(object, "engine"), "'engine'", engine_fields,
 				 G_N_ELEMENTS(engine_fields), problem) == 0 &&
-	       json_check_object(machine, "'machine'", machine_fields, G_N_ELEMENTS(machine_fields), problem) == 0 &&
+	       json_check_object(machine, "'machine'", machine_fields, G_N_ELEMENTS(machine_fields),
+				 problem) == 0 &&
 	       manifest_check_list(json_object_get(machine, "devices"), "a device", device_fields,
 				   G_N_ELEMENTS(device_fields), problem) &&
-	       manifest_check_list(json_object_get(object, "report"), "a step of the report", report_fields,
-				   G_N_ELEMENTS(report_fields), problem) &&
+	       manifest_check_list(json_object_get(object, "report"), "a step of the report",
+				   report_fields, G_N_ELEMENTS(report_fields), problem) &&
 	       manifest_check_list(json_object_get(object, "files"), "a file", file_fields,
 				   G_N_ELEMENTS(file_fields), problem) &&
 	       manifest_check_values(object, problem);
@@ -150,7 +153,8 @@ manifest_new(json_t *object, GError **error)
 
 	if (!manifest_check(object, &problem)) {
 		json_decref(object);
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the manifest cannot be used: %s", problem.text);
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "the manifest cannot be used: %s", problem.text);
 		return NULL;
 	}
 	manifest = g_new0(struct manifest, 1);
@@ -182,7 +186,8 @@ manifest_parse(const char *text, gsize size, GError **error)
 
 	if (object)
 		return manifest_new(object, error);
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the manifest cannot be used: %s", problem.text);
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the manifest cannot be used: %s",
+		    problem.text);
 	return NULL;
 }
 
@@ -196,8 +201,8 @@ manifest_read(const char *folder, GError **error)
 	int result = io_read_file(path, MANIFEST_MAX_BYTES, &text, &size);
 
 	if (result < 0) {
-		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(-result), "cannot read '%s': %s", path,
-			    g_strerror(-result));
+		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(-result),
+			    "cannot read '%s': %s", path, g_strerror(-result));
 		return NULL;
 	}
 	manifest = manifest_parse(text, size, error);
@@ -226,8 +231,8 @@ manifest_write(const struct manifest *manifest, const char *folder, GError **err
 	free(text);
 	if (result == 0)
 		return TRUE;
-	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(-result), "cannot write '%s': %s", path,
-		    g_strerror(-result));
+	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(-result), "cannot write '%s': %s",
+		    path, g_strerror(-result));
 	return FALSE;
 }
 
@@ -240,12 +245,14 @@ manifest_get_size(const char *path, gint64 *ret_size, GError **error)
 		*ret_size = status.st_size;
 		return TRUE;
 	}
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "'%s' is missing or no regular file", path);
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "'%s' is missing or no regular file",
+		    path);
 	return FALSE;
 }
 
 json_t *
-manifest_describe_file(const char *folder, const char *path, GCancellable *cancellable, GError **error)
+manifest_describe_file(const char *folder, const char *path, GCancellable *cancellable,
+		       GError **error)
 {
 	g_autofree char *full = g_build_filename(folder, path, NULL);
 	g_autofree char *sha256 = NULL;
@@ -256,7 +263,8 @@ manifest_describe_file(const char *folder, const char *path, GCancellable *cance
 	sha256 = hash_file(full, cancellable, error);
 	if (!sha256)
 		return NULL;
-	return json_pack("{s:s, s:I, s:s}", "path", path, "size", (json_int_t)size, "sha256", sha256);
+	return json_pack("{s:s, s:I, s:s}", "path", path, "size", (json_int_t)size, "sha256",
+			 sha256);
 }
 
 gboolean
@@ -265,41 +273,46 @@ manifest_check_sizes(const struct manifest *manifest, const char *folder, GError
 	size_t index;
 	json_t *item;
 
-	json_array_foreach((json_t *)(uintptr_t)manifest->files, index, item)
-	{
-		g_autofree char *path = g_build_filename(folder, json_get_text(item, "path", ""), NULL);
+	json_array_foreach((json_t *)(uintptr_t)manifest->files, index, item) {
+		g_autofree char *path =
+			g_build_filename(folder, json_get_text(item, "path", ""), NULL);
 		gint64 size;
 
 		if (!manifest_get_size(path, &size, error))
 			return FALSE;
 		if (size == json_get_integer(item, "size", -1))
 			continue;
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    "'%s' has not the size that the manifest says: publish the template again", path);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			"'%s' has not the size that the manifest says: publish the template again",
+			path);
 		return FALSE;
 	}
 	return TRUE;
 }
 
 gboolean
-manifest_verify_files(const struct manifest *manifest, const char *folder, GCancellable *cancellable, GError **error)
+manifest_verify_files(const struct manifest *manifest, const char *folder,
+		      GCancellable *cancellable, GError **error)
 {
 	size_t index;
 	json_t *item;
 
 	if (!manifest_check_sizes(manifest, folder, error))
 		return FALSE;
-	json_array_foreach((json_t *)(uintptr_t)manifest->files, index, item)
-	{
-		g_autofree char *path = g_build_filename(folder, json_get_text(item, "path", ""), NULL);
+	json_array_foreach((json_t *)(uintptr_t)manifest->files, index, item) {
+		g_autofree char *path =
+			g_build_filename(folder, json_get_text(item, "path", ""), NULL);
 		g_autofree char *sha256 = hash_file(path, cancellable, error);
 
 		if (!sha256)
 			return FALSE;
 		if (strcmp(sha256, json_get_text(item, "sha256", "")) == 0)
 			continue;
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    "'%s' is damaged, its SHA-256 is not the manifest's: publish the template again", path);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			"'%s' is damaged, its SHA-256 is not the manifest's: publish the template again",
+			path);
 		return FALSE;
 	}
 	return TRUE;

@@ -14,8 +14,8 @@
 
 #include "base/json.h"
 
-#define MANIFEST_FILE "manifest.json"
-#define MANIFEST_MAX_BYTES (64 * 1024)
+#define MANIFEST_FILE	     "manifest.json"
+#define MANIFEST_MAX_BYTES   (64 * 1024)
 #define MANIFEST_MAX_RAM_MIB (1024 * 1024)
 
 /* The texts point into "object". */
@@ -49,11 +49,12 @@ void manifest_free(struct manifest *manifest);
 gboolean manifest_write(const struct manifest *manifest, const char *folder, GError **error);
 
 /* An entry for "files": size and SHA-256 of <folder>/<path>. Reads the whole file. */
-json_t *manifest_describe_file(const char *folder, const char *path, GCancellable *cancellable, GError **error);
+json_t *manifest_describe_file(const char *folder, const char *path, GCancellable *cancellable,
+			       GError **error);
 
 /* Compares every file with its entry; the error names the first that differs. Reads all of them. */
-gboolean manifest_verify_files(const struct manifest *manifest, const char *folder, GCancellable *cancellable,
-			       GError **error);
+gboolean manifest_verify_files(const struct manifest *manifest, const char *folder,
+			       GCancellable *cancellable, GError **error);
 
 /* Only names and sizes: what a host checks before each use. */
 gboolean manifest_check_sizes(const struct manifest *manifest, const char *folder, GError **error);

@@ -14,11 +14,11 @@
 
 #include "base/cleanup.h"
 
-#define CLUSTER_BITS 16
-#define CLUSTER_BYTES (1u << CLUSTER_BITS)
+#define CLUSTER_BITS	   16
+#define CLUSTER_BYTES	   (1u << CLUSTER_BITS)
 #define BYTES_PER_L1_ENTRY ((guint64)CLUSTER_BYTES * (CLUSTER_BYTES / 8))
-#define HEADER_BYTES 104
-#define FIXED_CLUSTERS 3 /* header, refcount table, refcount block; the L1 table follows */
+#define HEADER_BYTES	   104
+#define FIXED_CLUSTERS	   3 /* header, refcount table, refcount block; the L1 table follows */
 
 struct qcow2_header {
 	guint32 magic;
@@ -81,7 +81,8 @@ overlay_create(const char *path, guint64 disk_bytes)
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	if (pwrite(fd, image, (gsize)FIXED_CLUSTERS * CLUSTER_BYTES, 0) != (gssize)FIXED_CLUSTERS * CLUSTER_BYTES ||
+	if (pwrite(fd, image, (gsize)FIXED_CLUSTERS * CLUSTER_BYTES, 0) !=
+		    (gssize)FIXED_CLUSTERS * CLUSTER_BYTES ||
 	    ftruncate(fd, (off_t)clusters * CLUSTER_BYTES) < 0) {
 		int error = errno ? -errno : -ENOSPC;
 

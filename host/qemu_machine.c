@@ -28,8 +28,10 @@ static const struct machine_device device_table[] = {
 	{ "tablet", "virtio-tablet-pci", "0x4", "" },
 	{ "rng", "virtio-rng-pci", "0x5", ",rng=entropy" },
 	{ "serial", "virtio-serial-pci", "0x6", "" },
-	{ QEMU_ID_VDAGENT_PORT, "virtserialport", "", ",bus=serial.0,nr=1,chardev=vdagent,name=com.redhat.spice.0" },
-	{ QEMU_ID_AGENT_PORT, "virtserialport", "", ",bus=serial.0,nr=2,chardev=agent,name=org.carrel.agent.0" },
+	{ QEMU_ID_VDAGENT_PORT, "virtserialport", "",
+	  ",bus=serial.0,nr=1,chardev=vdagent,name=com.redhat.spice.0" },
+	{ QEMU_ID_AGENT_PORT, "virtserialport", "",
+	  ",bus=serial.0,nr=2,chardev=agent,name=org.carrel.agent.0" },
 	{ "disk", "virtio-blk-pci", "0x7", ",drive=disk" },
 	{ QEMU_ID_NET, "virtio-net-pci", "0x8", ",netdev=hub,mac=52:54:00:ca:44:e1,romfile=" },
 	{ QEMU_ID_HOME_PORT, "pcie-root-port", "0x9", ",chassis=1" },
@@ -45,8 +47,7 @@ static const struct {
 	{ "kvm", "Nehalem", "kvm" },
 };
 
-static void G_GNUC_PRINTF(2, 3)
-command_add(struct qemu_command *command, const char *format, ...)
+static void G_GNUC_PRINTF(2, 3) command_add(struct qemu_command *command, const char *format, ...)
 {
 	va_list arguments;
 
@@ -55,8 +56,8 @@ command_add(struct qemu_command *command, const char *format, ...)
 	va_end(arguments);
 }
 
-static void G_GNUC_PRINTF(3, 4)
-command_add_option(struct qemu_command *command, const char *option, const char *format, ...)
+static void G_GNUC_PRINTF(3, 4) command_add_option(struct qemu_command *command, const char *option,
+						   const char *format, ...)
 {
 	va_list arguments;
 
@@ -101,8 +102,10 @@ qemu_machine_describe_devices(void)
 	json_t *devices = json_array();
 
 	for (gsize i = 0; i < G_N_ELEMENTS(device_table); i++)
-		json_array_append_new(devices, json_pack("{s:s, s:s, s:s}", "id", device_table[i].id, "driver",
-							 device_table[i].driver, "address", device_table[i].address));
+		json_array_append_new(devices,
+				      json_pack("{s:s, s:s, s:s}", "id", device_table[i].id,
+						"driver", device_table[i].driver, "address",
+						device_table[i].address));
 	return devices;
 }
 
@@ -111,19 +114,23 @@ qemu_machine_add_core(const struct qemu_machine *machine, struct qemu_command *c
 {
 	command_add(command, "-nodefaults");
 	command_add(command, "-no-user-config");
-	command_add_option(command, "-sandbox",
-			   "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	command_add_option(
+		command, "-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	command_add_option(command, "-name", "%s", machine->id);
 	command_add_option(command, "-machine", QEMU_MACHINE_TYPE ",memory-backend=ram,vmport=off");
 	command_add_option(command, "-accel", "%s", qemu_machine_accelerator(machine->accelerator));
 	command_add_option(command, "-cpu", "%s", machine->cpu);
 	command_add_option(command, "-smp", "%u", machine->cpus);
 	command_add_option(command, "-m", "%u", machine->ram_mib);
-	command_add_option(command, "-object", "memory-backend-file,id=ram,size=%uM,mem-path=/proc/self/fd/%d,share=%s",
+	command_add_option(command, "-object",
+			   "memory-backend-file,id=ram,size=%uM,mem-path=/proc/self/fd/%d,share=%s",
 			   machine->ram_mib, command_add_fd(command, machine->memory),
 			   machine->mode == QEMU_MACHINE_SEAL ? "on" : "off");
-	command_add_option(command, "-kernel", "/proc/self/fd/%d", command_add_fd(command, machine->kernel));
-	command_add_option(command, "-initrd", "/proc/self/fd/%d", command_add_fd(command, machine->initrd));
+	command_add_option(command, "-kernel", "/proc/self/fd/%d",
+			   command_add_fd(command, machine->kernel));
+	command_add_option(command, "-initrd", "/proc/self/fd/%d",
+			   command_add_fd(command, machine->initrd));
 	command_add_option(command, "-append", "%s", machine->command_line);
 }
 
@@ -133,8 +140,8 @@ qemu_machine_add_sockets(const struct qemu_machine *machine, struct qemu_command
 	static const char *const names[] = { "control", "agent", "vdagent" };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
-		command_add_option(command, "-chardev", "socket,id=%s,fd=%d,server=on,wait=off", names[i],
-				   command_add_fd(command, machine->sockets[i]));
+		command_add_option(command, "-chardev", "socket,id=%s,fd=%d,server=on,wait=off",
+				   names[i], command_add_fd(command, machine->sockets[i]));
 	command_add_option(command, "-mon", "chardev=control,mode=control");
 	command_add_option(command, "-display", "dbus,p2p=yes");
 	command_add_option(command, "-object", "rng-builtin,id=entropy");
@@ -148,20 +155,26 @@ qemu_machine_add_disk(const struct qemu_machine *machine, struct qemu_command *c
 {
 	gboolean fork = machine->mode == QEMU_MACHINE_FORK;
 
-	command_add_option(command, "-add-fd", "fd=%d,set=1", command_add_fd(command, machine->disk));
+	command_add_option(command, "-add-fd", "fd=%d,set=1",
+			   command_add_fd(command, machine->disk));
+	command_add_option(
+		command, "-blockdev",
+		"driver=file,node-name=%s-file,filename=/dev/fdset/1,read-only=%s,locking=off%s",
+		fork ? "base" : "disk", fork ? "on" : "off", fork ? "" : ",discard=unmap");
 	command_add_option(command, "-blockdev",
-			   "driver=file,node-name=%s-file,filename=/dev/fdset/1,read-only=%s,locking=off%s",
-			   fork ? "base" : "disk", fork ? "on" : "off", fork ? "" : ",discard=unmap");
-	command_add_option(command, "-blockdev", "driver=raw,node-name=%s,file=%s-file,read-only=%s%s",
+			   "driver=raw,node-name=%s,file=%s-file,read-only=%s%s",
 			   fork ? "base" : "disk", fork ? "base" : "disk", fork ? "on" : "off",
 			   fork ? "" : ",discard=unmap");
 	if (!fork)
 		return;
-	command_add_option(command, "-add-fd", "fd=%d,set=2", command_add_fd(command, machine->overlay));
-	command_add_option(command, "-blockdev",
-			   "driver=file,node-name=disk-file,filename=/dev/fdset/2,locking=off,discard=unmap");
-	command_add_option(command, "-blockdev",
-			   "driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,l2-cache-size=1048576");
+	command_add_option(command, "-add-fd", "fd=%d,set=2",
+			   command_add_fd(command, machine->overlay));
+	command_add_option(
+		command, "-blockdev",
+		"driver=file,node-name=disk-file,filename=/dev/fdset/2,locking=off,discard=unmap");
+	command_add_option(
+		command, "-blockdev",
+		"driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,l2-cache-size=1048576");
 }
 
 static void
@@ -171,7 +184,8 @@ qemu_machine_add_devices(struct qemu_command *command)
 		const struct machine_device *device = &device_table[i];
 
 		command_add_option(command, "-device", "%s,id=%s%s%s%s", device->driver, device->id,
-				   device->address[0] ? ",bus=pcie.0,addr=" : "", device->address, device->options);
+				   device->address[0] ? ",bus=pcie.0,addr=" : "", device->address,
+				   device->options);
 	}
 }
 

@@ -9,16 +9,16 @@
 
 #include "base/json.h"
 
-#define QEMU_MACHINE_TYPE "pc-q35-7.2"
+#define QEMU_MACHINE_TYPE	  "pc-q35-7.2"
 #define QEMU_MACHINE_STATE_FORMAT 1
-#define QEMU_MACHINE_MAX_FDS 16
+#define QEMU_MACHINE_MAX_FDS	  16
 
 /* Ids of devices and nodes that QMP commands and events name. */
-#define QEMU_ID_AGENT_PORT "agent"
+#define QEMU_ID_AGENT_PORT   "agent"
 #define QEMU_ID_VDAGENT_PORT "vdagent"
-#define QEMU_ID_NET "net"
-#define QEMU_ID_HUB 0
-#define QEMU_ID_HOME_PORT "home"
+#define QEMU_ID_NET	     "net"
+#define QEMU_ID_HUB	     0
+#define QEMU_ID_HOME_PORT    "home"
 
 enum qemu_machine_mode {
 	QEMU_MACHINE_SEAL, /* boots from a writable raw disk, RAM shared with whoever holds the memfd */

@@ -21,9 +21,9 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define QMP_MAX_LINE (1024 * 1024)
-#define QMP_MAX_PENDING 64
-#define QMP_READ_BYTES 16384
+#define QMP_MAX_LINE	 (1024 * 1024)
+#define QMP_MAX_PENDING	 64
+#define QMP_READ_BYTES	 16384
 #define QMP_NEGOTIATE_MS 10000
 
 enum qmp_state {
@@ -53,7 +53,7 @@ struct qmp {
 	guint writable;
 	guint broken;
 	GByteArray *input;
-	GQueue queue;	    /* struct qmp_command, not yet wholly written */
+	GQueue queue;	     /* struct qmp_command, not yet wholly written */
 	GHashTable *pending; /* id -> struct qmp_command (owned) */
 	guint64 last_id;
 	qmp_event_callback callback;
@@ -115,7 +115,8 @@ qmp_fail_all(struct qmp *qmp)
 	g_hash_table_iter_init(&iter, qmp->pending);
 	while (g_hash_table_iter_next(&iter, NULL, &command)) {
 		qmp_command_settle(command, NULL,
-				   g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED, "QEMU's control socket was closed"));
+				   g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						       "QEMU's control socket was closed"));
 		g_hash_table_iter_init(&iter, qmp->pending);
 	}
 }
@@ -190,18 +191,21 @@ qmp_flush(struct qmp *qmp)
 {
 	struct qmp_command *command;
 
-	while (qmp->state != QMP_STATE_CLOSED && !qmp->broken && (command = g_queue_peek_head(&qmp->queue))) {
+	while (qmp->state != QMP_STATE_CLOSED && !qmp->broken &&
+	       (command = g_queue_peek_head(&qmp->queue))) {
 		ssize_t n;
 
 		/* Only qmp_capabilities, which is put in front, goes out before QEMU has agreed. */
-		if (qmp->state == QMP_STATE_GREETING || (qmp->state == QMP_STATE_NEGOTIATING && command->id != 0))
+		if (qmp->state == QMP_STATE_GREETING ||
+		    (qmp->state == QMP_STATE_NEGOTIATING && command->id != 0))
 			return;
 		n = qmp_command_write(qmp, command);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			if (!qmp->writable)
-				qmp->writable = g_unix_fd_add(qmp->fd, G_IO_OUT, qmp_handle_writable, qmp);
+				qmp->writable =
+					g_unix_fd_add(qmp->fd, G_IO_OUT, qmp_handle_writable, qmp);
 			return;
 		}
 		if (n < 0) {
@@ -253,7 +257,8 @@ static gboolean
 qmp_handle_cancelled(GCancellable *cancellable, gpointer data)
 {
 	(void)cancellable;
-	qmp_command_expire(data, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled"));
+	qmp_command_expire(data,
+			   g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled"));
 	return G_SOURCE_REMOVE;
 }
 
@@ -278,15 +283,17 @@ qmp_command_new(struct qmp *qmp, guint64 id, const char *name, json_t *arguments
 }
 
 void
-qmp_execute(struct qmp *qmp, const char *name, json_t *arguments, int fd, guint timeout_ms, GCancellable *cancellable,
-	    GAsyncReadyCallback callback, gpointer data)
+qmp_execute(struct qmp *qmp, const char *name, json_t *arguments, int fd, guint timeout_ms,
+	    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
 	GTask *task = g_task_new(NULL, cancellable, callback, data);
 	struct qmp_command *command;
 
-	if (qmp->state == QMP_STATE_CLOSED || qmp->broken || g_hash_table_size(qmp->pending) >= QMP_MAX_PENDING) {
+	if (qmp->state == QMP_STATE_CLOSED || qmp->broken ||
+	    g_hash_table_size(qmp->pending) >= QMP_MAX_PENDING) {
 		json_decref(arguments);
-		g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "QEMU's control socket takes no '%s'", name);
+		g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED,
+					"QEMU's control socket takes no '%s'", name);
 		g_object_unref(task);
 		return;
 	}
@@ -295,7 +302,8 @@ qmp_execute(struct qmp *qmp, const char *name, json_t *arguments, int fd, guint 
 	command->deadline = g_timeout_add(timeout_ms, qmp_handle_deadline, command);
 	if (cancellable) {
 		command->cancelled = g_cancellable_source_new(cancellable);
-		g_source_set_callback(command->cancelled, G_SOURCE_FUNC(qmp_handle_cancelled), command, NULL);
+		g_source_set_callback(command->cancelled, G_SOURCE_FUNC(qmp_handle_cancelled),
+				      command, NULL);
 		g_source_attach(command->cancelled, NULL);
 	}
 	g_hash_table_insert(qmp->pending, &command->id, command);
@@ -355,9 +363,10 @@ qmp_take_answer(struct qmp *qmp, const json_t *object)
 	if (value && !problem)
 		qmp_command_settle(command, json_incref(value), NULL);
 	else
-		qmp_command_settle(command, NULL,
-				   g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "QEMU refused: %.200s",
-					       json_get_text(problem, "desc", "it gave no reason")));
+		qmp_command_settle(
+			command, NULL,
+			g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "QEMU refused: %.200s",
+				    json_get_text(problem, "desc", "it gave no reason")));
 }
 
 /* FALSE when the connection is of no more use. */

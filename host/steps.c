@@ -68,7 +68,8 @@ steps_settle(struct steps *steps, GError *error)
 {
 	steps->settled = TRUE;
 	steps_drop_sources(steps);
-	g_object_set_data_full(G_OBJECT(steps->task), "report", json_incref(steps->report), steps_free_report);
+	g_object_set_data_full(G_OBJECT(steps->task), "report", json_incref(steps->report),
+			       steps_free_report);
 	if (error)
 		g_task_return_error(steps->task, error);
 	else
@@ -81,8 +82,9 @@ steps_note_time(struct steps *steps)
 {
 	gint64 now_us = g_get_monotonic_time();
 
-	json_array_append_new(steps->report, json_pack("{s:s, s:I}", "name", steps->table[steps->at].name, "ms",
-						       (json_int_t)((now_us - steps->entered_us) / 1000)));
+	json_array_append_new(steps->report,
+			      json_pack("{s:s, s:I}", "name", steps->table[steps->at].name, "ms",
+					(json_int_t)((now_us - steps->entered_us) / 1000)));
 }
 
 static gboolean
@@ -133,7 +135,8 @@ steps_run(const struct step *table, gsize n_steps, void *context, GDestroyNotify
 	g_task_set_check_cancellable(steps->task, FALSE);
 	if (call->cancellable) {
 		steps->cancelled = g_cancellable_source_new(call->cancellable);
-		g_source_set_callback(steps->cancelled, G_SOURCE_FUNC(steps_handle_cancelled), steps, NULL);
+		g_source_set_callback(steps->cancelled, G_SOURCE_FUNC(steps_handle_cancelled),
+				      steps, NULL);
 		g_source_attach(steps->cancelled, NULL);
 	}
 	steps_enter(steps);

@@ -48,7 +48,7 @@ json_t *steps_get_report(GAsyncResult *result);
 /* What an operation gives beyond its success. The step hands over the descriptor or reference; the caller takes them. */
 void steps_set_fd(struct steps *steps, int fd);
 void steps_set_json(struct steps *steps, json_t *value);
-int steps_take_fd(GAsyncResult *result);	  /* -1 when there is none */
+int steps_take_fd(GAsyncResult *result);      /* -1 when there is none */
 json_t *steps_get_json(GAsyncResult *result); /* a new reference; NULL when there is none */
 
 #endif

@@ -25,8 +25,8 @@ template_memory_fail(GError **error, const char *what)
 {
 	int code = errno;
 
-	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "the template's memory: %s: %s", what,
-		    g_strerror(code));
+	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code),
+		    "the template's memory: %s: %s", what, g_strerror(code));
 	return -1;
 }
 
@@ -35,7 +35,8 @@ template_memory_new(guint64 size, GError **error)
 {
 	CLEANUP_CLOSE int fd = memfd_create("carrel-template", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		return template_memory_fail(error, "cannot make a memfd");
 	return take_fd(&fd);
 }
@@ -74,16 +75,18 @@ template_memory_write_sparse(int fd, const guint8 *data, gsize size, off_t at)
 
 		if (!template_memory_is_zero(data + i, page))
 			continue;
-		if (i > begin && !template_memory_write(fd, data + begin, i - begin, at + (off_t)begin))
+		if (i > begin &&
+		    !template_memory_write(fd, data + begin, i - begin, at + (off_t)begin))
 			return FALSE;
 		begin = i + page;
 	}
-	return size <= begin || template_memory_write(fd, data + begin, size - begin, at + (off_t)begin);
+	return size <= begin ||
+	       template_memory_write(fd, data + begin, size - begin, at + (off_t)begin);
 }
 
 static gboolean
-template_memory_copy_range(int from, int to, off_t at, off_t end, guint8 *buffer, GCancellable *cancellable,
-			   GError **error)
+template_memory_copy_range(int from, int to, off_t at, off_t end, guint8 *buffer,
+			   GCancellable *cancellable, GError **error)
 {
 	while (at < end) {
 		ssize_t n = pread(from, buffer, (gsize)MIN(COPY_BYTES, end - at), at);
@@ -120,7 +123,8 @@ template_memory_copy(int from, int to, off_t size, GCancellable *cancellable, GE
 			template_memory_fail(error, "cannot find its data");
 			return FALSE;
 		}
-		if (!template_memory_copy_range(from, to, data, MIN(hole, size), buffer, cancellable, error))
+		if (!template_memory_copy_range(from, to, data, MIN(hole, size), buffer,
+						cancellable, error))
 			return FALSE;
 		at = hole;
 	}
@@ -137,8 +141,10 @@ template_memory_load(const char *path, guint64 size, GCancellable *cancellable, 
 	if (file < 0 || fstat(file, &status) < 0)
 		return template_memory_fail(error, path);
 	if (!S_ISREG(status.st_mode) || (guint64)status.st_size != size) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    "'%s' has not the size of the machine's RAM: publish the template again", path);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			"'%s' has not the size of the machine's RAM: publish the template again",
+			path);
 		return -1;
 	}
 	memfd = template_memory_new(size, error);
@@ -152,7 +158,8 @@ template_memory_load(const char *path, guint64 size, GCancellable *cancellable, 
 gboolean
 template_memory_save(int memfd, const char *path, GCancellable *cancellable, GError **error)
 {
-	CLEANUP_CLOSE int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	CLEANUP_CLOSE int file =
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	struct stat status;
 
 	if (file < 0 || fstat(memfd, &status) < 0 || ftruncate(file, status.st_size) < 0) {

@@ -17,6 +17,7 @@ int template_memory_new(guint64 size, GError **error);
 int template_memory_load(const char *path, guint64 size, GCancellable *cancellable, GError **error);
 
 /* Writes a machine's RAM to "path" (which must not exist), zero pages as holes, with fsync. */
-gboolean template_memory_save(int memfd, const char *path, GCancellable *cancellable, GError **error);
+gboolean template_memory_save(int memfd, const char *path, GCancellable *cancellable,
+			      GError **error);
 
 #endif

@@ -16,7 +16,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#include "viewer/api.h"
+#include "viewer/client_api.h"
 #include "viewer/client_settings.h"
 #include "viewer/connection_file.h"
 
@@ -141,7 +141,7 @@ session_enter_idle(struct session *session, const char *notice)
 {
 	session_set_notice(session, notice);
 	session_forget_desktop(session);
-	g_clear_pointer(&session->api, api_free);
+	g_clear_pointer(&session->api, client_api_free);
 	g_clear_pointer(&session->login, g_free);
 	g_clear_pointer(&session->prompts, json_decref);
 	g_clear_pointer(&session->pools, json_decref);
@@ -151,7 +151,7 @@ session_enter_idle(struct session *session, const char *notice)
 
 /* A failed call before there is a session: the token is over, or the broker cannot help. */
 static void
-session_fail(struct session *session, const struct api_answer *answer)
+session_fail(struct session *session, const struct client_api_answer *answer)
 {
 	g_autofree char *notice = g_strdup(answer->notice);
 
@@ -159,19 +159,19 @@ session_fail(struct session *session, const struct api_answer *answer)
 }
 
 static void
-session_handle_login(void *context, const struct api_answer *answer)
+session_handle_login(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 	const char *state;
 
-	if (answer->outcome != API_OUTCOME_OK) {
+	if (answer->outcome != CLIENT_API_OUTCOME_OK) {
 		session_fail(session, answer);
 		return;
 	}
 	state = json_get_text(answer->body, "state", "");
 	if (g_str_equal(state, "done")) {
 		g_clear_pointer(&session->prompts, json_decref);
-		api_set_token(session->api, json_get_text(answer->body, "token", ""));
+		client_api_set_token(session->api, json_get_text(answer->body, "token", ""));
 		g_free(session->user);
 		session->user = g_strdup(json_get_text(answer->body, "user", ""));
 		session_list(session);
@@ -187,23 +187,24 @@ session_handle_login(void *context, const struct api_answer *answer)
 }
 
 static void
-session_handle_server(void *context, const struct api_answer *answer)
+session_handle_server(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 
-	if (answer->outcome == API_OUTCOME_UNKNOWN_BROKER) {
+	if (answer->outcome == CLIENT_API_OUTCOME_UNKNOWN_BROKER) {
 		g_free(session->fingerprint);
 		session->fingerprint = g_strdup(answer->fingerprint);
 		session_change(session, SESSION_STATE_TRUSTING);
 		return;
 	}
-	if (answer->outcome != API_OUTCOME_OK) {
+	if (answer->outcome != CLIENT_API_OUTCOME_OK) {
 		session_fail(session, answer);
 		return;
 	}
 	if (session_change(session, SESSION_STATE_ANSWERING))
-		api_call(session->api, "POST", "/api/v1/login",
-			 json_pack("{s:s}", "user", session->user), NULL, session_handle_login);
+		client_api_call(session->api, "POST", "/api/v1/login",
+				json_pack("{s:s}", "user", session->user), NULL,
+				session_handle_login);
 }
 
 void
@@ -220,13 +221,14 @@ session_begin(struct session *session, const char *broker, const char *user, con
 	session->broker = g_strdup(broker);
 	session->user = g_strdup(user);
 	session->wanted_pool = g_strdup(pool);
-	session->api = api_new(broker, session, &error);
+	session->api = client_api_new(broker, session, &error);
 	if (!session->api) {
 		session_enter_idle(session, error->message);
 		return;
 	}
 	if (session_change(session, SESSION_STATE_CONTACTING))
-		api_call(session->api, "GET", "/api/v1/server", NULL, NULL, session_handle_server);
+		client_api_call(session->api, "GET", "/api/v1/server", NULL, NULL,
+				session_handle_server);
 }
 
 void
@@ -236,12 +238,13 @@ session_trust(struct session *session)
 
 	if (session->state != SESSION_STATE_TRUSTING)
 		return;
-	if (!api_pin(session->api, session->fingerprint, &error)) {
+	if (!client_api_pin(session->api, session->fingerprint, &error)) {
 		session_enter_idle(session, error->message);
 		return;
 	}
 	if (session_change(session, SESSION_STATE_CONTACTING))
-		api_call(session->api, "GET", "/api/v1/server", NULL, NULL, session_handle_server);
+		client_api_call(session->api, "GET", "/api/v1/server", NULL, NULL,
+				session_handle_server);
 }
 
 void
@@ -257,8 +260,8 @@ session_answer(struct session *session, const char *const *answers)
 		json_array_append_new(list, json_string(answers[i]));
 	path = g_strdup_printf("/api/v1/login/%s", session->login);
 	if (session_change(session, SESSION_STATE_ANSWERING))
-		api_call(session->api, "POST", path, json_pack("{s:o}", "answers", list), NULL,
-			 session_handle_login);
+		client_api_call(session->api, "POST", path, json_pack("{s:o}", "answers", list),
+				NULL, session_handle_login);
 	else
 		json_decref(list);
 }
@@ -287,14 +290,14 @@ session_find_only_pool(struct session *session)
 }
 
 static void
-session_handle_pools(void *context, const struct api_answer *answer)
+session_handle_pools(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 	gboolean returning = session->pools != NULL;
 	json_t *list = answer->body;
 	g_autofree char *pool = NULL;
 
-	if (answer->outcome != API_OUTCOME_OK) {
+	if (answer->outcome != CLIENT_API_OUTCOME_OK) {
 		session_fail(session, answer);
 		return;
 	}
@@ -316,7 +319,8 @@ static void
 session_list(struct session *session)
 {
 	if (session_change(session, SESSION_STATE_LISTING))
-		api_call(session->api, "GET", "/api/v1/pools", NULL, NULL, session_handle_pools);
+		client_api_call(session->api, "GET", "/api/v1/pools", NULL, NULL,
+				session_handle_pools);
 }
 
 /* The desktop is over, the user is still logged in. */
@@ -349,7 +353,7 @@ session_state_is_over(const char *state)
 		state);
 }
 
-static void session_handle_prepared(void *context, const struct api_answer *answer);
+static void session_handle_prepared(void *context, const struct client_api_answer *answer);
 
 static gboolean
 session_poll(void *data)
@@ -358,23 +362,23 @@ session_poll(void *data)
 	g_autofree char *path = g_strconcat(PATH_SESSIONS, session->id, NULL);
 
 	session->timer = 0;
-	api_call(session->api, "GET", path, NULL, NULL, session_handle_prepared);
+	client_api_call(session->api, "GET", path, NULL, NULL, session_handle_prepared);
 	return G_SOURCE_REMOVE;
 }
 
 static void
-session_handle_prepared(void *context, const struct api_answer *answer)
+session_handle_prepared(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 	const char *state;
 
-	if (answer->outcome == API_OUTCOME_REFUSED) {
+	if (answer->outcome == CLIENT_API_OUTCOME_REFUSED) {
 		session_leave_desktop(session, answer->status == 404
 						       ? _("The desktop could not be made ready.")
 						       : answer->notice);
 		return;
 	}
-	if (answer->outcome != API_OUTCOME_OK) {
+	if (answer->outcome != CLIENT_API_OUTCOME_OK) {
 		session_fail(session, answer);
 		return;
 	}
@@ -388,16 +392,16 @@ session_handle_prepared(void *context, const struct api_answer *answer)
 }
 
 static void
-session_handle_assigned(void *context, const struct api_answer *answer)
+session_handle_assigned(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 
-	if (answer->outcome == API_OUTCOME_REFUSED && answer->status != 401) {
+	if (answer->outcome == CLIENT_API_OUTCOME_REFUSED && answer->status != 401) {
 		session_set_notice(session, answer->notice);
 		session_change(session, SESSION_STATE_CHOOSING);
 		return;
 	}
-	if (answer->outcome != API_OUTCOME_OK) {
+	if (answer->outcome != CLIENT_API_OUTCOME_OK) {
 		session_fail(session, answer);
 		return;
 	}
@@ -421,8 +425,8 @@ session_choose(struct session *session, const char *pool)
 	g_free(session->pool);
 	session->pool = copy;
 	if (session_change(session, SESSION_STATE_ASSIGNING))
-		api_call(session->api, "POST", path, client_settings_describe(), key,
-			 session_handle_assigned);
+		client_api_call(session->api, "POST", path, client_settings_describe(), key,
+				session_handle_assigned);
 }
 
 static gboolean
@@ -454,24 +458,24 @@ session_wait(struct session *session, const char *notice)
 }
 
 static void
-session_handle_ticket(void *context, const struct api_answer *answer)
+session_handle_ticket(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 	g_autoptr(GError) error = NULL;
 	struct connection_file *file;
 
-	if (answer->outcome == API_OUTCOME_UNREACHABLE ||
-	    (answer->outcome == API_OUTCOME_REFUSED && answer->status >= 500)) {
+	if (answer->outcome == CLIENT_API_OUTCOME_UNREACHABLE ||
+	    (answer->outcome == CLIENT_API_OUTCOME_REFUSED && answer->status >= 500)) {
 		session_wait(session, answer->notice);
 		return;
 	}
-	if (answer->outcome == API_OUTCOME_REFUSED && answer->status != 401) {
+	if (answer->outcome == CLIENT_API_OUTCOME_REFUSED && answer->status != 401) {
 		session_leave_desktop(session, answer->status == 404 || answer->status == 410
 						       ? _("Your session on the desktop has ended.")
 						       : answer->notice);
 		return;
 	}
-	if (answer->outcome != API_OUTCOME_OK) {
+	if (answer->outcome != CLIENT_API_OUTCOME_OK) {
 		session_fail(session, answer);
 		return;
 	}
@@ -491,9 +495,9 @@ session_ask_ticket(struct session *session)
 	g_autofree char *path = g_strconcat(PATH_SESSIONS, session->id, "/ticket", NULL);
 
 	if (session_change(session, SESSION_STATE_TICKETING))
-		api_call(session->api, "POST", path,
-			 json_pack("{s:s}", "protocol", display_spice_ops.protocol), NULL,
-			 session_handle_ticket);
+		client_api_call(session->api, "POST", path,
+				json_pack("{s:s}", "protocol", display_spice_ops.protocol), NULL,
+				session_handle_ticket);
 }
 
 void
@@ -564,11 +568,11 @@ session_disconnect(struct session *session)
 }
 
 static void
-session_handle_logged_off(void *context, const struct api_answer *answer)
+session_handle_logged_off(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 
-	if (answer->outcome != API_OUTCOME_OK && answer->status != 404 &&
+	if (answer->outcome != CLIENT_API_OUTCOME_OK && answer->status != 404 &&
 	    session->state == SESSION_STATE_CHOOSING) {
 		session_set_notice(session, answer->notice);
 		session->events->changed(session->context, session->state);
@@ -584,13 +588,14 @@ session_log_off(struct session *session)
 		return;
 	if (session->id && session->api) {
 		path = g_strconcat(PATH_SESSIONS, session->id, NULL);
-		api_call(session->api, "DELETE", path, NULL, NULL, session_handle_logged_off);
+		client_api_call(session->api, "DELETE", path, NULL, NULL,
+				session_handle_logged_off);
 	}
 	session_leave_desktop(session, NULL);
 }
 
 static void
-session_handle_logged_out(void *context, const struct api_answer *answer)
+session_handle_logged_out(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 
@@ -601,8 +606,8 @@ void
 session_log_out(struct session *session)
 {
 	if (session->state == SESSION_STATE_CHOOSING || session->state == SESSION_STATE_LISTING)
-		api_call(session->api, "POST", "/api/v1/logout", json_object(), NULL,
-			 session_handle_logged_out);
+		client_api_call(session->api, "POST", "/api/v1/logout", json_object(), NULL,
+				session_handle_logged_out);
 	else
 		session_enter_idle(session, NULL);
 }
@@ -624,7 +629,7 @@ session_free(struct session *session)
 		return;
 	session_stop_timer(session);
 	session_forget_desktop(session);
-	g_clear_pointer(&session->api, api_free);
+	g_clear_pointer(&session->api, client_api_free);
 	g_clear_pointer(&session->prompts, json_decref);
 	g_clear_pointer(&session->pools, json_decref);
 	g_free(session->broker);

@@ -23,7 +23,8 @@ static const struct {
 	{ "{\"v\":1,\"id\":0,\"verb\":\"login\",\"body\":{\"session\":\"1\"}}", -1 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true,\"body\":{\"x\":1}}", -1 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true}", -1 },
-	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true,\"body\":{\"x\":true,\"notes\":{\"a\":7}}}", -1 },
+	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true,\"body\":{\"x\":true,\"notes\":{\"a\":7}}}",
+	  -1 },
 	{ "{\"v\":9,\"id\":3,\"verb\":\"quiesce\",\"ok\":true}", -1 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"quiesce\",\"ok\":true,\"extra\":1}", -1 },
 	{ "{\"v\":1,\"id\":-3,\"verb\":\"quiesce\",\"ok\":true}", -1 },
@@ -38,8 +39,8 @@ test_agent_message__parses_only_what_is_in_its_tables(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(message_table); i++) {
 		struct agent_message message;
 		struct json_problem problem;
-		int result = agent_message_parse(message_table[i].text, strlen(message_table[i].text), &message,
-						 &problem);
+		int result = agent_message_parse(message_table[i].text,
+						 strlen(message_table[i].text), &message, &problem);
 
 		assert_int_equal(result == 0, message_table[i].result == 0);
 		agent_message_done(&message);
@@ -67,10 +68,15 @@ test_agent_message__finds_the_nonce_behind_noise(void **state)
 	(void)state;
 	memcpy(bytes, "rest of a frame that the template began: {\"v\":1,", 48);
 	size = 48;
-	size += add_frame(bytes + size, "{\"v\":1,\"id\":1,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"old\"}}");
-	size += add_frame(bytes + size, "{\"v\":1,\"id\":2,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"fresh\"}}");
+	size += add_frame(
+		bytes + size,
+		"{\"v\":1,\"id\":1,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"old\"}}");
+	size += add_frame(
+		bytes + size,
+		"{\"v\":1,\"id\":2,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"fresh\"}}");
 	end = size;
-	size += add_frame(bytes + size, "{\"v\":1,\"id\":0,\"verb\":\"idle\",\"body\":{\"idle_ms\":5}}");
+	size += add_frame(bytes + size,
+			  "{\"v\":1,\"id\":0,\"verb\":\"idle\",\"body\":{\"idle_ms\":5}}");
 	assert_int_equal(agent_message_find_resync(bytes, size, "fresh"), end);
 	assert_int_equal(agent_message_find_resync(bytes, end - 1, "fresh"), 0);
 	assert_int_equal(agent_message_find_resync(bytes, size, "absent"), 0);
@@ -80,7 +86,9 @@ static void
 test_agent_message__ignores_a_nonce_in_another_verb(void **state)
 {
 	guint8 bytes[256];
-	gsize size = add_frame(bytes, "{\"v\":1,\"id\":1,\"verb\":\"login\",\"ok\":true,\"body\":{\"session\":\"fresh\"}}");
+	gsize size = add_frame(
+		bytes,
+		"{\"v\":1,\"id\":1,\"verb\":\"login\",\"ok\":true,\"body\":{\"session\":\"fresh\"}}");
 
 	(void)state;
 	assert_int_equal(agent_message_find_resync(bytes, size, "fresh"), 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cmd_nouns.h - list, show and act, the same for every noun
+ * cmd.h - list, show and act, the same for every noun
  */
-#ifndef CLI_CMD_NOUNS_H
-#define CLI_CMD_NOUNS_H
+#ifndef CLI_CMD_H
+#define CLI_CMD_H
 
 #include "cli/cli.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cmd_nouns.c - list and show, the same for every noun (carrel)
+ * cmd.c - list and show, the same for every noun (carrel)
  */
-#include "cli/cmd_nouns.h"
+#include "cli/cmd.h"
 
 int
 cmd_list(struct cli *cli, const char *noun, const char *const *columns)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * api.c - the broker's API as the viewer sees it (carrel-viewer)
+ * client_api.c - the broker's API as the viewer sees it (carrel-viewer)
  *
- * How it works: every call remembers its api until its answer comes; api_free() takes that away (call->api), so that
- * late answers go nowhere. The trust function never accepts: it only notes the fingerprint, and api_judge() turns it
+ * How it works: every call remembers its api until its answer comes; client_api_free() takes that away (call->api), so that
+ * late answers go nowhere. The trust function never accepts: it only notes the fingerprint, and client_api_judge() turns it
  * into "not known yet" or "changed". Problem codes become words in one table, so that they can be translated.
  */
-#include "viewer/api.h"
+#include "viewer/client_api.h"
 
 #include <glib/gi18n.h>
 
@@ -24,7 +24,7 @@ struct api {
 
 struct call {
 	struct api *api; /* NULL: nobody waits any more */
-	api_callback callback;
+	client_api_callback callback;
 };
 
 static const struct {
@@ -48,7 +48,7 @@ static const struct {
 };
 
 static gboolean
-api_handle_certificate(void *context, const char *fingerprint)
+client_api_handle_certificate(void *context, const char *fingerprint)
 {
 	struct api *api = context;
 
@@ -58,13 +58,13 @@ api_handle_certificate(void *context, const char *fingerprint)
 }
 
 static struct http_client *
-api_connect(struct api *api)
+client_api_connect(struct api *api)
 {
-	return http_client_new_tls(api->broker, api->pinned, api_handle_certificate, api);
+	return http_client_new_tls(api->broker, api->pinned, client_api_handle_certificate, api);
 }
 
 struct api *
-api_new(const char *broker, void *context, GError **error)
+client_api_new(const char *broker, void *context, GError **error)
 {
 	g_autofree char *url = known_hosts_normalize(broker, error);
 	struct api *api;
@@ -76,12 +76,12 @@ api_new(const char *broker, void *context, GError **error)
 	api->pinned = known_hosts_find(api->broker);
 	api->context = context;
 	api->calls = g_ptr_array_new();
-	api->client = api_connect(api);
+	api->client = client_api_connect(api);
 	return api;
 }
 
 void
-api_free(struct api *api)
+client_api_free(struct api *api)
 {
 	if (!api)
 		return;
@@ -96,25 +96,25 @@ api_free(struct api *api)
 }
 
 void
-api_set_token(struct api *api, const char *token)
+client_api_set_token(struct api *api, const char *token)
 {
 	http_client_set_token(api->client, token);
 }
 
 gboolean
-api_pin(struct api *api, const char *fingerprint, GError **error)
+client_api_pin(struct api *api, const char *fingerprint, GError **error)
 {
 	if (!known_hosts_add(api->broker, fingerprint, error))
 		return FALSE;
 	g_free(api->pinned);
 	api->pinned = g_strdup(fingerprint);
 	http_client_free(api->client);
-	api->client = api_connect(api);
+	api->client = client_api_connect(api);
 	return TRUE;
 }
 
 static const char *
-api_find_words(const char *code)
+client_api_find_words(const char *code)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(problem_table); i++)
 		if (g_str_equal(problem_table[i].code, code))
@@ -122,38 +122,39 @@ api_find_words(const char *code)
 	return NULL;
 }
 
-static enum api_outcome
-api_judge(const struct api *api, const struct http_answer *answer)
+static enum client_api_outcome
+client_api_judge(const struct api *api, const struct http_answer *answer)
 {
 	if (answer->status >= 200 && answer->status < 300)
-		return API_OUTCOME_OK;
+		return CLIENT_API_OUTCOME_OK;
 	if (answer->status != 0)
-		return API_OUTCOME_REFUSED;
+		return CLIENT_API_OUTCOME_REFUSED;
 	if (!api->seen)
-		return API_OUTCOME_UNREACHABLE;
-	return api->pinned ? API_OUTCOME_UNTRUSTED : API_OUTCOME_UNKNOWN_BROKER;
+		return CLIENT_API_OUTCOME_UNREACHABLE;
+	return api->pinned ? CLIENT_API_OUTCOME_UNTRUSTED : CLIENT_API_OUTCOME_UNKNOWN_BROKER;
 }
 
 /* The caller's to free. */
 static char *
-api_describe(const struct api *api, const struct http_answer *answer, enum api_outcome outcome)
+client_api_describe(const struct api *api, const struct http_answer *answer,
+		    enum client_api_outcome outcome)
 {
 	g_autofree char *known_hosts = known_hosts_get_path();
 	const char *words;
 
 	switch (outcome) {
-	case API_OUTCOME_UNREACHABLE:
+	case CLIENT_API_OUTCOME_UNREACHABLE:
 		return g_strdup_printf(
 			_("The broker %s cannot be reached: %s. Check the address and your network."),
 			api->broker, answer->error ? answer->error->message : "");
-	case API_OUTCOME_UNTRUSTED:
+	case CLIENT_API_OUTCOME_UNTRUSTED:
 		return g_strdup_printf(
 			_("The broker %s shows another certificate than before. Somebody may be "
 			  "listening, so nothing was sent. If your administrator has renewed the "
 			  "certificate, remove its line from %s.\n\nNow: %s\nBefore: %s"),
 			api->broker, known_hosts, api->seen, api->pinned);
-	case API_OUTCOME_REFUSED:
-		words = api_find_words(answer->code);
+	case CLIENT_API_OUTCOME_REFUSED:
+		words = client_api_find_words(answer->code);
 		if (words)
 			return g_strdup(words);
 		if (answer->status == 401)
@@ -167,23 +168,23 @@ api_describe(const struct api *api, const struct http_answer *answer, enum api_o
 }
 
 static void
-api_handle_answer(void *context, const struct http_answer *answer)
+client_api_handle_answer(void *context, const struct http_answer *answer)
 {
 	struct call *call = context;
 	struct api *api = call->api;
-	struct api_answer result = { .status = answer->status,
-				     .body = answer->body,
-				     .code = answer->code };
+	struct client_api_answer result = { .status = answer->status,
+					    .body = answer->body,
+					    .code = answer->code };
 	g_autofree char *notice = NULL;
 	g_autofree char *fingerprint = NULL;
 
 	if (api) {
 		g_ptr_array_remove_fast(api->calls, call);
-		result.outcome = api_judge(api, answer);
-		if (result.outcome == API_OUTCOME_OK && answer->body &&
+		result.outcome = client_api_judge(api, answer);
+		if (result.outcome == CLIENT_API_OUTCOME_OK && answer->body &&
 		    !json_is_object(answer->body) && !json_is_array(answer->body))
 			result.body = NULL;
-		notice = api_describe(api, answer, result.outcome);
+		notice = client_api_describe(api, answer, result.outcome);
 		fingerprint = g_strdup(api->seen);
 		g_clear_pointer(&api->seen, g_free);
 		result.notice = notice;
@@ -194,14 +195,15 @@ api_handle_answer(void *context, const struct http_answer *answer)
 }
 
 void
-api_call(struct api *api, const char *method, const char *path, json_t *body, const char *key,
-	 api_callback callback)
+client_api_call(struct api *api, const char *method, const char *path, json_t *body,
+		const char *key, client_api_callback callback)
 {
 	struct call *call = g_new0(struct call, 1);
 
 	call->api = api;
 	call->callback = callback;
 	g_ptr_array_add(api->calls, call);
-	http_client_send(api->client, method, path, body, key, 0, NULL, api_handle_answer, call);
+	http_client_send(api->client, method, path, body, key, 0, NULL, client_api_handle_answer,
+			 call);
 	json_decref(body);
 }

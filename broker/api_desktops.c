@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * api_desktops.c - desktops and hosts (carrel-broker)
+ */
+#include <string.h>
+
+#include "broker/api.h"
+#include "broker/broker.h"
+#include "broker/host_sync.h"
+#include "broker/http.h"
+#include "broker/problem.h"
+#include "broker/store.h"
+
+#define DESKTOP_COLUMNS                                                                                   \
+	"d.id AS id, d.generation AS generation, d.pool AS pool, d.host AS host, d.template AS template," \
+	" d.version AS version, d.engine AS engine, d.want AS want, d.state AS state, d.error AS error,"  \
+	" d.created_ms AS created_ms, s.id AS session, s.user AS user FROM desktop d LEFT JOIN session s" \
+	" ON s.desktop = d.id AND s.closed_ms IS NULL"
+
+void
+api_desktops_list(struct broker *broker, struct http_request *request)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *rows =
+		store_query(broker->store, &error,
+			    "SELECT " DESKTOP_COLUMNS
+			    " WHERE d.state <> 'gone' AND d.id > $1 ORDER BY d.id LIMIT $2",
+			    "si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
+
+	if (rows)
+		api_list_respond(request, "desktops", "id", rows);
+	else
+		problem_respond_error(request, error);
+}
+
+static json_t *
+api_desktops_find(struct broker *broker, struct http_request *request)
+{
+	json_t *row =
+		store_query_one(broker->store, NULL, "SELECT " DESKTOP_COLUMNS " WHERE d.id = $1",
+				"s", request->name);
+
+	if (!row)
+		problem_respond(request, 404, "desktop.unknown",
+				"there is no desktop with that id");
+	return row;
+}
+
+void
+api_desktops_show(struct broker *broker, struct http_request *request)
+{
+	json_t *row = api_desktops_find(broker, request);
+
+	if (row)
+		http_respond(request, 200, row);
+}
+
+static void
+api_desktops_order(struct broker *broker, struct http_request *request, const char *verb)
+{
+	json_t *row = api_desktops_find(broker, request);
+	gint64 number;
+
+	if (!row)
+		return;
+	if (strcmp(json_get_text(row, "state", ""), "gone") == 0 ||
+	    strcmp(json_get_text(row, "state", ""), "failed") == 0) {
+		problem_respond(request, 409, "desktop.gone", "desktop %s does not run any more",
+				request->name);
+	} else {
+		number = host_sync_request(broker->hosts, json_get_text(row, "host", ""), verb,
+					   request->name);
+		if (number > 0)
+			http_respond(request, 202,
+				     json_pack("{s:I}", "request", (json_int_t)number));
+		else
+			problem_respond(request, 503, "host.busy",
+					"the host has too many requests waiting; is it running?");
+	}
+	json_decref(row);
+}
+
+void
+api_desktops_stop(struct broker *broker, struct http_request *request)
+{
+	api_desktops_order(broker, request, "stop");
+}
+
+void
+api_desktops_powerdown(struct broker *broker, struct http_request *request)
+{
+	api_desktops_order(broker, request, "powerdown");
+}
+
+void
+api_desktops_screenshot(struct broker *broker, struct http_request *request)
+{
+	api_desktops_order(broker, request, "screenshot");
+}
+
+void
+api_hosts_list(struct broker *broker, struct http_request *request)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *rows = store_query(
+		broker->store, &error,
+		"SELECT name, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy, (SELECT count(*) FROM"
+		" desktop d WHERE d.host = host.name AND d.want = 'ready') AS desktops FROM host"
+		" WHERE name > $1 ORDER BY name LIMIT $2",
+		"si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
+
+	if (!rows) {
+		problem_respond_error(request, error);
+		return;
+	}
+	for (gsize i = 0; i < json_array_size(rows); i++)
+		api_list_unpack(json_array_get(rows, i), "engines");
+	api_list_respond(request, "hosts", "name", rows);
+}
+
+void
+api_hosts_sync(struct broker *broker, struct http_request *request)
+{
+	host_sync_handle(broker->hosts, request);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * api_templates.c - templates and the jobs that make them (carrel-broker)
+ *
+ * A job is a row; its host finds it in the next sync answer and reports on it until it has ended. The version of a publish
+ * is given out here, one more than any published or being published: an index of the schema lets each out once.
+ */
+#include <string.h>
+
+#include "base/id.h"
+#include "base/name.h"
+#include "broker/api.h"
+#include "broker/broker.h"
+#include "broker/host_sync.h"
+#include "broker/http.h"
+#include "broker/problem.h"
+#include "broker/store.h"
+
+#define JOB_COLUMNS                                                                                                          \
+	"id, kind, template, version, host, state, step, percent, seconds_left, error, result, user, created_ms, changed_ms" \
+	" FROM job"
+
+void
+api_templates_list(struct broker *broker, struct http_request *request)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *rows = store_query(
+		broker->store, &error,
+		"SELECT name, version, host, engine, kinds, ram_mib, created_ms, author, CASE WHEN version ="
+		" (SELECT max(version) FROM template o WHERE o.name = template.name) THEN 1 ELSE 0 END AS current"
+		" FROM template WHERE name > $1 ORDER BY name, version LIMIT $2",
+		"si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
+	json_t *images =
+		store_query(broker->store, NULL,
+			    "SELECT name, host, created_ms FROM image ORDER BY name, host", "");
+
+	if (!rows) {
+		json_decref(images);
+		problem_respond_error(request, error);
+		return;
+	}
+	for (gsize i = 0; i < json_array_size(rows); i++) {
+		json_t *row = json_array_get(rows, i);
+
+		api_list_unpack(row, "kinds");
+		json_object_set_new(row, "current",
+				    json_boolean(json_get_integer(row, "current", 0) != 0));
+	}
+	http_respond(request, 200,
+		     json_pack("{s:o, s:o, s:n}", "templates", rows, "images",
+			       images ? images : json_array(), "next"));
+}
+
+/* The host that runs the job: the one with the image if there is one, else the one heard of last. */
+static char *
+api_templates_pick_host(struct broker *broker, const char *image)
+{
+	json_t *row = store_query_one(
+		broker->store, NULL,
+		"SELECT h.name AS name FROM host h ORDER BY (SELECT count(*) FROM image i WHERE i.host = h.name"
+		" AND i.name = $1) DESC, h.seen_ms DESC LIMIT 1",
+		"s", image);
+	char *name = g_strdup(json_get_text(row, "name", NULL));
+
+	json_decref(row);
+	return name;
+}
+
+static gboolean
+api_templates_insert_job(struct broker *broker, struct http_request *request, const char *kind,
+			 const char *host, gint64 version, const json_t *arguments,
+			 char ret_id[ID_SIZE], GError **error)
+{
+	g_autofree char *text = json_dumps(arguments, JSON_COMPACT);
+
+	if (id_new(ID_KIND_JOB, ret_id) < 0) {
+		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED,
+			    "the kernel gives no random numbers");
+		return FALSE;
+	}
+	return store_change(
+		       broker->store, error,
+		       "INSERT INTO job (id, kind, arguments, host, template, version, state, user, created_ms, changed_ms)"
+		       " VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8, $8)",
+		       "sssssisi", ret_id, kind, text, host, request->name, version,
+		       request->identity.user, broker_now_ms()) == 1;
+}
+
+/* Takes over "arguments". */
+static void
+api_templates_start_job(struct broker *broker, struct http_request *request, const char *kind,
+			const char *host, gint64 version, json_t *arguments)
+{
+	g_autoptr(GError) error = NULL;
+	char id[ID_SIZE] = "";
+
+	if (api_templates_insert_job(broker, request, kind, host, version, arguments, id, &error)) {
+		host_sync_notify(broker->hosts);
+		http_respond(request, 202, json_pack("{s:s}", "job", id));
+	} else {
+		problem_respond_error(request, error);
+	}
+	json_decref(arguments);
+}
+
+static gboolean
+api_templates_check(struct http_request *request, const char *other, const char *host)
+{
+	if (!name_valid(request->name) || !name_valid(other))
+		problem_respond(
+			request, 400, "template.name",
+			"a template's name has 1 to 63 lower-case letters, digits and inner '-'");
+	else if (!host)
+		problem_respond(request, 409, "host.none",
+				"no host is known yet; start carrel-hostd");
+	else
+		return TRUE;
+	return FALSE;
+}
+
+void
+api_templates_build(struct broker *broker, struct http_request *request)
+{
+	const char *recipe = json_get_text(request->body, "recipe", request->name);
+	g_autofree char *host = api_templates_pick_host(broker, "");
+
+	if (!api_templates_check(request, recipe, host))
+		return;
+	api_templates_start_job(
+		broker, request, "build", host, 0,
+		json_pack("{s:s, s:s}", "template", request->name, "recipe", recipe));
+}
+
+static gint64
+api_templates_next_version(struct broker *broker, const char *name)
+{
+	return 1 +
+	       store_query_integer(
+		       broker->store, NULL, 0,
+		       "SELECT max(version) FROM (SELECT max(version) AS version FROM template WHERE name = $1"
+		       " UNION ALL SELECT max(version) FROM job WHERE template = $1 AND kind = 'publish')",
+		       "s", name);
+}
+
+void
+api_templates_publish(struct broker *broker, struct http_request *request)
+{
+	const char *image = json_get_text(request->body, "image", request->name);
+	const char *engine = json_get_text(request->body, "engine", "qemu");
+	g_autofree char *host = api_templates_pick_host(broker, image);
+	gint64 version;
+
+	if (!api_templates_check(request, image, host))
+		return;
+	if (strcmp(engine, "qemu") != 0 && strcmp(engine, "kvm") != 0) {
+		problem_respond(request, 400, "template.engine", "'engine' must be qemu or kvm");
+		return;
+	}
+	if (store_query_integer(broker->store, NULL, 0,
+				"SELECT count(*) FROM image WHERE name = $1 AND host = $2", "ss",
+				image, host) == 0) {
+		problem_respond(request, 409, "image.unknown",
+				"no host has an image '%s'; build it first (carrel template build)",
+				image);
+		return;
+	}
+	version = api_templates_next_version(broker, request->name);
+	api_templates_start_job(
+		broker, request, "publish", host, version,
+		json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:s}", "template", request->name,
+			  "version", (json_int_t)version, "image", image, "author",
+			  request->identity.user, "engine", engine, "ram_mib",
+			  (json_int_t)json_get_integer(request->body, "ram_mib", 1024), "note",
+			  json_get_text(request->body, "note", "")));
+}
+
+void
+api_jobs_list(struct broker *broker, struct http_request *request)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *rows = store_query(
+		broker->store, &error, "SELECT " JOB_COLUMNS " WHERE id > $1 ORDER BY id LIMIT $2",
+		"si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
+
+	if (!rows) {
+		problem_respond_error(request, error);
+		return;
+	}
+	for (gsize i = 0; i < json_array_size(rows); i++)
+		api_list_unpack(json_array_get(rows, i), "result");
+	api_list_respond(request, "jobs", "id", rows);
+}
+
+void
+api_jobs_show(struct broker *broker, struct http_request *request)
+{
+	json_t *row = store_query_one(broker->store, NULL, "SELECT " JOB_COLUMNS " WHERE id = $1",
+				      "s", request->name);
+
+	if (!row) {
+		problem_respond(request, 404, "job.unknown", "there is no job with that id");
+		return;
+	}
+	api_list_unpack(row, "result");
+	http_respond(request, 200, row);
+}
+
+/* One that no host has taken is cancelled here; else its host ends it and says so. */
+void
+api_jobs_cancel(struct broker *broker, struct http_request *request)
+{
+	g_autoptr(GError) error = NULL;
+	gint64 changed = store_change(
+		broker->store, &error,
+		"UPDATE job SET cancel = 1, state = CASE WHEN reported = 0 THEN 'cancelled' ELSE state END,"
+		" changed_ms = $1 WHERE id = $2 AND state IN ('queued', 'running')",
+		"is", broker_now_ms(), request->name);
+
+	if (changed < 0) {
+		problem_respond_error(request, error);
+	} else if (changed == 0) {
+		problem_respond(request, 409, "job.ended", "there is no such job that is not over");
+	} else {
+		host_sync_notify(broker->hosts);
+		http_respond(request, 202, NULL);
+	}
+}

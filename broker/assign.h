@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * assign.h - who gets which desktop: one transaction each way
+ */
+#ifndef BROKER_ASSIGN_H
+#define BROKER_ASSIGN_H
+
+#include <glib.h>
+
+#include "base/json.h"
+
+struct store;
+
+enum assign_result {
+	ASSIGN_NEW,
+	ASSIGN_EXISTING,
+	ASSIGN_EMPTY,
+	ASSIGN_FAILED,
+	ASSIGN_RESULT_COUNT
+};
+
+struct assign_request {
+	const char *user;
+	const char *groups; /* JSON text */
+	const char *pool;
+	const char *key; /* Idempotency-Key, or NULL */
+	const char *keyboard;
+	const char *variant;
+	const char *locale;
+	const char *timezone;
+	gint64 authenticate_ms;
+	gint64 begun_us; /* monotonic time at which the request came */
+};
+
+/*
+ * Gives the user a desktop of the pool: the session that this key made, else the open one, else a new one on a desktop
+ * that nobody has. ret_session (a new reference): {"session", "desktop", "state"}, set for NEW and EXISTING.
+ */
+enum assign_result assign_take(struct store *store, const struct assign_request *request,
+			       json_t **ret_session, GError **error);
+
+/*
+ * Closes an open session and gives its desktop up for destruction, inside the caller's transaction. Closing one that is
+ * closed changes nothing. FALSE only on error.
+ */
+gboolean assign_release(struct store *store, const char *session, const char *reason,
+			gboolean revoked, GError **error);
+
+/* Notes a step's time for a session or a desktop; the first note counts. */
+gboolean assign_note_time(struct store *store, const char *subject, const char *step, gint64 ms,
+			  GError **error);
+
+#endif

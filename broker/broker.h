@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * broker.h - what the parts of carrel-broker share
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+struct host_table;
+struct http;
+struct login_table;
+struct settings;
+struct store;
+struct ticket_table;
+
+#define BROKER_PAGE_ROWS 500 /* a list's page */
+
+struct broker {
+	struct settings *settings;
+	struct store *store;
+	struct http *http;
+	struct login_table *logins;
+	struct host_table *hosts;
+	struct ticket_table *tickets;
+	const char *run_folder;
+	uid_t hostd_uid;
+};
+
+/* Milliseconds since 1970, as the store has them. */
+static inline gint64
+broker_now_ms(void)
+{
+	return g_get_real_time() / 1000;
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * carrel-gateway.c - the one display listener of a host (carrel-gateway, uid carrel-gw)
+ *
+ * How it works: main() binds the address, gives up every right, and accepts; gateway_core.c does the rest. It never
+ * connects to anything a client names: the only peer it knows is carrel-hostd's socket.
+ */
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "broker/gateway_core.h"
+#include "config.h"
+
+static const char *const denied_calls[] = {
+	"execve",
+	"execveat",
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"mount",
+	"umount2",
+	"pivot_root",
+	"chroot",
+	"setns",
+	"unshare",
+	"bpf",
+	"perf_event_open",
+	"keyctl",
+	"add_key",
+	"request_key",
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"kexec_load",
+	"reboot",
+	"swapon",
+	"swapoff",
+	"userfaultfd",
+	"bind",
+	"chmod",
+	"fchmod",
+	"fchmodat",
+	"chown",
+	"fchown",
+	"lchown",
+	"fchownat",
+	"mknod",
+	"mknodat",
+	"rename",
+	"renameat",
+	"renameat2",
+	"unlink",
+	"unlinkat",
+	"setuid",
+	"setgid",
+	"setresuid",
+	"setresgid",
+	"settimeofday",
+	"clock_settime",
+};
+
+static char *option_listen;
+static char *option_hostd_socket;
+static gboolean option_version;
+
+static const GOptionEntry option_table[] = {
+	{ "listen", 0, 0, G_OPTION_ARG_STRING, &option_listen,
+	  "Address and port for clients (default 127.0.0.1:3128)", "ADDRESS:PORT" },
+	{ "hostd-socket", 0, 0, G_OPTION_ARG_FILENAME, &option_hostd_socket,
+	  "carrel-hostd's socket (default /run/carrel/gateway.sock)", "PATH" },
+	{ "version", 0, 0, G_OPTION_ARG_NONE, &option_version, "Print the version and end", NULL },
+	{ NULL, 0, 0, 0, NULL, NULL, NULL },
+};
+
+static gboolean
+gateway_handle_incoming(GSocketService *service G_GNUC_UNUSED, GSocketConnection *connection,
+			GObject *source G_GNUC_UNUSED, gpointer user_data)
+{
+	gateway_core_add(user_data, connection);
+	return TRUE;
+}
+
+static gboolean
+gateway_handle_signal(gpointer user_data)
+{
+	g_main_loop_quit(user_data);
+	return G_SOURCE_REMOVE;
+}
+
+static GSocketService *
+gateway_listen(const char *text)
+{
+	g_autoptr(GSocketService) service = g_socket_service_new();
+	g_autoptr(GSocketConnectable) parsed = g_network_address_parse(text, 3128, NULL);
+	g_autoptr(GSocketAddress) address = NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (parsed)
+		address = g_inet_socket_address_new_from_string(
+			g_network_address_get_hostname(G_NETWORK_ADDRESS(parsed)),
+			g_network_address_get_port(G_NETWORK_ADDRESS(parsed)));
+	if (!address) {
+		log_error("--listen '%s' is no numeric ADDRESS:PORT, such as 127.0.0.1:3128", text);
+		return NULL;
+	}
+	if (!g_socket_listener_add_address(G_SOCKET_LISTENER(service), address,
+					   G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, NULL,
+					   &error)) {
+		log_error(
+			"cannot listen on '%s': %s; end what uses it ('ss -ltnp' names it) or choose "
+			"another port with --listen",
+			text, error->message);
+		return NULL;
+	}
+	return g_steal_pointer(&service);
+}
+
+static int
+gateway_enter_sandbox(void)
+{
+	int error = sandbox_hide_memory();
+
+	if (error == 0)
+		error = sandbox_become(getuid(), getgid());
+	if (error == 0)
+		error = sandbox_deny_calls(denied_calls, G_N_ELEMENTS(denied_calls));
+	if (error < 0)
+		log_error("the sandbox failed: %s; not listening unprotected", g_strerror(-error));
+	return error;
+}
+
+static int
+gateway_run(const char *listen_text, const char *hostd_path)
+{
+	g_autoptr(GMainLoop) loop = NULL;
+	g_autoptr(GSocketService) service = gateway_listen(listen_text);
+	struct gateway_core *core;
+
+	if (!service || gateway_enter_sandbox() < 0)
+		return EXIT_FAILURE;
+	loop = g_main_loop_new(NULL, FALSE);
+	core = gateway_core_new(hostd_path);
+	g_signal_connect(service, "incoming", G_CALLBACK(gateway_handle_incoming), core);
+	g_unix_signal_add(SIGTERM, gateway_handle_signal, loop);
+	g_unix_signal_add(SIGINT, gateway_handle_signal, loop);
+	log_info("listening on '%s' for displays, carrel-hostd is at '%s'", listen_text,
+		 hostd_path);
+	g_main_loop_run(loop);
+	g_socket_service_stop(service);
+	g_socket_listener_close(G_SOCKET_LISTENER(service));
+	gateway_core_free(core);
+	return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+	g_autoptr(GOptionContext) context =
+		g_option_context_new("- hand clients to their displays");
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_add_main_entries(context, option_table, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		log_error("%s; see carrel-gateway(8)", error->message);
+		return EXIT_FAILURE;
+	}
+	if (option_version) {
+		g_print("carrel-gateway %s\n", PACKAGE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	return gateway_run(option_listen ? option_listen : "127.0.0.1:3128",
+			   option_hostd_socket ? option_hostd_socket : "/run/carrel/gateway.sock");
+}

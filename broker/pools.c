@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * pools.c - from the size a pool shall have to the desktops that are wanted (carrel-broker)
+ *
+ * How it works: pools_reconcile() looks at every pool. Wanted are its used desktops and "spare" free ones, "size" at most.
+ * Free desktops of an old template version, and those that are too many, are given up (want = 'gone'); missing ones
+ * become new rows in state 'forking', which the host finds in its next sync answer. A pool whose desktops keep failing
+ * rests: POOLS_MAX_FAILURES in POOLS_REST_MS make no new ones, because forking a broken template in a circle helps nobody.
+ */
+#include "broker/pools.h"
+
+#include "base/id.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "broker/store.h"
+
+#define POOLS_MAX_FAILURES 5
+#define POOLS_REST_MS	   (2 * 60 * 1000)
+
+struct pools_source {
+	gint64 version;
+	gint64 ram_mib;
+	char *host;
+	char *engine;
+};
+
+gboolean
+pools_find_room(struct store *store, const char *pool, const char *templ, gint64 version,
+		struct pools_room *ret_room, GError **error)
+{
+	json_t *row = store_query_one(
+		store, error,
+		"SELECT count(*) AS versions, max(t.ram_mib) AS ram_mib, max(h.ram_mib) AS host_mib"
+		" FROM template t JOIN host h ON h.name = t.host"
+		" WHERE t.name = $1 AND ($2 = 0 OR t.version = $2)",
+		"si", templ, version);
+	gint64 promised;
+	gint64 host_mib;
+
+	if (!row)
+		return FALSE;
+	ret_room->versions = json_get_integer(row, "versions", 0);
+	ret_room->ram_mib = json_get_integer(row, "ram_mib", 0);
+	host_mib = json_get_integer(row, "host_mib", 0);
+	json_decref(row);
+	promised = store_query_integer(
+		store, error, 0,
+		"SELECT sum(size * ram) FROM (SELECT p.size AS size, COALESCE((SELECT max(ram_mib)"
+		" FROM template t WHERE t.name = p.template), 0) AS ram FROM pool p WHERE p.name <> $1)",
+		"s", pool);
+	ret_room->charge_mib = MAX(ret_room->ram_mib * POOLS_CHARGE_PERCENT / 100, 1);
+	ret_room->free_mib = MAX(host_mib - promised * POOLS_CHARGE_PERCENT / 100, 0);
+	ret_room->fits = ret_room->free_mib / ret_room->charge_mib;
+	return TRUE;
+}
+
+/* The version a pool's desktops shall have, on the host with the most memory left for it. */
+static gboolean
+pools_find_source(struct store *store, const json_t *pool, struct pools_source *ret_source)
+{
+	json_t *row = store_query_one(
+		store, NULL,
+		"SELECT t.version AS version, t.host AS host, t.engine AS engine, t.ram_mib AS ram_mib FROM template t"
+		" JOIN host h ON h.name = t.host WHERE t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
+		" (SELECT max(version) FROM template WHERE name = $1) END"
+		" ORDER BY h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
+		" AND d.want = 'ready') * $3 / 100 DESC LIMIT 1",
+		"sii", json_get_text(pool, "template", ""),
+		(gint64)json_get_integer(pool, "version", 0), (gint64)POOLS_CHARGE_PERCENT);
+
+	if (!row)
+		return FALSE;
+	ret_source->version = json_get_integer(row, "version", 0);
+	ret_source->ram_mib = json_get_integer(row, "ram_mib", 0);
+	ret_source->host = g_strdup(json_get_text(row, "host", ""));
+	ret_source->engine = g_strdup(json_get_text(row, "engine", ""));
+	json_decref(row);
+	return TRUE;
+}
+
+static gint64
+pools_give_up(struct store *store, const char *pool, gint64 version, gint64 count, GError **error)
+{
+	return store_change(
+		store, error,
+		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE id IN (SELECT id FROM desktop d"
+		" WHERE d.pool = $2 AND d.want = 'ready' AND d.version <> $3 AND NOT EXISTS (SELECT 1 FROM session s"
+		" WHERE s.desktop = d.id AND s.closed_ms IS NULL)"
+		" ORDER BY CASE d.state WHEN 'ready' THEN 1 ELSE 0 END, d.created_ms DESC LIMIT $4)",
+		"isii", broker_now_ms(), pool, version, count);
+}
+
+static gboolean
+pools_add_desktop(struct store *store, const json_t *pool, const struct pools_source *source,
+		  GError **error)
+{
+	gint64 now_ms = broker_now_ms();
+	char id[ID_SIZE];
+
+	if (id_new(ID_KIND_DESKTOP, id) < 0) {
+		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED,
+			    "the kernel gives no random numbers");
+		return FALSE;
+	}
+	return store_change(
+		       store, error,
+		       "INSERT INTO desktop (id, generation, pool, host, template, version, engine, kind, ram_mib, network,"
+		       " want, state, created_ms, changed_ms)"
+		       " VALUES ($1, 1, $2, $3, $4, $5, $6, 'user', $7, $8, 'ready', 'forking', $9, $9)",
+		       "ssssisisi", id, json_get_text(pool, "name", ""), source->host,
+		       json_get_text(pool, "template", ""), source->version, source->engine,
+		       source->ram_mib, json_get_text(pool, "network", "none"), now_ms) == 1;
+}
+
+static gboolean
+pools_rests(struct store *store, const char *pool)
+{
+	gint64 failures = store_query_integer(
+		store, NULL, 0,
+		"SELECT count(*) FROM desktop WHERE pool = $1 AND state = 'failed'"
+		" AND changed_ms > $2",
+		"si", pool, broker_now_ms() - POOLS_REST_MS);
+
+	return failures >= POOLS_MAX_FAILURES;
+}
+
+static gboolean
+pools_grow(struct store *store, const json_t *pool, const struct pools_source *source,
+	   gint64 missing, gboolean *ret_changed, GError **error)
+{
+	if (missing > 0 && pools_rests(store, json_get_text(pool, "name", "")))
+		return TRUE;
+	for (gint64 i = 0; i < missing; i++) {
+		if (!pools_add_desktop(store, pool, source, error))
+			return FALSE;
+		*ret_changed = TRUE;
+	}
+	return TRUE;
+}
+
+static gboolean
+pools_reconcile_one(struct store *store, const json_t *pool, gboolean *ret_changed, GError **error)
+{
+	const char *name = json_get_text(pool, "name", "");
+	gint64 used = json_get_integer(pool, "used", 0);
+	gint64 wanted =
+		MIN(json_get_integer(pool, "size", 0), used + json_get_integer(pool, "spare", 0));
+	gint64 living;
+	struct pools_source source = { 0 };
+	gint64 given_up = 0;
+	gboolean ok;
+
+	if (pools_find_source(store, pool, &source))
+		given_up = pools_give_up(store, name, source.version, 10000, error);
+	living = store_query_integer(
+		store, error, 0, "SELECT count(*) FROM desktop WHERE pool = $1 AND want = 'ready'",
+		"s", name);
+	if (given_up >= 0 && living > wanted)
+		given_up += pools_give_up(store, name, 0, living - wanted, error);
+	*ret_changed |= given_up > 0;
+	ok = !(error && *error) &&
+	     (!source.host ||
+	      pools_grow(store, pool, &source, wanted - living, ret_changed, error));
+	g_free(source.host);
+	g_free(source.engine);
+	return ok;
+}
+
+static gboolean
+pools_reconcile_all(struct store *store, gboolean *ret_changed, GError **error)
+{
+	json_t *pools = store_query(
+		store, error,
+		"SELECT p.*, (SELECT count(*) FROM session s WHERE s.pool = p.name AND s.closed_ms IS NULL)"
+		" AS used FROM pool p",
+		"");
+	gboolean ok = pools != NULL;
+
+	for (gsize i = 0; ok && i < json_array_size(pools); i++)
+		ok = pools_reconcile_one(store, json_array_get(pools, i), ret_changed, error);
+	json_decref(pools);
+	return ok;
+}
+
+gboolean
+pools_reconcile(struct store *store, gboolean *ret_changed, GError **error)
+{
+	g_autoptr(GError) problem = NULL;
+
+	*ret_changed = FALSE;
+	if (!store_begin(store, error))
+		return FALSE;
+	if (pools_reconcile_all(store, ret_changed, &problem) && !problem &&
+	    store_commit(store, error))
+		return TRUE;
+	store_rollback(store);
+	if (problem)
+		g_propagate_error(error, g_steal_pointer(&problem));
+	return FALSE;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * carrel-display.c - shows one desktop to its user (carrel-display: one process a watched desktop, uid of its own)
+ *
+ * How it works: main() gives up every right, before any thread and any outside byte, and then runs watch.c: hostd
+ * connects to descriptor 3 and hands in the certificate, the source of the picture and clients' sockets. Threads
+ * beside the main loop: libspice-server's worker (draw and cursor commands, through the queues of sink_spice.c),
+ * "source-qemu" and GDBus' reader (they write into the surface, under its lock), GIO's pool (TLS handshakes).
+ */
+#include <errno.h>
+#include <glib-unix.h>
+#include <glib.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/proto_display.h"
+#include "base/sandbox.h"
+#include "display/watch.h"
+#include "config.h"
+
+/*
+ * What no part of this process ever needs: it opens no connections (clients' sockets are handed in), starts no
+ * programs, and changes nothing of the machine.
+ */
+static const char *const denied_calls[] = {
+	"execve",
+	"execveat",
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"mount",
+	"umount2",
+	"pivot_root",
+	"chroot",
+	"setns",
+	"unshare",
+	"bpf",
+	"perf_event_open",
+	"keyctl",
+	"add_key",
+	"request_key",
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"kexec_load",
+	"reboot",
+	"swapon",
+	"swapoff",
+	"userfaultfd",
+	"connect",
+	"bind",
+	"listen",
+	"socket",
+	"chmod",
+	"fchmod",
+	"fchmodat",
+	"chown",
+	"fchown",
+	"lchown",
+	"fchownat",
+	"mknod",
+	"mknodat",
+	"rename",
+	"renameat",
+	"renameat2",
+	"unlink",
+	"unlinkat",
+	"link",
+	"linkat",
+	"symlink",
+	"symlinkat",
+	"setuid",
+	"setgid",
+	"setresuid",
+	"setresgid",
+	"settimeofday",
+	"clock_settime",
+	"sethostname",
+	"acct",
+	"quotactl",
+	"io_uring_setup",
+};
+
+static char *option_desktop;
+static gboolean option_version;
+
+static const GOptionEntry option_table[] = {
+	{ "desktop", 0, 0, G_OPTION_ARG_STRING, &option_desktop, "The desktop it shows", "ID" },
+	{ "version", 0, 0, G_OPTION_ARG_NONE, &option_version, "Print the version and end", NULL },
+	{ NULL, 0, 0, 0, NULL, NULL, NULL },
+};
+
+static int
+display_read_options(int argc, char **argv)
+{
+	g_autoptr(GOptionContext) context = g_option_context_new("- show one desktop to its user");
+	g_autoptr(GError) error = NULL;
+	int accepting = 0;
+	socklen_t size = sizeof(accepting);
+
+	g_option_context_add_main_entries(context, option_table, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		log_error("%s; see carrel-display(8)", error->message);
+		return -EINVAL;
+	}
+	if (option_version)
+		return 0;
+	if (!option_desktop || !id_valid(ID_KIND_DESKTOP, option_desktop) || argc > 1) {
+		log_error("--desktop ID is missing or no desktop's id; carrel-hostd starts this "
+			  "program");
+		return -EINVAL;
+	}
+	if (getsockopt(DISPLAY_WATCH_FD, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &size) < 0 ||
+	    !accepting) {
+		log_error("descriptor %d is no listening socket; carrel-hostd starts this program",
+			  DISPLAY_WATCH_FD);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* GIO looks for its TLS module and GLib for its user's folders at first use: nothing of them may reach out. */
+static void
+display_set_environment(void)
+{
+	g_setenv("GIO_USE_VFS", "local", TRUE);
+	g_setenv("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
+	g_setenv("GIO_USE_NETWORK_MONITOR", "base", TRUE);
+	g_setenv("GSETTINGS_BACKEND", "memory", TRUE);
+}
+
+static int
+display_enter_sandbox(void)
+{
+	int error = sandbox_hide_memory();
+
+	if (error == 0)
+		error = sandbox_close_from(DISPLAY_WATCH_FD + 1);
+	if (error == 0)
+		error = sandbox_become(getuid(), getgid());
+	if (error == 0)
+		error = sandbox_deny_calls(denied_calls, G_N_ELEMENTS(denied_calls));
+	if (error < 0)
+		log_error("the sandbox of desktop=%s failed: %s; not showing it unprotected",
+			  option_desktop, g_strerror(-error));
+	return error;
+}
+
+static void
+display_handle_quit(void *context)
+{
+	g_main_loop_quit(context);
+}
+
+static gboolean
+display_handle_signal(gpointer user_data)
+{
+	g_main_loop_quit(user_data);
+	return G_SOURCE_REMOVE;
+}
+
+static int
+display_run(void)
+{
+	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+	struct watch *watch =
+		watch_new(DISPLAY_WATCH_FD, option_desktop, display_handle_quit, loop);
+
+	if (!watch) {
+		log_error("libspice-server cannot be set up for desktop=%s", option_desktop);
+		return EXIT_FAILURE;
+	}
+	g_unix_signal_add(SIGTERM, display_handle_signal, loop);
+	g_unix_signal_add(SIGINT, display_handle_signal, loop);
+	g_main_loop_run(loop);
+	watch_free(watch);
+	return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (display_read_options(argc, argv) < 0)
+		return EXIT_FAILURE;
+	if (option_version) {
+		g_print("carrel-display %s\n", PACKAGE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	display_set_environment();
+	if (display_enter_sandbox() < 0)
+		return EXIT_FAILURE;
+	return display_run();
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * sink.h - who shows a desktop to its user; one table a protocol
+ *
+ * A sink reads the surface it was given and speaks its protocol over descriptors handed to add_client(), which carry
+ * clear text: TLS ends in tls_link.c. Everything happens on the main thread; events too.
+ */
+#ifndef DISPLAY_SINK_H
+#define DISPLAY_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "display/source.h"
+
+struct sink;
+
+struct sink_events {
+	void (*main_linked)(void *context, uint32_t connection_id);
+	void (*main_ended)(void *context, uint32_t connection_id);
+	void (*size_wanted)(void *context, uint32_t width, uint32_t height);
+	void (*size_shown)(void *context, uint32_t width, uint32_t height);
+	void (*key)(void *context, uint32_t qnum, bool down);
+	void (*position)(void *context, uint32_t x, uint32_t y);
+	void (*button)(void *context, enum source_button button, bool down);
+	/* Bytes on their way to the display's client that it has not read: the sink draws later while they are many. */
+	uint32_t (*backlog)(void *context);
+};
+
+struct sink_ops {
+	/* The surface may have changed. */
+	void (*refresh)(struct sink *sink);
+	void (*set_device)(struct sink *sink, const char *device_address);
+	/* NULL: nobody gets in. The sink keeps no copy beyond what its protocol needs. */
+	void (*set_password)(struct sink *sink, const char *password);
+	/* Owns the descriptor, whatever it returns: 0 or a negative errno. */
+	int (*add_client)(struct sink *sink, int fd);
+	/* The guest's vdagent port; -1: it has closed it. Owns the descriptor. */
+	void (*set_vdagent)(struct sink *sink, int fd);
+	/* Tells the guest's vdagent the wanted size; false when there is none. */
+	bool (*ask_vdagent_size)(struct sink *sink, uint32_t width, uint32_t height);
+	void (*free)(struct sink *sink);
+};
+
+struct sink {
+	const struct sink_ops *ops;
+};
+
+#endif

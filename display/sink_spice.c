@@ -1,0 +1,1028 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * sink_spice.c - a sink over libspice-server (carrel-display)
+ *
+ * How it works: libspice-server runs in the main loop through core_interface (timers and watches are GLib sources),
+ * and draws in one worker thread of its own, which takes commands from two queues under "lock". refresh() moves what
+ * changed in the surface into the draw queue: each dirty rectangle becomes a QXL "draw copy" with its own copy of
+ * the pixels, freed when the worker releases it. The queue is refilled only when the worker has emptied it, when
+ * what the worker holds is within a budget, and when the client has taken most of what was sent; until then the
+ * surface coalesces. So a slow client sees fewer frames and costs no memory, and the calls that wait for the worker
+ * (a change of size) never find it waiting for a client.
+ *
+ * No address, port or password file: clients come as socket pairs through add_client().
+ */
+#include "display/sink_spice.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <spice.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "display/spice_keys.h"
+#include "display/surface.h"
+#include "display/vdagent_port.h"
+
+#define FRAME_INTERVAL_MS 16
+#define MAX_BACKLOG_BYTES (192 * 1024)
+#define HELD_EXTRA_BYTES  (16 * 1024 * 1024)
+#define PIXEL_BYTES	  4
+#define MIN_WANTED_SIZE	  320
+#define ALL_BUTTONS	  0xff
+
+struct command {
+	QXLCommandExt ext;
+	size_t bytes;
+};
+
+struct draw_command {
+	struct command command;
+	QXLDrawable drawable;
+	QXLImage image;
+	uint8_t pixels[];
+};
+
+struct cursor_command {
+	struct command command;
+	QXLCursorCmd cmd;
+	QXLCursor cursor; /* its chunk ends in the pixels */
+	uint8_t pixels[];
+};
+
+struct sink_spice {
+	struct sink sink;
+	struct surface *surface;
+	const struct sink_events *events;
+	void *context;
+	SpiceServer *server;
+	QXLInstance qxl;
+	SpiceKbdInstance keyboard;
+	SpiceTabletInstance tablet;
+	SpiceCharDeviceInstance agent;
+	struct vdagent_port *port;
+	guint port_lost;
+	bool has_qxl;
+	bool has_input;
+	/* what the worker works on */
+	uint8_t *primary;
+	struct surface_info shown;
+	GMutex lock; /* of the following, shared with the worker */
+	GQueue draws;
+	GQueue cursors;
+	size_t held_bytes;
+	bool refresh_wanted;
+	gint64 refreshed_us;
+	/* refresh() */
+	guint refresh_timer;
+	uint32_t image_number;
+	uint64_t cursor_shape;
+	uint64_t cursor_position;
+	/* input */
+	struct spice_keys keys;
+	uint32_t buttons;
+};
+
+/*
+ * libspice-server gives its channel events no context, so the one sink of the process is found here. It is set and
+ * cleared on the main thread by sink_spice_new() and sink_spice_free() and read nowhere but in channel_event.
+ */
+static struct sink_spice *sink_spice_only;
+
+/* Timers and watches: struct SpiceTimer and SpiceWatch are ours to define. */
+
+struct SpiceTimer {
+	SpiceTimerFunc function;
+	void *opaque;
+	guint id;
+};
+
+static gboolean
+sink_spice_handle_timer(gpointer user_data)
+{
+	SpiceTimer *timer = user_data;
+
+	timer->id = 0;
+	timer->function(timer->opaque);
+	return G_SOURCE_REMOVE;
+}
+
+static SpiceTimer *
+sink_spice_timer_add(SpiceTimerFunc function, void *opaque)
+{
+	SpiceTimer *timer = g_new0(SpiceTimer, 1);
+
+	timer->function = function;
+	timer->opaque = opaque;
+	return timer;
+}
+
+static void
+sink_spice_timer_cancel(SpiceTimer *timer)
+{
+	g_clear_handle_id(&timer->id, g_source_remove);
+}
+
+static void
+sink_spice_timer_start(SpiceTimer *timer, uint32_t ms)
+{
+	sink_spice_timer_cancel(timer);
+	timer->id = g_timeout_add(ms, sink_spice_handle_timer, timer);
+}
+
+static void
+sink_spice_timer_remove(SpiceTimer *timer)
+{
+	sink_spice_timer_cancel(timer);
+	g_free(timer);
+}
+
+struct SpiceWatch {
+	GSource source;
+	SpiceWatchFunc function;
+	void *opaque;
+	int fd;
+	gpointer tag; /* NULL while nothing is waited for */
+};
+
+static gboolean
+sink_spice_watch_check(GSource *source)
+{
+	SpiceWatch *watch = (SpiceWatch *)source;
+
+	return watch->tag && g_source_query_unix_fd(source, watch->tag) != 0;
+}
+
+static gboolean
+sink_spice_watch_dispatch(GSource *source, GSourceFunc function G_GNUC_UNUSED,
+			  gpointer data G_GNUC_UNUSED)
+{
+	SpiceWatch *watch = (SpiceWatch *)source;
+	GIOCondition seen = g_source_query_unix_fd(source, watch->tag);
+	int event = 0;
+
+	if (seen & (G_IO_IN | G_IO_HUP | G_IO_ERR))
+		event |= SPICE_WATCH_EVENT_READ;
+	if (seen & (G_IO_OUT | G_IO_ERR))
+		event |= SPICE_WATCH_EVENT_WRITE;
+	watch->function(watch->fd, event, watch->opaque);
+	return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs watch_functions = {
+	.check = sink_spice_watch_check,
+	.dispatch = sink_spice_watch_dispatch,
+};
+
+static void
+sink_spice_watch_update(SpiceWatch *watch, int mask)
+{
+	GIOCondition condition = 0;
+
+	if (mask & SPICE_WATCH_EVENT_READ)
+		condition |= G_IO_IN;
+	if (mask & SPICE_WATCH_EVENT_WRITE)
+		condition |= G_IO_OUT;
+	if (watch->tag)
+		g_source_remove_unix_fd(&watch->source, watch->tag);
+	/* Without this a hang-up would be reported although nothing is waited for. */
+	watch->tag = condition ? g_source_add_unix_fd(&watch->source, watch->fd, condition) : NULL;
+}
+
+static SpiceWatch *
+sink_spice_watch_add(int fd, int mask, SpiceWatchFunc function, void *opaque)
+{
+	SpiceWatch *watch = (SpiceWatch *)g_source_new(&watch_functions, sizeof(SpiceWatch));
+
+	watch->fd = fd;
+	watch->function = function;
+	watch->opaque = opaque;
+	g_source_set_static_name(&watch->source, "spice");
+	sink_spice_watch_update(watch, mask);
+	g_source_attach(&watch->source, NULL);
+	return watch;
+}
+
+static void
+sink_spice_watch_remove(SpiceWatch *watch)
+{
+	g_source_destroy(&watch->source);
+	g_source_unref(&watch->source);
+}
+
+/* Channels come and go. The worker thread reports some of its own, so they are told in the main loop. */
+
+static void sink_spice_set_buttons(struct sink_spice *self, uint32_t buttons);
+
+struct channel_news {
+	int event;
+	uint32_t connection_id;
+};
+
+static gboolean
+sink_spice_handle_news(gpointer user_data)
+{
+	struct channel_news *news = user_data;
+	struct sink_spice *self = sink_spice_only;
+
+	if (self && news->event == SPICE_CHANNEL_EVENT_INITIALIZED) {
+		self->events->main_linked(self->context, news->connection_id);
+	} else if (self) {
+		sink_spice_set_buttons(self, 0);
+		self->events->main_ended(self->context, news->connection_id);
+	}
+	return G_SOURCE_REMOVE;
+}
+
+static void
+sink_spice_channel_event(int event, SpiceChannelEventInfo *info)
+{
+	struct channel_news *news;
+
+	if (info->type != SPICE_CHANNEL_MAIN || event == SPICE_CHANNEL_EVENT_CONNECTED)
+		return;
+	news = g_new(struct channel_news, 1);
+	news->event = event;
+	news->connection_id = (uint32_t)info->connection_id;
+	/* At once when this is the main thread: a client's next channels follow in the same breath. */
+	g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, sink_spice_handle_news, news, g_free);
+}
+
+static SpiceCoreInterface core_interface = {
+	.base.type = SPICE_INTERFACE_CORE,
+	.base.description = "carrel-display",
+	.base.major_version = SPICE_INTERFACE_CORE_MAJOR,
+	.base.minor_version = SPICE_INTERFACE_CORE_MINOR,
+	.timer_add = sink_spice_timer_add,
+	.timer_start = sink_spice_timer_start,
+	.timer_cancel = sink_spice_timer_cancel,
+	.timer_remove = sink_spice_timer_remove,
+	.watch_add = sink_spice_watch_add,
+	.watch_update_mask = sink_spice_watch_update,
+	.watch_remove = sink_spice_watch_remove,
+	.channel_event = sink_spice_channel_event,
+};
+
+/* The worker's side. */
+
+static struct sink_spice *
+sink_spice_of_qxl(QXLInstance *qxl)
+{
+	return SPICE_CONTAINEROF(qxl, struct sink_spice, qxl);
+}
+
+static gboolean sink_spice_handle_refresh(gpointer user_data);
+
+/* Any thread: look at the surface again, soon. Called with the lock held. */
+static void
+sink_spice_want_refresh(struct sink_spice *self)
+{
+	gint64 since_ms = (g_get_monotonic_time() - self->refreshed_us) / 1000;
+	guint delay_ms = since_ms >= FRAME_INTERVAL_MS ? 0 : (guint)(FRAME_INTERVAL_MS - since_ms);
+
+	if (self->refresh_wanted)
+		return;
+	self->refresh_wanted = true;
+	self->refresh_timer = g_timeout_add(delay_ms, sink_spice_handle_refresh, self);
+}
+
+static int
+sink_spice_take_command(struct sink_spice *self, GQueue *queue, QXLCommandExt *ret_ext)
+{
+	struct command *command;
+
+	g_mutex_lock(&self->lock);
+	command = g_queue_pop_head(queue);
+	if (command && g_queue_is_empty(queue))
+		sink_spice_want_refresh(self);
+	g_mutex_unlock(&self->lock);
+	if (command)
+		*ret_ext = command->ext;
+	return command != NULL;
+}
+
+static int
+sink_spice_ask_notification(struct sink_spice *self, GQueue *queue)
+{
+	int empty;
+
+	g_mutex_lock(&self->lock);
+	empty = g_queue_is_empty(queue);
+	g_mutex_unlock(&self->lock);
+	return empty;
+}
+
+static int
+sink_spice_get_command(QXLInstance *qxl, QXLCommandExt *ret_ext)
+{
+	struct sink_spice *self = sink_spice_of_qxl(qxl);
+
+	return sink_spice_take_command(self, &self->draws, ret_ext);
+}
+
+static int
+sink_spice_req_cmd_notification(QXLInstance *qxl)
+{
+	struct sink_spice *self = sink_spice_of_qxl(qxl);
+
+	return sink_spice_ask_notification(self, &self->draws);
+}
+
+static int
+sink_spice_get_cursor_command(QXLInstance *qxl, QXLCommandExt *ret_ext)
+{
+	struct sink_spice *self = sink_spice_of_qxl(qxl);
+
+	return sink_spice_take_command(self, &self->cursors, ret_ext);
+}
+
+static int
+sink_spice_req_cursor_notification(QXLInstance *qxl)
+{
+	struct sink_spice *self = sink_spice_of_qxl(qxl);
+
+	return sink_spice_ask_notification(self, &self->cursors);
+}
+
+static void
+sink_spice_free_command(struct sink_spice *self, struct command *command)
+{
+	g_mutex_lock(&self->lock);
+	self->held_bytes -= command->bytes;
+	g_mutex_unlock(&self->lock);
+	g_free(command);
+}
+
+static void
+sink_spice_release_resource(QXLInstance *qxl, QXLReleaseInfoExt release)
+{
+	sink_spice_free_command(sink_spice_of_qxl(qxl),
+				(struct command *)(uintptr_t)release.info->id);
+}
+
+static void
+sink_spice_get_init_info(QXLInstance *qxl G_GNUC_UNUSED, QXLDevInitInfo *info)
+{
+	*info = (QXLDevInitInfo){
+		.num_memslots_groups = 1,
+		.num_memslots = 2,
+		.memslot_gen_bits = 8,
+		.memslot_id_bits = 1,
+		.qxl_ram_size = 16 * 1024 * 1024,
+		.n_surfaces = 1,
+	};
+}
+
+static void
+sink_spice_ignore_worker(QXLInstance *qxl G_GNUC_UNUSED)
+{
+}
+
+static void
+sink_spice_ignore_level(QXLInstance *qxl G_GNUC_UNUSED, int level G_GNUC_UNUSED)
+{
+}
+
+static void
+sink_spice_ignore_update(QXLInstance *qxl G_GNUC_UNUSED, uint32_t update G_GNUC_UNUSED)
+{
+}
+
+static int
+sink_spice_flush_resources(QXLInstance *qxl G_GNUC_UNUSED)
+{
+	return 0;
+}
+
+static void
+sink_spice_ignore_async(QXLInstance *qxl G_GNUC_UNUSED, uint64_t cookie G_GNUC_UNUSED)
+{
+}
+
+static void
+sink_spice_ignore_area(QXLInstance *qxl G_GNUC_UNUSED, uint32_t surface_id G_GNUC_UNUSED,
+		       QXLRect *rects G_GNUC_UNUSED, uint32_t n_rects G_GNUC_UNUSED)
+{
+}
+
+static void
+sink_spice_ignore_capabilities(QXLInstance *qxl G_GNUC_UNUSED, uint8_t present G_GNUC_UNUSED,
+			       uint8_t capabilities[SPICE_CAPABILITIES_SIZE] G_GNUC_UNUSED)
+{
+}
+
+/* Always "taken": the guest's agent refuses what spice-gtk would have passed through to it. */
+static int
+sink_spice_client_monitors(QXLInstance *qxl, VDAgentMonitorsConfig *config)
+{
+	struct sink_spice *self = sink_spice_of_qxl(qxl);
+
+	if (!config || config->num_of_monitors == 0)
+		return 1;
+	if (config->monitors[0].width >= MIN_WANTED_SIZE &&
+	    config->monitors[0].height >= MIN_WANTED_SIZE)
+		self->events->size_wanted(self->context, config->monitors[0].width,
+					  config->monitors[0].height);
+	return 1;
+}
+
+static const QXLInterface qxl_interface = {
+	.base.type = SPICE_INTERFACE_QXL,
+	.base.description = "carrel screen",
+	.base.major_version = SPICE_INTERFACE_QXL_MAJOR,
+	.base.minor_version = SPICE_INTERFACE_QXL_MINOR,
+	.attached_worker = sink_spice_ignore_worker,
+	.set_compression_level = sink_spice_ignore_level,
+	.get_init_info = sink_spice_get_init_info,
+	.get_command = sink_spice_get_command,
+	.req_cmd_notification = sink_spice_req_cmd_notification,
+	.release_resource = sink_spice_release_resource,
+	.get_cursor_command = sink_spice_get_cursor_command,
+	.req_cursor_notification = sink_spice_req_cursor_notification,
+	.notify_update = sink_spice_ignore_update,
+	.flush_resources = sink_spice_flush_resources,
+	.async_complete = sink_spice_ignore_async,
+	.update_area_complete = sink_spice_ignore_area,
+	.set_client_capabilities = sink_spice_ignore_capabilities,
+	.client_monitors_config = sink_spice_client_monitors,
+};
+
+/* Input. */
+
+static void
+sink_spice_push_key(SpiceKbdInstance *keyboard, uint8_t byte)
+{
+	struct sink_spice *self = SPICE_CONTAINEROF(keyboard, struct sink_spice, keyboard);
+	uint32_t qnum;
+	bool down;
+
+	if (spice_keys_feed(&self->keys, byte, &qnum, &down))
+		self->events->key(self->context, qnum, down);
+}
+
+static uint8_t
+sink_spice_get_leds(SpiceKbdInstance *keyboard)
+{
+	struct sink_spice *self = SPICE_CONTAINEROF(keyboard, struct sink_spice, keyboard);
+
+	return surface_get_info(self->surface).leds;
+}
+
+static const SpiceKbdInterface keyboard_interface = {
+	.base.type = SPICE_INTERFACE_KEYBOARD,
+	.base.description = "carrel keyboard",
+	.base.major_version = SPICE_INTERFACE_KEYBOARD_MAJOR,
+	.base.minor_version = SPICE_INTERFACE_KEYBOARD_MINOR,
+	.push_scan_freg = sink_spice_push_key,
+	.get_leds = sink_spice_get_leds,
+};
+
+static const struct {
+	uint32_t mask;
+	enum source_button button;
+} button_table[] = {
+	{ 0x01, SOURCE_BUTTON_LEFT },	    { 0x04, SOURCE_BUTTON_MIDDLE },
+	{ 0x02, SOURCE_BUTTON_RIGHT },	    { 0x10, SOURCE_BUTTON_WHEEL_UP },
+	{ 0x20, SOURCE_BUTTON_WHEEL_DOWN }, { 0x40, SOURCE_BUTTON_SIDE },
+	{ 0x80, SOURCE_BUTTON_EXTRA },
+};
+
+static void
+sink_spice_set_buttons(struct sink_spice *self, uint32_t buttons)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(button_table); i++)
+		if ((buttons ^ self->buttons) & button_table[i].mask)
+			self->events->button(self->context, button_table[i].button,
+					     buttons & button_table[i].mask);
+	self->buttons = buttons & ALL_BUTTONS;
+}
+
+static struct sink_spice *
+sink_spice_of_tablet(SpiceTabletInstance *tablet)
+{
+	return SPICE_CONTAINEROF(tablet, struct sink_spice, tablet);
+}
+
+static void
+sink_spice_ignore_size(SpiceTabletInstance *tablet G_GNUC_UNUSED, int width G_GNUC_UNUSED,
+		       int height G_GNUC_UNUSED)
+{
+}
+
+static void
+sink_spice_tablet_position(SpiceTabletInstance *tablet, int x, int y, uint32_t buttons)
+{
+	struct sink_spice *self = sink_spice_of_tablet(tablet);
+
+	if (x < 0 || y < 0 || (uint32_t)x >= self->shown.width || (uint32_t)y >= self->shown.height)
+		return;
+	self->events->position(self->context, (uint32_t)x, (uint32_t)y);
+	sink_spice_set_buttons(self, buttons);
+}
+
+static void
+sink_spice_tablet_buttons(SpiceTabletInstance *tablet, uint32_t buttons)
+{
+	sink_spice_set_buttons(sink_spice_of_tablet(tablet), buttons);
+}
+
+static void
+sink_spice_tablet_wheel(SpiceTabletInstance *tablet, int wheel, uint32_t buttons)
+{
+	struct sink_spice *self = sink_spice_of_tablet(tablet);
+
+	sink_spice_set_buttons(self, buttons | (wheel < 0 ? 0x10 : 0x20));
+	sink_spice_set_buttons(self, buttons);
+}
+
+static const SpiceTabletInterface tablet_interface = {
+	.base.type = SPICE_INTERFACE_TABLET,
+	.base.description = "carrel tablet",
+	.base.major_version = SPICE_INTERFACE_TABLET_MAJOR,
+	.base.minor_version = SPICE_INTERFACE_TABLET_MINOR,
+	.set_logical_size = sink_spice_ignore_size,
+	.position = sink_spice_tablet_position,
+	.wheel = sink_spice_tablet_wheel,
+	.buttons = sink_spice_tablet_buttons,
+};
+
+/* The guest's agent. */
+
+static struct sink_spice *
+sink_spice_of_agent(SpiceCharDeviceInstance *agent)
+{
+	return SPICE_CONTAINEROF(agent, struct sink_spice, agent);
+}
+
+static int
+sink_spice_agent_write(SpiceCharDeviceInstance *agent, const uint8_t *data, int size)
+{
+	struct sink_spice *self = sink_spice_of_agent(agent);
+
+	return self->port && size > 0 ? (int)vdagent_port_write(self->port, data, (size_t)size) : 0;
+}
+
+static int
+sink_spice_agent_read(SpiceCharDeviceInstance *agent, uint8_t *data, int size)
+{
+	struct sink_spice *self = sink_spice_of_agent(agent);
+
+	return self->port && size > 0 ? (int)vdagent_port_read(self->port, data, (size_t)size) : 0;
+}
+
+static void sink_spice_set_vdagent(struct sink *sink, int fd);
+
+static gboolean
+sink_spice_handle_port_lost(gpointer user_data)
+{
+	struct sink_spice *self = user_data;
+
+	self->port_lost = 0;
+	log_warning("the guest's vdagent port has ended or speaks nonsense; no clipboard and "
+		    "resizing until the guest opens it again");
+	sink_spice_set_vdagent(&self->sink, -1);
+	return G_SOURCE_REMOVE;
+}
+
+/* Not here: the library may be in the middle of reading. */
+static void
+sink_spice_lose_port(struct sink_spice *self)
+{
+	if (self->port_lost == 0)
+		self->port_lost = g_idle_add(sink_spice_handle_port_lost, self);
+}
+
+/* libspice-server disables a device whose guest broke the protocol. */
+static void
+sink_spice_agent_state(SpiceCharDeviceInstance *agent, int connected)
+{
+	struct sink_spice *self = sink_spice_of_agent(agent);
+
+	if (!connected && self->port)
+		sink_spice_lose_port(self);
+}
+
+static const SpiceCharDeviceInterface agent_interface = {
+	.base.type = SPICE_INTERFACE_CHAR_DEVICE,
+	.base.description = "carrel vdagent",
+	.base.major_version = SPICE_INTERFACE_CHAR_DEVICE_MAJOR,
+	.base.minor_version = SPICE_INTERFACE_CHAR_DEVICE_MINOR,
+	.state = sink_spice_agent_state,
+	.write = sink_spice_agent_write,
+	.read = sink_spice_agent_read,
+	.flags = SPICE_CHAR_DEVICE_NOTIFY_WRITABLE,
+};
+
+static void
+sink_spice_handle_port_wakeup(void *context)
+{
+	struct sink_spice *self = context;
+
+	spice_server_char_device_wakeup(&self->agent);
+}
+
+static void
+sink_spice_handle_port_end(void *context)
+{
+	sink_spice_lose_port(context);
+}
+
+static const struct vdagent_port_events port_events = {
+	.wakeup = sink_spice_handle_port_wakeup,
+	.lost = sink_spice_handle_port_end,
+};
+
+static void
+sink_spice_set_vdagent(struct sink *sink, int fd)
+{
+	struct sink_spice *self = (struct sink_spice *)sink;
+
+	g_clear_handle_id(&self->port_lost, g_source_remove);
+	if (self->port) {
+		struct vdagent_port *old = g_steal_pointer(&self->port);
+
+		spice_server_remove_interface(&self->agent.base);
+		vdagent_port_free(old);
+	}
+	if (fd < 0)
+		return;
+	self->agent = (SpiceCharDeviceInstance){ .base.sif = &agent_interface.base,
+						 .subtype = "vdagent" };
+	self->port = vdagent_port_new(fd, &port_events, self);
+	spice_server_add_interface(self->server, &self->agent.base);
+}
+
+static bool
+sink_spice_ask_vdagent_size(struct sink *sink, uint32_t width, uint32_t height)
+{
+	struct sink_spice *self = (struct sink_spice *)sink;
+
+	if (self->port)
+		vdagent_port_ask_size(self->port, width, height);
+	return self->port != NULL;
+}
+
+/* From the surface to the worker. */
+
+static void
+sink_spice_queue(struct sink_spice *self, GQueue *queue, struct command *command)
+{
+	g_mutex_lock(&self->lock);
+	self->held_bytes += command->bytes;
+	g_queue_push_tail(queue, command);
+	g_mutex_unlock(&self->lock);
+}
+
+/* What the worker has not taken yet. */
+static void
+sink_spice_drop_queue(struct sink_spice *self, GQueue *queue)
+{
+	struct command *command;
+
+	do {
+		g_mutex_lock(&self->lock);
+		command = g_queue_pop_head(queue);
+		g_mutex_unlock(&self->lock);
+		if (command)
+			sink_spice_free_command(self, command);
+	} while (command);
+}
+
+static void
+sink_spice_fill_draw(struct sink_spice *self, struct draw_command *draw,
+		     const struct surface_rect *rect)
+{
+	QXLDrawable *drawable = &draw->drawable;
+	QXLRect area = { .right = (int)rect->width, .bottom = (int)rect->height };
+
+	drawable->bbox = (QXLRect){ .top = (int)rect->y,
+				    .left = (int)rect->x,
+				    .bottom = (int)(rect->y + rect->height),
+				    .right = (int)(rect->x + rect->width) };
+	drawable->clip.type = SPICE_CLIP_TYPE_NONE;
+	drawable->effect = QXL_EFFECT_OPAQUE;
+	drawable->type = QXL_DRAW_COPY;
+	drawable->release_info.id = (uintptr_t)&draw->command;
+	for (size_t i = 0; i < G_N_ELEMENTS(drawable->surfaces_dest); i++)
+		drawable->surfaces_dest[i] = -1;
+	drawable->mm_time = (uint32_t)(g_get_monotonic_time() / 1000);
+	drawable->u.copy.rop_descriptor = SPICE_ROPD_OP_PUT;
+	drawable->u.copy.src_bitmap = (uintptr_t)&draw->image;
+	drawable->u.copy.src_area = area;
+	QXL_SET_IMAGE_ID(&draw->image, QXL_IMAGE_GROUP_DEVICE, self->image_number++);
+	draw->image.descriptor.type = SPICE_IMAGE_TYPE_BITMAP;
+	draw->image.descriptor.width = rect->width;
+	draw->image.descriptor.height = rect->height;
+	draw->image.bitmap.flags = QXL_BITMAP_DIRECT | QXL_BITMAP_TOP_DOWN;
+	draw->image.bitmap.format = SPICE_BITMAP_FMT_32BIT;
+	draw->image.bitmap.x = rect->width;
+	draw->image.bitmap.y = rect->height;
+	draw->image.bitmap.stride = rect->width * PIXEL_BYTES;
+	draw->image.bitmap.data = (uintptr_t)draw->pixels;
+	draw->command.ext.cmd.type = QXL_CMD_DRAW;
+	draw->command.ext.cmd.data = (uintptr_t)drawable;
+}
+
+static void
+sink_spice_draw(struct sink_spice *self, const struct surface_rect *rect)
+{
+	size_t pixel_bytes = (size_t)rect->width * rect->height * PIXEL_BYTES;
+	struct draw_command *draw = g_malloc(sizeof(*draw) + pixel_bytes);
+
+	memset(draw, 0, sizeof(*draw));
+	draw->command.bytes = sizeof(*draw) + pixel_bytes;
+	if (surface_copy_rect(self->surface, self->shown.generation, rect, draw->pixels) < 0) {
+		/* The size has changed meanwhile: the new picture is damaged as a whole. */
+		g_free(draw);
+		return;
+	}
+	sink_spice_fill_draw(self, draw, rect);
+	sink_spice_queue(self, &self->draws, &draw->command);
+}
+
+static struct cursor_command *
+sink_spice_new_cursor_command(uint8_t type, size_t pixel_bytes)
+{
+	struct cursor_command *made = g_malloc0(sizeof(*made) + pixel_bytes);
+
+	made->command.bytes = sizeof(*made) + pixel_bytes;
+	made->cmd.type = type;
+	made->cmd.release_info.id = (uintptr_t)&made->command;
+	made->command.ext.cmd.type = QXL_CMD_CURSOR;
+	made->command.ext.cmd.data = (uintptr_t)&made->cmd;
+	return made;
+}
+
+static void
+sink_spice_define_cursor(struct sink_spice *self, const struct surface_cursor *cursor)
+{
+	size_t bytes = (size_t)cursor->width * cursor->height * PIXEL_BYTES;
+	struct cursor_command *made = sink_spice_new_cursor_command(QXL_CURSOR_SET, bytes);
+
+	made->cmd.u.set.position.x = (int16_t)(cursor->x + (int32_t)cursor->hot_x);
+	made->cmd.u.set.position.y = (int16_t)(cursor->y + (int32_t)cursor->hot_y);
+	made->cmd.u.set.visible = cursor->visible;
+	made->cmd.u.set.shape = (uintptr_t)&made->cursor;
+	made->cursor.header.unique = cursor->shape;
+	made->cursor.header.type = SPICE_CURSOR_TYPE_ALPHA;
+	made->cursor.header.width = (uint16_t)cursor->width;
+	made->cursor.header.height = (uint16_t)cursor->height;
+	made->cursor.header.hot_spot_x = (uint16_t)cursor->hot_x;
+	made->cursor.header.hot_spot_y = (uint16_t)cursor->hot_y;
+	made->cursor.data_size = (uint32_t)bytes;
+	made->cursor.chunk.data_size = (uint32_t)bytes;
+	memcpy(made->pixels, cursor->argb, bytes);
+	sink_spice_queue(self, &self->cursors, &made->command);
+}
+
+static void
+sink_spice_move_cursor(struct sink_spice *self, const struct surface_cursor *cursor)
+{
+	struct cursor_command *made = sink_spice_new_cursor_command(
+		cursor->visible ? QXL_CURSOR_MOVE : QXL_CURSOR_HIDE, 0);
+
+	made->cmd.u.position.x = (int16_t)(cursor->x + (int32_t)cursor->hot_x);
+	made->cmd.u.position.y = (int16_t)(cursor->y + (int32_t)cursor->hot_y);
+	sink_spice_queue(self, &self->cursors, &made->command);
+}
+
+static void
+sink_spice_refresh_cursor(struct sink_spice *self)
+{
+	struct surface_cursor cursor;
+
+	if (!sink_spice_ask_notification(self, &self->cursors))
+		return;
+	surface_copy_cursor(self->surface, self->cursor_shape, &cursor);
+	if (cursor.argb)
+		sink_spice_define_cursor(self, &cursor);
+	else if (cursor.position != self->cursor_position && cursor.shape > 0)
+		sink_spice_move_cursor(self, &cursor);
+	self->cursor_shape = cursor.shape;
+	self->cursor_position = cursor.position;
+	g_free(cursor.argb);
+}
+
+static void
+sink_spice_end_primary(struct sink_spice *self)
+{
+	sink_spice_drop_queue(self, &self->draws);
+	if (!self->primary)
+		return;
+	spice_qxl_destroy_primary_surface(&self->qxl, 0);
+	g_clear_pointer(&self->primary, g_free);
+}
+
+static void
+sink_spice_change_size(struct sink_spice *self, const struct surface_info *info)
+{
+	QXLDevSurfaceCreate create = {
+		.width = info->width,
+		.height = info->height,
+		.stride = -(int32_t)(info->width * PIXEL_BYTES),
+		.format = SPICE_SURFACE_FMT_32_xRGB,
+		.mouse_mode = 1, /* without it the client's absolute pointer is not allowed */
+	};
+
+	sink_spice_end_primary(self);
+	self->primary = g_malloc0((size_t)info->width * info->height * PIXEL_BYTES);
+	create.mem = (uintptr_t)self->primary;
+	self->shown = *info;
+	spice_qxl_create_primary_surface(&self->qxl, 0, &create);
+	/* Creating it resets the worker's cursor. */
+	self->cursor_shape = 0;
+	self->events->size_shown(self->context, info->width, info->height);
+}
+
+/* False: not now; something will call for the next refresh. */
+static bool
+sink_spice_has_room(struct sink_spice *self)
+{
+	size_t budget = (size_t)self->shown.width * self->shown.height * PIXEL_BYTES * 4;
+	bool room, held;
+
+	g_mutex_lock(&self->lock);
+	held = self->held_bytes > budget + HELD_EXTRA_BYTES;
+	room = g_queue_is_empty(&self->draws) && !held &&
+	       self->events->backlog(self->context) < MAX_BACKLOG_BYTES;
+	if (!room)
+		sink_spice_want_refresh(self);
+	g_mutex_unlock(&self->lock);
+	if (held)
+		spice_qxl_oom(&self->qxl);
+	return room;
+}
+
+static gboolean
+sink_spice_handle_refresh(gpointer user_data)
+{
+	struct sink_spice *self = user_data;
+	struct surface_info info = surface_get_info(self->surface);
+	struct surface_rect rects[SURFACE_MAX_RECTS];
+	size_t count;
+
+	g_mutex_lock(&self->lock);
+	self->refresh_wanted = false;
+	self->refresh_timer = 0;
+	self->refreshed_us = g_get_monotonic_time();
+	g_mutex_unlock(&self->lock);
+	if (info.leds != self->shown.leds) {
+		self->shown.leds = info.leds;
+		spice_server_kbd_leds(&self->keyboard, info.leds);
+	}
+	if (info.width == 0)
+		return G_SOURCE_REMOVE;
+	if (info.generation != self->shown.generation)
+		sink_spice_change_size(self, &info);
+	sink_spice_refresh_cursor(self);
+	if (sink_spice_has_room(self)) {
+		count = surface_take_damage(self->surface, info.generation, rects);
+		for (size_t i = 0; i < count; i++)
+			sink_spice_draw(self, &rects[i]);
+	}
+	spice_qxl_wakeup(&self->qxl);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+sink_spice_refresh(struct sink *sink)
+{
+	struct sink_spice *self = (struct sink_spice *)sink;
+
+	g_mutex_lock(&self->lock);
+	sink_spice_want_refresh(self);
+	g_mutex_unlock(&self->lock);
+}
+
+/* Set-up and end. */
+
+static void
+sink_spice_set_device(struct sink *sink, const char *device_address)
+{
+	struct sink_spice *self = (struct sink_spice *)sink;
+
+	if (device_address[0] != '\0')
+		spice_qxl_set_device_info(&self->qxl, device_address, 0, 1);
+}
+
+static void
+sink_spice_set_password(struct sink *sink, const char *password)
+{
+	struct sink_spice *self = (struct sink_spice *)sink;
+
+	if (spice_server_set_ticket(self->server, password, 0, 0, 0) != 0) {
+		log_error("libspice-server refused the password; nobody gets in");
+		spice_server_set_ticket(self->server, NULL, 0, 0, 0);
+	}
+}
+
+static int
+sink_spice_add_client(struct sink *sink, int fd)
+{
+	struct sink_spice *self = (struct sink_spice *)sink;
+
+	if (spice_server_add_client(self->server, fd, 0) == 0)
+		return 0;
+	close(fd);
+	return -EIO;
+}
+
+static void
+sink_spice_free(struct sink *sink)
+{
+	struct sink_spice *self = (struct sink_spice *)sink;
+
+	sink_spice_only = NULL;
+	if (self->server) {
+		sink_spice_set_vdagent(sink, -1);
+		if (self->has_input) {
+			spice_server_remove_interface(&self->tablet.base);
+			spice_server_remove_interface(&self->keyboard.base);
+		}
+		if (self->has_qxl) {
+			spice_server_vm_stop(self->server);
+			sink_spice_end_primary(self);
+		}
+		spice_server_destroy(self->server);
+	}
+	if (self->refresh_timer)
+		g_source_remove(self->refresh_timer);
+	sink_spice_drop_queue(self, &self->draws);
+	sink_spice_drop_queue(self, &self->cursors);
+	g_mutex_clear(&self->lock);
+	g_free(self->primary);
+	g_free(self);
+}
+
+static const struct sink_ops sink_spice_ops = {
+	.refresh = sink_spice_refresh,
+	.set_device = sink_spice_set_device,
+	.set_password = sink_spice_set_password,
+	.add_client = sink_spice_add_client,
+	.set_vdagent = sink_spice_set_vdagent,
+	.ask_vdagent_size = sink_spice_ask_vdagent_size,
+	.free = sink_spice_free,
+};
+
+/* Everything that libspice-server could do and a desktop needs not, or not yet, is off. */
+static bool
+sink_spice_configure(struct sink_spice *self, const char *name)
+{
+	spice_server_set_name(self->server, name);
+	spice_server_set_ticket(self->server, NULL, 0, 0, 0);
+	spice_server_set_exit_on_disconnect(self->server, 0);
+	spice_server_set_agent_mouse(self->server, 0);
+	spice_server_set_agent_file_xfer(self->server, 0);
+	spice_server_set_image_compression(self->server, SPICE_IMAGE_COMPRESSION_AUTO_LZ);
+	spice_server_set_jpeg_compression(self->server, SPICE_WAN_COMPRESSION_AUTO);
+	spice_server_set_zlib_glz_compression(self->server, SPICE_WAN_COMPRESSION_AUTO);
+	spice_server_set_streaming_video(self->server, SPICE_STREAM_VIDEO_FILTER);
+	/* Only what needs no plug-ins loaded behind the system call filter. */
+	if (spice_server_set_video_codecs(self->server, "spice:mjpeg") != 0)
+		log_warning("libspice-server has no MJPEG; films are sent as pictures");
+	return spice_server_init(self->server, &core_interface) == 0;
+}
+
+static bool
+sink_spice_add_devices(struct sink_spice *self)
+{
+	QXLDevMemSlot all_memory = { .virt_end = ~(uintptr_t)0 };
+
+	self->keyboard.base.sif = &keyboard_interface.base;
+	self->tablet.base.sif = &tablet_interface.base;
+	self->qxl.base.sif = &qxl_interface.base;
+	self->has_input = spice_server_add_interface(self->server, &self->keyboard.base) == 0 &&
+			  spice_server_add_interface(self->server, &self->tablet.base) == 0;
+	self->has_qxl = spice_server_add_interface(self->server, &self->qxl.base) == 0;
+	if (!self->has_input || !self->has_qxl)
+		return false;
+	/* Commands carry plain addresses of this process: all of them are ours. */
+	spice_qxl_add_memslot(&self->qxl, &all_memory);
+	spice_server_vm_start(self->server);
+	return true;
+}
+
+struct sink *
+sink_spice_new(const char *name, struct surface *surface, const struct sink_events *events,
+	       void *context)
+{
+	struct sink_spice *self = g_new0(struct sink_spice, 1);
+
+	g_return_val_if_fail(!sink_spice_only, NULL);
+	self->sink.ops = &sink_spice_ops;
+	self->surface = surface;
+	self->events = events;
+	self->context = context;
+	g_mutex_init(&self->lock);
+	g_queue_init(&self->draws);
+	g_queue_init(&self->cursors);
+	sink_spice_only = self;
+	self->server = spice_server_new();
+	if (!sink_spice_configure(self, name) || !sink_spice_add_devices(self)) {
+		sink_spice_free(&self->sink);
+		return NULL;
+	}
+	return &self->sink;
+}

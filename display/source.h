@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * source.h - where a desktop's picture comes from and its input goes to; one table an engine
+ *
+ * A source writes into the surface it was given, from whatever thread it likes; everything else, its events
+ * included, happens on the main thread. All of the table's functions return at once.
+ */
+#ifndef DISPLAY_SOURCE_H
+#define DISPLAY_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SOURCE_ADDRESS_SIZE 64
+
+enum source_button {
+	SOURCE_BUTTON_LEFT,
+	SOURCE_BUTTON_MIDDLE,
+	SOURCE_BUTTON_RIGHT,
+	SOURCE_BUTTON_WHEEL_UP,
+	SOURCE_BUTTON_WHEEL_DOWN,
+	SOURCE_BUTTON_SIDE,
+	SOURCE_BUTTON_EXTRA,
+	SOURCE_BUTTON_COUNT,
+};
+
+struct source;
+
+struct source_events {
+	/* The picture flows; "device_address" as in the guest agent's "pci/0000/02.0", may be empty. */
+	void (*ready)(void *context, const char *device_address);
+	/* It will never send anything again; the owner frees it, later and not in this call. */
+	void (*lost)(void *context, const char *why);
+};
+
+struct source_ops {
+	void (*send_key)(struct source *source, uint32_t qnum, bool down);
+	void (*send_position)(struct source *source, uint32_t x, uint32_t y);
+	void (*send_button)(struct source *source, enum source_button button, bool down);
+	/* What the client would like to see, for the virtual monitor's EDID. */
+	void (*set_size)(struct source *source, uint32_t width, uint32_t height);
+	void (*free)(struct source *source);
+};
+
+struct source {
+	const struct source_ops *ops;
+};
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * surface.c - the one picture of a desktop (carrel-display)
+ *
+ * How it works: the source writes from its own thread, the sink reads from the main thread, one lock lies between them
+ * and is held for a copy only. Damage is a short list of rectangles: surface_add_damage() drops what is covered
+ * already, joins neighbours when that costs few pixels, and joins the cheapest pair when the list is full. So a slow
+ * sink costs no memory: however much is drawn, there is one picture and SURFACE_MAX_RECTS rectangles.
+ */
+#include "display/surface.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+#include "base/proto_display.h"
+
+#define PIXEL_BYTES 4
+
+struct surface {
+	GMutex lock;
+	void (*changed)(void *context);
+	void *context;
+	struct surface_info info;
+	uint8_t *pixels;
+	struct surface_rect damage[SURFACE_MAX_RECTS];
+	size_t n_damage;
+	struct surface_cursor cursor;
+};
+
+typedef void (*surface_convert)(uint8_t *target, const uint8_t *source, size_t n_pixels);
+
+static void
+surface_convert_32(uint8_t *target, const uint8_t *source, size_t n_pixels)
+{
+	memcpy(target, source, n_pixels * PIXEL_BYTES);
+}
+
+static void
+surface_convert_565(uint8_t *target, const uint8_t *source, size_t n_pixels)
+{
+	for (size_t i = 0; i < n_pixels; i++) {
+		unsigned int pixel = source[2 * i] | (unsigned int)source[2 * i + 1] << 8;
+		unsigned int red = pixel >> 11;
+		unsigned int green = (pixel >> 5) & 0x3f;
+		unsigned int blue = pixel & 0x1f;
+
+		target[4 * i] = (uint8_t)(blue << 3 | blue >> 2);
+		target[4 * i + 1] = (uint8_t)(green << 2 | green >> 4);
+		target[4 * i + 2] = (uint8_t)(red << 3 | red >> 2);
+		target[4 * i + 3] = 0;
+	}
+}
+
+static const struct {
+	uint32_t format;
+	uint32_t bytes;
+	surface_convert convert;
+} format_table[] = {
+	{ SURFACE_FORMAT_X8R8G8B8, 4, surface_convert_32 },
+	{ SURFACE_FORMAT_A8R8G8B8, 4, surface_convert_32 },
+	{ SURFACE_FORMAT_R5G6B5, 2, surface_convert_565 },
+};
+
+/* The converter for "pixels" when they hold width x height, else NULL. */
+static surface_convert
+surface_check_pixels(const struct surface_pixels *pixels, uint32_t width, uint32_t height)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(format_table); i++) {
+		uint64_t row = (uint64_t)width * format_table[i].bytes;
+
+		if (format_table[i].format != pixels->format)
+			continue;
+		/* The last row need not be padded. */
+		if (pixels->stride < row ||
+		    (uint64_t)pixels->stride * (height - 1) + row > pixels->size)
+			return NULL;
+		return format_table[i].convert;
+	}
+	return NULL;
+}
+
+static uint64_t
+surface_rect_area(const struct surface_rect *rect)
+{
+	return (uint64_t)rect->width * rect->height;
+}
+
+static struct surface_rect
+surface_rect_join(const struct surface_rect *a, const struct surface_rect *b)
+{
+	struct surface_rect joined = { .x = MIN(a->x, b->x), .y = MIN(a->y, b->y) };
+
+	joined.width = MAX(a->x + a->width, b->x + b->width) - joined.x;
+	joined.height = MAX(a->y + a->height, b->y + b->height) - joined.y;
+	return joined;
+}
+
+/* Joins "rect" with a listed one when that adds at most "slack" percent; true when it did. */
+static bool
+surface_join_damage(struct surface *surface, struct surface_rect *rect, unsigned int slack)
+{
+	size_t best = SURFACE_MAX_RECTS;
+	uint64_t best_cost = UINT64_MAX;
+	struct surface_rect joined;
+
+	for (size_t i = 0; i < surface->n_damage; i++) {
+		uint64_t sum = surface_rect_area(&surface->damage[i]) + surface_rect_area(rect);
+		uint64_t area;
+
+		joined = surface_rect_join(&surface->damage[i], rect);
+		area = surface_rect_area(&joined);
+		if (area < best_cost && (slack == 0 || area <= sum + sum * slack / 100)) {
+			best = i;
+			best_cost = area;
+		}
+	}
+	if (best == SURFACE_MAX_RECTS)
+		return false;
+	*rect = surface_rect_join(&surface->damage[best], rect);
+	surface->damage[best] = surface->damage[--surface->n_damage];
+	return true;
+}
+
+static void
+surface_add_damage(struct surface *surface, struct surface_rect rect)
+{
+	while (surface_join_damage(surface, &rect, 15))
+		;
+	if (surface->n_damage == SURFACE_MAX_RECTS)
+		surface_join_damage(surface, &rect, 0);
+	surface->damage[surface->n_damage++] = rect;
+}
+
+static void
+surface_add_full_damage(struct surface *surface)
+{
+	surface->n_damage = 1;
+	surface->damage[0] =
+		(struct surface_rect){ 0, 0, surface->info.width, surface->info.height };
+}
+
+struct surface *
+surface_new(void (*changed)(void *context), void *context)
+{
+	struct surface *surface = g_new0(struct surface, 1);
+
+	g_mutex_init(&surface->lock);
+	surface->changed = changed;
+	surface->context = context;
+	return surface;
+}
+
+void
+surface_free(struct surface *surface)
+{
+	if (!surface)
+		return;
+	g_mutex_clear(&surface->lock);
+	g_free(surface->cursor.argb);
+	g_free(surface->pixels);
+	g_free(surface);
+}
+
+static void
+surface_write_rect(struct surface *surface, const struct surface_rect *rect,
+		   const struct surface_pixels *pixels, surface_convert convert)
+{
+	size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
+	uint8_t *target = surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
+
+	for (size_t row = 0; row < rect->height; row++)
+		convert(target + row * stride, pixels->data + row * pixels->stride, rect->width);
+}
+
+int
+surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
+		    const struct surface_pixels *pixels)
+{
+	const struct surface_rect all = { 0, 0, width, height };
+	surface_convert convert;
+
+	if (width == 0 || height == 0)
+		return -EINVAL;
+	if (width > DISPLAY_MAX_WIDTH || height > DISPLAY_MAX_HEIGHT)
+		return -E2BIG;
+	convert = surface_check_pixels(pixels, width, height);
+	if (!convert)
+		return -EINVAL;
+	g_mutex_lock(&surface->lock);
+	if (width != surface->info.width || height != surface->info.height) {
+		g_free(surface->pixels);
+		surface->pixels = g_malloc((size_t)width * height * PIXEL_BYTES);
+		surface->info.width = width;
+		surface->info.height = height;
+		surface->info.generation++;
+	}
+	surface_write_rect(surface, &all, pixels, convert);
+	surface_add_full_damage(surface);
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+	return 0;
+}
+
+int
+surface_set_rect(struct surface *surface, const struct surface_rect *rect,
+		 const struct surface_pixels *pixels)
+{
+	surface_convert convert;
+	int error = 0;
+
+	if (rect->width == 0 || rect->height == 0)
+		return -EINVAL;
+	convert = surface_check_pixels(pixels, rect->width, rect->height);
+	if (!convert)
+		return -EINVAL;
+	g_mutex_lock(&surface->lock);
+	if ((uint64_t)rect->x + rect->width > surface->info.width ||
+	    (uint64_t)rect->y + rect->height > surface->info.height) {
+		error = -EINVAL;
+	} else {
+		surface_write_rect(surface, rect, pixels, convert);
+		surface_add_damage(surface, *rect);
+	}
+	g_mutex_unlock(&surface->lock);
+	if (error == 0)
+		surface->changed(surface->context);
+	return error;
+}
+
+void
+surface_set_black(struct surface *surface)
+{
+	g_mutex_lock(&surface->lock);
+	if (surface->pixels) {
+		memset(surface->pixels, 0,
+		       (size_t)surface->info.width * surface->info.height * PIXEL_BYTES);
+		surface_add_full_damage(surface);
+	}
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+}
+
+int
+surface_set_cursor(struct surface *surface, uint32_t width, uint32_t height, uint32_t hot_x,
+		   uint32_t hot_y, const struct surface_pixels *pixels)
+{
+	size_t bytes = (size_t)width * height * PIXEL_BYTES;
+
+	if (width == 0 || height == 0 || hot_x >= width || hot_y >= height)
+		return -EINVAL;
+	if (width > SURFACE_MAX_CURSOR || height > SURFACE_MAX_CURSOR)
+		return -E2BIG;
+	if (pixels->size < bytes)
+		return -EINVAL;
+	g_mutex_lock(&surface->lock);
+	g_free(surface->cursor.argb);
+	surface->cursor.argb = g_memdup2(pixels->data, bytes);
+	surface->cursor.width = width;
+	surface->cursor.height = height;
+	surface->cursor.hot_x = hot_x;
+	surface->cursor.hot_y = hot_y;
+	surface->cursor.visible = true;
+	surface->cursor.shape++;
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+	return 0;
+}
+
+void
+surface_move_cursor(struct surface *surface, int32_t x, int32_t y, bool visible)
+{
+	g_mutex_lock(&surface->lock);
+	surface->cursor.x = CLAMP(x, -SURFACE_MAX_CURSOR, DISPLAY_MAX_WIDTH);
+	surface->cursor.y = CLAMP(y, -SURFACE_MAX_CURSOR, DISPLAY_MAX_HEIGHT);
+	surface->cursor.visible = visible;
+	surface->cursor.position++;
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+}
+
+void
+surface_set_leds(struct surface *surface, uint8_t leds)
+{
+	g_mutex_lock(&surface->lock);
+	surface->info.leds = leds & 7;
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+}
+
+struct surface_info
+surface_get_info(struct surface *surface)
+{
+	struct surface_info info;
+
+	g_mutex_lock(&surface->lock);
+	info = surface->info;
+	g_mutex_unlock(&surface->lock);
+	return info;
+}
+
+size_t
+surface_take_damage(struct surface *surface, uint64_t generation,
+		    struct surface_rect rects[SURFACE_MAX_RECTS])
+{
+	size_t count = 0;
+
+	g_mutex_lock(&surface->lock);
+	if (generation == surface->info.generation) {
+		count = surface->n_damage;
+		memcpy(rects, surface->damage, count * sizeof(*rects));
+		surface->n_damage = 0;
+	}
+	g_mutex_unlock(&surface->lock);
+	return count;
+}
+
+int
+surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect,
+		  uint8_t *target)
+{
+	size_t row_bytes = (size_t)rect->width * PIXEL_BYTES;
+	int error = 0;
+
+	g_mutex_lock(&surface->lock);
+	if (generation != surface->info.generation) {
+		error = -ESTALE;
+	} else if ((uint64_t)rect->x + rect->width > surface->info.width ||
+		   (uint64_t)rect->y + rect->height > surface->info.height) {
+		error = -EINVAL;
+	} else {
+		size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
+		const uint8_t *source =
+			surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
+
+		for (size_t row = 0; row < rect->height; row++)
+			memcpy(target + row * row_bytes, source + row * stride, row_bytes);
+	}
+	g_mutex_unlock(&surface->lock);
+	return error;
+}
+
+void
+surface_copy_cursor(struct surface *surface, uint64_t seen_shape, struct surface_cursor *ret_cursor)
+{
+	g_mutex_lock(&surface->lock);
+	*ret_cursor = surface->cursor;
+	ret_cursor->argb = NULL;
+	if (surface->cursor.shape > seen_shape)
+		ret_cursor->argb = g_memdup2(surface->cursor.argb, (size_t)surface->cursor.width *
+									   surface->cursor.height *
+									   PIXEL_BYTES);
+	g_mutex_unlock(&surface->lock);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * vdagent_port.c - our end of the guest's vdagent port (carrel-display)
+ *
+ * How it works: what the sink writes is kept in "out" until the guest takes it, at most PORT_MAX_OUT_BYTES; a guest
+ * whose agent reads nothing thereby stops its client's clipboard and nothing else. The stream is followed as it is
+ * queued, so a message of ours is queued when it stands between two chunks, and else as soon as the sink's next bytes
+ * reach such a border (vdagent_port_write()). What the guest sends is followed as well: nonsense ends the port
+ * before the sink sees it.
+ */
+#include "display/vdagent_port.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "display/vdagent_stream.h"
+
+#define PORT_MAX_OUT_BYTES (128 * 1024)
+
+struct vdagent_port {
+	int fd;
+	const struct vdagent_port_events *events;
+	void *context;
+	guint readable;
+	guint writable;
+	bool lost;
+	struct vdagent_stream to_guest;
+	struct vdagent_stream from_guest;
+	GByteArray *out;
+	bool size_waits;
+	uint32_t width;
+	uint32_t height;
+};
+
+static void
+vdagent_port_lose(struct vdagent_port *port)
+{
+	if (port->lost)
+		return;
+	port->lost = true;
+	g_clear_handle_id(&port->readable, g_source_remove);
+	g_clear_handle_id(&port->writable, g_source_remove);
+	port->events->lost(port->context);
+}
+
+static gboolean
+vdagent_port_handle_readable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition,
+			     gpointer user_data)
+{
+	struct vdagent_port *port = user_data;
+
+	/* Off until the sink has read until there was nothing left: a full sink must not spin the loop. */
+	port->readable = 0;
+	port->events->wakeup(port->context);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+vdagent_port_watch(struct vdagent_port *port)
+{
+	if (port->readable == 0 && !port->lost)
+		port->readable = g_unix_fd_add(port->fd, G_IO_IN | G_IO_HUP | G_IO_ERR,
+					       vdagent_port_handle_readable, port);
+}
+
+struct vdagent_port *
+vdagent_port_new(int fd, const struct vdagent_port_events *events, void *context)
+{
+	struct vdagent_port *port = g_new0(struct vdagent_port, 1);
+
+	port->fd = fd;
+	port->events = events;
+	port->context = context;
+	port->out = g_byte_array_new();
+	io_set_nonblocking(fd, true);
+	vdagent_port_watch(port);
+	return port;
+}
+
+void
+vdagent_port_free(struct vdagent_port *port)
+{
+	if (!port)
+		return;
+	g_clear_handle_id(&port->readable, g_source_remove);
+	g_clear_handle_id(&port->writable, g_source_remove);
+	g_byte_array_unref(port->out);
+	close(port->fd);
+	g_free(port);
+}
+
+size_t
+vdagent_port_read(struct vdagent_port *port, uint8_t *data, size_t size)
+{
+	ssize_t got;
+
+	if (port->lost || size == 0)
+		return 0;
+	got = recv(port->fd, data, size, MSG_DONTWAIT);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+		vdagent_port_watch(port);
+		return 0;
+	}
+	if (got <= 0 || vdagent_stream_feed(&port->from_guest, data, (size_t)got) < 0) {
+		vdagent_port_lose(port);
+		return 0;
+	}
+	return (size_t)got;
+}
+
+static bool vdagent_port_flush(struct vdagent_port *port);
+
+static gboolean
+vdagent_port_handle_writable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition,
+			     gpointer user_data)
+{
+	struct vdagent_port *port = user_data;
+
+	if (!vdagent_port_flush(port))
+		return G_SOURCE_CONTINUE;
+	port->writable = 0;
+	if (!port->lost)
+		port->events->wakeup(port->context);
+	return G_SOURCE_REMOVE;
+}
+
+/* True when nothing is left to write. */
+static bool
+vdagent_port_flush(struct vdagent_port *port)
+{
+	while (port->out->len > 0) {
+		ssize_t sent = send(port->fd, port->out->data, port->out->len,
+				    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+			return false;
+		if (sent < 0) {
+			/* The reading side sees the same end and says so. */
+			g_byte_array_set_size(port->out, 0);
+			return true;
+		}
+		g_byte_array_remove_range(port->out, 0, (guint)sent);
+	}
+	return true;
+}
+
+static void
+vdagent_port_push(struct vdagent_port *port)
+{
+	if (!vdagent_port_flush(port) && port->writable == 0)
+		port->writable = g_unix_fd_add(port->fd, G_IO_OUT | G_IO_ERR,
+					       vdagent_port_handle_writable, port);
+}
+
+static void
+vdagent_port_queue(struct vdagent_port *port, const uint8_t *data, size_t size)
+{
+	vdagent_stream_feed(&port->to_guest, data, size);
+	g_byte_array_append(port->out, data, (guint)size);
+}
+
+static void
+vdagent_port_queue_size(struct vdagent_port *port)
+{
+	uint8_t chunk[VDAGENT_MONITORS_BYTES];
+
+	if (!port->size_waits || !vdagent_stream_at_border(&port->to_guest))
+		return;
+	port->size_waits = false;
+	vdagent_stream_make_monitors(port->width, port->height, chunk);
+	vdagent_port_queue(port, chunk, sizeof(chunk));
+}
+
+size_t
+vdagent_port_write(struct vdagent_port *port, const uint8_t *data, size_t size)
+{
+	size_t room = PORT_MAX_OUT_BYTES - MIN(port->out->len, PORT_MAX_OUT_BYTES);
+	size_t border = 0;
+
+	if (port->lost)
+		return size;
+	size = MIN(size, room);
+	if (port->size_waits) {
+		border = vdagent_stream_find_border(&port->to_guest, data, size);
+		vdagent_port_queue(port, data, border);
+		vdagent_port_queue_size(port);
+	}
+	vdagent_port_queue(port, data + border, size - border);
+	vdagent_port_push(port);
+	return size;
+}
+
+void
+vdagent_port_ask_size(struct vdagent_port *port, uint32_t width, uint32_t height)
+{
+	if (port->lost)
+		return;
+	port->size_waits = true;
+	port->width = width;
+	port->height = height;
+	vdagent_port_queue_size(port);
+	vdagent_port_push(port);
+}

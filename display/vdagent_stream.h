@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * vdagent_stream.h - follows the chunks of the vdagent port's byte stream, and makes our own
+ *
+ * spice/vd_agent.h: a chunk is u32 port (1 client, 2 server), u32 size, and that many bytes; messages lie in the
+ * chunks of one port, each with a head of 20 bytes (u32 protocol 1, u32 type, u64 opaque, u32 size). Little endian.
+ */
+#ifndef DISPLAY_VDAGENT_STREAM_H
+#define DISPLAY_VDAGENT_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VDAGENT_CHUNK_HEAD_BYTES 8
+#define VDAGENT_MAX_CHUNK_BYTES	 (64 * 1024)
+#define VDAGENT_MONITORS_BYTES	 (VDAGENT_CHUNK_HEAD_BYTES + 20 + 8 + 20)
+
+/* Zero-initialised it stands at the beginning of a stream. */
+struct vdagent_stream {
+	uint8_t head[VDAGENT_CHUNK_HEAD_BYTES];
+	size_t n_head;
+	uint32_t left; /* bytes of the current chunk */
+	bool broken;
+};
+
+/* -EPROTO (for good) when a chunk has no such port or is too long. */
+int vdagent_stream_feed(struct vdagent_stream *stream, const uint8_t *data, size_t size);
+
+/* Bytes of "data" up to and with the end of the first chunk that ends in it; 0 when none does. */
+size_t vdagent_stream_find_border(const struct vdagent_stream *stream, const uint8_t *data,
+				  size_t size);
+
+/* Between two chunks: here something of ours may go in. */
+bool vdagent_stream_at_border(const struct vdagent_stream *stream);
+
+/* A chunk with VDAgentMonitorsConfig for one monitor at 0,0. */
+void vdagent_stream_make_monitors(uint32_t width, uint32_t height,
+				  uint8_t ret_chunk[VDAGENT_MONITORS_BYTES]);
+
+#endif

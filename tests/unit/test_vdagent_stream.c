@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_vdagent_stream.c - borders between chunks, nonsense, and a message of our own
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "display/vdagent_stream.h"
+
+/* A chunk of 3 bytes for the client, an empty one for the server. */
+static const uint8_t two[] = { 1, 0, 0, 0, 3, 0, 0, 0, 7, 7, 7, 2, 0, 0, 0, 0, 0, 0, 0 };
+
+static void
+test_vdagent_stream__finds_borders(void **state)
+{
+	struct vdagent_stream stream = { 0 };
+
+	(void)state;
+	assert_true(vdagent_stream_at_border(&stream));
+	assert_int_equal(vdagent_stream_find_border(&stream, two, sizeof(two)), 11);
+	assert_int_equal(vdagent_stream_find_border(&stream, two, 10), 0);
+	for (size_t i = 0; i < sizeof(two); i++) {
+		assert_int_equal(vdagent_stream_at_border(&stream), i == 0 || i == 11);
+		assert_int_equal(vdagent_stream_feed(&stream, two + i, 1), 0);
+	}
+	assert_true(vdagent_stream_at_border(&stream));
+}
+
+static void
+test_vdagent_stream__refuses_nonsense(void **state)
+{
+	static const uint8_t bad[][8] = {
+		{ 0, 0, 0, 0, 1, 0, 0, 0 },
+		{ 3, 0, 0, 0, 1, 0, 0, 0 },
+		{ 1, 0, 0, 0, 1, 0, 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct vdagent_stream stream = { 0 };
+
+		assert_int_equal(vdagent_stream_feed(&stream, bad[i], 8), -EPROTO);
+		assert_int_equal(vdagent_stream_feed(&stream, two, 8), -EPROTO);
+		assert_false(vdagent_stream_at_border(&stream));
+	}
+}
+
+static void
+test_vdagent_stream__makes_one_whole_chunk(void **state)
+{
+	struct vdagent_stream stream = { 0 };
+	uint8_t chunk[VDAGENT_MONITORS_BYTES];
+
+	(void)state;
+	vdagent_stream_make_monitors(1024, 768, chunk);
+	assert_int_equal(vdagent_stream_find_border(&stream, chunk, sizeof(chunk)), sizeof(chunk));
+	assert_int_equal(chunk[36] | chunk[37] << 8, 768);
+	assert_int_equal(chunk[40] | chunk[41] << 8, 1024);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vdagent_stream__finds_borders),
+		cmocka_unit_test(test_vdagent_stream__refuses_nonsense),
+		cmocka_unit_test(test_vdagent_stream__makes_one_whole_chunk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
