@@ -10,9 +10,10 @@
 #include "host/gateway_port.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
