@@ -102,6 +102,7 @@ http_source_dispatch(GSource *base, GSourceFunc callback, gpointer data)
 {
 	(void)callback;
 	(void)data;
+	g_source_set_ready_time(base, -1);
 	MHD_run(((struct http_source *)base)->daemon);
 	return G_SOURCE_CONTINUE;
 }
@@ -345,6 +346,14 @@ http_handle_completed(void *context, struct MHD_Connection *connection, void **s
 	*slot = NULL;
 }
 
+/* MHD 0.9.75 makes neither its epoll descriptor readable nor its timeout 0 when a connection is resumed from outside. */
+static void
+http_wake(struct http *http, enum http_listener listener)
+{
+	if (http->sources[listener])
+		g_source_set_ready_time(http->sources[listener], 0);
+}
+
 void
 http_respond(struct http_request *request, guint status, json_t *body)
 {
@@ -358,6 +367,7 @@ http_respond(struct http_request *request, guint status, json_t *body)
 	if (waited) {
 		g_hash_table_remove(exchange->http->waiting, request);
 		MHD_resume_connection(exchange->connection);
+		http_wake(exchange->http, request->local ? LISTENER_UNIX : LISTENER_TLS);
 	}
 }
 

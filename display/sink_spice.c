@@ -22,35 +22,17 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "display/qxl_command.h"
 #include "display/spice_keys.h"
 #include "display/surface.h"
 #include "display/vdagent_port.h"
 
-#define FRAME_INTERVAL_MS 16
-#define MAX_BACKLOG_BYTES (192 * 1024)
-#define HELD_EXTRA_BYTES  (16 * 1024 * 1024)
-#define PIXEL_BYTES	  4
-#define MIN_WANTED_SIZE	  320
-#define ALL_BUTTONS	  0xff
-
-struct command {
-	QXLCommandExt ext;
-	size_t bytes;
-};
-
-struct draw_command {
-	struct command command;
-	QXLDrawable drawable;
-	QXLImage image;
-	uint8_t pixels[];
-};
-
-struct cursor_command {
-	struct command command;
-	QXLCursorCmd cmd;
-	QXLCursor cursor; /* its chunk ends in the pixels */
-	uint8_t pixels[];
-};
+#define FRAME_INTERVAL_MS	16
+#define MAX_BACKLOG_BYTES	(192 * 1024)
+#define HELD_EXTRA_BYTES	(16 * 1024 * 1024)
+#define QXL_COMMAND_PIXEL_BYTES 4
+#define MIN_WANTED_SIZE		320
+#define ALL_BUTTONS		0xff
 
 struct sink_spice {
 	struct sink sink;
@@ -291,7 +273,7 @@ sink_spice_want_refresh(struct sink_spice *self)
 static int
 sink_spice_take_command(struct sink_spice *self, GQueue *queue, QXLCommandExt *ret_ext)
 {
-	struct command *command;
+	struct qxl_command *command;
 
 	g_mutex_lock(&self->lock);
 	command = g_queue_pop_head(queue);
@@ -347,7 +329,7 @@ sink_spice_req_cursor_notification(QXLInstance *qxl)
 }
 
 static void
-sink_spice_free_command(struct sink_spice *self, struct command *command)
+sink_spice_free_command(struct sink_spice *self, struct qxl_command *command)
 {
 	g_mutex_lock(&self->lock);
 	self->held_bytes -= command->bytes;
@@ -359,7 +341,7 @@ static void
 sink_spice_release_resource(QXLInstance *qxl, QXLReleaseInfoExt release)
 {
 	sink_spice_free_command(sink_spice_of_qxl(qxl),
-				(struct command *)(uintptr_t)release.info->id);
+				(struct qxl_command *)(uintptr_t)release.info->id);
 }
 
 static void
@@ -533,7 +515,9 @@ sink_spice_tablet_wheel(SpiceTabletInstance *tablet, int wheel, uint32_t buttons
 {
 	struct sink_spice *self = sink_spice_of_tablet(tablet);
 
-	sink_spice_set_buttons(self, buttons | (wheel < 0 ? 0x10 : 0x20));
+	/* libspice-server reports every click like this; most have no wheel in them. */
+	if (wheel != 0)
+		sink_spice_set_buttons(self, buttons | (wheel < 0 ? 0x10 : 0x20));
 	sink_spice_set_buttons(self, buttons);
 }
 
@@ -667,7 +651,7 @@ sink_spice_ask_vdagent_size(struct sink *sink, uint32_t width, uint32_t height)
 /* From the surface to the worker. */
 
 static void
-sink_spice_queue(struct sink_spice *self, GQueue *queue, struct command *command)
+sink_spice_queue(struct sink_spice *self, GQueue *queue, struct qxl_command *command)
 {
 	g_mutex_lock(&self->lock);
 	self->held_bytes += command->bytes;
@@ -679,7 +663,7 @@ sink_spice_queue(struct sink_spice *self, GQueue *queue, struct command *command
 static void
 sink_spice_drop_queue(struct sink_spice *self, GQueue *queue)
 {
-	struct command *command;
+	struct qxl_command *command;
 
 	do {
 		g_mutex_lock(&self->lock);
@@ -691,101 +675,15 @@ sink_spice_drop_queue(struct sink_spice *self, GQueue *queue)
 }
 
 static void
-sink_spice_fill_draw(struct sink_spice *self, struct draw_command *draw,
-		     const struct surface_rect *rect)
-{
-	QXLDrawable *drawable = &draw->drawable;
-	QXLRect area = { .right = (int)rect->width, .bottom = (int)rect->height };
-
-	drawable->bbox = (QXLRect){ .top = (int)rect->y,
-				    .left = (int)rect->x,
-				    .bottom = (int)(rect->y + rect->height),
-				    .right = (int)(rect->x + rect->width) };
-	drawable->clip.type = SPICE_CLIP_TYPE_NONE;
-	drawable->effect = QXL_EFFECT_OPAQUE;
-	drawable->type = QXL_DRAW_COPY;
-	drawable->release_info.id = (uintptr_t)&draw->command;
-	for (size_t i = 0; i < G_N_ELEMENTS(drawable->surfaces_dest); i++)
-		drawable->surfaces_dest[i] = -1;
-	drawable->mm_time = (uint32_t)(g_get_monotonic_time() / 1000);
-	drawable->u.copy.rop_descriptor = SPICE_ROPD_OP_PUT;
-	drawable->u.copy.src_bitmap = (uintptr_t)&draw->image;
-	drawable->u.copy.src_area = area;
-	QXL_SET_IMAGE_ID(&draw->image, QXL_IMAGE_GROUP_DEVICE, self->image_number++);
-	draw->image.descriptor.type = SPICE_IMAGE_TYPE_BITMAP;
-	draw->image.descriptor.width = rect->width;
-	draw->image.descriptor.height = rect->height;
-	draw->image.bitmap.flags = QXL_BITMAP_DIRECT | QXL_BITMAP_TOP_DOWN;
-	draw->image.bitmap.format = SPICE_BITMAP_FMT_32BIT;
-	draw->image.bitmap.x = rect->width;
-	draw->image.bitmap.y = rect->height;
-	draw->image.bitmap.stride = rect->width * PIXEL_BYTES;
-	draw->image.bitmap.data = (uintptr_t)draw->pixels;
-	draw->command.ext.cmd.type = QXL_CMD_DRAW;
-	draw->command.ext.cmd.data = (uintptr_t)drawable;
-}
-
-static void
 sink_spice_draw(struct sink_spice *self, const struct surface_rect *rect)
 {
-	size_t pixel_bytes = (size_t)rect->width * rect->height * PIXEL_BYTES;
-	struct draw_command *draw = g_malloc(sizeof(*draw) + pixel_bytes);
+	uint8_t *pixels;
+	struct qxl_command *command = qxl_command_new_draw(rect, self->image_number++, &pixels);
 
-	memset(draw, 0, sizeof(*draw));
-	draw->command.bytes = sizeof(*draw) + pixel_bytes;
-	if (surface_copy_rect(self->surface, self->shown.generation, rect, draw->pixels) < 0) {
-		/* The size has changed meanwhile: the new picture is damaged as a whole. */
-		g_free(draw);
-		return;
-	}
-	sink_spice_fill_draw(self, draw, rect);
-	sink_spice_queue(self, &self->draws, &draw->command);
-}
-
-static struct cursor_command *
-sink_spice_new_cursor_command(uint8_t type, size_t pixel_bytes)
-{
-	struct cursor_command *made = g_malloc0(sizeof(*made) + pixel_bytes);
-
-	made->command.bytes = sizeof(*made) + pixel_bytes;
-	made->cmd.type = type;
-	made->cmd.release_info.id = (uintptr_t)&made->command;
-	made->command.ext.cmd.type = QXL_CMD_CURSOR;
-	made->command.ext.cmd.data = (uintptr_t)&made->cmd;
-	return made;
-}
-
-static void
-sink_spice_define_cursor(struct sink_spice *self, const struct surface_cursor *cursor)
-{
-	size_t bytes = (size_t)cursor->width * cursor->height * PIXEL_BYTES;
-	struct cursor_command *made = sink_spice_new_cursor_command(QXL_CURSOR_SET, bytes);
-
-	made->cmd.u.set.position.x = (int16_t)(cursor->x + (int32_t)cursor->hot_x);
-	made->cmd.u.set.position.y = (int16_t)(cursor->y + (int32_t)cursor->hot_y);
-	made->cmd.u.set.visible = cursor->visible;
-	made->cmd.u.set.shape = (uintptr_t)&made->cursor;
-	made->cursor.header.unique = cursor->shape;
-	made->cursor.header.type = SPICE_CURSOR_TYPE_ALPHA;
-	made->cursor.header.width = (uint16_t)cursor->width;
-	made->cursor.header.height = (uint16_t)cursor->height;
-	made->cursor.header.hot_spot_x = (uint16_t)cursor->hot_x;
-	made->cursor.header.hot_spot_y = (uint16_t)cursor->hot_y;
-	made->cursor.data_size = (uint32_t)bytes;
-	made->cursor.chunk.data_size = (uint32_t)bytes;
-	memcpy(made->pixels, cursor->argb, bytes);
-	sink_spice_queue(self, &self->cursors, &made->command);
-}
-
-static void
-sink_spice_move_cursor(struct sink_spice *self, const struct surface_cursor *cursor)
-{
-	struct cursor_command *made = sink_spice_new_cursor_command(
-		cursor->visible ? QXL_CURSOR_MOVE : QXL_CURSOR_HIDE, 0);
-
-	made->cmd.u.position.x = (int16_t)(cursor->x + (int32_t)cursor->hot_x);
-	made->cmd.u.position.y = (int16_t)(cursor->y + (int32_t)cursor->hot_y);
-	sink_spice_queue(self, &self->cursors, &made->command);
+	if (surface_copy_rect(self->surface, self->shown.generation, rect, pixels) == 0)
+		sink_spice_queue(self, &self->draws, command);
+	else /* the size has changed meanwhile: the new picture is damaged as a whole */
+		g_free(command);
 }
 
 static void
@@ -797,9 +695,9 @@ sink_spice_refresh_cursor(struct sink_spice *self)
 		return;
 	surface_copy_cursor(self->surface, self->cursor_shape, &cursor);
 	if (cursor.argb)
-		sink_spice_define_cursor(self, &cursor);
+		sink_spice_queue(self, &self->cursors, qxl_command_new_shape(&cursor));
 	else if (cursor.position != self->cursor_position && cursor.shape > 0)
-		sink_spice_move_cursor(self, &cursor);
+		sink_spice_queue(self, &self->cursors, qxl_command_new_move(&cursor));
 	self->cursor_shape = cursor.shape;
 	self->cursor_position = cursor.position;
 	g_free(cursor.argb);
@@ -821,13 +719,13 @@ sink_spice_change_size(struct sink_spice *self, const struct surface_info *info)
 	QXLDevSurfaceCreate create = {
 		.width = info->width,
 		.height = info->height,
-		.stride = -(int32_t)(info->width * PIXEL_BYTES),
+		.stride = -(int32_t)(info->width * QXL_COMMAND_PIXEL_BYTES),
 		.format = SPICE_SURFACE_FMT_32_xRGB,
 		.mouse_mode = 1, /* without it the client's absolute pointer is not allowed */
 	};
 
 	sink_spice_end_primary(self);
-	self->primary = g_malloc0((size_t)info->width * info->height * PIXEL_BYTES);
+	self->primary = g_malloc0((size_t)info->width * info->height * QXL_COMMAND_PIXEL_BYTES);
 	create.mem = (uintptr_t)self->primary;
 	self->shown = *info;
 	spice_qxl_create_primary_surface(&self->qxl, 0, &create);
@@ -840,7 +738,8 @@ sink_spice_change_size(struct sink_spice *self, const struct surface_info *info)
 static bool
 sink_spice_has_room(struct sink_spice *self)
 {
-	size_t budget = (size_t)self->shown.width * self->shown.height * PIXEL_BYTES * 4;
+	size_t budget =
+		(size_t)self->shown.width * self->shown.height * QXL_COMMAND_PIXEL_BYTES * 4;
 	bool room, held;
 
 	g_mutex_lock(&self->lock);

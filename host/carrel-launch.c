@@ -90,11 +90,13 @@ launch_init_base(const char *path)
 	}
 	if (lstat(path, &status) < 0)
 		return -errno;
-	if (S_ISDIR(status.st_mode) && status.st_uid == 0 && !(status.st_mode & 022))
+	/* The services' group makes its sockets in <run>; the sticky bit keeps what is root's in place. */
+	if (S_ISDIR(status.st_mode) && status.st_uid == 0 && !(status.st_mode & S_IWOTH) &&
+	    (!(status.st_mode & S_IWGRP) || (status.st_mode & S_ISVTX)))
 		return 0;
-	log_error(
-		"'%s' must be a folder of root that nobody else can write: chown root, chmod 0755",
-		path);
+	log_error("'%s' must be a folder of root that nobody else can write, but for a group with "
+		  "the sticky bit: chown root, chmod 0755 or 01771",
+		  path);
 	return -EPERM;
 }
 

@@ -42,9 +42,8 @@ launch_role_check_qemu(char *const *argv, size_t argc, char *ret_text, size_t te
 		no_defaults |= strcmp(option, "nodefaults") == 0;
 		no_config |= strcmp(option, "no-user-config") == 0;
 		if (strcmp(option, "sandbox") == 0) {
-			if (i + 1 == argc || strcmp(argv[i + 1], QEMU_SANDBOX) != 0)
-				break;
-			sandboxes++;
+			/* One that says anything else counts twice: then it is not exactly one. */
+			sandboxes += i + 1 < argc && strcmp(argv[i + 1], QEMU_SANDBOX) == 0 ? 1 : 2;
 		}
 		for (size_t k = 0; k < sizeof(qemu_denied) / sizeof(qemu_denied[0]); k++) {
 			if (strcmp(option, qemu_denied[k]) != 0)

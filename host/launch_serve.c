@@ -52,7 +52,7 @@ launch_serve_hang_up(struct launch *launch, const char *why)
 void
 launch_serve_accept(struct launch *launch)
 {
-	// cppcheck-suppress nullPointer ; accept4(2) allows it
+	// cppcheck-suppress nullPointer ; accept4(2) takes NULL for an address nobody wants
 	CLEANUP_CLOSE int fd = accept4(launch->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct io_peer peer;
 

@@ -199,6 +199,7 @@ launch_state_load_folder(struct launch *launch, const char *folder, enum id_kind
 	units = opendir(path);
 	if (!units)
 		return -errno;
+	// cppcheck-suppress readdirCalled ; one thread
 	while ((entry = readdir(units))) {
 		int error;
 

@@ -63,6 +63,7 @@ launch_tree_empty(int fd, int depth)
 		close(fd);
 		return error;
 	}
+	// cppcheck-suppress readdirCalled ; one thread
 	while (error == 0 && (entry = readdir(folder)))
 		if (!launch_tree_is_dots(entry->d_name))
 			error = launch_tree_remove_at(dirfd(folder), entry->d_name, depth + 1);
@@ -117,6 +118,7 @@ launch_tree_seal_folder(struct launch_tree_seal *seal, int fd, int depth)
 			close(copy);
 		return error;
 	}
+	// cppcheck-suppress readdirCalled ; one thread
 	while (error == 0 && (entry = readdir(folder)))
 		if (!launch_tree_is_dots(entry->d_name))
 			error = launch_tree_seal_at(seal, fd, entry->d_name, depth + 1);

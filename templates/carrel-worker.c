@@ -20,6 +20,8 @@
 #include "config.h"
 #include "templates/job.h"
 #include "templates/job_build.h"
+#include "templates/job_publish.h"
+#include "templates/job_verify.h"
 
 /* Its life: waiting -> working -> ended. */
 enum worker_state {
@@ -37,7 +39,8 @@ struct worker {
 	int status;
 };
 
-static const struct job_ops *const worker_kinds[] = { &job_build_ops };
+static const struct job_ops *const worker_kinds[] = { &job_build_ops, &job_publish_ops,
+						      &job_verify_ops };
 
 static void
 worker_progress(struct job *job, const char *step, guint percent)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * jobs.h - the jobs of this host: build, publish, verify (docs/PROTOCOL.md, base/proto_job.h)
+ *
+ * Wiring: sync passes the answer's "jobs" to jobs_apply() and sends jobs_describe() as the request's (call jobs_apply() again when launch is back); launch_client's
+ * exited() goes to jobs_handle_exited(). changed() means that sync has news; committed() that an image (version 0) or a
+ * template version has appeared.
+ */
+#ifndef HOST_JOBS_H
+#define HOST_JOBS_H
+
+#include <gio/gio.h>
+
+#include "base/json.h"
+#include "base/proto_job.h"
+#include "host/launch_client.h"
+
+#define JOBS_MAX 256
+
+/*
+ * queued -> starting -> running -> reaping -> committing -> done
+ * running -> reaping (DONE came, or it must end), starting -> cleaning (no worker)
+ * reaping, committing -> cleaning (failed, cancelled, or nothing to commit) -> done | failed | cancelled
+ * queued -> failed | cancelled
+ */
+enum job_state {
+	JOB_STATE_QUEUED,
+	JOB_STATE_STARTING,
+	JOB_STATE_RUNNING,
+	JOB_STATE_REAPING,
+	JOB_STATE_COMMITTING,
+	JOB_STATE_CLEANING,
+	JOB_STATE_DONE,
+	JOB_STATE_FAILED,
+	JOB_STATE_CANCELLED,
+	JOB_STATE_COUNT,
+};
+
+struct jobs_events {
+	void (*changed)(void *context);
+	void (*committed)(void *context, enum job_kind kind, const char *name, guint32 version);
+};
+
+struct jobs_options {
+	const char *lib;
+	const char *recipe_folder; /* holds a folder for each recipe */
+	const char
+		*record_folder; /* hostd's own, e.g. <lib>/hostd/jobs; made when it is not there */
+	struct launch_client *launch;
+};
+
+struct jobs;
+
+/* Reads the records: what ran when an earlier hostd ended is failed by name, and its staging folder removed. */
+struct jobs *jobs_new(const struct jobs_options *options, const struct jobs_events *events,
+		      void *context);
+
+/* Leaves workers to end by themselves: their socket closes. */
+void jobs_free(struct jobs *jobs);
+
+/* The wanted ones, as in sync's answer: new ones are queued, cancelled ones end, ended ones that it names no more are forgotten. */
+void jobs_apply(struct jobs *jobs, const json_t *wanted);
+
+/* As in sync's request; a new reference. */
+json_t *jobs_describe(const struct jobs *jobs);
+
+void jobs_handle_exited(struct jobs *jobs, const struct launch_exited *exited);
+
+#endif

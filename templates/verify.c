@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * verify.c - does a template version work? (carrel-worker)
+ *
+ * How it works: verify_steps, one after the other: every file of the manifest by size and SHA-256, the memory into a
+ * sealed memfd, one fork with the engine that made the version, and a resync that its agent must echo. Cancelling
+ * goes to the running step, whose end is waited for, so that nothing is removed under a thread's hands.
+ */
+#include "templates/verify.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "host/agent_link.h"
+#include "host/engine.h"
+#include "host/template_memory.h"
+#include "templates/job_machine.h"
+#include "templates/job_thread.h"
+
+#define KIND	 "user"
+#define READ_MS	 (30 * 60 * 1000)
+#define FORK_MS	 (2 * 60 * 1000)
+#define AGENT_MS 60000
+
+struct verify {
+	struct verify_request request;
+	char *folder;
+	char *scratch;
+	char *template_name;
+	char *engine;
+	GCancellable *cancellable;
+	struct manifest *manifest;
+	int memory;
+	struct job_machine *machine;
+	struct agent_link *agent;
+	GAsyncReadyCallback callback;
+	gpointer data;
+};
+
+static void
+verify_clear(gpointer data)
+{
+	struct verify *verify = data;
+
+	if (verify->memory >= 0)
+		close(verify->memory);
+	manifest_free(verify->manifest);
+	g_object_unref(verify->cancellable);
+	g_free(verify->folder);
+	g_free(verify->scratch);
+	g_free(verify->template_name);
+	g_free(verify->engine);
+}
+
+static void
+verify_release(gpointer data)
+{
+	g_rc_box_release_full(data, verify_clear);
+}
+
+static void
+verify_tell(const struct verify *verify, const char *step, guint percent)
+{
+	verify->request.progress(verify->request.context, step, percent);
+}
+
+static gboolean
+verify_has_kind(const struct manifest *manifest, const char *kind)
+{
+	size_t index;
+	json_t *item;
+
+	json_array_foreach((json_t *)(uintptr_t)manifest->kinds, index, item)
+		if (strcmp(json_string_value(item), kind) == 0)
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean
+verify_check_manifest(const struct verify *verify, GError **error)
+{
+	const struct manifest *manifest = verify->manifest;
+
+	if (strcmp(manifest->name, verify->template_name) == 0 &&
+	    manifest->version == verify->request.version &&
+	    strcmp(manifest->engine, verify->engine) == 0 && verify_has_kind(manifest, KIND))
+		return TRUE;
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+		    "'%s' holds %s@%u for engine %s, not %s@%u for engine %s with kind '%s': "
+		    "publish the template again",
+		    verify->folder, manifest->name, manifest->version, manifest->engine,
+		    verify->template_name, verify->request.version, verify->engine, KIND);
+	return FALSE;
+}
+
+static gboolean
+verify_hash(gpointer context, GCancellable *cancellable, GError **error)
+{
+	struct verify *verify = context;
+
+	verify->manifest = manifest_read(verify->folder, error);
+	return verify->manifest && verify_check_manifest(verify, error) &&
+	       manifest_verify_files(verify->manifest, verify->folder, cancellable, error);
+}
+
+static void
+verify_start_hash(struct steps *steps, void *context)
+{
+	struct verify *verify = context;
+
+	verify_tell(verify, "verify the hashes", 0);
+	job_thread_run(steps, verify->cancellable, verify_hash, verify);
+}
+
+static gboolean
+verify_load(gpointer context, GCancellable *cancellable, GError **error)
+{
+	struct verify *verify = context;
+	g_autofree char *path =
+		g_build_filename(verify->folder, verify->manifest->engine, KIND, "memory", NULL);
+
+	verify->memory = template_memory_load(path, (guint64)verify->manifest->ram_mib << 20,
+					      cancellable, error);
+	return verify->memory >= 0;
+}
+
+static void
+verify_start_load(struct steps *steps, void *context)
+{
+	struct verify *verify = context;
+
+	verify_tell(verify, "load the memory", 70);
+	job_thread_run(steps, verify->cancellable, verify_load, verify);
+}
+
+static void
+verify_handle_event(void *context, enum engine_event event, gint64 value)
+{
+	(void)context, (void)event, (void)value;
+}
+
+static void
+verify_handle_forked(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct steps *steps = data;
+	GError *error = NULL;
+
+	(void)source;
+	if (steps_finish(result, &error))
+		steps_next(steps);
+	else
+		steps_fail(steps, error);
+	steps_unref(steps);
+}
+
+static void
+verify_start_fork(struct steps *steps, void *context)
+{
+	struct verify *verify = context;
+	struct engine_template source = { verify->manifest, verify->folder, KIND, verify->memory };
+	struct steps_call call = { verify->cancellable, verify_handle_forked, NULL };
+	g_autofree char *accelerator = NULL;
+	g_autofree char *overlay = NULL;
+	GError *error = NULL;
+	const struct engine_ops *ops =
+		job_machine_find_engine(verify->engine, &accelerator, &error);
+
+	verify_tell(verify, "fork once", 85);
+	if (ops)
+		verify->machine =
+			job_machine_new(ops, verify->scratch, verify_handle_event, verify, &error);
+	if (!verify->machine) {
+		steps_fail(steps, error);
+		return;
+	}
+	overlay = job_machine_make_path(verify->machine, "overlay.qcow2");
+	call.data = steps_ref(steps);
+	ops->fork(job_machine_get_vm(verify->machine), &source, overlay, &call);
+}
+
+static void
+verify_handle_agent(void *context, const char *verb, const json_t *body)
+{
+	(void)context, (void)verb, (void)body;
+}
+
+static void
+verify_handle_resynced(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct steps *steps = data;
+	GError *error = NULL;
+
+	(void)source;
+	json_decref(agent_link_finish(result, &error));
+	if (error)
+		steps_fail(steps, error);
+	else
+		steps_next(steps);
+	steps_unref(steps);
+}
+
+struct verify_channel {
+	struct steps *steps;
+	struct verify *verify;
+};
+
+static void
+verify_handle_channel(GObject *source, GAsyncResult *result, gpointer data)
+{
+	g_autofree struct verify_channel *channel = data;
+	struct verify *verify = channel->verify;
+	GError *error = NULL;
+
+	(void)source;
+	if (!steps_finish(result, &error)) {
+		steps_fail(channel->steps, error);
+		steps_unref(channel->steps);
+		return;
+	}
+	verify->agent = agent_link_new(steps_take_fd(result),
+				       job_machine_get_vm(verify->machine)->generation,
+				       verify_handle_agent, verify);
+	agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, verify_handle_resynced,
+			  channel->steps);
+}
+
+static void
+verify_start_agent(struct steps *steps, void *context)
+{
+	struct verify *verify = context;
+	struct verify_channel *channel = g_new(struct verify_channel, 1);
+	struct steps_call call = { verify->cancellable, verify_handle_channel, channel };
+	struct engine_vm *vm = job_machine_get_vm(verify->machine);
+
+	verify_tell(verify, "ask its agent", 95);
+	*channel = (struct verify_channel){ steps_ref(steps), verify };
+	vm->ops->agent_channel(vm, FALSE, &call);
+}
+
+static const struct step verify_steps[] = {
+	{ "verify the hashes", verify_start_hash, READ_MS },
+	{ "load the memory", verify_start_load, READ_MS },
+	{ "fork once", verify_start_fork, FORK_MS },
+	{ "ask its agent", verify_start_agent, AGENT_MS + 1000 },
+};
+
+/* The machine goes before the caller hears of the end. */
+static void
+verify_handle_end(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct verify *verify = data;
+
+	g_clear_pointer(&verify->agent, agent_link_free);
+	g_clear_pointer(&verify->machine, job_machine_free);
+	verify->callback(source, result, verify->data);
+	verify_release(verify);
+}
+
+void
+verify_start(const struct verify_request *request, GAsyncReadyCallback callback, gpointer data)
+{
+	struct verify *verify = g_rc_box_new0(struct verify);
+	struct steps_call call = { NULL, verify_handle_end, g_rc_box_acquire(verify) };
+
+	verify->request = *request;
+	verify->folder = g_strdup(request->folder);
+	verify->scratch = g_strdup(request->scratch);
+	verify->template_name = g_strdup(request->template_name);
+	verify->engine = g_strdup(request->engine);
+	verify->cancellable = g_object_ref(request->cancellable);
+	verify->memory = -1;
+	verify->callback = callback;
+	verify->data = data;
+	steps_run(verify_steps, G_N_ELEMENTS(verify_steps), verify, verify_release, &call);
+}
+
+gboolean
+verify_finish(GAsyncResult *result, json_t **ret_report, GError **error)
+{
+	*ret_report = steps_get_report(result);
+	return steps_finish(result, error);
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_jobs.c - jobs with a fake launch and a fake worker, which may be hostile
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/jobs.h"
+#include "tests/unit/fake_launch.h"
+
+#define JOB_ONE "j-aaaaaaaaaaaaaaaaaaaa"
+#define JOB_TWO "j-bbbbbbbbbbbbbbbbbbbb"
+
+struct fixture {
+	struct fake_launch *launch;
+	struct launch_client *client;
+	struct jobs *jobs;
+	char *records;
+	guint ups;
+	guint changes;
+	guint commits;
+	guint32 committed_version;
+};
+
+static void
+note_link(void *context, gboolean up)
+{
+	struct fixture *f = context;
+
+	f->ups += up ? 1 : 0;
+}
+
+static void
+note_exit(void *context, const struct launch_exited *exited)
+{
+	struct fixture *f = context;
+
+	if (f->jobs)
+		jobs_handle_exited(f->jobs, exited);
+}
+
+static void
+note_change(void *context)
+{
+	((struct fixture *)context)->changes++;
+}
+
+static void
+note_commit(void *context, enum job_kind kind, const char *name, guint32 version)
+{
+	struct fixture *f = context;
+
+	(void)kind;
+	(void)name;
+	f->commits++;
+	f->committed_version = version;
+}
+
+static const struct launch_client_events launch_events = { note_link, note_exit };
+static const struct jobs_events jobs_events = { note_change, note_commit };
+
+static void
+make_jobs(struct fixture *f)
+{
+	f->jobs = jobs_new(&(struct jobs_options){ .lib = f->launch->folder,
+						   .recipe_folder = "/usr/share/recipes",
+						   .record_folder = f->records,
+						   .launch = f->client },
+			   &jobs_events, f);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+
+	f->launch = fake_launch_new();
+	f->records = g_build_filename(f->launch->folder, "records", NULL);
+	f->client = launch_client_new(f->launch->path, &launch_events, f);
+	fake_launch_run_until(&f->ups, 1);
+	make_jobs(f);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const files[] = { JOB_ONE ".json", JOB_TWO ".json" };
+	struct fixture *f = *state;
+
+	jobs_free(f->jobs);
+	launch_client_free(f->client);
+	for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path = g_build_filename(f->records, files[i], NULL);
+
+		g_unlink(path);
+	}
+	g_rmdir(f->records);
+	fake_launch_free(f->launch);
+	g_free(f->records);
+	g_free(f);
+	return 0;
+}
+
+static void
+want(struct fixture *f, const char *text)
+{
+	struct json_problem problem;
+	json_t *wanted = json_parse_strict(text, strlen(text), 4096, &problem);
+
+	assert_non_null(wanted);
+	jobs_apply(f->jobs, wanted);
+	json_decref(wanted);
+}
+
+#define PUBLISH(id, cancel)                                                   \
+	"[{\"id\": \"" id "\", \"kind\": \"publish\", \"cancel\": " cancel    \
+	", \"arguments\": {\"template\": \"debian\", \"version\": 4, "        \
+	"\"image\": \"debian\", \"author\": \"root\", \"engine\": \"qemu\", " \
+	"\"ram_mib\": 1024, \"note\": \"\"}}]"
+
+/* One job's text in what sync would say. */
+static char *
+describe(struct fixture *f, gsize index, const char *key)
+{
+	json_t *list = jobs_describe(f->jobs);
+	char *text = g_strdup(json_get_text(json_array_get(list, index), key, ""));
+
+	json_decref(list);
+	return text;
+}
+
+static gboolean
+handle_wait_over(gpointer data)
+{
+	*(gboolean *)data = TRUE;
+	return G_SOURCE_REMOVE;
+}
+
+static void
+run_until_state(struct fixture *f, gsize index, const char *wanted)
+{
+	gboolean late = FALSE;
+	guint timer = g_timeout_add(10000, handle_wait_over, &late);
+	gboolean equal = FALSE;
+
+	while (!late && !equal) {
+		g_autofree char *told = describe(f, index, "state");
+
+		equal = strcmp(told, wanted) == 0;
+		if (!equal)
+			g_main_context_iteration(NULL, TRUE);
+	}
+	if (!late)
+		g_source_remove(timer);
+	assert_true(equal);
+}
+
+/* The worker's end, and what START said. */
+static int
+take_worker(struct fixture *f, char *ret_json, gsize size)
+{
+	struct seq_message *message = g_new0(struct seq_message, 1);
+	struct job_start start;
+	int fd;
+
+	fake_launch_run_until(&f->launch->count[LAUNCH_SPAWN], 1);
+	fd = f->launch->fds[0];
+	f->launch->fds[0] = -1;
+	/* START comes when launch has said that the worker runs. */
+	while (seq_receive(fd, message) == -EAGAIN)
+		g_main_context_iteration(NULL, FALSE);
+	assert_int_equal(message->head.type, JOB_START);
+	memcpy(&start, message->payload, sizeof(start));
+	assert_int_equal(message->head.size, sizeof(start) + start.json_bytes);
+	g_strlcpy(ret_json, (const char *)message->payload + sizeof(start),
+		  MIN(size, start.json_bytes + 1));
+	g_free(message);
+	return fd;
+}
+
+static int
+start_worker(struct fixture *f, const char *wish)
+{
+	char json[1000];
+
+	want(f, wish);
+	fake_launch_run_until(&f->launch->count[LAUNCH_SPAWN], 1);
+	/* So that take_worker() does not block while launch's answer is under way. */
+	for (guint i = 0; i < 20; i++)
+		g_main_context_iteration(NULL, FALSE);
+	run_until_state(f, 0, "running");
+	return take_worker(f, json, sizeof(json));
+}
+
+static void
+tell(int fd, enum job_type type, const void *payload, gsize size)
+{
+	struct seq_header head = { .type = type, .size = (guint32)size };
+
+	assert_int_equal(seq_send(fd, &head, payload, NULL, 0), 0);
+}
+
+static void
+tell_done(int fd, int status, const char *text, const char *json)
+{
+	char payload[sizeof(struct job_done) + 1000] = { 0 };
+	struct job_done done = { .status = status, .json_bytes = (uint32_t)strlen(json) };
+
+	g_strlcpy(done.text, text, sizeof(done.text));
+	memcpy(payload, &done, sizeof(done));
+	memcpy(payload + sizeof(done), json, strlen(json));
+	tell(fd, JOB_DONE, payload, sizeof(done) + strlen(json));
+}
+
+static void
+test_jobs__publishes(void **state)
+{
+	struct fixture *f = *state;
+	struct job_progress progress = { .step = "seal", .percent = 40, .seconds_left = 12 };
+	g_autofree char *step = NULL;
+	json_t *list;
+	guint before;
+	int fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
+
+	assert_int_equal(f->launch->role, LAUNCH_ROLE_WORKER);
+	before = f->changes;
+	tell(fd, JOB_PROGRESS, &progress, sizeof(progress));
+	fake_launch_run_until(&f->changes, before + 1);
+	step = describe(f, 0, "step");
+	assert_string_equal(step, "seal");
+	tell_done(fd, 0, "", "{\"steps\": [{\"name\": \"seal\", \"ms\": 5}], \"size_bytes\": 7}");
+	close(fd);
+	fake_launch_end_child(f->launch, SIGTERM);
+	run_until_state(f, 0, "done");
+	assert_int_equal(f->commits, 1);
+	assert_int_equal(f->committed_version, 4);
+	assert_string_equal(f->launch->commit.name, "debian");
+	assert_int_equal(f->launch->commit.version, 4);
+	want(f, "[]");
+	list = jobs_describe(f->jobs);
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+}
+
+static void
+test_jobs__fills_the_folders_in(void **state)
+{
+	struct fixture *f = *state;
+	char json[1000];
+	g_autofree char *expected = NULL;
+	int fd;
+
+	want(f, "[{\"id\": \"" JOB_ONE "\", \"kind\": \"build\", \"cancel\": false, \"arguments\": "
+		"{\"template\": \"debian\", \"recipe\": \"openbox\"}}]");
+	run_until_state(f, 0, "running");
+	fd = take_worker(f, json, sizeof(json));
+	assert_int_equal(f->launch->role, LAUNCH_ROLE_BUILD);
+	expected = g_strdup_printf(
+		"{\"template\":\"debian\",\"recipe\":\"/usr/share/recipes/openbox\","
+		"\"staging\":\"%s/staging/" JOB_ONE "\"}",
+		f->launch->folder);
+	assert_string_equal(json, expected);
+	close(fd);
+}
+
+/* What a worker may say that ends its job as failed. */
+static const struct bad_word {
+	const char *name;
+	int status;
+	const char *text;
+	const char *json;
+	const char *error;
+} bad_words[] = {
+	{ "a failure", -EIO, "the guest did not boot: see its log", "{}",
+	  "the guest did not boot" },
+	{ "a failure without words", -ENOSPC, "", "{}", "No space" },
+	{ "a positive status", 5, "", "{}", "broke its protocol at step" },
+	{ "a result that is no JSON", 0, "", "{", "broke its protocol" },
+	{ "an unknown key", 0, "", "{\"rm\": 1}", "broke its protocol" },
+	{ "a wrong step", 0, "", "{\"steps\": [1]}", "broke its protocol" },
+	{ "control characters", -EIO, "\033[2J", "{}", "broke its protocol" },
+};
+
+static void
+test_jobs__fails_what_its_worker_spoils(void **state)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(bad_words); i++) {
+		const struct bad_word *word = &bad_words[i];
+		struct fixture *f;
+		g_autofree char *error = NULL;
+		int fd;
+
+		print_message("%s\n", word->name);
+		setup(state);
+		f = *state;
+		fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
+		tell_done(fd, word->status, word->text, word->json);
+		if (word->status < 0 && word->text[0] != '\033')
+			fake_launch_end_child(f->launch, SIGTERM);
+		close(fd);
+		run_until_state(f, 0, "failed");
+		error = describe(f, 0, "error");
+		assert_non_null(strstr(error, word->error));
+		assert_int_equal(f->launch->count[LAUNCH_STAGE_REMOVE], 1);
+		assert_int_equal(f->launch->count[LAUNCH_STAGE_COMMIT], 0);
+		assert_int_equal(f->launch->child, 0);
+		teardown(state);
+	}
+}
+
+static void
+test_jobs__names_the_signal_and_the_step(void **state)
+{
+	struct fixture *f = *state;
+	struct job_progress progress = { .step = "verify", .percent = 90 };
+	g_autofree char *error = NULL;
+	guint before;
+	int fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
+
+	before = f->changes;
+	tell(fd, JOB_PROGRESS, &progress, sizeof(progress));
+	fake_launch_run_until(&f->changes, before + 1);
+	close(fd);
+	fake_launch_end_child(f->launch, SIGKILL);
+	run_until_state(f, 0, "failed");
+	error = describe(f, 0, "error");
+	assert_string_equal(error,
+			    "the worker ended by signal 9 at step 'verify': run the publish again");
+}
+
+static void
+test_jobs__kills_a_worker_with_impossible_progress(void **state)
+{
+	struct fixture *f = *state;
+	struct job_progress progress = { .step = "seal", .percent = 101 };
+	int fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
+
+	tell(fd, JOB_PROGRESS, &progress, sizeof(progress));
+	run_until_state(f, 0, "failed");
+	assert_int_equal(f->launch->child, 0);
+	close(fd);
+}
+
+static void
+test_jobs__cancels(void **state)
+{
+	struct fixture *f = *state;
+	struct seq_message *message = g_new0(struct seq_message, 1);
+	int fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
+
+	want(f, PUBLISH(JOB_ONE, "true"));
+	assert_int_equal(seq_receive(fd, message), 0);
+	assert_int_equal(message->head.type, JOB_CANCEL);
+	tell_done(fd, -ECANCELED, "cancelled", "{}");
+	close(fd);
+	fake_launch_end_child(f->launch, SIGTERM);
+	run_until_state(f, 0, "cancelled");
+	assert_int_equal(f->launch->count[LAUNCH_STAGE_REMOVE], 1);
+	g_free(message);
+}
+
+static void
+test_jobs__runs_one_of_a_kind_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct json_problem problem;
+	const char *one = PUBLISH(JOB_ONE, "false");
+	const char *two = PUBLISH(JOB_TWO, "false");
+	json_t *both = json_parse_strict(one, strlen(one), 4096, &problem);
+	json_t *other = json_parse_strict(two, strlen(two), 4096, &problem);
+	g_autofree char *first = NULL;
+	g_autofree char *second = NULL;
+
+	json_array_extend(both, other);
+	jobs_apply(f->jobs, both);
+	first = describe(f, 0, "state");
+	second = describe(f, 1, "state");
+	assert_string_equal(first, "running");
+	assert_string_equal(second, "queued");
+	fake_launch_run_until(&f->launch->count[LAUNCH_SPAWN], 1);
+	for (guint i = 0; i < 20; i++)
+		g_main_context_iteration(NULL, FALSE);
+	close(f->launch->fds[0]);
+	f->launch->fds[0] = -1;
+	fake_launch_end_child(f->launch, SIGKILL);
+	run_until_state(f, 0, "failed");
+	fake_launch_run_until(&f->launch->count[LAUNCH_SPAWN], 2);
+	assert_string_equal(f->launch->name, JOB_TWO);
+	json_decref(both);
+	json_decref(other);
+}
+
+static void
+test_jobs__fails_by_name_what_ran_before_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *error = NULL;
+	int fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
+
+	jobs_free(f->jobs);
+	close(fd);
+	make_jobs(f);
+	want(f, PUBLISH(JOB_ONE, "false"));
+	run_until_state(f, 0, "failed");
+	error = describe(f, 0, "error");
+	assert_string_equal(error,
+			    "carrel-hostd was restarted while it ran: run the publish again");
+	assert_int_equal(f->launch->count[LAUNCH_STAGE_REMOVE], 1);
+	assert_int_equal(f->launch->child, 0);
+	/* And once more: the end is remembered until the broker has heard of it. */
+	jobs_free(f->jobs);
+	make_jobs(f);
+	want(f, PUBLISH(JOB_ONE, "false"));
+	run_until_state(f, 0, "failed");
+	assert_int_equal(f->launch->count[LAUNCH_SPAWN], 1);
+}
+
+static void
+test_jobs__refuses_arguments_that_are_not_of_their_form(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *error = NULL;
+
+	want(f, "[{\"id\": \"" JOB_ONE "\", \"kind\": \"build\", \"cancel\": false, \"arguments\": "
+		"{\"template\": \"../etc\", \"recipe\": \"openbox\"}}]");
+	run_until_state(f, 0, "failed");
+	error = describe(f, 0, "error");
+	assert_string_equal(error, "'template' of the job is no valid name");
+	assert_int_equal(f->launch->count[LAUNCH_SPAWN], 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_jobs__publishes),
+		TEST(test_jobs__fills_the_folders_in),
+		cmocka_unit_test(test_jobs__fails_what_its_worker_spoils),
+		TEST(test_jobs__names_the_signal_and_the_step),
+		TEST(test_jobs__kills_a_worker_with_impossible_progress),
+		TEST(test_jobs__cancels),
+		TEST(test_jobs__runs_one_of_a_kind_at_a_time),
+		TEST(test_jobs__fails_by_name_what_ran_before_a_restart),
+		TEST(test_jobs__refuses_arguments_that_are_not_of_their_form),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
