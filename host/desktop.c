@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktop.c - one desktop of this host, from its fork to its end (carrel-hostd)
+ *
+ * How it works: desktop_fork() asks launch for the folder (desktop_handle_made), lets the engine fork
+ * (desktop_handle_forked), connects to the agent (desktop_open_agent), and after the echo of its nonce sends it its
+ * identity; then the desktop is ready. desktop_adopt() enters at the agent. desktop_set_state() is the only place where
+ * the state changes. Each step's deadline is that of launch_client, the engine's steps, or the agent's request, and each
+ * failure ends in desktop_fail() with its text.
+ *
+ * The file "session" in the desktop's folder tells a later hostd that a user is logged in inside.
+ *
+ * Each asynchronous call holds a reference, so that an answer never meets a freed desktop.
+ */
+#include "host/desktop.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/proto_agent.h"
+#include "host/agent_link.h"
+#include "host/desktop_identity.h"
+
+#define RESYNC_MS   60000
+#define IDENTIFY_MS 30000
+#define LOGIN_MS    60000
+#define AGAIN_MS    1000
+
+struct desktop {
+	gint references;
+	const struct desktop_host *host;
+	char id[ID_SIZE];
+	guint64 generation;
+	enum desktop_state state;
+	char *reason;
+	char *session; /* whose login was asked for */
+	json_t *login; /* until it is sent */
+	char *run_folder;
+	char *lib_folder;
+	char *overlay;
+	gint64 since_us; /* of the step that events measure */
+	GCancellable *cancellable;
+	struct engine_vm *vm;
+	struct manifest *manifest; /* of the template, until the fork */
+	char *template_folder;
+	char *kind;
+	int memory;
+	struct agent_link *agent;
+	struct display_control *display;
+	guint again;
+};
+
+static void desktop_open_agent(struct desktop *desktop);
+static void desktop_remove(struct desktop *desktop);
+
+static void
+desktop_drop_template(struct desktop *desktop)
+{
+	g_clear_pointer(&desktop->manifest, manifest_free);
+	g_clear_pointer(&desktop->template_folder, g_free);
+	g_clear_pointer(&desktop->kind, g_free);
+	if (desktop->memory >= 0)
+		close(desktop->memory);
+	desktop->memory = -1;
+}
+
+static void
+desktop_unref(struct desktop *desktop)
+{
+	if (--desktop->references > 0)
+		return;
+	if (desktop->vm)
+		desktop->vm->ops->vm_free(desktop->vm);
+	desktop_drop_template(desktop);
+	json_decref(desktop->login);
+	g_object_unref(desktop->cancellable);
+	g_free(desktop->reason);
+	g_free(desktop->session);
+	g_free(desktop->run_folder);
+	g_free(desktop->lib_folder);
+	g_free(desktop->overlay);
+	g_free(desktop);
+}
+
+static struct desktop *
+desktop_ref(struct desktop *desktop)
+{
+	desktop->references++;
+	return desktop;
+}
+
+struct desktop *
+desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
+{
+	struct desktop *desktop = g_new0(struct desktop, 1);
+
+	desktop->references = 1;
+	desktop->host = host;
+	g_strlcpy(desktop->id, id, sizeof(desktop->id));
+	desktop->generation = generation;
+	desktop->reason = g_strdup("");
+	desktop->session = g_strdup("");
+	desktop->run_folder = g_build_filename(host->run, "desktops", id, NULL);
+	desktop->lib_folder = g_build_filename(host->lib, "desktops", id, NULL);
+	desktop->overlay = g_build_filename(desktop->lib_folder, "overlay.qcow2", NULL);
+	desktop->cancellable = g_cancellable_new();
+	desktop->memory = -1;
+	return desktop;
+}
+
+static void
+desktop_quiet(struct desktop *desktop)
+{
+	g_cancellable_cancel(desktop->cancellable);
+	g_clear_handle_id(&desktop->again, g_source_remove);
+	g_clear_pointer(&desktop->agent, agent_link_free);
+}
+
+void
+desktop_free(struct desktop *desktop)
+{
+	desktop_quiet(desktop);
+	launch_client_forget(desktop->host->launch, desktop);
+	if (desktop->display)
+		display_control_leave(desktop->display);
+	desktop->display = NULL;
+	desktop_unref(desktop);
+}
+
+static gboolean
+desktop_set_state(struct desktop *desktop, enum desktop_state state)
+{
+	if (!desktop_state_may_change(desktop->state, state)) {
+		log_debug("desktop=%s stays %s: it cannot become %s", desktop->id,
+			  desktop_state_name(desktop->state), desktop_state_name(state));
+		return FALSE;
+	}
+	log_info("desktop=%s generation=%" G_GUINT64_FORMAT " %s -> %s%s%s", desktop->id,
+		 desktop->generation, desktop_state_name(desktop->state), desktop_state_name(state),
+		 desktop->reason[0] ? ": " : "", desktop->reason);
+	desktop->state = state;
+	desktop->host->changed(desktop->host->context, desktop);
+	return TRUE;
+}
+
+/* Reports how long the step took that ends now. */
+static void
+desktop_end_step(struct desktop *desktop, const char *kind)
+{
+	gint64 now_us = g_get_monotonic_time();
+
+	desktop->host->event(desktop->host->context, desktop, kind,
+			     (now_us - desktop->since_us) / 1000, "");
+	desktop->since_us = now_us;
+}
+
+static void
+desktop_end_machine(struct desktop *desktop, const char *reason)
+{
+	char *old = desktop->reason;
+
+	desktop->reason = g_strndup(reason, DESKTOP_MAX_REASON);
+	g_free(old);
+	desktop_quiet(desktop);
+	g_clear_pointer(&desktop->display, display_control_free);
+	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
+}
+
+void
+desktop_fail(struct desktop *desktop, const char *reason)
+{
+	if (!desktop_state_may_change(desktop->state, DESKTOP_STATE_FAILED))
+		return;
+	desktop_end_machine(desktop, reason);
+	desktop->host->event(desktop->host->context, desktop, "failed", 0, desktop->reason);
+	desktop_set_state(desktop, DESKTOP_STATE_FAILED);
+}
+
+static void
+desktop_remove_files(struct desktop *desktop)
+{
+	g_autofree char *session = g_build_filename(desktop->lib_folder, "session", NULL);
+
+	g_unlink(desktop->overlay);
+	g_unlink(session);
+	if (g_rmdir(desktop->lib_folder) < 0 && errno != ENOENT)
+		log_warning("'%s' cannot be removed: %s", desktop->lib_folder, g_strerror(errno));
+}
+
+static gboolean
+desktop_handle_remove_again(gpointer data)
+{
+	struct desktop *desktop = data;
+
+	desktop->again = 0;
+	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
+	desktop_remove(desktop);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+desktop_handle_removed(void *data, const struct launch_answer *answer)
+{
+	struct desktop *desktop = data;
+
+	if (answer->error && !g_error_matches(answer->error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
+		log_debug("desktop=%s: %s; trying again", desktop->id, answer->error->message);
+		desktop->again = g_timeout_add(AGAIN_MS, desktop_handle_remove_again, desktop);
+		return;
+	}
+	desktop_remove_files(desktop);
+	desktop_set_state(desktop, DESKTOP_STATE_GONE);
+}
+
+static void
+desktop_remove(struct desktop *desktop)
+{
+	launch_client_remove_desktop(desktop->host->launch, desktop->id, desktop->generation,
+				     desktop_handle_removed, desktop);
+}
+
+void
+desktop_retire(struct desktop *desktop, const char *reason)
+{
+	if (!desktop_state_may_change(desktop->state, DESKTOP_STATE_RETIRING))
+		return;
+	desktop_end_machine(desktop, reason);
+	if (desktop_set_state(desktop, DESKTOP_STATE_RETIRING))
+		desktop_remove(desktop);
+}
+
+static void
+desktop_write_session(struct desktop *desktop)
+{
+	g_autofree char *path = g_build_filename(desktop->lib_folder, "session", NULL);
+	int error = io_write_file_durably(path, desktop->session, strlen(desktop->session), 0600);
+
+	if (error < 0)
+		log_warning(
+			"'%s' cannot be written: %s; after a restart the user is logged in again",
+			path, g_strerror(-error));
+}
+
+static void
+desktop_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+	json_t *body = agent_link_finish(result, &error);
+
+	(void)object;
+	if (error) {
+		g_prefix_error(&error, "the user could not be logged in inside: ");
+		desktop_fail(desktop, error->message);
+	} else if (desktop->state == DESKTOP_STATE_READY) {
+		desktop_write_session(desktop);
+		desktop_end_step(desktop, "logged_in");
+		desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED);
+	}
+	json_decref(body);
+	desktop_unref(desktop);
+}
+
+static void
+desktop_send_login(struct desktop *desktop)
+{
+	if (desktop->state != DESKTOP_STATE_READY || !desktop->agent || !desktop->login)
+		return;
+	desktop->since_us = g_get_monotonic_time();
+	agent_link_request(desktop->agent, AGENT_VERB_LOGIN, g_steal_pointer(&desktop->login),
+			   LOGIN_MS, desktop->cancellable, desktop_handle_logged_in,
+			   desktop_ref(desktop));
+}
+
+void
+desktop_login(struct desktop *desktop, const char *session, json_t *body)
+{
+	if (desktop->session[0] != '\0' || !desktop_state_lives(desktop->state)) {
+		json_decref(body);
+		return;
+	}
+	g_free(desktop->session);
+	desktop->session = g_strdup(session);
+	desktop->login = body;
+	desktop_send_login(desktop);
+}
+
+static void
+desktop_handle_source(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+	gboolean ok = steps_finish(result, &error);
+
+	(void)object;
+	if (!ok)
+		log_warning("desktop=%s gives its display no picture: %s", desktop->id,
+			    error->message);
+	if (desktop->display)
+		display_control_give_source(desktop->display, ok ? steps_take_fd(result) : -1,
+					    DISPLAY_SOURCE_QEMU);
+	desktop_unref(desktop);
+}
+
+static void
+desktop_handle_need_source(void *context)
+{
+	struct desktop *desktop = context;
+	struct steps_call call = { desktop->cancellable, desktop_handle_source,
+				   desktop_ref(desktop) };
+
+	desktop->vm->ops->display_source(desktop->vm, &call);
+}
+
+static void
+desktop_handle_fact(void *context, const struct display_fact *fact)
+{
+	struct desktop *desktop = context;
+
+	desktop->host->fact(desktop->host->context, desktop, fact);
+	if (fact->kind == DISPLAY_FACT_CONNECTED)
+		desktop_set_state(desktop, DESKTOP_STATE_ACTIVE);
+	else if (fact->kind == DISPLAY_FACT_DISCONNECTED)
+		desktop_set_state(desktop, DESKTOP_STATE_DISCONNECTED);
+}
+
+static const struct display_control_events display_events = { desktop_handle_need_source,
+							      desktop_handle_fact };
+
+static void
+desktop_make_display(struct desktop *desktop, int watch_fd)
+{
+	struct display_control_options options = {
+		.desktop = desktop->id,
+		.generation = desktop->generation,
+		.folder = desktop->run_folder,
+		.watch_fd = watch_fd,
+		.launch = desktop->host->launch,
+	};
+
+	desktop->display = display_control_new(&options, &display_events, desktop);
+}
+
+static void
+desktop_handle_identified(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+	json_t *body = agent_link_finish(result, &error);
+
+	(void)object;
+	if (error) {
+		g_prefix_error(&error, "the agent could not give the guest its names: ");
+		desktop_fail(desktop, error->message);
+	} else if (desktop_set_state(desktop, DESKTOP_STATE_READY)) {
+		desktop_end_step(desktop, "identified");
+		desktop_send_login(desktop);
+	}
+	json_decref(body);
+	desktop_unref(desktop);
+}
+
+static void
+desktop_identify(struct desktop *desktop)
+{
+	json_t *body = desktop_identity_new(desktop->id, desktop->generation, g_get_real_time());
+
+	if (body)
+		agent_link_request(desktop->agent, AGENT_VERB_IDENTIFY, body, IDENTIFY_MS,
+				   desktop->cancellable, desktop_handle_identified,
+				   desktop_ref(desktop));
+	else
+		desktop_fail(desktop, "the kernel gave no random numbers for its seed");
+}
+
+static void
+desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+	json_t *body = agent_link_finish(result, &error);
+
+	(void)object;
+	if (error) {
+		g_prefix_error(&error, "the agent inside gave no sign of life: ");
+		desktop_fail(desktop, error->message);
+	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
+		   !desktop->login) {
+		desktop_set_state(desktop, DESKTOP_STATE_READY);
+		desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED);
+	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
+		desktop_end_step(desktop, "agent");
+		desktop_identify(desktop);
+	} else {
+		desktop_send_login(desktop);
+	}
+	json_decref(body);
+	desktop_unref(desktop);
+}
+
+static gboolean
+desktop_handle_agent_again(gpointer data)
+{
+	struct desktop *desktop = data;
+
+	desktop->again = 0;
+	desktop_open_agent(desktop);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+desktop_handle_agent(void *context, const char *verb, const json_t *body)
+{
+	struct desktop *desktop = context;
+
+	if (!verb) {
+		g_clear_pointer(&desktop->agent, agent_link_free);
+		if (desktop_state_lives(desktop->state) && desktop->again == 0)
+			desktop->again =
+				g_timeout_add(AGAIN_MS, desktop_handle_agent_again, desktop);
+	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
+		desktop->host->event(desktop->host->context, desktop, "logoff", 0,
+				     json_get_text(body, "reason", ""));
+		desktop_retire(desktop, "its user logged off");
+	}
+}
+
+static void
+desktop_handle_channel(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+
+	(void)object;
+	if (!steps_finish(result, &error)) {
+		g_prefix_error(&error, "cannot reach the agent: ");
+		desktop_fail(desktop, error->message);
+	} else if (desktop_state_lives(desktop->state) && !desktop->agent) {
+		desktop->agent = agent_link_new(steps_take_fd(result), desktop->generation,
+						desktop_handle_agent, desktop);
+		agent_link_resync(desktop->agent, RESYNC_MS, desktop->cancellable,
+				  desktop_handle_resynced, desktop_ref(desktop));
+	}
+	desktop_unref(desktop);
+}
+
+static void
+desktop_open_agent(struct desktop *desktop)
+{
+	struct steps_call call = { desktop->cancellable, desktop_handle_channel,
+				   desktop_ref(desktop) };
+
+	desktop->vm->ops->agent_channel(desktop->vm, FALSE, &call);
+}
+
+static void
+desktop_handle_machine(void *context, enum engine_event event, gint64 value)
+{
+	struct desktop *desktop = context;
+
+	if (event == ENGINE_EVENT_GONE)
+		desktop_fail(desktop, "its machine ended by itself; its log says why");
+	else if (event == ENGINE_EVENT_POWERDOWN)
+		desktop_retire(desktop, "the guest switched itself off");
+	else if (event == ENGINE_EVENT_VDAGENT_PORT && desktop->display)
+		display_control_set_vdagent(desktop->display, value != 0);
+}
+
+static void
+desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+
+	(void)object;
+	if (!steps_finish(result, &error)) {
+		g_prefix_error(&error, "the fork failed: ");
+		desktop_fail(desktop, error->message);
+	} else if (desktop_set_state(desktop, DESKTOP_STATE_IDENTIFYING)) {
+		desktop_end_step(desktop, "forked");
+		desktop_open_agent(desktop);
+	}
+	desktop_unref(desktop);
+}
+
+static void
+desktop_make_machine(struct desktop *desktop, const int *sockets)
+{
+	struct engine_place place = { .spawner = desktop->host->spawner,
+				      .folder = desktop->run_folder };
+
+	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
+		place.sockets[i] = sockets ? sockets[i] : -1;
+	desktop->vm = engine_qemu_ops.vm_new(desktop->id, desktop->generation, &place,
+					     desktop_handle_machine, desktop);
+}
+
+static void
+desktop_handle_made(void *data, const struct launch_answer *answer)
+{
+	struct desktop *desktop = data;
+	struct engine_template source = { desktop->manifest, desktop->template_folder,
+					  desktop->kind, desktop->memory };
+	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
+
+	if (desktop->state != DESKTOP_STATE_FORKING)
+		return;
+	if (answer->error) {
+		desktop_fail(desktop, answer->error->message);
+		return;
+	}
+	if (g_mkdir_with_parents(desktop->lib_folder, 0700) < 0) {
+		desktop_fail(desktop, "its folder for the overlay cannot be made: see the disk");
+		return;
+	}
+	g_unlink(desktop->overlay);
+	desktop_make_machine(desktop, answer->fds);
+	desktop_make_display(desktop, answer->fds[LAUNCH_SOCKET_WATCH]);
+	answer->fds[LAUNCH_SOCKET_WATCH] = -1;
+	desktop_ref(desktop);
+	desktop->vm->ops->fork(desktop->vm, &source, desktop->overlay, &call);
+	desktop_drop_template(desktop);
+}
+
+void
+desktop_fork(struct desktop *desktop, const struct engine_template *source)
+{
+	desktop->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
+	desktop->template_folder = g_strdup(source->folder);
+	desktop->kind = g_strdup(source->kind);
+	desktop->memory = dup(source->memory);
+	desktop->since_us = g_get_monotonic_time();
+	launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
+				   desktop_handle_made, desktop);
+}
+
+/* The pidfd, when the process is still the one of the record; else -1. */
+static int
+desktop_open_process(const struct launch_process *process)
+{
+	guint64 start_ticks = 0;
+	int fd = -1;
+
+	if (process->pid <= 0 || io_pidfd_open(process->pid, &fd) < 0)
+		return -1;
+	if (io_process_start(process->pid, &start_ticks) == 0 &&
+	    start_ticks == process->start_ticks)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+void
+desktop_adopt(struct desktop *desktop, const struct launch_record *record)
+{
+	const struct launch_process *machine = &record->processes[LAUNCH_ROLE_QEMU];
+	struct engine_process process = { desktop_open_process(machine), machine->pid,
+					  machine->start_ticks };
+	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
+	g_autofree char *path = g_build_filename(desktop->lib_folder, "session", NULL);
+	g_autofree char *session = NULL;
+
+	if (process.pidfd < 0) {
+		desktop_retire(desktop, "its machine does not run any more");
+		return;
+	}
+	if (g_file_get_contents(path, &session, NULL, NULL) && id_valid(ID_KIND_SESSION, session)) {
+		g_free(desktop->session);
+		desktop->session = g_steal_pointer(&session);
+	}
+	desktop->since_us = g_get_monotonic_time();
+	desktop_make_machine(desktop, NULL);
+	desktop_make_display(desktop, -1);
+	if (record->processes[LAUNCH_ROLE_DISPLAY].pid > 0)
+		display_control_adopt(desktop->display, &record->processes[LAUNCH_ROLE_DISPLAY]);
+	desktop_ref(desktop);
+	desktop->vm->ops->adopt(desktop->vm, &process, &call);
+}
+
+static void
+desktop_handle_powerdown(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+
+	(void)object;
+	if (!steps_finish(result, &error))
+		log_warning("desktop=%s could not be asked to power down: %s", desktop->id,
+			    error->message);
+	desktop_unref(desktop);
+}
+
+void
+desktop_powerdown(struct desktop *desktop)
+{
+	struct steps_call call = { desktop->cancellable, desktop_handle_powerdown, desktop };
+
+	if (!desktop->vm || !desktop_state_lives(desktop->state))
+		return;
+	desktop_ref(desktop);
+	desktop->vm->ops->powerdown(desktop->vm, &call);
+}
+
+const char *
+desktop_get_id(const struct desktop *desktop)
+{
+	return desktop->id;
+}
+
+guint64
+desktop_get_generation(const struct desktop *desktop)
+{
+	return desktop->generation;
+}
+
+enum desktop_state
+desktop_get_state(const struct desktop *desktop)
+{
+	return desktop->state;
+}
+
+const char *
+desktop_get_reason(const struct desktop *desktop)
+{
+	return desktop->reason;
+}
+
+const char *
+desktop_get_session(const struct desktop *desktop)
+{
+	return desktop->session;
+}
+
+struct display_control *
+desktop_get_display(const struct desktop *desktop)
+{
+	return desktop->display;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktop.h - one desktop of this host, from its fork to its end
+ */
+#ifndef HOST_DESKTOP_H
+#define HOST_DESKTOP_H
+
+#include "host/desktop_state.h"
+#include "host/display_control.h"
+#include "host/engine.h"
+
+#define DESKTOP_MAX_REASON 1000
+
+struct desktop;
+
+/* What all desktops of a hostd share; it must outlive them. */
+struct desktop_host {
+	struct launch_client *launch;
+	const struct engine_spawner *spawner;
+	const char *run;
+	const char *lib;
+	void *context;
+	/* For sync's numbered events; kinds as in docs/PROTOCOL.md. */
+	void (*event)(void *context, const struct desktop *desktop, const char *kind, gint64 value,
+		      const char *text);
+	/* Its state changed. Do not free the desktop here. */
+	void (*changed)(void *context, struct desktop *desktop);
+	void (*fact)(void *context, struct desktop *desktop, const struct display_fact *fact);
+};
+
+/* It is forking, but nothing runs before desktop_fork() or desktop_adopt(). */
+struct desktop *desktop_new(const struct desktop_host *host, const char *id, guint64 generation);
+
+/* Lets go; its processes run on. */
+void desktop_free(struct desktop *desktop);
+
+/* The template is only needed during the call. */
+void desktop_fork(struct desktop *desktop, const struct engine_template *source);
+
+/* A machine that runs since before this hostd was started. */
+void desktop_adopt(struct desktop *desktop, const struct launch_record *record);
+
+/* "body" is taken over: the agent's login verb. Done when the desktop is ready; once for a session. */
+void desktop_login(struct desktop *desktop, const char *session, json_t *body);
+
+/* Ends its processes and removes its folders; again and again until launch has done it. */
+void desktop_retire(struct desktop *desktop, const char *reason);
+void desktop_fail(struct desktop *desktop, const char *reason);
+void desktop_powerdown(struct desktop *desktop);
+
+const char *desktop_get_id(const struct desktop *desktop);
+guint64 desktop_get_generation(const struct desktop *desktop);
+enum desktop_state desktop_get_state(const struct desktop *desktop);
+const char *desktop_get_reason(const struct desktop *desktop);
+const char *desktop_get_session(const struct desktop *desktop); /* "": none */
+
+/* NULL while it has no display: before ready, and when it ends. */
+struct display_control *desktop_get_display(const struct desktop *desktop);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktop_state.h - the life of a desktop as this host reports it (docs/PROTOCOL.md, Sync)
+ */
+#ifndef HOST_DESKTOP_STATE_H
+#define HOST_DESKTOP_STATE_H
+
+#include <glib.h>
+
+/*
+ *	forking -> identifying -> ready -> assigned -> active <-> disconnected
+ *
+ * forking: folder, process, template's state. identifying: the agent's resync and its names. ready: waits for a user.
+ * assigned: a user is logged in inside. active, disconnected: a client is there, or was.
+ * Any of them -> retiring (not wanted any more) or failed (with a reason); failed -> retiring; retiring -> gone.
+ * An adopted desktop begins anew at identifying and is at once what it was: ready, assigned.
+ */
+enum desktop_state {
+	DESKTOP_STATE_FORKING,
+	DESKTOP_STATE_IDENTIFYING,
+	DESKTOP_STATE_READY,
+	DESKTOP_STATE_ASSIGNED,
+	DESKTOP_STATE_ACTIVE,
+	DESKTOP_STATE_DISCONNECTED,
+	DESKTOP_STATE_RETIRING,
+	DESKTOP_STATE_GONE,
+	DESKTOP_STATE_FAILED,
+	DESKTOP_STATE_COUNT,
+};
+
+const char *desktop_state_name(enum desktop_state state);
+gboolean desktop_state_may_change(enum desktop_state from, enum desktop_state to);
+
+/* Its machine runs, or is about to. */
+gboolean desktop_state_lives(enum desktop_state state);
+
+#endif

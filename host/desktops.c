@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktops.c - all desktops of this host: what runs is made equal to what is wanted (carrel-hostd)
+ *
+ * How it works: desktops_want() keeps the broker's list; desktops_reconcile() compares it with the table, again after each
+ * change (from an idle source, so that no desktop is freed inside its own call). Nothing is retired before the first
+ * list came, and a generation older than the one that exists is refused: that is the fence. A newer one waits until the
+ * older has gone. New forks wait while MAX_FORKING are on their way or memory is short.
+ */
+#include "host/desktops.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define MAX_FORKING    4
+#define AGAIN_MS       2000
+#define GUEST_USER_UID 5000
+/* What a fork needs beyond its template: its process, and the share of its RAM that it soon writes to. */
+#define FORK_MIB       96
+#define FORK_RAM_SHARE 8
+
+struct desktops {
+	struct desktop_host host;
+	struct engine_spawner spawner;
+	struct launch_client *launch;
+	const struct desktops_events *events;
+	void *context;
+	char *run;
+	char *lib;
+	guint ram_reserve_mib;
+	struct template_store *templates;
+	GHashTable *table; /* id -> struct desktop */
+	json_t *wanted;	   /* NULL before the first answer */
+	guint idle;
+	guint again;
+	gboolean full; /* said already */
+};
+
+struct spawn_closure {
+	engine_spawned_callback callback;
+	void *data;
+};
+
+static void
+desktops_handle_spawned(void *data, const struct launch_answer *answer)
+{
+	g_autofree struct spawn_closure *closure = data;
+	struct engine_process process = { .pidfd = -1 };
+
+	if (!answer->error) {
+		process.pidfd = answer->fds[0];
+		answer->fds[0] = -1;
+		process.pid = answer->spawned->pid;
+		process.start_ticks = answer->spawned->start_ticks;
+	}
+	closure->callback(closure->data, &process, answer->error);
+}
+
+static void
+desktops_spawn(void *context, const char *name, guint64 generation, enum launch_role role,
+	       const char *const *argv, const int *fds, const int *targets, gsize n_fds,
+	       guint64 memory_max_bytes, engine_spawned_callback callback, void *data)
+{
+	struct desktops *desktops = context;
+	struct spawn_closure *closure = g_new0(struct spawn_closure, 1);
+	struct launch_client_spawn spawn = { name, generation, role,  argv,
+					     fds,  targets,    n_fds, memory_max_bytes };
+
+	closure->callback = callback;
+	closure->data = data;
+	launch_client_spawn(desktops->launch, &spawn, desktops_handle_spawned, closure);
+}
+
+static void
+desktops_kill(void *context, const char *name, enum launch_role role)
+{
+	struct desktops *desktops = context;
+
+	launch_client_kill(desktops->launch, name, role, NULL, NULL);
+}
+
+static gboolean desktops_handle_idle(gpointer data);
+
+static void
+desktops_look_again(struct desktops *desktops)
+{
+	if (desktops->idle == 0)
+		desktops->idle = g_idle_add(desktops_handle_idle, desktops);
+}
+
+static void
+desktops_handle_event(void *context, const struct desktop *desktop, const char *kind, gint64 value,
+		      const char *text)
+{
+	struct desktops *desktops = context;
+
+	desktops->events->event(desktops->context, desktop, kind, value, text);
+}
+
+static void
+desktops_handle_changed(void *context, struct desktop *desktop)
+{
+	struct desktops *desktops = context;
+
+	(void)desktop;
+	desktops->events->changed(desktops->context);
+	desktops_look_again(desktops);
+}
+
+static void
+desktops_handle_fact(void *context, struct desktop *desktop, const struct display_fact *fact)
+{
+	struct desktops *desktops = context;
+
+	desktops->events->fact(desktops->context, desktop, fact);
+}
+
+static void
+desktops_handle_template(void *context)
+{
+	desktops_look_again(context);
+}
+
+static void
+desktops_free_one(gpointer data)
+{
+	desktop_free(data);
+}
+
+struct desktops *
+desktops_new(struct launch_client *launch, const char *run, const char *lib, guint ram_reserve_mib,
+	     const struct desktops_events *events, void *context)
+{
+	struct desktops *desktops = g_new0(struct desktops, 1);
+
+	desktops->launch = launch;
+	desktops->run = g_strdup(run);
+	desktops->lib = g_strdup(lib);
+	desktops->ram_reserve_mib = ram_reserve_mib;
+	desktops->events = events;
+	desktops->context = context;
+	desktops->spawner = (struct engine_spawner){ desktops, desktops_spawn, desktops_kill };
+	desktops->host = (struct desktop_host){
+		launch,	  &desktops->spawner,	 desktops->run,		  desktops->lib,
+		desktops, desktops_handle_event, desktops_handle_changed, desktops_handle_fact
+	};
+	desktops->templates = template_store_new(lib, desktops_handle_template, desktops);
+	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
+	return desktops;
+}
+
+void
+desktops_free(struct desktops *desktops)
+{
+	g_clear_handle_id(&desktops->idle, g_source_remove);
+	g_clear_handle_id(&desktops->again, g_source_remove);
+	g_hash_table_unref(desktops->table);
+	template_store_free(desktops->templates);
+	json_decref(desktops->wanted);
+	g_free(desktops->run);
+	g_free(desktops->lib);
+	g_free(desktops);
+}
+
+struct desktop *
+desktops_find(struct desktops *desktops, const char *id)
+{
+	return g_hash_table_lookup(desktops->table, id);
+}
+
+static struct desktop *
+desktops_add(struct desktops *desktops, const char *id, guint64 generation)
+{
+	struct desktop *desktop = desktop_new(&desktops->host, id, generation);
+
+	g_hash_table_insert(desktops->table, g_strdup(id), desktop);
+	return desktop;
+}
+
+void
+desktops_adopt(struct desktops *desktops, const struct launch_record *records, gsize n)
+{
+	for (gsize i = 0; i < n; i++) {
+		char id[ID_SIZE];
+
+		g_strlcpy(id, records[i].desktop, sizeof(id));
+		if (!id_valid(ID_KIND_DESKTOP, id) || desktops_find(desktops, id))
+			continue;
+		desktop_adopt(desktops_add(desktops, id, records[i].generation), &records[i]);
+	}
+}
+
+/* A line of meminfo, proc(5). */
+static guint
+desktops_read_memory_mib(const char *key)
+{
+	g_autofree char *text = NULL;
+	const char *line;
+
+	if (!g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
+		return 0;
+	line = strstr(text, key);
+	return line ? (guint)(g_ascii_strtoull(line + strlen(key), NULL, 10) / 1024) : 0;
+}
+
+static guint
+desktops_get_free_mib(const struct desktops *desktops)
+{
+	guint available = desktops_read_memory_mib("MemAvailable:");
+
+	return available > desktops->ram_reserve_mib ? available - desktops->ram_reserve_mib : 0;
+}
+
+static gboolean
+desktops_may_fork(struct desktops *desktops, guint ram_mib)
+{
+	guint n_forking = 0;
+	GHashTableIter iter;
+	gpointer value;
+	gboolean full;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		if (desktop_get_state(value) <= DESKTOP_STATE_IDENTIFYING)
+			n_forking++;
+	full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
+	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE;
+	if (full && !desktops->full)
+		log_warning("this host is full: new desktops wait until memory is free, or lower "
+			    "the pools' sizes");
+	desktops->full = full;
+	return !full && n_forking < MAX_FORKING;
+}
+
+static gboolean
+desktops_handle_again(gpointer data)
+{
+	struct desktops *desktops = data;
+
+	desktops->again = 0;
+	desktops_look_again(desktops);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+desktops_create(struct desktops *desktops, const json_t *want)
+{
+	struct engine_template source;
+	g_autoptr(GError) error = NULL;
+	struct desktop *desktop;
+	gboolean found;
+
+	if (!launch_client_is_up(desktops->launch) ||
+	    !desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0))) {
+		if (desktops->again == 0)
+			desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
+		return;
+	}
+	found = template_store_find(desktops->templates, json_get_text(want, "template", ""),
+				    (guint32)json_get_integer(want, "version", 0),
+				    json_get_text(want, "kind", ""), &source, &error);
+	if (!found && !error)
+		return;
+	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
+			       (guint64)json_get_integer(want, "generation", 0));
+	if (error)
+		desktop_fail(desktop, error->message);
+	else if (strcmp(json_get_text(want, "engine", ""), "qemu") != 0)
+		desktop_fail(desktop, "this host runs engine 'qemu' only");
+	else if (strcmp(json_get_text(want, "network", ""), "none") != 0)
+		desktop_fail(desktop,
+			     "this host gives desktops no network: set the pool's to none");
+	else
+		desktop_fork(desktop, &source);
+}
+
+static void
+desktops_log_in(struct desktop *desktop, const json_t *session)
+{
+	const char *timezone = json_get_text(session, "timezone", "");
+	json_t *body = json_pack(
+		"{s:s, s:i, s:O, s:O, s:s, s:s}", "user", json_get_text(session, "user", ""), "uid",
+		GUEST_USER_UID, "groups", json_object_get(session, "groups"), "keyboard",
+		json_object_get(session, "keyboard"), "locale",
+		json_get_text(session, "locale", ""), "timezone", timezone[0] ? timezone : "UTC");
+
+	desktop_login(desktop, json_get_text(session, "id", ""), body);
+}
+
+static void
+desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	guint64 generation = (guint64)json_get_integer(want, "generation", 0);
+	const json_t *session = json_object_get(want, "session");
+
+	if (generation < desktop_get_generation(desktop)) {
+		log_debug("desktop=%s: work for an older generation is refused",
+			  desktop_get_id(desktop));
+	} else if (strcmp(json_get_text(want, "want", ""), "gone") == 0) {
+		desktop_retire(desktop, "the broker wants it gone");
+	} else if (generation > desktop_get_generation(desktop)) {
+		desktop_retire(desktop, "the broker wants a newer generation of it");
+		if (desktop_get_state(desktop) == DESKTOP_STATE_GONE) {
+			g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
+			desktops_create(desktops, want);
+		}
+	} else if (json_is_object(session)) {
+		desktops_log_in(desktop, session);
+	} else if (desktop_get_session(desktop)[0] != '\0') {
+		desktop_retire(desktop, "its session has ended");
+	}
+}
+
+static void
+desktops_retire_unwanted(struct desktops *desktops, GHashTable *named)
+{
+	GHashTableIter iter;
+	gpointer key;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		if (g_hash_table_contains(named, key))
+			continue;
+		desktop_retire(value, "the broker does not want it");
+		if (desktop_get_state(value) == DESKTOP_STATE_GONE)
+			g_hash_table_iter_remove(&iter);
+	}
+}
+
+static void
+desktops_reconcile(struct desktops *desktops)
+{
+	g_autoptr(GHashTable) named = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *want = json_array_get(desktops->wanted, i);
+		const char *id = json_get_text(want, "id", "");
+		struct desktop *desktop = desktops_find(desktops, id);
+
+		g_hash_table_add(named, (gpointer)(guintptr)id);
+		if (desktop)
+			desktops_apply(desktops, desktop, want);
+		else if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
+			desktops_create(desktops, want);
+	}
+	desktops_retire_unwanted(desktops, named);
+}
+
+static gboolean
+desktops_handle_idle(gpointer data)
+{
+	struct desktops *desktops = data;
+
+	desktops->idle = 0;
+	if (desktops->wanted)
+		desktops_reconcile(desktops);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+desktops_mark_templates(struct desktops *desktops)
+{
+	template_store_sweep(desktops->templates);
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *want = json_array_get(desktops->wanted, i);
+		struct engine_template source;
+		g_autoptr(GError) error = NULL;
+
+		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
+			template_store_find(desktops->templates,
+					    json_get_text(want, "template", ""),
+					    (guint32)json_get_integer(want, "version", 0),
+					    json_get_text(want, "kind", ""), &source, &error);
+	}
+}
+
+void
+desktops_want(struct desktops *desktops, json_t *list)
+{
+	json_decref(desktops->wanted);
+	desktops->wanted = json_incref(list);
+	desktops_mark_templates(desktops);
+	desktops_look_again(desktops);
+}
+
+void
+desktops_request(struct desktops *desktops, const char *verb, const char *id)
+{
+	struct desktop *desktop = desktops_find(desktops, id);
+
+	if (!desktop)
+		log_warning("desktop=%s is not here: '%s' is not done", id, verb);
+	else if (strcmp(verb, "stop") == 0)
+		desktop_retire(desktop, "an operator stopped it");
+	else if (strcmp(verb, "powerdown") == 0)
+		desktop_powerdown(desktop);
+	else
+		log_warning("desktop=%s: '%s' is not offered by this host", id, verb);
+}
+
+json_t *
+desktops_list(struct desktops *desktops)
+{
+	json_t *list = json_array();
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:s, s:s, s:s}", "id", desktop_get_id(value),
+					"generation", (json_int_t)desktop_get_generation(value),
+					"state", desktop_state_name(desktop_get_state(value)),
+					"error", desktop_get_reason(value), "session",
+					desktop_get_session(value)));
+	return list;
+}
+
+json_t *
+desktops_get_capacity(struct desktops *desktops)
+{
+	guint total = desktops_read_memory_mib("MemTotal:");
+
+	return json_pack(
+		"{s:i, s:i, s:i, s:[o]}", "ram_mib",
+		(int)(total > desktops->ram_reserve_mib ? total - desktops->ram_reserve_mib : 0),
+		"ram_free_mib", (int)desktops_get_free_mib(desktops), "cpus",
+		(int)g_get_num_processors(), "engines", engine_qemu_ops.probe());
+}
+
+json_t *
+desktops_list_templates(struct desktops *desktops)
+{
+	return template_store_list(desktops->templates);
+}

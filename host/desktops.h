@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktops.h - all desktops of this host: what runs is made equal to what is wanted
+ */
+#ifndef HOST_DESKTOPS_H
+#define HOST_DESKTOPS_H
+
+#include "host/desktop.h"
+#include "host/template_store.h"
+
+struct desktops;
+
+struct desktops_events {
+	/* docs/PROTOCOL.md, Sync; session may be "". */
+	void (*event)(void *context, const struct desktop *desktop, const char *kind, gint64 value,
+		      const char *text);
+	void (*changed)(void *context); /* something to report */
+	void (*fact)(void *context, struct desktop *desktop, const struct display_fact *fact);
+};
+
+struct desktops *desktops_new(struct launch_client *launch, const char *run, const char *lib,
+			      guint ram_reserve_mib, const struct desktops_events *events,
+			      void *context);
+
+/* Processes run on. */
+void desktops_free(struct desktops *desktops);
+
+/* What launch listed: adopted when it lives, removed when it does not. Known ones stay as they are. */
+void desktops_adopt(struct desktops *desktops, const struct launch_record *records, gsize n);
+
+/* The list of a checked answer, all that shall be here; a reference is kept. */
+void desktops_want(struct desktops *desktops, json_t *list);
+void desktops_request(struct desktops *desktops, const char *verb, const char *id);
+
+/* For sync, new references. */
+json_t *desktops_list(struct desktops *desktops);
+json_t *desktops_get_capacity(struct desktops *desktops);
+json_t *desktops_list_templates(struct desktops *desktops);
+
+struct desktop *desktops_find(struct desktops *desktops, const char *id); /* NULL: none */
+
+#endif

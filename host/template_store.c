@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * template_store.c - the template versions on this host's disk, and the memory of those in use (carrel-hostd)
+ *
+ * How it works: a version's memory is read once, in a worker thread, into a sealed memfd (template_store_start_load) from
+ * which every fork of that version and kind is made. template_store_find() marks what is wanted; a sweep closes the
+ * rest. Forks keep their own mappings, so a closed memfd harms none of them.
+ */
+#include "host/template_store.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "host/template_memory.h"
+
+struct template_entry {
+	struct template_store *store; /* NULL: swept while it was loading */
+	char *folder;
+	char *kind;
+	char *path;
+	struct manifest *manifest;
+	int memory;
+	GError *error;
+	gboolean loading;
+	gboolean wanted;
+};
+
+struct template_store {
+	char *folder;
+	GHashTable *entries; /* "name@version/kind" -> struct template_entry */
+	template_store_callback callback;
+	void *context;
+};
+
+static void
+template_store_free_entry(struct template_entry *entry)
+{
+	if (entry->memory >= 0)
+		close(entry->memory);
+	g_clear_error(&entry->error);
+	manifest_free(entry->manifest);
+	g_free(entry->folder);
+	g_free(entry->kind);
+	g_free(entry->path);
+	g_free(entry);
+}
+
+static void
+template_store_drop_entry(gpointer data)
+{
+	struct template_entry *entry = data;
+
+	entry->store = NULL;
+	if (!entry->loading)
+		template_store_free_entry(entry);
+}
+
+struct template_store *
+template_store_new(const char *lib, template_store_callback callback, void *context)
+{
+	struct template_store *store = g_new0(struct template_store, 1);
+
+	store->folder = g_build_filename(lib, "templates", NULL);
+	store->entries =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, template_store_drop_entry);
+	store->callback = callback;
+	store->context = context;
+	return store;
+}
+
+void
+template_store_free(struct template_store *store)
+{
+	g_hash_table_unref(store->entries);
+	g_free(store->folder);
+	g_free(store);
+}
+
+static void
+template_store_run_load(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+	struct template_entry *entry = data;
+	GError *error = NULL;
+
+	(void)source;
+	entry->memory = template_memory_load(entry->path, (guint64)entry->manifest->ram_mib << 20,
+					     cancellable, &error);
+	if (error)
+		g_task_return_error(task, error);
+	else
+		g_task_return_boolean(task, TRUE);
+}
+
+static void
+template_store_handle_loaded(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct template_entry *entry = data;
+
+	(void)object;
+	entry->loading = FALSE;
+	if (g_task_propagate_boolean(G_TASK(result), &entry->error))
+		log_info("the memory of '%s' is loaded", entry->folder);
+	else
+		log_error("the memory of '%s' cannot be loaded: %s", entry->folder,
+			  entry->error->message);
+	if (!entry->store)
+		template_store_free_entry(entry);
+	else
+		entry->store->callback(entry->store->context);
+}
+
+static void
+template_store_start_load(struct template_entry *entry)
+{
+	GTask *task = g_task_new(NULL, NULL, template_store_handle_loaded, entry);
+
+	entry->loading = TRUE;
+	g_task_set_task_data(task, entry, NULL);
+	g_task_run_in_thread(task, template_store_run_load);
+	g_object_unref(task);
+}
+
+static struct template_entry *
+template_store_open(struct template_store *store, const char *name, guint32 version,
+		    const char *kind, GError **error)
+{
+	g_autofree char *number = g_strdup_printf("%u", version);
+	g_autofree char *folder = g_build_filename(store->folder, name, number, NULL);
+	g_autofree char *memory = g_build_filename(folder, "qemu", kind, "memory", NULL);
+	struct manifest *manifest = manifest_read(folder, error);
+	struct template_entry *entry;
+
+	if (!manifest || !manifest_check_sizes(manifest, folder, error)) {
+		manifest_free(manifest);
+		return NULL;
+	}
+	entry = g_new0(struct template_entry, 1);
+	entry->store = store;
+	entry->memory = -1;
+	entry->manifest = manifest;
+	entry->kind = g_strdup(kind);
+	entry->folder = g_steal_pointer(&folder);
+	entry->path = g_steal_pointer(&memory);
+	template_store_start_load(entry);
+	return entry;
+}
+
+gboolean
+template_store_find(struct template_store *store, const char *name, guint32 version,
+		    const char *kind, struct engine_template *ret_template, GError **error)
+{
+	g_autofree char *key = g_strdup_printf("%s@%u/%s", name, version, kind);
+	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
+
+	if (!entry) {
+		entry = template_store_open(store, name, version, kind, error);
+		if (!entry)
+			return FALSE;
+		g_hash_table_insert(store->entries, g_steal_pointer(&key), entry);
+	}
+	entry->wanted = TRUE;
+	if (entry->error)
+		g_propagate_error(error, g_error_copy(entry->error));
+	if (entry->loading || entry->error)
+		return FALSE;
+	*ret_template = (struct engine_template){ entry->manifest, entry->folder, entry->kind,
+						  entry->memory };
+	return TRUE;
+}
+
+void
+template_store_sweep(struct template_store *store)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, store->entries);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct template_entry *entry = value;
+
+		if (!entry->wanted)
+			g_hash_table_iter_remove(&iter);
+		else
+			entry->wanted = FALSE;
+	}
+}
+
+static void
+template_store_add_version(json_t *list, const char *folder)
+{
+	g_autoptr(GError) error = NULL;
+	struct manifest *manifest = manifest_read(folder, &error);
+
+	if (!manifest) {
+		log_warning("'%s' is no template version: %s", folder, error->message);
+		return;
+	}
+	json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:O, s:i, s:I, s:s}", "name",
+					      manifest->name, "version", (int)manifest->version,
+					      "engine", manifest->engine, "kinds", manifest->kinds,
+					      "ram_mib", (int)manifest->ram_mib, "created_ms",
+					      (json_int_t)manifest->created_ms, "author",
+					      manifest->author));
+	manifest_free(manifest);
+}
+
+json_t *
+template_store_list(const struct template_store *store)
+{
+	g_autoptr(GDir) names = g_dir_open(store->folder, 0, NULL);
+	json_t *list = json_array();
+	const char *name;
+
+	while (names && (name = g_dir_read_name(names))) {
+		g_autofree char *folder = g_build_filename(store->folder, name, NULL);
+		g_autoptr(GDir) versions = g_dir_open(folder, 0, NULL);
+		const char *version;
+
+		while (versions && (version = g_dir_read_name(versions)) &&
+		       json_array_size(list) < TEMPLATE_STORE_MAX) {
+			g_autofree char *path = g_build_filename(folder, version, NULL);
+
+			template_store_add_version(list, path);
+		}
+	}
+	return list;
+}
