@@ -54,6 +54,7 @@ static const struct json_field capacity_fields[] = {
 	{ "ram_free_mib", JSON_KIND_INTEGER, 0, 0, MAX_NUMBER },
 	{ "cpus", JSON_KIND_INTEGER, 0, 0, 65536 },
 	{ "engines", JSON_KIND_ARRAY, 0, 0, 16 },
+	{ "doctor", JSON_KIND_OBJECT, 1, 0, 0 },
 };
 
 static const struct json_field gateway_fields[] = {

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -222,12 +221,9 @@ gateway_port_open(const char *path, uid_t gateway_uid, struct ticket_table *tick
 {
 	struct gateway_port *port;
 	int fd = -1;
-	int result = io_unix_listen(path, SOCK_SEQPACKET, 0600, &fd);
+	/* hostd cannot give the file to the gateway: anybody may connect, and who it is decides (SO_PEERCRED). */
+	int result = io_unix_listen(path, SOCK_SEQPACKET, 0666, &fd);
 
-	/* The gateway owns the file, so that nobody else can even connect; the uid is checked all the same. */
-	if (result == 0 && gateway_uid != geteuid() && chown(path, gateway_uid, (gid_t)-1) < 0 &&
-	    chmod(path, 0666) < 0)
-		result = -errno;
 	if (result < 0) {
 		g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result),
 			    "cannot listen for the gateway on '%s': %s", path, g_strerror(-result));
