@@ -35,8 +35,9 @@
 #include "common/seq_source.h"
 #include "common/settings.h"
 
-#define LOGIN_MAX	 64
-#define LOGIN_DEADLINE_S 62 /* authd's own is 60 s */
+#define LOGIN_MAX	      64
+#define LOGIN_MAX_PER_ADDRESS 24
+#define LOGIN_DEADLINE_S      62 /* authd's own is 60 s */
 
 enum login_state {
 	LOGIN_WORKING,
@@ -61,6 +62,7 @@ struct login {
 	char *user;
 	char *remote;
 	guint deadline;
+	gint64 begun_us;
 	gint64 working_since_us;
 	gint64 working_us; /* without the time the user needed */
 };
@@ -306,6 +308,30 @@ login_connect(struct login *login)
 	return error == 0;
 }
 
+/* An address that begins many log-ins loses its oldest that waits for a user: it cannot keep other addresses out. */
+static void
+login_make_room(struct login_table *table, const char *remote)
+{
+	struct login *oldest = NULL;
+	GHashTableIter iter;
+	gpointer value;
+	guint count = 0;
+
+	g_hash_table_iter_init(&iter, table->logins);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct login *login = value;
+
+		if (strcmp(login->remote, remote) != 0)
+			continue;
+		count++;
+		if (login->state != LOGIN_WORKING &&
+		    (!oldest || login->begun_us < oldest->begun_us))
+			oldest = login;
+	}
+	if (count >= LOGIN_MAX_PER_ADDRESS && oldest)
+		login_end(oldest);
+}
+
 void
 login_begin(struct login_table *table, struct http_request *request)
 {
@@ -322,6 +348,7 @@ login_begin(struct login_table *table, struct http_request *request)
 			NAME_USER_SIZE - 1);
 		return;
 	}
+	login_make_room(table, request->remote);
 	if (wait_s > 0 || g_hash_table_size(table->logins) >= LOGIN_MAX) {
 		problem_respond(request, 429, "login.limited",
 				"too many log-ins; try again in %u s", MAX(wait_s, 5));
@@ -333,7 +360,8 @@ login_begin(struct login_table *table, struct http_request *request)
 	login->remote = g_strdup(request->remote);
 	login->request = request;
 	login->prompts = json_array();
-	login->working_since_us = g_get_monotonic_time();
+	login->begun_us = g_get_monotonic_time();
+	login->working_since_us = login->begun_us;
 	if (id_new(ID_KIND_LOGIN, login->id) < 0 || !login_connect(login)) {
 		login->request = NULL;
 		login_free(login);

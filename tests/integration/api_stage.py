@@ -166,8 +166,8 @@ class Stage:
         status, body = self.call("POST", "login", {"user": user})
         while status == 200 and body["state"] == "prompt":
             prompts += body["prompts"]
-            asked = [p for p in body["prompts"] if p["style"].startswith("echo")]
-            status, body = self.call("POST", "login/" + body["login"], {"answers": [left.pop(0) for _ in asked]})
+            asked = any(p["style"].startswith("echo") for p in body["prompts"])
+            status, body = self.call("POST", "login/" + body["login"], {"answers": [left.pop(0)] if asked else []})
         return status, body, prompts
 
     def token(self, user, password):
