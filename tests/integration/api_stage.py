@@ -128,11 +128,8 @@ class Stage:
             program.wait_line("serving https")
         return program
 
-    def start_host(self, *options):
-        # It changes its uid by itself, with its modules loaded: another user may not be able to read this Python.
-        script = ("import http.client, json, os, socket, sys, time; del sys.argv[0]; text = open(sys.argv[0]).read();"
-                  f"os.setgroups([]); os.setresgid(*[{HOSTD_UID}] * 3); os.setresuid(*[{HOSTD_UID}] * 3); exec(text)")
-        return self.start([sys.executable, "-B", "-c", script, f"{HERE}/fake_hostd.py", self.socket, "h1", *options])
+    def start_host(self):
+        return self.start([sys.executable, "-B", f"{HERE}/stage_hostd.py", self.socket, "h1", str(HOSTD_UID)])
 
     def stop(self):
         for program in self.programs:
