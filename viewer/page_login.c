@@ -12,6 +12,7 @@
 
 #include "viewer/card.h"
 #include "viewer/options.h"
+#include "viewer/session_login.h"
 #include "viewer/user_session.h"
 
 #define ANSWER_MAX_LENGTH 511 /* AUTH_TEXT_SIZE without its NUL */

@@ -17,6 +17,7 @@
 #include "viewer/client_settings.h"
 #include "viewer/connection_file.h"
 #include "viewer/session_life.h"
+#include "viewer/session_login.h"
 
 #define POLL_MS	      300
 #define PATH_SESSIONS "/api/v1/sessions/"
@@ -61,6 +62,14 @@ session_find_only_pool(struct session *session)
 	return NULL;
 }
 
+/* A failed call that says nothing of the token: the user stays logged in and sees why. */
+static gboolean
+session_is_still_logged_in(const struct client_api_answer *answer)
+{
+	return answer->outcome == CLIENT_API_OUTCOME_UNREACHABLE ||
+	       (answer->outcome == CLIENT_API_OUTCOME_REFUSED && answer->status != 401);
+}
+
 static void
 session_handle_pools(void *context, const struct client_api_answer *answer)
 {
@@ -69,6 +78,15 @@ session_handle_pools(void *context, const struct client_api_answer *answer)
 	json_t *list = answer->body;
 	g_autofree char *pool = NULL;
 
+	if (returning && session->shared) {
+		session_log_out(session);
+		return;
+	}
+	if (returning && session_is_still_logged_in(answer)) {
+		session_set_notice(session, answer->notice);
+		session_change(session, SESSION_STATE_CHOOSING);
+		return;
+	}
 	if (answer->outcome != CLIENT_API_OUTCOME_OK) {
 		session_fail(session, answer);
 		return;
@@ -142,7 +160,7 @@ session_handle_prepared(void *context, const struct client_api_answer *answer)
 	struct session *session = context;
 	const char *state;
 
-	if (answer->outcome == CLIENT_API_OUTCOME_REFUSED) {
+	if (session_is_still_logged_in(answer)) {
 		session_leave_desktop(session, answer->status == 404
 						       ? _("The desktop could not be made ready.")
 						       : answer->notice);
@@ -166,7 +184,7 @@ session_handle_assigned(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 
-	if (answer->outcome == CLIENT_API_OUTCOME_REFUSED && answer->status != 401) {
+	if (session_is_still_logged_in(answer)) {
 		session_set_notice(session, answer->notice);
 		session_change(session, SESSION_STATE_CHOOSING);
 		return;

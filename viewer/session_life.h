@@ -27,7 +27,8 @@ struct session {
 	json_t *prompts;
 	json_t *pools;
 	guint timer;
-	guint n_waits; /* tries since the last picture */
+	guint n_waits;	 /* tries since the last picture */
+	gboolean shared; /* whoever leaves the desktop is logged out */
 };
 
 /* The only place where the state changes. FALSE (and a warning) when the table does not allow it. */

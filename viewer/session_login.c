@@ -6,7 +6,7 @@
  * log-in begins, and session_handle_login() shows each batch of prompts until the broker says that it is done. A batch
  * without a question is answered with an empty list, once the user has seen it.
  */
-#include <glib/gi18n.h>
+#include "viewer/session_login.h"
 
 #include "viewer/session_desktop.h"
 #include "viewer/session_life.h"
@@ -124,7 +124,8 @@ session_handle_logged_out(void *context, const struct client_api_answer *answer)
 {
 	struct session *session = context;
 
-	session_enter_idle(session, NULL);
+	/* On a shared screen the desktop's end was the reason, and the user wants to know why. */
+	session_enter_idle(session, session->shared ? session->notice : NULL);
 }
 
 void

@@ -22,6 +22,12 @@ session_new(const struct session_events *events, void *context)
 }
 
 void
+session_set_shared(struct session *session, gboolean shared)
+{
+	session->shared = shared;
+}
+
+void
 session_free(struct session *session)
 {
 	if (!session)
@@ -95,4 +101,10 @@ json_t *
 session_get_pools(const struct session *session)
 {
 	return session->pools;
+}
+
+gboolean
+session_can_log_off(const struct session *session)
+{
+	return session->id != NULL;
 }

@@ -113,12 +113,14 @@ window_update_header(struct window *window, enum window_page page)
 	gboolean display = page == WINDOW_PAGE_DISPLAY;
 	const char *title = session_get_title(window->session);
 
-	gtk_window_set_title(GTK_WINDOW(window->widget),
-			     display && title[0] ? title : _(title_table[page]));
+	g_simple_action_set_enabled(G_SIMPLE_ACTION(g_action_map_lookup_action(
+					    G_ACTION_MAP(window->widget), "log-off")),
+				    session_can_log_off(window->session));
 	gtk_widget_set_visible(window->toolbar, display);
 	gtk_widget_set_visible(window->drawer, display && window_is_full_screen(window));
+	/* Sets the window's title as well. */
 	gtk_header_bar_set_title(GTK_HEADER_BAR(window->header),
-				 display && title[0] ? title : _("Carrel"));
+				 display && title[0] ? title : _(title_table[page]));
 	gtk_header_bar_set_subtitle(GTK_HEADER_BAR(window->header),
 				    display ? session_get_user(window->session) : NULL);
 }
@@ -307,10 +309,10 @@ window_new(GtkApplication *application, const struct options *options)
 	window->session = session_new(&window_session_events, window);
 	gtk_window_set_default_size(GTK_WINDOW(window->widget), DEFAULT_WIDTH, DEFAULT_HEIGHT);
 	gtk_window_set_icon_name(GTK_WINDOW(window->widget), "carrel-viewer");
-	gtk_window_set_title(GTK_WINDOW(window->widget), _("Carrel"));
 	window_build(window);
 	g_action_map_add_action_entries(G_ACTION_MAP(window->widget), window_actions,
 					G_N_ELEMENTS(window_actions), window);
+	session_set_shared(window->session, options->kiosk);
 	if (options->kiosk)
 		g_action_map_remove_action(G_ACTION_MAP(window->widget), "full-screen");
 	g_signal_connect(window->widget, "window-state-event", G_CALLBACK(window_handle_state),
