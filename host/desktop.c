@@ -523,6 +523,10 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 		desktop_fail(desktop, answer->error->message);
 		return;
 	}
+	if (answer->fds[LAUNCH_SOCKET_CONTROL] < 0) {
+		desktop_fail(desktop, "an earlier machine of it still runs");
+		return;
+	}
 	if (g_mkdir_with_parents(desktop->lib_folder, 0700) < 0) {
 		desktop_fail(desktop, "its folder for the overlay cannot be made: see the disk");
 		return;
