@@ -14,9 +14,6 @@ static const char *const template_columns[] = { "name",	  "NAME",   "version", "
 static const char *const job_columns[] = { "id",	   "ID",     "kind",  "KIND",	 "state",
 					   "STATE",	   "step",   "STEP",  "percent", "%",
 					   "seconds_left", "LEFT s", "error", "ERROR",	 NULL };
-static const char *const host_columns[] = { "name",	"NAME",	    "state", "STATE",
-					    "capacity", "CAPACITY", NULL };
-
 static int
 cmd_template_start(struct cli *cli, const char *name, const char *verb, json_t *body)
 {
@@ -101,10 +98,4 @@ int
 cmd_job_cancel(struct cli *cli, int argc, char **argv)
 {
 	return cmd_call(cli, "DELETE", "jobs", argv[0], NULL, NULL);
-}
-
-int
-cmd_host_list(struct cli *cli, int argc, char **argv)
-{
-	return cmd_list(cli, "hosts", host_columns);
 }
