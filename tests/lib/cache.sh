@@ -38,13 +38,11 @@ cache_lock() {
 	fi
 }
 
-# cache_make_temporary: sets $temporary, which is removed should this shell end early
+# cache_make_temporary: sets $temporary; the caller removes it
 cache_make_temporary() {
 	# what was killed left them
-	find "$cache" -maxdepth 1 -name 'making.*' -mmin +120 -exec rm -rf {} +
+	find "$cache" -maxdepth 1 \( -name 'making.*' -o -name 'agent.*' \) -mmin +120 -exec rm -rf {} +
 	temporary=$(mktemp -d "$cache/making.XXXXXX")
-	trap '[ -z "${temporary:-}" ] || rm -rf "$temporary"' EXIT
-	trap 'exit 130' INT TERM
 }
 
 # cache_use ENTRY: it was used now

@@ -39,7 +39,8 @@ make_image() {
 	chmod 0755 "$folder"
 	cp -R "$root/templates/recipes/$recipe" "$folder/recipe"
 	mkdir "$folder/libexec" "$folder/image"
-	cp "$build/templates/carrel-worker" "$build/agent/carrel-agent" "$root/tests/lib/worker_job.py" "$folder/libexec/"
+	cp "$build/templates/carrel-worker" "$root/tests/lib/worker_job.py" "$folder/libexec/"
+	install -m 0755 "$agent" "$folder/libexec/carrel-agent"
 	chmod -R u=rwX,go=rX "$folder"
 	chown "$first_uid:$first_uid" "$folder/image"
 	CARREL_LIBEXEC_DIR=$folder/libexec \
@@ -59,7 +60,11 @@ make_image() {
 [ -x "$build/templates/carrel-worker" ] && [ -x "$build/agent/carrel-agent" ] ||
 	fail "'$build' holds no carrel-worker or no carrel-agent: build them first"
 cache_open || fail "no folder for it can be written"
-key=$(cache_hash_tree "$root/templates/recipes/$recipe" "$build/agent/carrel-agent" /etc/debian_version)
+# stripped, builds in different folders have the same agent
+agent=$(mktemp "$cache/agent.XXXXXX")
+trap 'rm -f "$agent"' EXIT
+objcopy --strip-all --remove-section .note.gnu.build-id "$build/agent/carrel-agent" "$agent"
+key=$(cache_hash_tree "$root/templates/recipes/$recipe" "$agent" /etc/debian_version)
 image=$cache/golden-$recipe-$key
 cache_lock "golden-$recipe-$key"
 if ! [ -f "$image/image.json" ]; then
@@ -68,6 +73,7 @@ if ! [ -f "$image/image.json" ]; then
 	say "making '$image' (about 2 minutes)"
 	job=
 	cache_make_temporary
+	trap 'rm -rf "$agent" "$temporary"' EXIT
 	trap '[ -z "$job" ] || kill "$job"; exit 130' INT TERM
 	make_image "$temporary" || fail "the build failed"
 	[ -f "$temporary/image/image.json" ] || fail "the build left no image.json"
