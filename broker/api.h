@@ -52,7 +52,10 @@ void api_jobs_list(struct broker *broker, struct http_request *request);
 void api_jobs_show(struct broker *broker, struct http_request *request);
 void api_jobs_cancel(struct broker *broker, struct http_request *request);
 
-/* api_list.c: answers {"<noun>": rows, "next": text or null}; takes over rows. "key" is the column that pages go by. */
+/* api_list.c: what ?after= takes to get the page behind these rows: a full page may have one. null: there is none. */
+json_t *api_list_find_next(const json_t *rows, const char *key);
+
+/* Answers {"<noun>": rows, "next": text or null}; takes over rows. "key" is the column that pages go by. */
 void api_list_respond(struct http_request *request, const char *noun, const char *key,
 		      json_t *rows);
 

@@ -29,7 +29,7 @@ static const struct json_field login_fields[] = {
 };
 
 static const struct json_field answer_fields[] = {
-	{ "answers", JSON_KIND_ARRAY, 0, 1, 1 },
+	{ "answers", JSON_KIND_ARRAY, 0, 0, 1 },
 };
 
 static const struct json_field pool_fields[] = {
@@ -254,7 +254,8 @@ routes_check_body(struct http_request *request, const struct route *route)
 {
 	struct json_problem problem;
 
-	if (!route->body && request->body && json_object_size(request->body) > 0) {
+	if (!route->body && request->body &&
+	    (!json_is_object(request->body) || json_object_size(request->body) > 0)) {
 		problem_respond(request, 400, "request.body", "this request has no body");
 		return FALSE;
 	}
@@ -267,6 +268,17 @@ routes_check_body(struct http_request *request, const struct route *route)
 		return TRUE;
 	problem_respond(request, 400, "request.body", "%s", problem.text);
 	return FALSE;
+}
+
+static gboolean
+routes_key_ok(const char *key)
+{
+	gsize size = strlen(key);
+
+	for (gsize i = 0; i < size; i++)
+		if (!g_ascii_isgraph(key[i]))
+			return FALSE;
+	return size > 0 && size <= HTTP_MAX_KEY;
 }
 
 void
@@ -284,9 +296,10 @@ routes_dispatch(void *broker, struct http_request *request)
 					"there is no such path in this API");
 		return;
 	}
-	if (request->idempotency_key && strlen(request->idempotency_key) > HTTP_MAX_KEY) {
+	if (request->idempotency_key && !routes_key_ok(request->idempotency_key)) {
 		problem_respond(request, 400, "request.key",
-				"an Idempotency-Key has at most %d bytes", HTTP_MAX_KEY);
+				"an Idempotency-Key has 1 to %d printable ASCII characters",
+				HTTP_MAX_KEY);
 		return;
 	}
 	if (routes_check_role(broker, request, route) && routes_check_body(request, route))

@@ -258,9 +258,15 @@ source_qemu_connect(struct source_qemu *self, int fd, GDBusConnectionFlags flags
 		return NULL;
 	}
 	stream = g_socket_connection_factory_create_connection(socket);
-	return g_dbus_connection_new_sync(G_IO_STREAM(stream), NULL,
-					  G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | flags,
-					  NULL, self->cancel, error);
+	/*
+	 * "Cross namespace" names no uid: QEMU's side compares it with the maker of the socket pair, which is hostd and
+	 * not us. g_dbus_connection_new_sync() of GLib 2.74 does not know that flag yet; the property does.
+	 */
+	return g_initable_new(G_TYPE_DBUS_CONNECTION, self->cancel, error, "stream", stream,
+			      "flags",
+			      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+				      G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE | flags,
+			      NULL);
 }
 
 static GVariant *

@@ -280,7 +280,7 @@ def test_jobs():
     os.unlink(stage + '/link')
     check('commit', commit(j, b'debian', 1)[0] == 0)
     s = os.stat(lib + '/templates/debian/1/qemu/state')
-    check('it is hostd\'s, read-only', (s.st_uid, s.st_mode & 0o7777) == (HOSTD, 0o440))
+    check('it is hostd\'s, read-only', (s.st_uid, s.st_mode & 0o7777) == (HOSTD, 0o444))
     check('the job is forgotten', records() == {} and not os.path.exists(stage))
 
     for letter in 'cd':
