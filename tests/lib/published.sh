@@ -17,7 +17,7 @@ say() {
 
 list_ingredients() {
 	basename "$1"
-	(cd "$root" && cache_hash_tree {base,common,host,templates}/*.[ch])
+	(cd "$root" && cache_hash_tree templates/*.[ch] host/{manifest,qemu,engine_qemu,launch_tree}*.[ch])
 	qemu-system-x86_64 --version
 	grep -m 2 -E '^(model name|flags)' /proc/cpuinfo
 }
