@@ -18,7 +18,7 @@
 #include "base/io.h"
 #include "tests/unit/fake_peer.h"
 
-#define WATCHDOG_MS 10000
+#define WAIT_MAX_MS 10000
 
 static void
 fake_peer_keep_fds(struct fake_peer *peer, struct msghdr *message)
@@ -92,10 +92,29 @@ fake_peer_done(struct fake_peer *peer)
 	peer->fd = -1;
 }
 
+static gboolean
+fake_peer_handle_watchdog(gpointer data)
+{
+	(void)data;
+	return G_SOURCE_CONTINUE;
+}
+
+void
+fake_peer_wait(const char *what, gint64 since_us)
+{
+	guint watchdog = g_timeout_add(WAIT_MAX_MS, fake_peer_handle_watchdog, NULL);
+
+	g_main_context_iteration(NULL, TRUE);
+	g_source_remove(watchdog);
+	if (g_get_monotonic_time() - since_us >= WAIT_MAX_MS * G_GINT64_CONSTANT(1000))
+		fail_msg("waited %d ms in vain for: %s", WAIT_MAX_MS, what);
+}
+
 /* Long texts are more than a socket takes at once: the module under test must run meanwhile. */
 void
 fake_peer_send(const struct fake_peer *peer, const void *data, gsize size)
 {
+	gint64 since_us = g_get_monotonic_time();
 	const char *bytes = data;
 
 	while (size > 0) {
@@ -104,7 +123,7 @@ fake_peer_send(const struct fake_peer *peer, const void *data, gsize size)
 		if (n < 0 && peer->ended)
 			return;
 		if (n < 0) {
-			fake_peer_wait("sending");
+			fake_peer_wait("room to send", since_us);
 			continue;
 		}
 		bytes += n;
@@ -151,25 +170,6 @@ fake_peer_take_frame(struct fake_peer *peer)
 	assert_non_null(object);
 	g_byte_array_remove_range(peer->input, 0, FRAME_HEAD_BYTES + size);
 	return object;
-}
-
-static gboolean
-fake_peer_handle_watchdog(gpointer data)
-{
-	*(gboolean *)data = TRUE;
-	return G_SOURCE_CONTINUE;
-}
-
-void
-fake_peer_wait(const char *what)
-{
-	gboolean late = FALSE;
-	guint watchdog = g_timeout_add(WATCHDOG_MS, fake_peer_handle_watchdog, &late);
-
-	g_main_context_iteration(NULL, TRUE);
-	g_source_remove(watchdog);
-	if (late)
-		fail_msg("nothing happened for %d ms while waiting for: %s", WATCHDOG_MS, what);
 }
 
 void
