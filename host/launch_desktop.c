@@ -22,6 +22,7 @@
 #include "host/launch_state.h"
 #include "host/launch_tree.h"
 #include "host/launch_uids.h"
+#include "host/launch_unit.h"
 
 #define DESKTOP_PATH_SIZE 320
 
@@ -110,22 +111,9 @@ launch_desktop_listen(struct launch *launch, struct launch_unit *unit)
 static int
 launch_desktop_make(struct launch *launch, struct launch_unit *unit)
 {
-	char path[DESKTOP_PATH_SIZE];
-	int error = 0;
+	int error = launch_unit_make(launch, unit, 2, launch->options.hostd_uid,
+				     launch->options.hostd_gid);
 
-	if (unit->uids[0] == 0)
-		error = launch_uids_find(launch, 2, unit->uids);
-	if (error == 0)
-		error = launch_state_run_path(launch, unit->name, "", path, sizeof(path));
-	if (error == 0)
-		error = launch_tree_make_folder(path, 0, 0, 0711);
-	if (error == 0)
-		error = launch_state_save(launch, unit);
-	if (error == 0)
-		error = launch_state_lib_path(launch, unit->name, path, sizeof(path));
-	if (error == 0)
-		error = launch_tree_make_folder(path, launch->options.hostd_uid,
-						launch->options.hostd_gid, 0700);
 	if (error == 0)
 		error = launch_desktop_listen(launch, unit);
 	return error;
