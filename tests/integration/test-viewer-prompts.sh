@@ -47,8 +47,9 @@ asked() {
 	[ "$(grep -c -- "$1" "$TMPDIR/broker.log")" -ge "${2:-1}" ]
 }
 
+# The active window is the viewer's, not that of the one before, and has this title
 titled() {
-	[ "$(xdotool getactivewindow getwindowname 2>/dev/null)" = "$1" ]
+	[ "$(xdotool getactivewindow getwindowpid getwindowname 2>/dev/null | tr '\n' ' ')" = "$window $1 " ]
 }
 
 told() {
