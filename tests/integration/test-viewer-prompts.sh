@@ -47,9 +47,9 @@ asked() {
 	[ "$(grep -c -- "$1" "$TMPDIR/broker.log")" -ge "${2:-1}" ]
 }
 
-# The active window is the viewer's, not that of the one before, and has this title
+# Keys go to the viewer's window, not to that of the one before, and it has this title
 titled() {
-	[ "$(xdotool getactivewindow getwindowpid getwindowname 2>/dev/null | tr '\n' ' ')" = "$window $1 " ]
+	[ "$(xdotool getwindowfocus getwindowpid getwindowname 2>/dev/null | tr '\n' ' ')" = "$window $1 " ]
 }
 
 told() {
