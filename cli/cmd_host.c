@@ -5,6 +5,7 @@
  * Each check is a line of the table; the first words of its answer say yes or no, the rest why.
  */
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,16 +33,16 @@ static gboolean
 cmd_host_check_kvm(char **ret_why)
 {
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
-		*ret_why = g_strdup(
-			"/dev/kvm is missing or closed to this user: load kvm-intel or kvm-amd, or ask root");
+		*ret_why = g_strdup(_(
+			"/dev/kvm is missing or closed to this user: load kvm-intel or kvm-amd, or ask root"));
 		return FALSE;
 	}
 	if (!cmd_host_has_flag()) {
-		*ret_why = g_strdup(
-			"the CPU shows no vmx or svm, so stock guests cannot run; engine qemu uses tcg instead");
+		*ret_why = g_strdup(_(
+			"the CPU shows no vmx or svm, so stock guests cannot run; engine qemu uses tcg instead"));
 		return FALSE;
 	}
-	*ret_why = g_strdup("/dev/kvm opens and the CPU has VT-x or AMD-V");
+	*ret_why = g_strdup(_("/dev/kvm opens and the CPU has VT-x or AMD-V"));
 	return TRUE;
 }
 
@@ -51,10 +52,10 @@ cmd_host_check_qemu(char **ret_why)
 	g_autofree char *path = g_find_program_in_path("qemu-system-x86_64");
 
 	*ret_why =
-		path ? g_strdup_printf("%s, accelerator %s", path,
+		path ? g_strdup_printf(_("%s, accelerator %s"), path,
 				       cmd_host_has_flag() ? "kvm" : "tcg (isolation: none)")
-		     : g_strdup(
-			       "qemu-system-x86_64 is not installed: apt-get install qemu-system-x86");
+		     : g_strdup(_(
+			       "qemu-system-x86_64 is not installed: apt-get install qemu-system-x86"));
 	return path != NULL;
 }
 
@@ -69,8 +70,8 @@ cmd_host_check_cgroup(char **ret_why)
 
 	free(text);
 	*ret_why = g_strdup(
-		found ? "cgroup v2 with the memory controller"
-		      : "limits: none; there is no cgroup v2 memory controller at /sys/fs/cgroup");
+		found ? _("cgroup v2 with the memory controller")
+		      : _("limits: none; there is no cgroup v2 memory controller at /sys/fs/cgroup"));
 	return found;
 }
 
@@ -80,7 +81,7 @@ cmd_host_check_passt(char **ret_why)
 	g_autofree char *path = g_find_program_in_path("passt");
 
 	*ret_why = path ? g_strdup(path)
-			: g_strdup("passt is not installed: pools can only have --network none");
+			: g_strdup(_("passt is not installed: pools can only have --network none"));
 	return path != NULL;
 }
 
@@ -97,8 +98,8 @@ static const struct {
 int
 cmd_host_doctor(struct cli *cli, int argc, char **argv)
 {
-	static const char *const columns[] = { "name",	 "WHAT", "usable", "USABLE",
-					       "reason", "WHY",	 NULL };
+	static const char *const columns[] = { "name",	 N_("WHAT"), "usable", N_("USABLE"),
+					       "reason", N_("WHY"),  NULL };
 	json_t *list = json_array();
 	gboolean engine = FALSE;
 
