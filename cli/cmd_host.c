@@ -5,6 +5,7 @@
  * The doctor needs no service: carrel-hostd, which knows, is run with --doctor and says it as JSON.
  */
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 
 #include "cli/cmd.h"
 
@@ -72,7 +73,8 @@ cmd_host_doctor(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **ar
 	json_t *list;
 
 	if (!found)
-		return cli_fail(CLI_EXIT_FAILED, "cannot examine this machine: %s", error->message);
+		return cli_fail(CLI_EXIT_FAILED, _("cannot examine this machine: %s"),
+				error->message);
 	list = cmd_host_list_findings(found, &usable);
 	cli_print_list(cli, list, columns);
 	json_decref(list);
@@ -84,8 +86,10 @@ int
 cmd_host_list(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **argv)
 {
 	static const char *const columns[] = {
-		"name",	   "NAME",	   "drain",    "DRAINED", "cpus",    "CPUS", "ram_mib",
-		"RAM MiB", "ram_free_mib", "FREE MiB", "proxy",	  "GATEWAY", NULL
+		"name",	       N_("NAME"),    "drain",	     N_("DRAINED"),  "cpus",
+		N_("CPUS"),    "ram_mib",     N_("RAM MiB"), "ram_free_mib", N_("FREE MiB"),
+		"engines",     N_("ENGINES"), "desktops",    N_("DESKTOPS"), "proxy",
+		N_("GATEWAY"), NULL
 	};
 
 	return cmd_list(cli, "hosts", columns);
