@@ -208,7 +208,8 @@ broker_start(struct broker *broker, const struct broker_options *options, GError
 static void
 broker_stop(struct broker *broker)
 {
-	/* Log-ins and tickets answer the requests they hold, so they go before HTTP. */
+	/* Log-ins and tickets answer the requests they hold, so they go before HTTP, which lets no new ones in. */
+	http_refuse(broker->http);
 	login_table_free(broker->logins);
 	ticket_table_free(broker->tickets);
 	http_stop(broker->http);
