@@ -50,12 +50,8 @@ host_orders_free(struct host_orders *orders)
 
 	if (!orders)
 		return;
-	while ((order = g_queue_peek_head(&orders->queue))) {
-		if (order->waiting)
-			problem_respond(order->waiting, 503, "broker.stopping",
-					"the broker is stopping; try again in a moment");
+	while ((order = g_queue_peek_head(&orders->queue)))
 		host_orders_end(order);
-	}
 	g_free(orders);
 }
 

@@ -19,7 +19,7 @@ struct http_request;
 
 struct host_orders *host_orders_new(void);
 void host_orders_free(
-	struct host_orders *orders); /* may be NULL; those that wait are answered with 503 */
+	struct host_orders *orders); /* may be NULL; http_stop() has answered those that wait */
 
 /*
  * FALSE when there are HOST_ORDERS_MAX. "waiting" (NULL: nobody) is taken over on success and answered when the host's answer
