@@ -12,9 +12,10 @@
 
 #include "base/json.h"
 
-#define HTTP_MAX_BODY	   (64 * 1024)
-#define HTTP_MAX_HOST_BODY (1024 * 1024) /* hostd's sync names every desktop */
-#define HTTP_MAX_KEY	   128		 /* Idempotency-Key */
+#define HTTP_MAX_BODY (64 * 1024)
+#define HTTP_MAX_HOST_BODY \
+	(4 * 1024 * 1024) /* hostd's sync names every desktop, and may carry a picture */
+#define HTTP_MAX_KEY 128  /* Idempotency-Key */
 
 struct http;
 
