@@ -24,6 +24,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "auth/login_child.h"
 #include "base/cleanup.h"
@@ -312,6 +313,11 @@ main(int argc, char **argv)
 	if (authd_parse_options(&authd, argc, argv) < 0) {
 		fputs(usage_text, stderr);
 		return 2;
+	}
+	if (geteuid() != 0) {
+		log_error(
+			"carrel-authd must be started as root: PAM's modules read what only root may");
+		return 1;
 	}
 	error = sandbox_hide_memory();
 	if (error == 0)

@@ -154,7 +154,9 @@ broker_open_store(struct broker *broker, const char *folder, GError **error)
 
 	if (g_mkdir_with_parents(folder, 0700) < 0) {
 		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-			    "cannot make '%s': %s", folder, g_strerror(errno));
+			    "cannot make '%s': %s; the folder above must exist and belong to "
+			    "carrel-broker's user",
+			    folder, g_strerror(errno));
 		return FALSE;
 	}
 	broker->store = store_sqlite_open(path, error);

@@ -440,7 +440,7 @@ http_listen_tcp(const char *address, GError **error)
 	port = g_network_address_get_port(G_NETWORK_ADDRESS(parsed));
 	target = g_inet_socket_address_new_from_string(
 		strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port);
-	if (!target) {
+	if (!target || port == 0) {
 		g_set_error(
 			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
 			"'listen' in [broker] is '%s', but must be a numeric address and a port, e.g. 0.0.0.0:8443",

@@ -172,9 +172,14 @@ server_cert_load(const char *folder, struct server_cert *ret_cert, GError **erro
 		log_info("made a TLS key and certificate in '%s'", folder);
 	}
 	if (server_cert_read(cert_path, &ret_cert->certificate_pem, error) &&
-	    server_cert_read(key_path, &ret_cert->key_pem, error) &&
-	    server_cert_compute_fingerprint(ret_cert, error))
-		return TRUE;
+	    server_cert_read(key_path, &ret_cert->key_pem, error)) {
+		if (server_cert_compute_fingerprint(ret_cert, error))
+			return TRUE;
+		g_prefix_error(error,
+			       "'%s' is no certificate (put a PEM one there, or remove it and '%s' "
+			       "to have new ones made): ",
+			       cert_path, key_path);
+	}
 	server_cert_clear(ret_cert);
 	return FALSE;
 }

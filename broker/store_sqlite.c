@@ -22,15 +22,24 @@
 struct store_sqlite {
 	struct store base;
 	sqlite3 *connection;
+	char *path;
 	GHashTable *statements; /* const char *sql -> sqlite3_stmt */
 };
 
 static void __attribute__((noreturn)) store_sqlite_die(struct store_sqlite *store, const char *what)
 {
-	log_error(
-		"the database cannot %s: %s; carrel-broker ends now, because what is on the disk is not known. Check the disk "
-		"(space, errors), then start it again: it goes on from the last complete transaction",
-		what, sqlite3_errmsg(store->connection));
+	int code = sqlite3_extended_errcode(store->connection) & 0xff;
+
+	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+		log_error(
+			"the database '%s' is damaged (%s); carrel-broker ends now. Put a backup in its place, or move it away "
+			"to begin with an empty one",
+			store->path, sqlite3_errmsg(store->connection));
+	else
+		log_error(
+			"the database '%s' cannot %s: %s; carrel-broker ends now, because what is on the disk is not known. Check the disk "
+			"(space, errors), then start it again: it goes on from the last complete transaction",
+			store->path, what, sqlite3_errmsg(store->connection));
 	_exit(1);
 }
 
@@ -181,6 +190,7 @@ store_sqlite_close(struct store *base)
 
 	g_hash_table_unref(store->statements);
 	sqlite3_close(store->connection);
+	g_free(store->path);
 	g_free(store);
 }
 
@@ -246,6 +256,7 @@ store_sqlite_open(const char *path, GError **error)
 			  SQLITE_OPEN_NOFOLLOW;
 
 	store->base.ops = &sqlite_ops;
+	store->path = g_strdup(path);
 	store->statements =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, store_sqlite_finalize);
 	if (sqlite3_open_v2(path, &store->connection, flags, NULL) == SQLITE_OK &&

@@ -2,8 +2,8 @@
 /*
  * fuzz_api_body.c - the body of a request to the broker, through its route's table and handler
  *
- * The first byte chooses the route ('A' is the first of routes.c), the rest is the body. Who asks may do everything, and
- * a pool, a desktop, a session and a job are there to be asked for.
+ * The first line is a method and a path as in the table of routes.c, what follows is the body. Who asks may do everything,
+ * and a pool, a desktop, a session and a job are there to be asked for.
  */
 #include <string.h>
 
@@ -68,10 +68,29 @@ fuzz_stop(struct broker *broker)
 	broker_stage_done(broker);
 }
 
+/* The route that the first line names; NULL without one. */
+static const struct route *
+fuzz_find_route(const uint8_t *data, size_t size)
+{
+	const char *end = size > 0 ? memchr(data, '\n', size) : NULL;
+	g_autofree char *line =
+		end ? g_strndup((const char *)data, (gsize)(end - (const char *)data)) : NULL;
+	const struct route *route;
+
+	for (guint i = 0; line && (route = routes_get(i)); i++) {
+		g_autofree char *name = g_strconcat(route->method, " ", route->path, NULL);
+
+		if (strcmp(name, line) == 0)
+			return route;
+	}
+	return NULL;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct route *route = size > 0 ? routes_get((guint)(data[0] - 'A')) : NULL;
+	const struct route *route = fuzz_find_route(data, size);
+	const uint8_t *text;
 	struct json_problem problem;
 	struct stage_request *request;
 	struct broker broker;
@@ -79,7 +98,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!route)
 		return 0;
-	body = json_parse_strict((const char *)data + 1, size - 1, HTTP_MAX_BODY, &problem);
+	text = (const uint8_t *)memchr(data, '\n', size) + 1;
+	body = json_parse_strict((const char *)text, size - (size_t)(text - data), HTTP_MAX_BODY,
+				 &problem);
 	if (!body)
 		return 0;
 	fuzz_start(&broker);

@@ -84,7 +84,7 @@ def find_port():
 class Stage:
     def __init__(self, build, folder, service=SERVICE):
         self.build, self.folder, self.port = build, folder, find_port()
-        self.programs = []
+        self.programs, self.secrets = [], []
         os.chmod(folder, 0o755)
         for name, uid, mode in (("run", BROKER_UID, 0o755), ("lib", BROKER_UID, 0o700), ("pam", 0, 0o700)):
             path = os.path.join(folder, name)
@@ -103,6 +103,7 @@ class Stage:
         return path
 
     def add_users(self, **passwords):
+        self.secrets += [password for password in passwords.values() if len(password) > 8]
         with open(os.path.join(self.pam, "passwd"), "a", encoding="utf-8") as file:
             for user, password in passwords.items():
                 file.write(f"{user}:{crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA256, rounds=1000))}\n")
@@ -170,6 +171,7 @@ class Stage:
     def token(self, user, password):
         status, body, _ = self.login(user, password)
         check(f"'{user}' logs in", status == 200 and body["state"] == "done", (status, body))
+        self.secrets.append(body["token"])
         return body["token"]
 
     def wait_for(self, what, method, path, holds, timeout=15, **more):
@@ -199,6 +201,9 @@ def stage_run(script, needs_pwdfile=True, **options):
     stage = Stage(sys.argv[1], sys.argv[2], **options)
     try:
         script(stage)
+        stage.stop()
+        lines = [line for program in stage.programs for line in program.lines]
+        check("no secret in any log", not any(secret in line for secret in stage.secrets for line in lines), lines)
     finally:
         stage.stop()
         if sys.exc_info()[0]:

@@ -68,6 +68,7 @@ def tickets(stage, ada, bob):
     status, body = stage.call("POST", path, {"protocol": "spice"}, token=ada)
     check("a ticket right after the assignment waits for the log-in inside", status == 200, (status, body))
     check("its secrets differ", body["vv"]["host"] != body["vv"]["password"])
+    stage.secrets += [body["vv"]["host"], body["vv"]["password"]]
     check("the host had logged the user in before",
           stage.call("GET", "sessions/" + session, token=ada)[1]["state"] == "assigned")
     for what, token, local in (("another user's", bob, False), ("an admin's", None, True)):

@@ -31,7 +31,7 @@ report_new(const char *instance, const char *desktops, const char *jobs, const c
 	g_autofree char *text = g_strdup_printf("{\"v\":1,\"instance\":\"%s\",\"seen\":0," CAPACITY
 						"," GATEWAY ",\"templates\":[" TEMPLATE
 						"],\"images\":[],\"desktops\":[%s],\"jobs\":[%s],"
-						"\"tickets\":[],\"events\":[%s]}",
+						"\"tickets\":[],\"answers\":[],\"events\":[%s]}",
 						instance, desktops, jobs, events);
 	json_t *report = json_loads(text, 0, NULL);
 

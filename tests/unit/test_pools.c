@@ -148,6 +148,28 @@ test_pools__rest_after_failures(void **state)
 	broker_stage_done(&broker);
 }
 
+static void
+test_pools__drained_hosts_keep_only_users(void **state)
+{
+	struct broker broker;
+	g_autofree char *session = NULL;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 3, 3);
+	reconcile(&broker, TRUE);
+	session = broker_stage_assign(&broker, "ada");
+	broker_stage_run(&broker, "UPDATE host SET drain = 1");
+	reconcile(&broker, TRUE);
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
+	assert_null(broker_stage_assign(&broker, "bob"));
+	broker_stage_run(&broker, "UPDATE host SET drain = 0");
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 3);
+	broker_stage_done(&broker);
+}
+
 int
 main(void)
 {
@@ -156,6 +178,7 @@ main(void)
 		cmocka_unit_test(test_pools__spare_ones_follow_the_used),
 		cmocka_unit_test(test_pools__old_ones_are_replaced),
 		cmocka_unit_test(test_pools__rest_after_failures),
+		cmocka_unit_test(test_pools__drained_hosts_keep_only_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
