@@ -204,10 +204,11 @@ broker_start(struct broker *broker, const struct broker_options *options, GError
 static void
 broker_stop(struct broker *broker)
 {
+	/* Log-ins and tickets answer the requests they hold, so they go before HTTP. */
+	login_table_free(broker->logins);
+	ticket_table_free(broker->tickets);
 	http_stop(broker->http);
 	host_table_free(broker->hosts);
-	ticket_table_free(broker->tickets);
-	login_table_free(broker->logins);
 	store_close(broker->store);
 	settings_free(broker->settings);
 }

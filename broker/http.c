@@ -396,6 +396,22 @@ http_start_daemon(struct http *http, enum http_listener listener, int fd)
 		MHD_OPTION_ARRAY, listener == LISTENER_TLS ? tls : plain, MHD_OPTION_END);
 }
 
+/* What to do about a socket that cannot listen. */
+static void
+http_explain_listen(const char *address, GError **error)
+{
+	const char *advice = "set 'listen' in [broker] of carrel.conf to an address of this host";
+
+	if (g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE))
+		advice =
+			"another program uses that port ('ss -ltnp' says which): end it, or set another "
+			"'listen' in [broker] of carrel.conf";
+	else if (g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+		advice =
+			"ports below 1024 are for root: set another 'listen' in [broker] of carrel.conf";
+	g_prefix_error(error, "cannot listen on '%s': %s: ", address, advice);
+}
+
 static int
 http_listen_tcp(const char *address, GError **error)
 {
@@ -405,8 +421,10 @@ http_listen_tcp(const char *address, GError **error)
 	g_autofree char *host = NULL;
 	guint16 port;
 
-	if (!parsed)
+	if (!parsed) {
+		http_explain_listen(address, error);
 		return -1;
+	}
 	host = g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(parsed)));
 	port = g_network_address_get_port(G_NETWORK_ADDRESS(parsed));
 	target = g_inet_socket_address_new_from_string(
@@ -422,11 +440,7 @@ http_listen_tcp(const char *address, GError **error)
 			      G_SOCKET_PROTOCOL_TCP, error);
 	if (!socket || !g_socket_bind(socket, target, TRUE, error) ||
 	    !g_socket_listen(socket, error)) {
-		g_prefix_error(
-			error,
-			"cannot listen on '%s': another program may use that port; end it or set another 'listen' in "
-			"[broker] of carrel.conf: ",
-			address);
+		http_explain_listen(address, error);
 		return -1;
 	}
 	return fcntl(g_socket_get_fd(socket), F_DUPFD_CLOEXEC, 3);

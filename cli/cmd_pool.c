@@ -2,19 +2,23 @@
 /*
  * cmd_pool.c - carrel pool, carrel desktop (carrel)
  */
+#include <glib/gi18n.h>
 #include <stdio.h>
 
 #include "cli/cmd.h"
 
 #define POOL_MAX_SIZE 10000
 
-static const char *const pool_columns[] = { "name",    "NAME",	  "template", "TEMPLATE", "size",
-					    "SIZE",    "users",	  "USERS",    "groups",	  "GROUPS",
-					    "network", "NETWORK", NULL };
-static const char *const desktop_columns[] = { "id",	  "ID",	     "pool",	 "POOL",
-					       "state",	  "STATE",   "template", "TEMPLATE",
-					       "version", "VERSION", "host",	 "HOST",
-					       "error",	  "ERROR",   NULL };
+static const char *const pool_columns[] = { "name",   N_("NAME"),   "template", N_("TEMPLATE"),
+					    "size",   N_("SIZE"),   "ready",	N_("READY"),
+					    "used",   N_("USED"),   "users",	N_("USERS"),
+					    "groups", N_("GROUPS"), "network",	N_("NETWORK"),
+					    NULL };
+static const char *const desktop_columns[] = { "id",	   N_("ID"),	   "pool",    N_("POOL"),
+					       "state",	   N_("STATE"),	   "user",    N_("USER"),
+					       "template", N_("TEMPLATE"), "version", N_("VERSION"),
+					       "host",	   N_("HOST"),	   "error",   N_("ERROR"),
+					       NULL };
 
 static json_t *
 cmd_pool_list_names(char **names)
@@ -36,7 +40,7 @@ cmd_pool_make_body(const struct cli_options *options)
 
 	if (options->size) {
 		if (!g_ascii_string_to_signed(options->size, 10, 0, POOL_MAX_SIZE, &size, &error)) {
-			cli_fail(CLI_EXIT_USAGE, "--size: %s", error->message);
+			cli_fail(CLI_EXIT_USAGE, _("--size: %s"), error->message);
 			json_decref(body);
 			return NULL;
 		}
@@ -62,13 +66,13 @@ cmd_pool_create(struct cli *cli, int argc, char **argv)
 	int code;
 
 	if (!options->template_name || !options->size)
-		return cli_fail(CLI_EXIT_USAGE, "'pool create' needs --template and --size");
+		return cli_fail(CLI_EXIT_USAGE, _("'pool create' needs --template and --size"));
 	body = cmd_pool_make_body(options);
 	if (!body)
 		return CLI_EXIT_USAGE;
 	json_object_set_new(body, "name", json_string(argv[0]));
 	code = cli_request(cli, "POST", "/api/v1/pools", body, &answer);
-	if (code == CLI_EXIT_OK && answer)
+	if (code == CLI_EXIT_OK)
 		cli_print_object(cli, answer);
 	json_decref(answer);
 	return code;
@@ -84,7 +88,7 @@ cmd_pool_set(struct cli *cli, int argc, char **argv)
 	if (json_object_size(body) == 0) {
 		json_decref(body);
 		return cli_fail(CLI_EXIT_USAGE,
-				"'pool set' needs at least one option that says what to change");
+				_("'pool set' needs at least one option that says what to change"));
 	}
 	return cmd_call(cli, "PATCH", "pools", argv[0], NULL, body);
 }

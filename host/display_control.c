@@ -575,6 +575,11 @@ display_handle_sockets(void *data, const struct launch_answer *answer)
 		display_handle_end(control);
 		return;
 	}
+	if (answer->fds[LAUNCH_SOCKET_WATCH] < 0) {
+		log_warning("desktop=%s: an earlier display has not ended yet", control->desktop);
+		display_handle_end(control);
+		return;
+	}
 	control->watch_fd = g_steal_fd(&answer->fds[LAUNCH_SOCKET_WATCH]);
 	display_spawn(control);
 }

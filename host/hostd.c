@@ -54,25 +54,24 @@ struct hostd {
 	struct log_limit refusals;
 };
 
-/* --- what is told to the broker --- */
-
-static void
-hostd_examine(struct hostd *hostd)
+json_t *
+hostd_examine(const char *lib, const struct settings *settings)
 {
-	const char *range = settings_get_text(hostd->options->settings, "host", "uid_range");
+	const char *range = settings_get_text(settings, "host", "uid_range");
 	const char *end = strchr(range, '-');
 	guint64 first = g_ascii_strtoull(range, NULL, 10);
+	guint64 last = end ? g_ascii_strtoull(end + 1, NULL, 10) : 0;
 	struct doctor_options options = { .qemu = "qemu-system-x86_64",
 					  .passt = "passt",
-					  .lib = hostd->options->lib,
+					  .lib = lib,
 					  .root = "",
 					  .uid_first = first,
-					  .uid_count =
-						  g_ascii_strtoull(end + 1, NULL, 10) - first + 1 };
+					  .uid_count = last >= first ? last - first + 1 : 0 };
 
-	json_decref(hostd->doctor);
-	hostd->doctor = doctor_examine(&options);
+	return doctor_examine(&options);
 }
+
+/* --- what is told to the broker --- */
 
 static json_t *
 hostd_describe_capacity(struct hostd *hostd)
@@ -393,7 +392,10 @@ static const struct launch_client_events launch_event_table = { hostd_handle_lin
 static gboolean
 hostd_handle_examine(gpointer data)
 {
-	hostd_examine(data);
+	struct hostd *hostd = data;
+
+	json_decref(hostd->doctor);
+	hostd->doctor = hostd_examine(hostd->options->lib, hostd->options->settings);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -497,7 +499,7 @@ hostd_make_parts(struct hostd *hostd, const char *name)
 	hostd->launch = launch_client_new(launch, &launch_event_table, hostd);
 	hostd->desktops = hostd_make_desktops(hostd);
 	hostd->jobs = hostd_make_jobs(hostd);
-	hostd_examine(hostd);
+	hostd->doctor = hostd_examine(options->lib, options->settings);
 	hostd->examine_timer = g_timeout_add_seconds(HOSTD_EXAMINE_S, hostd_handle_examine, hostd);
 	hostd->expire_timer = g_timeout_add_seconds(HOSTD_EXPIRE_S, hostd_handle_expire, hostd);
 }

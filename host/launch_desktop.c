@@ -90,6 +90,10 @@ launch_desktop_listen(struct launch *launch, struct launch_unit *unit)
 		int error = launch_state_run_path(launch, unit->name, socket_table[i].name, path,
 						  sizeof(path));
 
+		/* Its machine holds the others itself. */
+		if (launch_state_alive(unit) &&
+		    (i != LAUNCH_SOCKET_WATCH || unit->children[LAUNCH_ROLE_DISPLAY].pid))
+			continue;
 		if (error == 0 && unit->listeners[i] < 0)
 			error = io_unix_listen(path, socket_table[i].type, 0600,
 					       &unit->listeners[i]);
@@ -110,9 +114,25 @@ launch_desktop_make(struct launch *launch, struct launch_unit *unit)
 	int error = launch_unit_make(launch, unit, 2, launch->options.hostd_uid,
 				     launch->options.hostd_gid);
 
-	if (error == 0 && !launch_state_alive(unit))
+	if (error == 0)
 		error = launch_desktop_listen(launch, unit);
 	return error;
+}
+
+static void
+launch_desktop_answer(struct launch *launch, const struct launch_unit *unit)
+{
+	struct launch_desktop_made *made = &launch->payload.made;
+
+	*made = (struct launch_desktop_made){ unit->uids[0], unit->uids[1], 0 };
+	launch->answer.payload = made;
+	launch->answer.size = sizeof(*made);
+	for (unsigned int i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
+		if (unit->listeners[i] < 0)
+			continue;
+		made->sockets |= 1u << i;
+		launch->answer.fds[launch->answer.n_fds++] = unit->listeners[i];
+	}
 }
 
 int
@@ -139,13 +159,7 @@ launch_desktop_handle_make(void *context, struct seq_message *message)
 			launch_state_drop(unit);
 		return error;
 	}
-	launch->payload.made = (struct launch_desktop_made){ unit->uids[0], unit->uids[1] };
-	launch->answer.payload = &launch->payload.made;
-	launch->answer.size = sizeof(launch->payload.made);
-	if (unit->listeners[0] >= 0) {
-		memcpy(launch->answer.fds, unit->listeners, sizeof(unit->listeners));
-		launch->answer.n_fds = LAUNCH_SOCKET_COUNT;
-	}
+	launch_desktop_answer(launch, unit);
 	return 0;
 }
 

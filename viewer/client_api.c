@@ -4,7 +4,7 @@
  *
  * How it works: every call remembers its api until its answer comes; client_api_free() takes that away (call->api), so that
  * late answers go nowhere. The trust function never accepts: it only notes the fingerprint, and client_api_judge() turns it
- * into "not known yet" or "changed". Problem codes become words in one table, so that they can be translated.
+ * into "not known yet" or "changed". Problem codes become words in problem_words.c, so that they can be translated.
  */
 #include "viewer/client_api.h"
 
@@ -12,6 +12,7 @@
 
 #include "common/http_client.h"
 #include "common/known_hosts.h"
+#include "viewer/problem_words.h"
 
 struct api {
 	struct http_client *client;
@@ -25,26 +26,6 @@ struct api {
 struct call {
 	struct api *api; /* NULL: nobody waits any more */
 	client_api_callback callback;
-};
-
-static const struct {
-	const char *code;
-	const char *notice;
-} problem_table[] = {
-	{ "login.denied", N_("The user name or the password is not right. Try again.") },
-	{ "login.expired",
-	  N_("Your account or password has expired. Ask your administrator to renew it.") },
-	{ "login.locked",
-	  N_("Too many tries: logging in is locked for a while. Try again later.") },
-	{ "login.unavailable",
-	  N_("The broker cannot check passwords just now. Try again, or tell your administrator.") },
-	{ "login.gone", N_("The log-in took too long. Begin again.") },
-	{ "pool.empty",
-	  N_("All desktops of this kind are taken just now. Try again in a moment.") },
-	{ "pool.forbidden", N_("This desktop is not offered to you any more.") },
-	{ "ticket.expired", N_("The ticket for the display has expired.") },
-	{ "token.expired",
-	  N_("You were logged out because too much time has passed. Log in again.") },
 };
 
 static gboolean
@@ -113,15 +94,6 @@ client_api_pin(struct api *api, const char *fingerprint, GError **error)
 	return TRUE;
 }
 
-static const char *
-client_api_find_words(const char *code)
-{
-	for (gsize i = 0; i < G_N_ELEMENTS(problem_table); i++)
-		if (g_str_equal(problem_table[i].code, code))
-			return _(problem_table[i].notice);
-	return NULL;
-}
-
 static enum client_api_outcome
 client_api_judge(const struct api *api, const struct http_answer *answer)
 {
@@ -154,7 +126,7 @@ client_api_describe(const struct api *api, const struct http_answer *answer,
 			  "certificate, remove its line from %s.\n\nNow: %s\nBefore: %s"),
 			api->broker, known_hosts, api->seen, api->pinned);
 	case CLIENT_API_OUTCOME_REFUSED:
-		words = client_api_find_words(answer->code);
+		words = problem_words_find(answer->code);
 		if (words)
 			return g_strdup(words);
 		if (answer->status == 401)

@@ -113,8 +113,11 @@ connection_file_load(const char *path, GError **error)
 			    _("“%s” is too large for a connection file."), path);
 		return NULL;
 	}
-	if (!g_key_file_load_from_data(keys, text, size, G_KEY_FILE_NONE, error))
+	if (!g_key_file_load_from_data(keys, text, size, G_KEY_FILE_NONE, NULL)) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    _("“%s” is not a connection file (.vv)."), path);
 		return NULL;
+	}
 	type = g_key_file_get_string(keys, GROUP, "type", NULL);
 	if (g_strcmp0(type, "spice") != 0) {
 		g_set_error(

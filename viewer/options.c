@@ -22,7 +22,7 @@ options_recall(struct options *options)
 	g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL);
 	if (!options->broker)
 		options->broker = g_key_file_get_string(file, GROUP, "broker", NULL);
-	if (!options->user)
+	if (!options->user && !options->kiosk)
 		options->user = g_key_file_get_string(file, GROUP, "user", NULL);
 	if (!options->broker)
 		options->broker = g_strdup(OPTIONS_DEFAULT_BROKER);

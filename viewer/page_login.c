@@ -12,6 +12,7 @@
 
 #include "viewer/card.h"
 #include "viewer/options.h"
+#include "viewer/session_login.h"
 #include "viewer/user_session.h"
 
 #define ANSWER_MAX_LENGTH 511 /* AUTH_TEXT_SIZE without its NUL */
@@ -135,8 +136,12 @@ page_login_show_prompts(struct page_login *page)
 static void
 page_login_focus_form(struct page_login *page)
 {
-	const char *user = gtk_entry_get_text(GTK_ENTRY(page->user));
+	const char *user;
 
+	/* The next one at a kiosk need not know who was there before. */
+	if (page->options->kiosk && !session_get_notice(page->session))
+		gtk_entry_set_text(GTK_ENTRY(page->user), page->options->user);
+	user = gtk_entry_get_text(GTK_ENTRY(page->user));
 	gtk_widget_grab_focus(user[0] == '\0' || page->options->kiosk ? page->user : page->go);
 }
 
@@ -154,7 +159,6 @@ page_login_update(struct page_login *page)
 	gtk_widget_set_visible(page->spinner, !idle && !asking);
 	gtk_widget_set_sensitive(page->go, idle || asking);
 	gtk_widget_set_visible(page->cancel, !idle);
-	gtk_button_set_label(GTK_BUTTON(page->go), asking ? _("_Log in") : _("_Continue"));
 	if (idle)
 		greeting = g_strdup(_("Log in to your desktop"));
 	else if (asking)
@@ -165,7 +169,9 @@ page_login_update(struct page_login *page)
 	card_set_subtitle(&page->card, greeting);
 	if (asking)
 		page_login_show_prompts(page);
-	else if (idle)
+	gtk_button_set_label(GTK_BUTTON(page->go),
+			     page->entries->len > 0 ? _("_Log in") : _("_Continue"));
+	if (idle)
 		page_login_focus_form(page);
 	gtk_widget_grab_default(page->go);
 }

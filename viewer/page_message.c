@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "viewer/card.h"
+#include "viewer/session_login.h"
 #include "viewer/user_session.h"
 
 #define FINGERPRINT_LINE 48 /* 16 pairs and their colons */

@@ -7,6 +7,7 @@
 #include <glib/gi18n.h>
 
 #include "viewer/card.h"
+#include "viewer/session_login.h"
 #include "viewer/user_session.h"
 
 struct page_pools {

@@ -51,17 +51,18 @@ struct session_events {
 struct session *session_new(const struct session_events *events, void *context);
 void session_free(struct session *session);
 
-/* What the user does. Calls that the state does not allow are ignored. */
-void session_begin(struct session *session, const char *broker, const char *user, const char *pool);
-void session_trust(struct session *session);
-void session_answer(struct session *session, const char *const *answers);
+/* A screen that many people use: who leaves a desktop, or whose desktop ends, is logged out. */
+void session_set_shared(struct session *session, gboolean shared);
+
+/*
+ * What the user does; before there is a token: session_login.h. Calls that the state does not allow are ignored.
+ */
 void session_choose(struct session *session, const char *pool);
 void session_open_file(struct session *session, const char *path);
 void session_retry(struct session *session); /* WAITING: do not wait any longer */
 void session_disconnect(
 	struct session *session); /* leaves the desktop running, goes to the desktops or to IDLE */
 void session_log_off(struct session *session); /* ends the desktop's session at the broker */
-void session_log_out(struct session *session); /* forgets the user: to IDLE */
 
 /* What the display does. */
 void session_handle_display_shown(struct session *session);
@@ -78,6 +79,7 @@ const char *session_get_user(const struct session *session);
 const char *session_get_title(const struct session *session); /* of the desktop */
 json_t *session_get_prompts(const struct session *session);   /* PROTOCOL.md "prompts", borrowed */
 json_t *session_get_pools(const struct session *session);     /* array, borrowed */
+gboolean session_can_log_off(const struct session *session);  /* FALSE: a .vv file's display */
 guint session_get_wait_s(const struct session *session);
 
 const char *session_state_to_text(enum session_state state);

@@ -33,6 +33,16 @@ enum window_page {
 static const char *const page_names[] = { "login", "trust", "pools", "progress", "display" };
 G_STATIC_ASSERT(G_N_ELEMENTS(page_names) == WINDOW_PAGE_COUNT);
 
+/* What task bars and screen readers call the window; the display's is the desktop's name. */
+static const char *const title_table[] = {
+	[WINDOW_PAGE_LOGIN] = N_("Log in – Carrel"),
+	[WINDOW_PAGE_TRUST] = N_("Unknown broker – Carrel"),
+	[WINDOW_PAGE_POOLS] = N_("Desktops – Carrel"),
+	[WINDOW_PAGE_PROGRESS] = N_("Your desktop – Carrel"),
+	[WINDOW_PAGE_DISPLAY] = N_("Carrel"),
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(title_table) == WINDOW_PAGE_COUNT);
+
 static const enum window_page page_table[] = {
 	[SESSION_STATE_IDLE] = WINDOW_PAGE_LOGIN,
 	[SESSION_STATE_CONTACTING] = WINDOW_PAGE_LOGIN,
@@ -98,14 +108,19 @@ window_update_page(struct window *window, enum window_page page)
 }
 
 static void
-window_update_header(struct window *window, gboolean display)
+window_update_header(struct window *window, enum window_page page)
 {
+	gboolean display = page == WINDOW_PAGE_DISPLAY;
 	const char *title = session_get_title(window->session);
 
+	g_simple_action_set_enabled(G_SIMPLE_ACTION(g_action_map_lookup_action(
+					    G_ACTION_MAP(window->widget), "log-off")),
+				    session_can_log_off(window->session));
 	gtk_widget_set_visible(window->toolbar, display);
 	gtk_widget_set_visible(window->drawer, display && window_is_full_screen(window));
+	/* Sets the window's title as well. */
 	gtk_header_bar_set_title(GTK_HEADER_BAR(window->header),
-				 display && title[0] ? title : _("Carrel"));
+				 display && title[0] ? title : _(title_table[page]));
 	gtk_header_bar_set_subtitle(GTK_HEADER_BAR(window->header),
 				    display ? session_get_user(window->session) : NULL);
 }
@@ -117,7 +132,7 @@ window_handle_changed(void *context, enum session_state state)
 	enum window_page page = page_table[state];
 
 	gtk_stack_set_visible_child_name(GTK_STACK(window->stack), page_names[page]);
-	window_update_header(window, page == WINDOW_PAGE_DISPLAY);
+	window_update_header(window, page);
 	window_update_page(window, page);
 }
 
@@ -169,8 +184,6 @@ window_handle_full_screen(GSimpleAction *action, GVariant *parameter, gpointer d
 {
 	struct window *window = data;
 
-	if (window->options->kiosk)
-		return;
 	if (window_is_full_screen(window))
 		gtk_window_unfullscreen(GTK_WINDOW(window->widget));
 	else
@@ -296,10 +309,12 @@ window_new(GtkApplication *application, const struct options *options)
 	window->session = session_new(&window_session_events, window);
 	gtk_window_set_default_size(GTK_WINDOW(window->widget), DEFAULT_WIDTH, DEFAULT_HEIGHT);
 	gtk_window_set_icon_name(GTK_WINDOW(window->widget), "carrel-viewer");
-	gtk_window_set_title(GTK_WINDOW(window->widget), _("Carrel"));
 	window_build(window);
 	g_action_map_add_action_entries(G_ACTION_MAP(window->widget), window_actions,
 					G_N_ELEMENTS(window_actions), window);
+	session_set_shared(window->session, options->kiosk);
+	if (options->kiosk)
+		g_action_map_remove_action(G_ACTION_MAP(window->widget), "full-screen");
 	g_signal_connect(window->widget, "window-state-event", G_CALLBACK(window_handle_state),
 			 window);
 	g_signal_connect(window->widget, "delete-event", G_CALLBACK(window_handle_delete), window);
