@@ -619,6 +619,16 @@ desktop_powerdown(struct desktop *desktop)
 	desktop->vm->ops->powerdown(desktop->vm, &call);
 }
 
+gboolean
+desktop_screenshot(struct desktop *desktop, int file, const struct steps_call *call)
+{
+	if (!desktop->vm || !desktop_state_lives(desktop->state) ||
+	    desktop->state == DESKTOP_STATE_FORKING)
+		return FALSE;
+	desktop->vm->ops->screenshot(desktop->vm, file, call);
+	return TRUE;
+}
+
 const char *
 desktop_get_id(const struct desktop *desktop)
 {
