@@ -192,7 +192,9 @@ request_link_break(struct request_link *link, const char *why)
 {
 	if (link->state != REQUEST_LINK_OPEN)
 		return;
-	log_info("the connection to %s ends: %s", link->rules->peer, why);
+	/* That a process ends is its owner's to tell. */
+	if (why)
+		log_info("the connection to %s ends: %s", link->rules->peer, why);
 	link->state = REQUEST_LINK_BREAKING;
 	request_link_drop_sources(link);
 	link->broken = g_idle_add_full(G_PRIORITY_DEFAULT, request_link_handle_broken, link, NULL);
@@ -398,7 +400,7 @@ request_link_handle_readable(gint fd, GIOCondition condition, gpointer data)
 	if (n <= 0) {
 		/* The source ends by this return value, so nobody else shall remove it. */
 		link->readable = 0;
-		request_link_break(link, n == 0 ? "it was closed" : g_strerror(errno));
+		request_link_break(link, n == 0 ? NULL : g_strerror(errno));
 		return G_SOURCE_REMOVE;
 	}
 	request_link_ref(link);

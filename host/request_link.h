@@ -33,7 +33,7 @@ struct request_link *request_link_new(int fd, const struct request_link_rules *r
 /* Requests without an answer fail with G_IO_ERROR_CLOSED; done() comes, perhaps from inside. */
 void request_link_free(struct request_link *link);
 
-/* Ends the connection soon: why is for the log. */
+/* Ends the connection soon: why is for the log, NULL when the peer closed it. */
 void request_link_break(struct request_link *link, const char *why);
 gboolean request_link_is_open(const struct request_link *link);
 
