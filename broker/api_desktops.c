@@ -60,6 +60,7 @@ static void
 api_desktops_order(struct broker *broker, struct http_request *request, const char *verb)
 {
 	json_t *row = api_desktops_find(broker, request);
+	gboolean waits = strcmp(verb, "screenshot") == 0; /* for the picture */
 	gint64 number;
 
 	if (!row)
@@ -70,11 +71,11 @@ api_desktops_order(struct broker *broker, struct http_request *request, const ch
 				request->name);
 	} else {
 		number = host_sync_request(broker->hosts, json_get_text(row, "host", ""), verb,
-					   request->name);
-		if (number > 0)
+					   request->name, waits ? request : NULL);
+		if (number > 0 && !waits)
 			http_respond(request, 202,
 				     json_pack("{s:I}", "request", (json_int_t)number));
-		else
+		else if (number == 0)
 			problem_respond(request, 503, "host.busy",
 					"the host has too many requests waiting; is it running?");
 	}

@@ -136,7 +136,31 @@ cmd_desktop_powerdown(struct cli *cli, int argc, char **argv)
 }
 
 int
-cmd_desktop_screenshot(struct cli *cli, int argc, char **argv)
+cmd_desktop_screenshot(struct cli *cli, G_GNUC_UNUSED int argc, char **argv)
 {
-	return cmd_call(cli, "POST", "desktops", argv[0], "screenshot", NULL);
+	const struct cli_options *options = cli_get_options(cli);
+	g_autofree char *id = g_uri_escape_string(argv[0], NULL, FALSE);
+	g_autofree char *path = g_strdup_printf("/api/v1/desktops/%s/screenshot", id);
+	g_autofree char *own = g_strconcat(id, ".png", NULL);
+	const char *file = options->output ? options->output : own;
+	g_autofree guchar *png = NULL;
+	g_autoptr(GError) error = NULL;
+	gsize size = 0;
+	json_t *answer = NULL;
+	int code = cli_request(cli, "POST", path, NULL, &answer);
+
+	if (code != CLI_EXIT_OK)
+		return code;
+	png = g_base64_decode(json_get_text(answer, "png", ""), &size);
+	g_clear_pointer(&answer, json_decref);
+	if (size == 0)
+		return cli_fail(CLI_EXIT_FAILED, _("the broker's answer holds no picture"));
+	if (!g_file_set_contents_full(file, (char *)png, (gssize)size,
+				      G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+		return cli_fail(CLI_EXIT_FAILED, _("the picture is not written: %s"),
+				error->message);
+	answer = json_pack("{s:s}", "file", file);
+	cli_print_object(cli, answer);
+	json_decref(answer);
+	return CLI_EXIT_OK;
 }

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 #include "broker/host_sync.h"
 #include "broker/login.h"
 #include "broker/routes.h"

@@ -2,7 +2,7 @@
 /*
  * broker_stage.c - a broker without HTTP for its modules' tests
  */
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 #include "broker/assign.h"
 #include "broker/store_sqlite.h"

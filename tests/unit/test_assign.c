@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "broker/assign.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 static enum assign_result
 take(struct broker *broker, const char *user, const char *key, json_t **ret_session)

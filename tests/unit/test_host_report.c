@@ -11,7 +11,7 @@
 
 #include "broker/host_report.h"
 #include "broker/ticket_issue.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 #define CAPACITY "\"capacity\":{\"ram_mib\":24576,\"ram_free_mib\":1,\"cpus\":2,\"engines\":[]}"
 #define GATEWAY	 "\"gateway\":{\"proxy\":\"http://127.0.0.1:3128\"}"

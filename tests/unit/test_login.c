@@ -19,7 +19,7 @@
 #include "base/proto_auth.h"
 #include "base/seq.h"
 #include "broker/login.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 #include "common/settings.h"
 
 struct login_stage {
@@ -72,6 +72,7 @@ begin(struct login_stage *stage, const char *user)
 static int
 accept_login(struct login_stage *stage, const char *user)
 {
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
 	int fd = accept4(stage->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	struct seq_message message;
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "broker/pools.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 static gint64
 fits(struct broker *broker, const char *pool, const char *templ)

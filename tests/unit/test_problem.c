@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "broker/problem.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 static void
 test_problem__is_rfc_9457(void **state)

@@ -12,7 +12,7 @@
 #include <glib/gstdio.h>
 
 #include "broker/store_sqlite.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 static const char *const rows[] = {
 	"INSERT INTO session (id, user, groups, pool, desktop, generation, keyboard, variant, locale, timezone, idempotency_key,"

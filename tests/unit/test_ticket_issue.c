@@ -14,7 +14,7 @@
 #include "broker/assign.h"
 #include "broker/host_sync.h"
 #include "broker/ticket_issue.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 struct ticket_stage {
 	struct broker broker;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "broker/token.h"
-#include "broker_stage.h"
+#include "tests/unit/broker_stage.h"
 
 static gboolean
 knows(struct broker *broker, const char *token)
