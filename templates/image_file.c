@@ -154,6 +154,7 @@ json_t *
 image_file_read(const char *folder, GError **error)
 {
 	g_autofree char *path = g_build_filename(folder, IMAGE_FILE_NAME, NULL);
+	g_autoptr(GError) problem = NULL;
 	json_t *object = NULL;
 	char *text = NULL;
 	size_t size = 0;
@@ -165,10 +166,13 @@ image_file_read(const char *folder, GError **error)
 			    g_strerror(-result));
 		return NULL;
 	}
-	object = image_file_parse(text, size, error);
+	object = image_file_parse(text, size, &problem);
 	free(text);
 	if (!object) {
-		g_prefix_error(error, "'%s' is not what a build of this version writes: ", path);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			"'%s' is not what this version's build writes (%s): build the image again",
+			path, problem->message);
 		return NULL;
 	}
 	if (image_file_check_sizes(folder, object, error))

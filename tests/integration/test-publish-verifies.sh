@@ -3,15 +3,9 @@
 # test-publish-verifies.sh - an image becomes a version that verifies; damage is found; cancel and kill leave no version
 #
 # timeout-minutes: 15
-# CARREL_IMAGE_DIR: disk.img, kernel, initrd and image.json of a built image
+# CARREL_IMAGE_DIR: disk.img, kernel, initrd and image.json of a built image, in place of the golden one
 set -eu
-image=${CARREL_IMAGE_DIR:-}
-for file in disk.img kernel initrd image.json; do
-	if [ -z "$image" ] || [ ! -r "$image/$file" ]; then
-		echo "CARREL_IMAGE_DIR names no folder with a readable $file: build an image first"
-		exit 77
-	fi
-done
+image=${CARREL_IMAGE_DIR:-$(bash tests/lib/golden.sh)}
 worker=$CARREL_BUILD_DIR/templates/carrel-worker
 stage=$TMPDIR/version
 

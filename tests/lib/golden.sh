@@ -43,7 +43,8 @@ make_image() {
 	install -m 0755 "$agent" "$folder/libexec/carrel-agent"
 	chmod -R u=rwX,go=rX "$folder"
 	chown "$first_uid:$first_uid" "$folder/image"
-	CARREL_LIBEXEC_DIR=$folder/libexec \
+	# as launch starts it: the caller's TMPDIR is not for the namespace's root
+	env -u TMPDIR CARREL_LIBEXEC_DIR="$folder/libexec" \
 		python3 -B "$root/tests/lib/build_namespace.py" "$first_uid" \
 		python3 -B "$folder/libexec/worker_job.py" "$folder/libexec/carrel-worker" build \
 		"{\"template\":\"$recipe\",\"recipe\":\"$folder/recipe\",\"staging\":\"$folder/image\"}" \

@@ -77,8 +77,11 @@ fake_qemu_spawn(void *context, const char *name, guint64 generation, enum launch
 void
 fake_qemu_release(struct fake_qemu *qemu)
 {
-	assert_non_null(qemu->held);
-	fake_qemu_answer_spawn(qemu, g_steal_pointer(&qemu->held), qemu->held_data);
+	engine_spawned_callback callback = qemu->held;
+
+	assert_non_null(callback);
+	qemu->held = NULL;
+	fake_qemu_answer_spawn(qemu, callback, qemu->held_data);
 }
 
 static void
@@ -126,6 +129,7 @@ static gboolean
 fake_qemu_handle_connection(gint fd, GIOCondition condition, gpointer data)
 {
 	struct fake_qemu *qemu = data;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
 	(void)condition;

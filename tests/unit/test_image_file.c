@@ -141,7 +141,7 @@ test_image_file__names_the_file_that_is_wrong(void **state)
 
 	assert_not_read(f, "image.json': No such file");
 	write_file(f, IMAGE_FILE_NAME, "{}");
-	assert_not_read(f, "image.json");
+	assert_not_read(f, "('v' is missing in the image's description): build the image again");
 	write_file(f, IMAGE_FILE_NAME, good);
 	write_file(f, "kernel", "longer than it was");
 	assert_not_read(f, "kernel' is no plain file of 6 bytes");

@@ -137,6 +137,14 @@ say_return(struct fixture *f, json_int_t id, const char *value)
 	fake_peer_say(&f->qemu, text);
 }
 
+static json_t *
+make_long_arguments(gsize size)
+{
+	g_autofree char *text = g_strnfill(size, 'x');
+
+	return json_pack("{s:s}", "text", text);
+}
+
 static void
 make_ready(struct fixture *f)
 {
@@ -176,12 +184,14 @@ static void
 test_qmp__refused_capabilities_end_the_connection(void **state)
 {
 	struct fixture *f = *state;
+	g_autofree char *refusal = NULL;
 	struct answer answer = { 0 };
 
 	execute(f, "query-status", &answer);
 	fake_peer_say(&f->qemu, GREETING);
-	expect_command(f, "qmp_capabilities");
-	fake_peer_say(&f->qemu, "{\"id\": 0, \"error\": {\"desc\": \"no\"}}\n");
+	refusal = g_strdup_printf("{\"id\": %" JSON_INTEGER_FORMAT ", \"error\": {}}\n",
+				  expect_command(f, "qmp_capabilities"));
+	fake_peer_say(&f->qemu, refusal);
 	assert_failed(&answer, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->ends == 1);
 }
@@ -371,12 +381,12 @@ test_qmp__ends_at_a_line_without_end(void **state)
 static void
 test_qmp__takes_lines_in_pieces(void **state)
 {
-	static const char text[] = GREETING "{\"return\": {}, \"id\": 0}\r\n"
-					    "{\"event\": \"STOP\", \"data\": {\"value\": 3}}\r\n";
+	static const char text[] = "{\"event\": \"STOP\", \"data\": {\"value\": 3}}\r\n";
 	struct fixture *f = *state;
 
+	make_ready(f);
 	for (gsize i = 0; i < sizeof(text) - 1; i++) {
-		/* The answer to the capabilities may only come after they were sent. */
+		assert_int_equal(f->events, 0);
 		fake_peer_send(&f->qemu, text + i, 1);
 		fake_peer_settle();
 	}
@@ -468,6 +478,32 @@ test_qmp__a_silent_qemu_times_out_before_its_greeting(void **state)
 	assert_int_equal(f->qemu.input->len, 0);
 }
 
+/* Half of it is written: it is written whole, and the next one is not torn. */
+static void
+test_qmp__a_command_given_up_half_way_is_written_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct answer given_up = { 0 };
+	struct answer taken_back = { 0 };
+	struct answer next = { 0 };
+
+	make_ready(f);
+	fake_peer_read(&f->qemu, FALSE);
+	qmp_execute(f->qmp, "torn", make_long_arguments(900000), -1, 20, NULL, note_answer,
+		    &given_up);
+	qmp_execute(f->qmp, "unsent", NULL, -1, 20, NULL, note_answer, &taken_back);
+	assert_failed(&given_up, G_IO_ERROR_TIMED_OUT);
+	assert_failed(&taken_back, G_IO_ERROR_TIMED_OUT);
+	execute(f, "cont", &next);
+	fake_peer_read(&f->qemu, TRUE);
+	say_return(f, expect_command(f, "torn"), "{}");
+	say_return(f, expect_command(f, "cont"), "{}");
+	WAIT_FOR(next.came);
+	assert_null(next.error);
+	answer_clear(&next);
+	assert_int_equal(f->ends, 0);
+}
+
 static void
 test_qmp__can_be_cancelled(void **state)
 {
@@ -538,14 +574,6 @@ test_qmp__sends_each_descriptor_with_its_command(void **state)
 		answer_clear(&answers[i]);
 }
 
-static json_t *
-make_long_arguments(gsize size)
-{
-	g_autofree char *text = g_strnfill(size, 'x');
-
-	return json_pack("{s:s}", "text", text);
-}
-
 /* More than the socket holds: it is written when QEMU reads, whole and in order. */
 static void
 test_qmp__waits_for_a_slow_qemu(void **state)
@@ -586,6 +614,7 @@ main(void)
 		TEST(may_be_freed_when_told_of_the_end),
 		TEST(a_late_answer_is_dropped),
 		TEST(a_silent_qemu_times_out_before_its_greeting),
+		TEST(a_command_given_up_half_way_is_written_whole),
 		TEST(can_be_cancelled),
 		TEST(takes_a_bounded_number_of_commands),
 		TEST(sends_each_descriptor_with_its_command),
