@@ -66,7 +66,8 @@ struct sink_spice {
 	bool has_input;
 	/* what the worker works on */
 	enum primary_state primary_state;
-	gint primary_done; /* atomic, set by the worker: what was CREATING or DESTROYING */
+	guint waiting_timer; /* while DESTROYING */
+	gint primary_done;   /* atomic, set by the worker: what was CREATING or DESTROYING */
 	uint8_t *primary;
 	struct surface_info shown;
 	struct qxl_queue *queue;
@@ -633,12 +634,22 @@ sink_spice_create_primary(struct sink_spice *self, const struct surface_info *in
 	spice_qxl_create_primary_surface_async(&self->qxl, 0, &create, 0);
 }
 
+static gboolean
+sink_spice_handle_waiting(gpointer user_data)
+{
+	struct sink_spice *self = user_data;
+
+	self->events->waiting(self->context);
+	return G_SOURCE_CONTINUE;
+}
+
 static void
 sink_spice_destroy_primary(struct sink_spice *self)
 {
 	qxl_queue_drop(self->queue, QXL_QUEUE_DRAW);
 	sink_spice_move_primary(self, PRIMARY_STATE_DESTROYING);
 	spice_qxl_destroy_primary_surface_async(&self->qxl, 0, 0);
+	self->waiting_timer = g_timeout_add_seconds(1, sink_spice_handle_waiting, self);
 }
 
 /* What the worker was asked for is done. */
@@ -652,6 +663,7 @@ sink_spice_finish_primary(struct sink_spice *self)
 		self->events->size_shown(self->context, self->shown.width, self->shown.height);
 	} else if (self->primary_state == PRIMARY_STATE_DESTROYING) {
 		sink_spice_move_primary(self, PRIMARY_STATE_NONE);
+		g_clear_handle_id(&self->waiting_timer, g_source_remove);
 		g_clear_pointer(&self->primary, g_free);
 	}
 }
@@ -757,6 +769,7 @@ sink_spice_free(struct sink *sink)
 	struct sink_spice *self = (struct sink_spice *)sink;
 
 	sink_spice_only = NULL;
+	g_clear_handle_id(&self->waiting_timer, g_source_remove);
 	if (self->server) {
 		sink_spice_set_vdagent(sink, -1);
 		if (self->has_input) {

@@ -138,10 +138,11 @@ static void
 scene_read_offer(struct scene *scene, struct seq_message *ret_message)
 {
 	while (scene->hostd < 0) {
-		scene->hostd = accept4(scene->listener, NULL, NULL, SOCK_NONBLOCK);
+		scene->hostd = accept(scene->listener, NULL, NULL);
 		if (scene->hostd < 0)
 			g_main_context_iteration(NULL, TRUE);
 	}
+	io_set_nonblocking(scene->hostd, true);
 	while (seq_receive(scene->hostd, ret_message) == -EAGAIN)
 		g_main_context_iteration(NULL, TRUE);
 	assert_int_equal(ret_message->head.type, GATEWAY_OFFER);
