@@ -28,7 +28,6 @@
 #define LINKING_DEADLINE_MS 20000 /* from an attachment's first socket to its linked main channel */
 #define REPORT_INTERVAL_S   10
 #define INPUT_INTERVAL_MS   1000
-#define STALLED_S	    3	/* without a byte taken, while a change of size waits for it */
 #define RESIZE_DELAY_MS	    150 /* a window being dragged sends dozens of sizes */
 
 struct display_core {
@@ -49,8 +48,6 @@ struct display_core {
 	bool frame_told;
 	uint64_t input_told_ms;
 	uint64_t closed_bytes; /* of the live attachment's links that have ended */
-	uint64_t waited_bytes; /* sent when the sink last waited */
-	unsigned int stalled_s;
 	guint resize_timer;
 	uint32_t wanted_width;
 	uint32_t wanted_height;
@@ -105,33 +102,22 @@ display_core_handle_linking_deadline(gpointer user_data)
 	return G_SOURCE_REMOVE;
 }
 
-static uint64_t
-display_core_count_bytes(const struct display_core *core, uint64_t attachment)
-{
-	uint64_t bytes = core->closed_bytes;
-
-	for (guint i = 0; i < core->links->len; i++) {
-		const struct tls_link *link = g_ptr_array_index(core->links, i);
-
-		if (tls_link_get_attachment(link) == attachment)
-			bytes += tls_link_get_sent_bytes(link);
-	}
-	return bytes;
-}
-
 static void
 display_core_report_links(struct display_core *core, uint64_t attachment)
 {
+	uint64_t bytes = core->closed_bytes;
 	uint32_t round_trip_us = 0;
 
-	for (guint i = 0; i < core->links->len && round_trip_us == 0; i++) {
+	for (guint i = 0; i < core->links->len; i++) {
 		struct tls_link *link = g_ptr_array_index(core->links, i);
 
-		if (tls_link_get_attachment(link) == attachment)
+		if (tls_link_get_attachment(link) != attachment)
+			continue;
+		bytes += tls_link_get_sent_bytes(link);
+		if (round_trip_us == 0)
 			round_trip_us = tls_link_get_round_trip_us(link);
 	}
-	display_core_tell_fact(core, DISPLAY_FACT_BYTES, attachment,
-			       display_core_count_bytes(core, attachment), NULL);
+	display_core_tell_fact(core, DISPLAY_FACT_BYTES, attachment, bytes, NULL);
 	if (round_trip_us > 0)
 		display_core_tell_fact(core, DISPLAY_FACT_ROUND_TRIP, attachment, round_trip_us,
 				       NULL);
@@ -343,25 +329,6 @@ display_core_get_backlog(void *context)
 	return most;
 }
 
-/* The sink's worker stands still until the client reads, at most 30 s; a slow one may, a stalled one is ended. */
-static void
-display_core_handle_waiting(void *context)
-{
-	struct display_core *core = context;
-	uint64_t attachment = attachment_live(&core->attachments);
-	uint64_t bytes = display_core_count_bytes(core, attachment);
-
-	core->stalled_s = attachment && bytes == core->waited_bytes ? core->stalled_s + 1 : 0;
-	core->waited_bytes = bytes;
-	if (core->stalled_s < STALLED_S)
-		return;
-	core->stalled_s = 0;
-	log_warning("attachment=%llu of desktop=%s takes no bytes, and a change of size waits for "
-		    "it; it is disconnected",
-		    (unsigned long long)attachment, core->desktop);
-	display_core_drop(core, attachment);
-}
-
 static const struct sink_events sink_events = {
 	.main_linked = display_core_handle_main_linked,
 	.main_ended = display_core_handle_main_ended,
@@ -371,7 +338,6 @@ static const struct sink_events sink_events = {
 	.position = display_core_handle_position,
 	.button = display_core_handle_button,
 	.backlog = display_core_get_backlog,
-	.waiting = display_core_handle_waiting,
 };
 
 /* The source's events. */

@@ -25,8 +25,6 @@ struct sink_events {
 	void (*button)(void *context, enum source_button button, bool down);
 	/* Bytes on their way to the display's client that it has not read: the sink draws later while they are many. */
 	uint32_t (*backlog)(void *context);
-	/* Each second while a change of size waits until a client has taken what is being sent to it. */
-	void (*waiting)(void *context);
 };
 
 struct sink_ops {

@@ -11,7 +11,7 @@
  *
  * The main loop never waits for the worker while clients are there: to destroy a surface the worker waits for what it is
  * sending, which leaves the process through our own main loop (tls_link.c). So a change of size goes through the states
- * of enum primary_state by asynchronous calls, in sink_spice_follow_size().
+ * of enum primary_state by asynchronous calls, in sink_spice_follow_size(), once the client has taken what was sent.
  *
  * No address, port or password file: clients come as socket pairs through add_client().
  */
@@ -36,6 +36,7 @@
 
 #define MAX_BACKLOG_BYTES (192 * 1024)
 #define HELD_EXTRA_BYTES  (16 * 1024 * 1024)
+#define QUIET_REFRESHES	  3 /* with nothing on its way, before a surface is destroyed */
 #define MIN_WANTED_SIZE	  320
 
 /*
@@ -66,8 +67,8 @@ struct sink_spice {
 	bool has_input;
 	/* what the worker works on */
 	enum primary_state primary_state;
-	guint waiting_timer; /* while DESTROYING */
-	gint primary_done;   /* atomic, set by the worker: what was CREATING or DESTROYING */
+	unsigned int quiet_refreshes;
+	gint primary_done; /* atomic, set by the worker: what was CREATING or DESTROYING */
 	uint8_t *primary;
 	struct surface_info shown;
 	struct qxl_queue *queue;
@@ -634,22 +635,12 @@ sink_spice_create_primary(struct sink_spice *self, const struct surface_info *in
 	spice_qxl_create_primary_surface_async(&self->qxl, 0, &create, 0);
 }
 
-static gboolean
-sink_spice_handle_waiting(gpointer user_data)
-{
-	struct sink_spice *self = user_data;
-
-	self->events->waiting(self->context);
-	return G_SOURCE_CONTINUE;
-}
-
 static void
 sink_spice_destroy_primary(struct sink_spice *self)
 {
-	qxl_queue_drop(self->queue, QXL_QUEUE_DRAW);
+	self->quiet_refreshes = 0;
 	sink_spice_move_primary(self, PRIMARY_STATE_DESTROYING);
 	spice_qxl_destroy_primary_surface_async(&self->qxl, 0, 0);
-	self->waiting_timer = g_timeout_add_seconds(1, sink_spice_handle_waiting, self);
 }
 
 /* What the worker was asked for is done. */
@@ -663,9 +654,25 @@ sink_spice_finish_primary(struct sink_spice *self)
 		self->events->size_shown(self->context, self->shown.width, self->shown.height);
 	} else if (self->primary_state == PRIMARY_STATE_DESTROYING) {
 		sink_spice_move_primary(self, PRIMARY_STATE_NONE);
-		g_clear_handle_id(&self->waiting_timer, g_source_remove);
 		g_clear_pointer(&self->primary, g_free);
 	}
+}
+
+/*
+ * Nothing was on its way to the client for some refreshes. A worker that is in the middle of a message to a client that
+ * does not read waits 30 s before it destroys a surface, whatever becomes of that client: it must not be asked then.
+ */
+static bool
+sink_spice_is_quiet(struct sink_spice *self)
+{
+	bool quiet = self->events->backlog(self->context) == 0 &&
+		     qxl_queue_is_empty(self->queue, QXL_QUEUE_DRAW);
+
+	self->quiet_refreshes = quiet ? self->quiet_refreshes + 1 : 0;
+	if (self->quiet_refreshes >= QUIET_REFRESHES)
+		return true;
+	qxl_queue_want_refresh(self->queue);
+	return false;
 }
 
 /* True when the worker shows a surface of this size; else it is on the way there, and a refresh follows. */
@@ -677,9 +684,13 @@ sink_spice_follow_size(struct sink_spice *self, const struct surface_info *info)
 	if (info->width == 0)
 		return false;
 	if (self->primary_state == PRIMARY_STATE_SHOWN &&
-	    info->generation != self->shown.generation)
-		sink_spice_destroy_primary(self);
-	else if (self->primary_state == PRIMARY_STATE_NONE)
+	    info->generation != self->shown.generation) {
+		qxl_queue_drop(self->queue, QXL_QUEUE_DRAW);
+		if (sink_spice_is_quiet(self))
+			sink_spice_destroy_primary(self);
+		return false;
+	}
+	if (self->primary_state == PRIMARY_STATE_NONE)
 		sink_spice_create_primary(self, info);
 	return self->primary_state == PRIMARY_STATE_SHOWN;
 }
@@ -769,7 +780,6 @@ sink_spice_free(struct sink *sink)
 	struct sink_spice *self = (struct sink_spice *)sink;
 
 	sink_spice_only = NULL;
-	g_clear_handle_id(&self->waiting_timer, g_source_remove);
 	if (self->server) {
 		sink_spice_set_vdagent(sink, -1);
 		if (self->has_input) {

@@ -416,23 +416,6 @@ link_channel(int fd, uint8_t type, uint32_t connection_id)
 }
 
 static void
-note_read(GObject *stream, GAsyncResult *result, gpointer user_data)
-{
-	*(gssize *)user_data = g_input_stream_read_finish(G_INPUT_STREAM(stream), result, NULL);
-}
-
-static gssize
-read_some(GInputStream *stream, guint8 *data, gsize size)
-{
-	gssize got = -2;
-
-	g_input_stream_read_async(stream, data, size, G_PRIORITY_DEFAULT, NULL, note_read, &got);
-	while (got == -2)
-		g_main_context_iteration(NULL, TRUE);
-	return got;
-}
-
-static void
 test_display_core__links_one_main_channel(void **state)
 {
 	GIOStream *first, *second;
@@ -502,38 +485,6 @@ test_display_core__drops_an_attachment(void **state)
 	g_object_unref(stream);
 }
 
-static void
-test_display_core__ends_a_stalled_client(void **state)
-{
-	GIOStream *stream;
-	int fd;
-
-	(void)state;
-	for (int i = 0; i < 10; i++)
-		note.sink_events->waiting(note.sink_context); /* for nobody */
-	set_certificate();
-	assert_int_equal(offer_client(2, "secret", &fd), 0);
-	stream = link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&note.clients, 1);
-	note.sink_events->main_linked(note.sink_context, 1);
-	for (int i = 0; i < 12; i++) {
-		GInputStream *input = g_io_stream_get_input_stream(stream);
-		guint8 byte;
-
-		/* Slow: now and then it takes something. */
-		if (i % 3 == 2) {
-			assert_int_equal(send(note.client_fd, "x", 1, 0), 1);
-			assert_int_equal(read_some(input, &byte, 1), 1);
-		}
-		note.sink_events->waiting(note.sink_context);
-	}
-	assert_last_fact(DISPLAY_FACT_CONNECTED, 2);
-	for (int i = 0; i < 3; i++)
-		note.sink_events->waiting(note.sink_context);
-	assert_last_fact(DISPLAY_FACT_DISCONNECTED, 2);
-	g_object_unref(stream);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(test_display_core__##name, set_up, tear_down)
 
 int
@@ -543,7 +494,7 @@ main(void)
 		TEST(passes_input_to_the_source),  TEST(replaces_a_source),
 		TEST(asks_for_the_last_size_once), TEST(refreshes_and_tells_sizes),
 		TEST(keeps_a_good_certificate),	   TEST(links_one_main_channel),
-		TEST(drops_an_attachment),	   TEST(ends_a_stalled_client),
+		TEST(drops_an_attachment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
