@@ -88,6 +88,7 @@ gateway_enter_sandbox(void)
 static int
 gateway_run(const char *listen_text, const char *hostd_path)
 {
+	static const struct gateway_core_times times = GATEWAY_CORE_TIMES;
 	g_autoptr(GMainLoop) loop = NULL;
 	g_autoptr(GSocketService) service = gateway_listen(listen_text);
 	struct gateway_core *core;
@@ -95,7 +96,7 @@ gateway_run(const char *listen_text, const char *hostd_path)
 	if (!service || gateway_enter_sandbox() < 0)
 		return EXIT_FAILURE;
 	loop = g_main_loop_new(NULL, FALSE);
-	core = gateway_core_new(hostd_path);
+	core = gateway_core_new(hostd_path, &times);
 	g_signal_connect(service, "incoming", G_CALLBACK(gateway_handle_incoming), core);
 	g_unix_signal_add(SIGTERM, gateway_handle_signal, loop);
 	g_unix_signal_add(SIGINT, gateway_handle_signal, loop);

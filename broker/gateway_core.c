@@ -25,8 +25,6 @@
 
 #define MAX_CLIENTS	       1024
 #define MAX_CLIENTS_PER_SOURCE 128
-#define HEAD_DEADLINE_MS       10000
-#define ANSWER_DEADLINE_MS     20000
 
 /* READING -> ASKING; both end with gateway_client_answer() or gateway_client_close() */
 enum gateway_client_state {
@@ -36,6 +34,7 @@ enum gateway_client_state {
 
 struct gateway_core {
 	char *hostd_path;
+	struct gateway_core_times times;
 	struct seq_source *hostd;
 	GHashTable *clients; /* number -> struct gateway_client, owned */
 	GHashTable *sources; /* address -> number of clients */
@@ -241,8 +240,8 @@ gateway_client_ask(struct gateway_client *client)
 		return;
 	}
 	client->state = GATEWAY_CLIENT_ASKING;
-	client->deadline =
-		g_timeout_add(ANSWER_DEADLINE_MS, gateway_client_handle_deadline, client);
+	client->deadline = g_timeout_add(client->core->times.answer_ms,
+					 gateway_client_handle_deadline, client);
 }
 
 /* Clients */
@@ -328,16 +327,18 @@ gateway_core_add(struct gateway_core *core, GSocketConnection *connection)
 	client->peer = g_steal_pointer(&peer);
 	client->readable = g_unix_fd_add(client->fd, G_IO_IN | G_IO_HUP | G_IO_ERR,
 					 gateway_client_handle_readable, client);
-	client->deadline = g_timeout_add(HEAD_DEADLINE_MS, gateway_client_handle_deadline, client);
+	client->deadline =
+		g_timeout_add(core->times.head_ms, gateway_client_handle_deadline, client);
 	g_hash_table_insert(core->clients, GUINT_TO_POINTER(client->number), client);
 }
 
 struct gateway_core *
-gateway_core_new(const char *hostd_socket)
+gateway_core_new(const char *hostd_socket, const struct gateway_core_times *times)
 {
 	struct gateway_core *core = g_new0(struct gateway_core, 1);
 
 	core->hostd_path = g_strdup(hostd_socket);
+	core->times = *times;
 	core->clients = g_hash_table_new_full(NULL, NULL, NULL, gateway_client_free);
 	core->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	core->refusals = (struct log_limit){ .burst = 20, .every_ms = 500 };

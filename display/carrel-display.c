@@ -4,7 +4,7 @@
  *
  * How it works: main() gives up every right, before any thread and any outside byte, and then runs watch.c: hostd
  * connects to descriptor 3 and hands in the certificate, the source of the picture and clients' sockets. Threads
- * beside the main loop: libspice-server's worker (draw and cursor commands, through the queues of sink_spice.c),
+ * beside the main loop: libspice-server's worker (draw and cursor commands, through qxl_queue.c),
  * "source-qemu" and GDBus' reader (they write into the surface, under its lock), GIO's pool (TLS handshakes).
  */
 #include <errno.h>
@@ -20,11 +20,19 @@
 #include "base/log.h"
 #include "base/proto_display.h"
 #include "base/sandbox.h"
+#include "display/display_core.h"
+#include "display/sink_spice.h"
+#include "display/source_qemu.h"
 #include "display/watch.h"
 #include "config.h"
 
 /* It opens no connections (clients' sockets are handed in). */
 static const char *const denied_calls[] = { "connect", "bind", "listen", "socket" };
+
+static const struct display_core_makers display_makers = {
+	.new_sink = sink_spice_new,
+	.new_source = { [DISPLAY_SOURCE_QEMU] = source_qemu_new },
+};
 
 struct display_options {
 	char *desktop; /* owned */
@@ -116,7 +124,8 @@ static int
 display_run(const char *desktop)
 {
 	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-	struct watch *watch = watch_new(DISPLAY_WATCH_FD, desktop, display_handle_quit, loop);
+	struct watch *watch =
+		watch_new(DISPLAY_WATCH_FD, desktop, &display_makers, display_handle_quit, loop);
 
 	if (!watch) {
 		log_error("libspice-server cannot be set up for desktop=%s", desktop);

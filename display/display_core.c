@@ -19,8 +19,8 @@
 #include "base/log.h"
 #include "base/seq.h"
 #include "display/attachment.h"
-#include "display/sink_spice.h"
-#include "display/source_qemu.h"
+#include "display/sink.h"
+#include "display/source.h"
 #include "display/surface.h"
 #include "display/tls_link.h"
 
@@ -34,6 +34,7 @@ struct display_core {
 	char desktop[ID_SIZE];
 	display_core_tell tell;
 	void *context;
+	const struct display_core_makers *makers;
 	struct surface *surface;
 	struct source *source;
 	guint source_lost;
@@ -424,12 +425,12 @@ display_core_set_certificate(struct display_core *core, const char *pem, size_t 
 int
 display_core_set_source(struct display_core *core, enum display_source_kind kind, int fd)
 {
-	if (kind != DISPLAY_SOURCE_QEMU) {
+	if (kind >= DISPLAY_SOURCE_COUNT || !core->makers->new_source[kind]) {
 		close(fd);
 		return -ENOTSUP;
 	}
 	display_core_close_source(core);
-	core->source = source_qemu_new(fd, core->surface, &source_events, core);
+	core->source = core->makers->new_source[kind](fd, core->surface, &source_events, core);
 	return 0;
 }
 
@@ -516,17 +517,19 @@ display_core_drop(struct display_core *core, uint64_t attachment)
 }
 
 struct display_core *
-display_core_new(const char *desktop, display_core_tell tell, void *context)
+display_core_new(const char *desktop, const struct display_core_makers *makers,
+		 display_core_tell tell, void *context)
 {
 	struct display_core *core = g_new0(struct display_core, 1);
 
+	core->makers = makers;
 	g_strlcpy(core->desktop, desktop, sizeof(core->desktop));
 	core->tell = tell;
 	core->context = context;
 	core->refusals = (struct log_limit){ .burst = 10, .every_ms = 1000 };
 	core->links = g_ptr_array_new_with_free_func(display_core_free_link);
 	core->surface = surface_new(display_core_handle_changed, core);
-	core->sink = sink_spice_new(desktop, core->surface, &sink_events, core);
+	core->sink = makers->new_sink(desktop, core->surface, &sink_events, core);
 	if (!core->sink) {
 		display_core_free(core);
 		return NULL;

@@ -14,18 +14,36 @@
 #include "base/proto_display.h"
 
 struct display_core;
+struct sink;
+struct sink_events;
+struct source;
+struct source_events;
+struct surface;
+
+/* What there is to make displays of; NULL: no such source. */
+struct display_core_makers {
+	struct sink *(*new_sink)(const char *name, struct surface *surface,
+				 const struct sink_events *events, void *context);
+	struct source *(*new_source[DISPLAY_SOURCE_COUNT])(int fd, struct surface *surface,
+							   const struct source_events *events,
+							   void *context);
+};
 
 typedef void (*display_core_tell)(void *context, enum display_fact_kind kind, uint64_t attachment,
 				  uint64_t value, const char *text);
 
-/* NULL when the display server cannot be set up; it was logged. */
-struct display_core *display_core_new(const char *desktop, display_core_tell tell, void *context);
+/* "makers" outlives it. NULL when the display server cannot be set up; it was logged. */
+struct display_core *display_core_new(const char *desktop, const struct display_core_makers *makers,
+				      display_core_tell tell, void *context);
 void display_core_free(struct display_core *core);
 
 /* As in struct display_hello. */
 void display_core_describe(const struct display_core *core, struct display_hello *ret_hello);
 
-/* Certificate and key in PEM; links that come later use them. 0 or -EINVAL. */
+/*
+ * Certificate and key in PEM: links that come later use them, those that are there keep theirs. 0, or -EINVAL and the
+ * one before stays.
+ */
 int display_core_set_certificate(struct display_core *core, const char *pem, size_t size);
 
 /* Both own the descriptor. A new source replaces the old one; -1 takes the vdagent port away. */

@@ -7,13 +7,17 @@
  * changed in the surface into the draw queue: each dirty rectangle becomes a QXL "draw copy" with its own copy of
  * the pixels, freed when the worker releases it. The queue is refilled only when the worker has emptied it, when
  * what the worker holds is within a budget, and when the client has taken most of what was sent; until then the
- * surface coalesces. So a slow client sees fewer frames and costs no memory, and the calls that wait for the worker
- * (a change of size) never find it waiting for a client.
+ * surface coalesces. So a slow client sees fewer frames and costs no memory.
+ *
+ * The main loop never waits for the worker while clients are there: to destroy a surface the worker waits for what it is
+ * sending, which leaves the process through our own main loop (tls_link.c). So a change of size goes through the states
+ * of enum primary_state by asynchronous calls, in sink_spice_follow_size(), once the client has taken what was sent.
  *
  * No address, port or password file: clients come as socket pairs through add_client().
  */
 #include "display/sink_spice.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gio/gio.h>
 #include <spice.h>
@@ -32,7 +36,20 @@
 
 #define MAX_BACKLOG_BYTES (192 * 1024)
 #define HELD_EXTRA_BYTES  (16 * 1024 * 1024)
+#define QUIET_REFRESHES	  3 /* with nothing on its way, before a surface is destroyed */
 #define MIN_WANTED_SIZE	  320
+
+/*
+ * The worker's primary surface: NONE -> CREATING -> SHOWN -> DESTROYING -> NONE. Only in SHOWN it is drawn on; CREATING
+ * and DESTROYING end when the worker has done it, seen in sink_spice_finish_primary().
+ */
+enum primary_state {
+	PRIMARY_STATE_NONE,
+	PRIMARY_STATE_CREATING,
+	PRIMARY_STATE_SHOWN,
+	PRIMARY_STATE_DESTROYING,
+	PRIMARY_STATE_COUNT,
+};
 
 struct sink_spice {
 	struct sink sink;
@@ -49,6 +66,9 @@ struct sink_spice {
 	bool has_qxl;
 	bool has_input;
 	/* what the worker works on */
+	enum primary_state primary_state;
+	unsigned int quiet_refreshes;
+	gint primary_done; /* atomic, set by the worker: what was CREATING or DESTROYING */
 	uint8_t *primary;
 	struct surface_info shown;
 	struct qxl_queue *queue;
@@ -291,9 +311,14 @@ sink_spice_flush_resources(QXLInstance *qxl G_GNUC_UNUSED)
 	return 0;
 }
 
+/* In the worker's thread. */
 static void
-sink_spice_ignore_async(QXLInstance *qxl G_GNUC_UNUSED, uint64_t cookie G_GNUC_UNUSED)
+sink_spice_async_complete(QXLInstance *qxl, uint64_t cookie G_GNUC_UNUSED)
 {
+	struct sink_spice *self = sink_spice_of_qxl(qxl);
+
+	g_atomic_int_set(&self->primary_done, 1);
+	qxl_queue_want_refresh(self->queue);
 }
 
 static void
@@ -338,7 +363,7 @@ static const QXLInterface qxl_interface = {
 	.req_cursor_notification = sink_spice_req_cursor_notification,
 	.notify_update = sink_spice_ignore_update,
 	.flush_resources = sink_spice_flush_resources,
-	.async_complete = sink_spice_ignore_async,
+	.async_complete = sink_spice_async_complete,
 	.update_area_complete = sink_spice_ignore_area,
 	.set_client_capabilities = sink_spice_ignore_capabilities,
 	.client_monitors_config = sink_spice_client_monitors,
@@ -575,18 +600,25 @@ sink_spice_refresh_cursor(struct sink_spice *self)
 	g_free(cursor.argb);
 }
 
+static const char *const primary_names[] = { "none", "creating", "shown", "destroying" };
+
+static_assert(G_N_ELEMENTS(primary_names) == PRIMARY_STATE_COUNT, "a name a state");
+
 static void
-sink_spice_end_primary(struct sink_spice *self)
+sink_spice_move_primary(struct sink_spice *self, enum primary_state state)
 {
-	qxl_queue_drop(self->queue, QXL_QUEUE_DRAW);
-	if (!self->primary)
+	if (state != (self->primary_state + 1) % PRIMARY_STATE_COUNT) {
+		log_error("the primary surface cannot go from '%s' to '%s'",
+			  primary_names[self->primary_state], primary_names[state]);
 		return;
-	spice_qxl_destroy_primary_surface(&self->qxl, 0);
-	g_clear_pointer(&self->primary, g_free);
+	}
+	log_debug("primary surface '%s' -> '%s'", primary_names[self->primary_state],
+		  primary_names[state]);
+	self->primary_state = state;
 }
 
 static void
-sink_spice_change_size(struct sink_spice *self, const struct surface_info *info)
+sink_spice_create_primary(struct sink_spice *self, const struct surface_info *info)
 {
 	QXLDevSurfaceCreate create = {
 		.width = info->width,
@@ -596,14 +628,71 @@ sink_spice_change_size(struct sink_spice *self, const struct surface_info *info)
 		.mouse_mode = 1, /* without it the client's absolute pointer is not allowed */
 	};
 
-	sink_spice_end_primary(self);
 	self->primary = g_malloc0((size_t)info->width * info->height * QXL_COMMAND_PIXEL_BYTES);
 	create.mem = (uintptr_t)self->primary;
 	self->shown = *info;
-	spice_qxl_create_primary_surface(&self->qxl, 0, &create);
-	/* Creating it resets the worker's cursor. */
-	self->cursor_shape = 0;
-	self->events->size_shown(self->context, info->width, info->height);
+	sink_spice_move_primary(self, PRIMARY_STATE_CREATING);
+	spice_qxl_create_primary_surface_async(&self->qxl, 0, &create, 0);
+}
+
+static void
+sink_spice_destroy_primary(struct sink_spice *self)
+{
+	self->quiet_refreshes = 0;
+	sink_spice_move_primary(self, PRIMARY_STATE_DESTROYING);
+	spice_qxl_destroy_primary_surface_async(&self->qxl, 0, 0);
+}
+
+/* What the worker was asked for is done. */
+static void
+sink_spice_finish_primary(struct sink_spice *self)
+{
+	if (self->primary_state == PRIMARY_STATE_CREATING) {
+		sink_spice_move_primary(self, PRIMARY_STATE_SHOWN);
+		/* Creating it resets the worker's cursor. */
+		self->cursor_shape = 0;
+		self->events->size_shown(self->context, self->shown.width, self->shown.height);
+	} else if (self->primary_state == PRIMARY_STATE_DESTROYING) {
+		sink_spice_move_primary(self, PRIMARY_STATE_NONE);
+		g_clear_pointer(&self->primary, g_free);
+	}
+}
+
+/*
+ * Nothing was on its way to the client for some refreshes. A worker that is in the middle of a message to a client that
+ * does not read waits 30 s before it destroys a surface, whatever becomes of that client: it must not be asked then.
+ */
+static bool
+sink_spice_is_quiet(struct sink_spice *self)
+{
+	bool quiet = self->events->backlog(self->context) == 0 &&
+		     qxl_queue_is_empty(self->queue, QXL_QUEUE_DRAW);
+
+	self->quiet_refreshes = quiet ? self->quiet_refreshes + 1 : 0;
+	if (self->quiet_refreshes >= QUIET_REFRESHES)
+		return true;
+	qxl_queue_want_refresh(self->queue);
+	return false;
+}
+
+/* True when the worker shows a surface of this size; else it is on the way there, and a refresh follows. */
+static bool
+sink_spice_follow_size(struct sink_spice *self, const struct surface_info *info)
+{
+	if (g_atomic_int_compare_and_exchange(&self->primary_done, 1, 0))
+		sink_spice_finish_primary(self);
+	if (info->width == 0)
+		return false;
+	if (self->primary_state == PRIMARY_STATE_SHOWN &&
+	    info->generation != self->shown.generation) {
+		qxl_queue_drop(self->queue, QXL_QUEUE_DRAW);
+		if (sink_spice_is_quiet(self))
+			sink_spice_destroy_primary(self);
+		return false;
+	}
+	if (self->primary_state == PRIMARY_STATE_NONE)
+		sink_spice_create_primary(self, info);
+	return self->primary_state == PRIMARY_STATE_SHOWN;
 }
 
 /* False: not now; something will call for the next refresh. */
@@ -635,10 +724,8 @@ sink_spice_handle_refresh(void *context)
 		self->shown.leds = info.leds;
 		spice_server_kbd_leds(&self->keyboard, info.leds);
 	}
-	if (info.width == 0)
+	if (!sink_spice_follow_size(self, &info))
 		return;
-	if (info.generation != self->shown.generation)
-		sink_spice_change_size(self, &info);
 	sink_spice_refresh_cursor(self);
 	if (sink_spice_has_room(self)) {
 		count = surface_take_damage(self->surface, info.generation, rects);
@@ -700,8 +787,11 @@ sink_spice_free(struct sink *sink)
 			spice_server_remove_interface(&self->keyboard.base);
 		}
 		if (self->has_qxl) {
+			/* Returns when the worker has done all before it, a CREATING or DESTROYING too. */
 			spice_server_vm_stop(self->server);
-			sink_spice_end_primary(self);
+			if (self->primary_state == PRIMARY_STATE_CREATING ||
+			    self->primary_state == PRIMARY_STATE_SHOWN)
+				spice_qxl_destroy_primary_surface(&self->qxl, 0);
 		}
 		spice_server_destroy(self->server);
 	}

@@ -188,13 +188,14 @@ watch_handle_accept(void *context, int fd)
 }
 
 struct watch *
-watch_new(int listen_fd, const char *desktop, void (*quit)(void *context), void *context)
+watch_new(int listen_fd, const char *desktop, const struct display_core_makers *makers,
+	  void (*quit)(void *context), void *context)
 {
 	struct watch *watch = g_new0(struct watch, 1);
 
 	watch->quit = quit;
 	watch->context = context;
-	watch->core = display_core_new(desktop, watch_tell, watch);
+	watch->core = display_core_new(desktop, makers, watch_tell, watch);
 	if (!watch->core) {
 		g_free(watch);
 		return NULL;

@@ -5,10 +5,12 @@
 #ifndef DISPLAY_WATCH_H
 #define DISPLAY_WATCH_H
 
+struct display_core_makers;
 struct watch;
 
 /* Listens on "listen_fd". "quit" is called when hostd asks for the end. NULL when the display cannot be set up. */
-struct watch *watch_new(int listen_fd, const char *desktop, void (*quit)(void *context),
+struct watch *watch_new(int listen_fd, const char *desktop,
+			const struct display_core_makers *makers, void (*quit)(void *context),
 			void *context);
 void watch_free(struct watch *watch);
 

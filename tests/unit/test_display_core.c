@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_display_core.c - a display between a source and a sink that only take notes
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "display/display_core.h"
+#include "display/link_message.h"
+#include "display/sink.h"
+#include "display/surface.h"
+#include "host/cert.h"
+
+#define DESKTOP	  "d-abcdefghijklmnopqrst"
+#define MAX_FACTS 32
+
+struct note {
+	struct sink sink;
+	struct source source;
+	struct display_core *core;
+	struct surface *surface;
+	const struct sink_events *sink_events;
+	void *sink_context;
+	const struct source_events *source_events;
+	void *source_context;
+	guint refreshes;
+	guint sources;
+	guint freed_sources;
+	guint sizes;
+	guint clients;
+	guint keys;
+	guint positions;
+	guint buttons;
+	uint32_t width, height, agent_width;
+	int vdagent;
+	int client_fd;
+	char password[ID_PASSWORD_SIZE + 7];
+	char device[SOURCE_ADDRESS_SIZE];
+	guint n_facts;
+	struct {
+		enum display_fact_kind kind;
+		uint64_t attachment;
+		uint64_t value;
+	} facts[MAX_FACTS];
+};
+
+/* The makers have no context, as the program's have none. */
+static struct note note;
+
+static void
+sink_refresh(struct sink *sink)
+{
+	(void)sink;
+	note.refreshes++;
+}
+
+static void
+sink_set_device(struct sink *sink, const char *address)
+{
+	(void)sink;
+	g_strlcpy(note.device, address, sizeof(note.device));
+}
+
+static void
+sink_set_password(struct sink *sink, const char *password)
+{
+	(void)sink;
+	g_strlcpy(note.password, password ? password : "", sizeof(note.password));
+}
+
+static int
+sink_add_client(struct sink *sink, int fd)
+{
+	(void)sink;
+	if (note.client_fd >= 0)
+		close(note.client_fd);
+	note.client_fd = fd;
+	note.clients++;
+	return 0;
+}
+
+static void
+sink_set_vdagent(struct sink *sink, int fd)
+{
+	(void)sink;
+	if (note.vdagent >= 0)
+		close(note.vdagent);
+	note.vdagent = fd;
+}
+
+static bool
+sink_ask_size(struct sink *sink, uint32_t width, uint32_t height)
+{
+	(void)sink;
+	(void)height;
+	note.agent_width = width;
+	return note.vdagent >= 0;
+}
+
+static void
+sink_free(struct sink *sink)
+{
+	sink_set_vdagent(sink, -1);
+	if (note.client_fd >= 0)
+		close(note.client_fd);
+}
+
+static const struct sink_ops sink_ops = {
+	.refresh = sink_refresh,
+	.set_device = sink_set_device,
+	.set_password = sink_set_password,
+	.add_client = sink_add_client,
+	.set_vdagent = sink_set_vdagent,
+	.ask_vdagent_size = sink_ask_size,
+	.free = sink_free,
+};
+
+static struct sink *
+make_sink(const char *name, struct surface *surface, const struct sink_events *events,
+	  void *context)
+{
+	assert_string_equal(name, DESKTOP);
+	note.sink.ops = &sink_ops;
+	note.surface = surface;
+	note.sink_events = events;
+	note.sink_context = context;
+	return &note.sink;
+}
+
+static void
+source_send_key(struct source *source, uint32_t qnum, bool down)
+{
+	(void)source;
+	note.keys += qnum == 30 && down;
+}
+
+static void
+source_send_position(struct source *source, uint32_t x, uint32_t y)
+{
+	(void)source;
+	note.positions += x == 3 && y == 4;
+}
+
+static void
+source_send_button(struct source *source, enum source_button button, bool down)
+{
+	(void)source;
+	note.buttons += button == SOURCE_BUTTON_RIGHT && down;
+}
+
+static void
+source_set_size(struct source *source, uint32_t width, uint32_t height)
+{
+	(void)source;
+	note.sizes++;
+	note.width = width;
+	note.height = height;
+}
+
+static void
+source_free(struct source *source)
+{
+	(void)source;
+	note.freed_sources++;
+}
+
+static const struct source_ops source_ops = {
+	.send_key = source_send_key,
+	.send_position = source_send_position,
+	.send_button = source_send_button,
+	.set_size = source_set_size,
+	.free = source_free,
+};
+
+static struct source *
+make_source(int fd, struct surface *surface, const struct source_events *events, void *context)
+{
+	close(fd);
+	assert_ptr_equal(surface, note.surface);
+	note.source.ops = &source_ops;
+	note.source_events = events;
+	note.source_context = context;
+	note.sources++;
+	return &note.source;
+}
+
+static const struct display_core_makers makers = {
+	.new_sink = make_sink,
+	.new_source = { [DISPLAY_SOURCE_QEMU] = make_source },
+};
+
+static void
+note_fact(void *context, enum display_fact_kind kind, uint64_t attachment, uint64_t value,
+	  const char *text)
+{
+	(void)context;
+	assert_non_null(text);
+	assert_in_range(note.n_facts, 0, MAX_FACTS - 1);
+	note.facts[note.n_facts].kind = kind;
+	note.facts[note.n_facts].attachment = attachment;
+	note.facts[note.n_facts].value = value;
+	note.n_facts++;
+}
+
+static void
+assert_last_fact(enum display_fact_kind kind, uint64_t attachment)
+{
+	assert_in_range(note.n_facts, 1, MAX_FACTS);
+	assert_int_equal(note.facts[note.n_facts - 1].kind, kind);
+	assert_int_equal(note.facts[note.n_facts - 1].attachment, attachment);
+}
+
+static void
+run_until(const guint *number, guint wanted)
+{
+	while (*number < wanted)
+		g_main_context_iteration(NULL, TRUE);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	memset(&note, 0, sizeof(note));
+	note.vdagent = -1;
+	note.client_fd = -1;
+	note.core = display_core_new(DESKTOP, &makers, note_fact, NULL);
+	return note.core ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	display_core_free(note.core);
+	return 0;
+}
+
+static int
+open_null(void)
+{
+	return dup(STDIN_FILENO);
+}
+
+static void
+test_display_core__passes_input_to_the_source(void **state)
+{
+	(void)state;
+	/* Nobody is there yet: nothing happens. */
+	note.sink_events->key(note.sink_context, 30, true);
+	note.sink_events->position(note.sink_context, 3, 4);
+	note.sink_events->button(note.sink_context, SOURCE_BUTTON_RIGHT, true);
+	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
+	note.n_facts = 0;
+	note.sink_events->key(note.sink_context, 30, true);
+	note.sink_events->position(note.sink_context, 3, 4);
+	note.sink_events->button(note.sink_context, SOURCE_BUTTON_RIGHT, true);
+	assert_int_equal(note.keys, 1);
+	assert_int_equal(note.positions, 1);
+	assert_int_equal(note.buttons, 1);
+	assert_in_range(note.n_facts, 0, 1); /* one INPUT a second */
+}
+
+static void
+test_display_core__replaces_a_source(void **state)
+{
+	struct display_hello hello;
+
+	(void)state;
+	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_VMM, open_null()),
+			 -ENOTSUP);
+	assert_int_equal(display_core_set_source(note.core, 77, open_null()), -ENOTSUP);
+	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
+	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
+	assert_int_equal(note.freed_sources, 1);
+	note.source_events->ready(note.source_context, "pci/0000/02.0");
+	assert_string_equal(note.device, "pci/0000/02.0");
+	note.source_events->lost(note.source_context, "gone");
+	assert_last_fact(DISPLAY_FACT_SOURCE_LOST, 0);
+	assert_int_equal(note.freed_sources, 1); /* not inside its own call */
+	display_core_describe(note.core, &hello);
+	assert_int_equal(hello.has_source, 0);
+	run_until(&note.freed_sources, 2);
+	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
+	display_core_describe(note.core, &hello);
+	assert_int_equal(hello.has_source, 1);
+	assert_string_equal(hello.desktop, DESKTOP);
+}
+
+static void
+test_display_core__asks_for_the_last_size_once(void **state)
+{
+	(void)state;
+	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
+	display_core_set_vdagent(note.core, open_null());
+	note.sink_events->size_wanted(note.sink_context, 900, 700);
+	note.sink_events->size_wanted(note.sink_context, 1003, 701);
+	run_until(&note.sizes, 1);
+	assert_int_equal(note.sizes, 1);
+	assert_int_equal(note.width, 1000); /* a multiple of 8 */
+	assert_int_equal(note.height, 701);
+	assert_int_equal(note.agent_width, 1000);
+	note.sink_events->size_wanted(note.sink_context, 100000, 100000);
+	run_until(&note.sizes, 2);
+	assert_int_equal(note.width, DISPLAY_MAX_WIDTH);
+	assert_int_equal(note.height, DISPLAY_MAX_HEIGHT);
+}
+
+static void
+test_display_core__refreshes_and_tells_sizes(void **state)
+{
+	static const uint8_t pixel[4];
+	const struct surface_pixels pixels = { 4, SURFACE_FORMAT_X8R8G8B8, pixel, sizeof(pixel) };
+
+	(void)state;
+	assert_int_equal(surface_set_scanout(note.surface, 1, 1, &pixels), 0);
+	assert_int_equal(note.refreshes, 1);
+	note.sink_events->size_shown(note.sink_context, 800, 600);
+	assert_last_fact(DISPLAY_FACT_RESIZED, 0);
+	assert_true(note.facts[note.n_facts - 1].value == ((uint64_t)800 << 32 | 600));
+}
+
+static void
+test_display_core__keeps_a_good_certificate(void **state)
+{
+	struct display_client client = { .attachment = 1, .first = 1, .password = "secret" };
+	struct display_hello hello;
+
+	(void)state;
+	assert_int_equal(display_core_add_client(note.core, &client, open_null()), -ENOKEY);
+	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
+	assert_int_equal(display_core_set_certificate(note.core, "nonsense", 8), -EINVAL);
+	display_core_describe(note.core, &hello);
+	assert_int_equal(hello.has_setup, 0);
+}
+
+/* A client with TLS. */
+
+static void
+set_certificate(void)
+{
+	g_autoptr(GError) error = NULL;
+	struct cert *cert = cert_new(DESKTOP, g_get_real_time() / G_USEC_PER_SEC, &error);
+	g_autofree char *pem = NULL;
+
+	assert_non_null(cert);
+	pem = g_strconcat(cert->certificate, cert->key, NULL);
+	assert_int_equal(display_core_set_certificate(note.core, pem, strlen(pem)), 0);
+	/* What is no certificate leaves the one before. */
+	assert_int_equal(display_core_set_certificate(note.core, "nonsense", 8), -EINVAL);
+	cert_free(cert);
+}
+
+static int
+offer_client(uint64_t attachment, const char *password, int *ret_fd)
+{
+	struct display_client client = { .attachment = attachment, .first = password != NULL };
+	int pair[2];
+
+	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
+	g_strlcpy(client.password, password ? password : "", sizeof(client.password));
+	*ret_fd = pair[0];
+	return display_core_add_client(note.core, &client, pair[1]);
+}
+
+static gboolean
+accept_any(GTlsConnection *connection, GTlsCertificate *peer, GTlsCertificateFlags errors,
+	   gpointer data)
+{
+	(void)connection;
+	(void)peer;
+	(void)errors;
+	(void)data;
+	return TRUE;
+}
+
+static void
+note_written(GObject *stream, GAsyncResult *result, gpointer user_data)
+{
+	assert_true(g_output_stream_write_all_finish(G_OUTPUT_STREAM(stream), result, NULL, NULL));
+	++*(guint *)user_data;
+}
+
+/* Sends a link message for a channel; the stream keeps the connection open. */
+static GIOStream *
+link_channel(int fd, uint8_t type, uint32_t connection_id)
+{
+	uint8_t message[LINK_HEAD_BYTES + LINK_MESS_BYTES] = { 'R', 'E', 'D', 'Q', 2, 0, 0, 0, 2 };
+	g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, NULL);
+	g_autoptr(GSocketConnection) stream = g_socket_connection_factory_create_connection(socket);
+	GIOStream *tls = g_tls_client_connection_new(G_IO_STREAM(stream), NULL, NULL);
+	guint written = 0;
+
+	assert_non_null(tls);
+	g_signal_connect(tls, "accept-certificate", G_CALLBACK(accept_any), NULL);
+	message[12] = LINK_MESS_BYTES;
+	memcpy(message + LINK_HEAD_BYTES, &connection_id, sizeof(connection_id));
+	message[LINK_HEAD_BYTES + 4] = type;
+	message[LINK_HEAD_BYTES + 14] = LINK_MESS_BYTES; /* where capabilities would be */
+	g_output_stream_write_all_async(g_io_stream_get_output_stream(tls), message,
+					sizeof(message), G_PRIORITY_DEFAULT, NULL, note_written,
+					&written);
+	run_until(&written, 1);
+	return tls;
+}
+
+static void
+test_display_core__links_one_main_channel(void **state)
+{
+	GIOStream *first, *second;
+	int fd;
+
+	(void)state;
+	set_certificate();
+	assert_int_equal(offer_client(1, "", &fd), -EINVAL); /* no password */
+	close(fd);
+	assert_int_equal(offer_client(1, NULL, &fd), -ESTALE); /* not the first, of nothing */
+	close(fd);
+	note.n_facts = 0;
+	assert_int_equal(offer_client(1, "secret", &fd), 0);
+	assert_string_equal(note.password, "secret");
+	first = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.clients, 1);
+	note.sink_events->main_linked(note.sink_context, 4711);
+	assert_last_fact(DISPLAY_FACT_CONNECTED, 1);
+	/* A second main channel, and a channel of another connection, do not reach the sink. */
+	assert_int_equal(offer_client(1, NULL, &fd), 0);
+	second = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.n_facts, 2);
+	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
+	g_object_unref(second);
+	assert_int_equal(offer_client(1, NULL, &fd), 0);
+	second = link_channel(fd, LINK_CHANNEL_DISPLAY, 4712);
+	run_until(&note.n_facts, 3);
+	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
+	g_object_unref(second);
+	assert_int_equal(note.clients, 1);
+	/* Its own goes through. */
+	assert_int_equal(offer_client(1, NULL, &fd), 0);
+	second = link_channel(fd, LINK_CHANNEL_DISPLAY, 4711);
+	run_until(&note.clients, 2);
+	g_object_unref(second);
+	note.sink_events->main_ended(note.sink_context, 4711);
+	assert_last_fact(DISPLAY_FACT_DISCONNECTED, 1);
+	assert_string_equal(note.password, "");
+	assert_int_equal(offer_client(1, "secret", &fd), -ESTALE); /* never twice */
+	close(fd);
+	g_object_unref(first);
+}
+
+static void
+test_display_core__drops_an_attachment(void **state)
+{
+	struct display_hello hello;
+	GIOStream *stream;
+	int fd;
+
+	(void)state;
+	set_certificate();
+	assert_int_equal(offer_client(5, "secret", &fd), 0);
+	stream = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.clients, 1);
+	note.sink_events->main_linked(note.sink_context, 1);
+	display_core_describe(note.core, &hello);
+	assert_int_equal(hello.attachment, 5);
+	display_core_drop(note.core, 4);
+	display_core_describe(note.core, &hello);
+	assert_int_equal(hello.attachment, 5);
+	display_core_drop(note.core, 0);
+	assert_last_fact(DISPLAY_FACT_DISCONNECTED, 5);
+	display_core_describe(note.core, &hello);
+	assert_int_equal(hello.attachment, 0);
+	assert_string_equal(note.password, "");
+	g_object_unref(stream);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_display_core__##name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(passes_input_to_the_source),  TEST(replaces_a_source),
+		TEST(asks_for_the_last_size_once), TEST(refreshes_and_tells_sizes),
+		TEST(keeps_a_good_certificate),	   TEST(links_one_main_channel),
+		TEST(drops_an_attachment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
