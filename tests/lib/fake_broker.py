@@ -283,7 +283,8 @@ def make_handler(broker):
             if status != 204:
                 self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            if data:
+                self.wfile.write(data)
 
         do_GET = do_POST = do_DELETE = do_PATCH = handle_any
 
