@@ -10,6 +10,9 @@
  * PAM calls pam_conv_talk() with its prompts. Answers are copied into malloc()ed text as pam_conv(3) wants, PAM frees
  * them. The failure delay of PAM is switched off (pam_conv_skip_delay): login_child.c has one of its own that does not
  * depend on the module.
+ *
+ * A service without a file denies: libpam itself would take the service "other", whose modules nobody chose for Carrel
+ * (pam_conv_service_exists).
  */
 #include "auth/pam_conv.h"
 
@@ -19,8 +22,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/seq.h"
+
+#define MAX_PATH_BYTES 4096
 
 struct pam_conv_login {
 	const struct pam_conv_request *request;
@@ -81,7 +87,8 @@ pam_conv_classify(enum pam_conv_step_id step, int code)
 	for (size_t i = 0; i < sizeof(class_table) / sizeof(class_table[0]); i++)
 		if (class_table[i].code == code)
 			return class_table[i].class;
-	return AUTH_CLASS_DENIED;
+	/* The old password was right, but no new one was set. */
+	return step == STEP_CHANGE ? AUTH_CLASS_EXPIRED : AUTH_CLASS_DENIED;
 }
 
 /* Prompts may hold line ends; a message's text may not. Longer ones are cut. */
@@ -240,12 +247,31 @@ pam_conv_walk(struct pam_conv_login *login, struct pam_conv_outcome *outcome)
 		pam_conv_do_step(login, STEP_CREDENTIALS, outcome);
 }
 
+static bool
+pam_conv_service_exists(const struct pam_conv_request *request)
+{
+	/* Where libpam looks without a confdir */
+	const char *const folders[] = { request->confdir ? request->confdir : "/etc/pam.d",
+					request->confdir ? NULL : "/usr/lib/pam.d" };
+	char path[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (folders[i] &&
+		    snprintf(path, sizeof(path), "%s/%s", folders[i], request->service) <
+			    (int)sizeof(path) &&
+		    access(path, R_OK) == 0)
+			return true;
+	return false;
+}
+
 static int
 pam_conv_start(struct pam_conv_login *login, const struct pam_conv *conversation)
 {
 	const struct pam_conv_request *request = login->request;
 	const char *user = request->user[0] != '\0' ? request->user : NULL;
 
+	if (!pam_conv_service_exists(request))
+		return PAM_ABORT;
 	if (request->confdir)
 		return pam_start_confdir(request->service, user, conversation, request->confdir,
 					 &login->handle);
@@ -267,7 +293,8 @@ pam_conv_run(const struct pam_conv_request *request, struct pam_conv_outcome *re
 		ret_outcome->pam_code = code;
 		ret_outcome->step = "start";
 		snprintf(ret_outcome->reason, sizeof(ret_outcome->reason), "%s",
-			 pam_strerror(login.handle, code));
+			 pam_conv_service_exists(request) ? pam_strerror(login.handle, code)
+							  : "the service has no file");
 	} else {
 		pam_conv_walk(&login, ret_outcome);
 	}

@@ -42,6 +42,7 @@ void api_desktops_stop(struct broker *broker, struct http_request *request);
 void api_desktops_powerdown(struct broker *broker, struct http_request *request);
 void api_desktops_screenshot(struct broker *broker, struct http_request *request);
 void api_hosts_list(struct broker *broker, struct http_request *request);
+void api_hosts_change(struct broker *broker, struct http_request *request);
 void api_hosts_sync(struct broker *broker, struct http_request *request);
 
 /* api_templates.c */
@@ -52,7 +53,10 @@ void api_jobs_list(struct broker *broker, struct http_request *request);
 void api_jobs_show(struct broker *broker, struct http_request *request);
 void api_jobs_cancel(struct broker *broker, struct http_request *request);
 
-/* api_list.c: answers {"<noun>": rows, "next": text or null}; takes over rows. "key" is the column that pages go by. */
+/* api_list.c: what ?after= takes to get the page behind these rows: a full page may have one. null: there is none. */
+json_t *api_list_find_next(const json_t *rows, const char *key);
+
+/* Answers {"<noun>": rows, "next": text or null}; takes over rows. "key" is the column that pages go by. */
 void api_list_respond(struct http_request *request, const char *noun, const char *key,
 		      json_t *rows);
 

@@ -95,11 +95,13 @@ api_pools_list(struct broker *broker, struct http_request *request)
 		broker->store, &error,
 		"SELECT " POOL_COLUMNS " FROM pool p WHERE p.name > $1 ORDER BY p.name LIMIT $2",
 		"si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
+	json_t *next;
 
 	if (!rows) {
 		problem_respond_error(request, error);
 		return;
 	}
+	next = api_list_find_next(rows, "name");
 	for (gsize i = json_array_size(rows); i-- > 0;) {
 		json_t *row = json_array_get(rows, i);
 
@@ -108,7 +110,7 @@ api_pools_list(struct broker *broker, struct http_request *request)
 		    !api_pools_entitled(&request->identity, row))
 			json_array_remove(rows, i);
 	}
-	api_list_respond(request, "pools", "name", rows);
+	http_respond(request, 200, json_pack("{s:o, s:o}", "pools", rows, "next", next));
 }
 
 void
@@ -121,14 +123,12 @@ api_pools_show(struct broker *broker, struct http_request *request)
 }
 
 static gboolean
-api_pools_list_ok(const json_t *body, const char *key)
+api_pools_list_ok(const json_t *list, gboolean star)
 {
-	const json_t *list = json_object_get(body, key);
-
 	for (gsize i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
-		if (!text || (!name_user_valid(text) && strcmp(text, "*") != 0))
+		if (!text || (!name_user_valid(text) && !(star && strcmp(text, "*") == 0)))
 			return FALSE;
 	}
 	return TRUE;
@@ -140,7 +140,8 @@ api_pools_check_body(struct http_request *request)
 	static const char *const networks[] = { "none", "passt", NULL };
 	const json_t *body = request->body;
 
-	if (!api_pools_list_ok(body, "users") || !api_pools_list_ok(body, "groups"))
+	if (!api_pools_list_ok(json_object_get(body, "users"), TRUE) ||
+	    !api_pools_list_ok(json_object_get(body, "groups"), FALSE))
 		problem_respond(request, 400, "pool.users",
 				"'users' and 'groups' must hold names; '*' as a user is everybody");
 	else if (!g_strv_contains(networks, json_get_text(body, "network", "none")))
@@ -176,12 +177,11 @@ api_pools_check_room(struct broker *broker, struct http_request *request, const 
 		problem_respond(
 			request, 409, "pool.too-large",
 			"%" G_GINT64_FORMAT " desktops of '%s' need %" G_GINT64_FORMAT
-			" MiB (%" G_GINT64_FORMAT
-			" MiB each: %d %% of the template's %" G_GINT64_FORMAT
-			" MiB), but the host has %" G_GINT64_FORMAT
+			" MiB (%" G_GINT64_FORMAT " MiB that they share and %" G_GINT64_FORMAT
+			" MiB for each), but the host has %" G_GINT64_FORMAT
 			" MiB not promised to other pools: choose a size of at most %" G_GINT64_FORMAT,
-			size, text, size * room.charge_mib, room.charge_mib, POOLS_CHARGE_PERCENT,
-			room.ram_mib, room.free_mib, room.fits);
+			size, text, room.ram_mib + size * room.charge_mib, room.ram_mib,
+			room.charge_mib, room.free_mib, room.fits);
 	else
 		return TRUE;
 	return FALSE;
@@ -284,6 +284,21 @@ api_pools_update(struct broker *broker, const json_t *pool, const json_t *body, 
 		       json_get_text(pool, "name", "")) == 1;
 }
 
+/* A pool can always shrink or let other people in, even when its template is gone or its host has less memory now. */
+static gboolean
+api_pools_check_change(struct broker *broker, struct http_request *request, const json_t *pool,
+		       gint64 size, char ret_template[NAME_SIZE], uint32_t *ret_version)
+{
+	const char *old = json_get_text(pool, "template", "");
+	const char *new = json_get_text(request->body, "template", old);
+
+	if (strcmp(old, new) == 0 && size <= json_get_integer(pool, "size", 0) &&
+	    name_parse_version(old, ret_template, ret_version) == 0)
+		return TRUE;
+	return api_pools_check_room(broker, request, request->name, new, size, ret_template,
+				    ret_version);
+}
+
 void
 api_pools_change(struct broker *broker, struct http_request *request)
 {
@@ -297,10 +312,7 @@ api_pools_change(struct broker *broker, struct http_request *request)
 		return;
 	size = json_get_integer(request->body, "size", json_get_integer(pool, "size", 0));
 	if (api_pools_check_body(request) &&
-	    api_pools_check_room(
-		    broker, request, request->name,
-		    json_get_text(request->body, "template", json_get_text(pool, "template", "")),
-		    size, templ, &version)) {
+	    api_pools_check_change(broker, request, pool, size, templ, &version)) {
 		if (api_pools_update(broker, pool, request->body, templ, version, size, &error))
 			api_pools_respond_saved(broker, request, 200);
 		else

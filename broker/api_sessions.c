@@ -18,10 +18,9 @@
 #include "broker/ticket_issue.h"
 #include "broker/token.h"
 
-#define SESSION_COLUMNS                                                                                     \
-	"s.id AS id, s.user AS user, s.pool AS pool, s.desktop AS desktop, d.host AS host,"                 \
-	" CASE WHEN s.closed_ms IS NULL THEN d.state ELSE 'closed' END AS state, s.opened_ms AS opened_ms," \
-	" s.closed_ms AS closed_ms, s.reason AS reason FROM session s JOIN desktop d ON d.id = s.desktop"
+#define SESSION_COLUMNS                                                                                           \
+	"s.id AS id, s.user AS user, s.pool AS pool, s.desktop AS desktop, d.host AS host, " ASSIGN_SESSION_STATE \
+	" AS state, s.opened_ms AS opened_ms, s.closed_ms AS closed_ms, s.reason AS reason FROM session s JOIN desktop d ON d.id = s.desktop"
 
 /* The user whose sessions the caller may see; "" is everybody's. */
 static const char *

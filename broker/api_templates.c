@@ -205,6 +205,13 @@ api_jobs_show(struct broker *broker, struct http_request *request)
 	http_respond(request, 200, row);
 }
 
+static gboolean
+api_jobs_exists(struct store *store, const char *id)
+{
+	return store_query_integer(store, NULL, 0, "SELECT count(*) FROM job WHERE id = $1", "s",
+				   id) == 1;
+}
+
 /* One that no host has taken is cancelled here; else its host ends it and says so. */
 void
 api_jobs_cancel(struct broker *broker, struct http_request *request)
@@ -218,8 +225,10 @@ api_jobs_cancel(struct broker *broker, struct http_request *request)
 
 	if (changed < 0) {
 		problem_respond_error(request, error);
+	} else if (changed == 0 && !api_jobs_exists(broker->store, request->name)) {
+		problem_respond(request, 404, "job.unknown", "there is no job with that id");
 	} else if (changed == 0) {
-		problem_respond(request, 409, "job.ended", "there is no such job that is not over");
+		problem_respond(request, 409, "job.ended", "the job is over already");
 	} else {
 		host_sync_notify(broker->hosts);
 		http_respond(request, 202, NULL);

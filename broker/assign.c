@@ -13,6 +13,16 @@
 #include "broker/store.h"
 
 static json_t *
+assign_find_open(struct store *store, const struct assign_request *request, GError **error)
+{
+	return store_query_one(store, error,
+			       "SELECT s.id AS session, s.desktop AS desktop, " ASSIGN_SESSION_STATE
+			       " AS state FROM session s JOIN desktop d ON d.id = s.desktop"
+			       " WHERE s.user = $1 AND s.pool = $2 AND s.closed_ms IS NULL",
+			       "ss", request->user, request->pool);
+}
+
+static json_t *
 assign_find_existing(struct store *store, const struct assign_request *request, GError **error)
 {
 	json_t *row;
@@ -20,19 +30,14 @@ assign_find_existing(struct store *store, const struct assign_request *request, 
 	if (request->key) {
 		row = store_query_one(
 			store, error,
-			"SELECT s.id AS session, s.desktop AS desktop,"
-			" CASE WHEN s.closed_ms IS NULL THEN d.state ELSE 'closed' END AS state"
-			" FROM session s JOIN desktop d ON d.id = s.desktop"
+			"SELECT s.id AS session, s.desktop AS desktop, " ASSIGN_SESSION_STATE
+			" AS state FROM session s JOIN desktop d ON d.id = s.desktop"
 			" WHERE s.user = $1 AND s.pool = $2 AND s.idempotency_key = $3",
 			"sss", request->user, request->pool, request->key);
 		if (row || (error && *error))
 			return row;
 	}
-	return store_query_one(store, error,
-			       "SELECT s.id AS session, s.desktop AS desktop, d.state AS state"
-			       " FROM session s JOIN desktop d ON d.id = s.desktop"
-			       " WHERE s.user = $1 AND s.pool = $2 AND s.closed_ms IS NULL",
-			       "ss", request->user, request->pool);
+	return assign_find_open(store, request, error);
 }
 
 /* Ready ones first; one that is still forking is nearly as good, its user waits with it. */
@@ -80,9 +85,7 @@ assign_make(struct store *store, const struct assign_request *request, const jso
 	    !assign_note_time(store, session, "authenticate", request->authenticate_ms, error) ||
 	    !assign_note_time(store, session, "assign", MAX(assign_ms, 0), error))
 		return NULL;
-	return json_pack("{s:s, s:s, s:s}", "session", session, "desktop",
-			 json_get_text(desktop, "id", ""), "state",
-			 json_get_text(desktop, "state", ""));
+	return assign_find_open(store, request, error);
 }
 
 static enum assign_result

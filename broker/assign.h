@@ -19,6 +19,14 @@ enum assign_result {
 	ASSIGN_RESULT_COUNT
 };
 
+/*
+ * What a session says of itself, for "session s JOIN desktop d": its desktop's state, but a desktop that is ready still has
+ * to log this user in. Only "assigned" and what follows it can be looked at.
+ */
+#define ASSIGN_SESSION_STATE                                                                       \
+	"CASE WHEN s.closed_ms IS NOT NULL THEN 'closed' WHEN d.state = 'ready' THEN 'logging-in'" \
+	" ELSE d.state END"
+
 struct assign_request {
 	const char *user;
 	const char *groups; /* JSON text */

@@ -28,6 +28,11 @@
 #define MAX_ELEMENTS 4096
 #define MAX_NUMBER   G_GINT64_CONSTANT(0x1fffffffffffff)
 
+/* The report's array, as JSON text in this parameter, has no element with the id of this row. */
+#define REPORT_LACKS(parameter, row)                               \
+	"NOT EXISTS (SELECT 1 FROM json_each(" parameter ") WHERE" \
+	" json_extract(value, '$.id') = " row ".id)"
+
 struct report_context {
 	struct broker *broker;
 	struct store *store;
@@ -154,6 +159,7 @@ host_report_apply_image(struct report_context *context, const json_t *element, G
 			    (gint64)json_get_integer(element, "created_ms", 0)) >= 0;
 }
 
+/* Whoever has the desktop has it no more; without a session nothing changes. */
 static gboolean
 host_report_close_session(struct report_context *context, const char *desktop, const char *reason,
 			  GError **error)
@@ -444,8 +450,8 @@ host_report_find_lost(struct report_context *context, const json_t *report, GErr
 		context->store, error,
 		"SELECT id, want, (SELECT count(*) FROM session s WHERE s.desktop = d.id AND"
 		" s.closed_ms IS NULL) AS sessions FROM desktop d WHERE d.host = $1 AND state <> 'gone'"
-		" AND NOT (state = 'failed' AND want = 'gone') AND (reported = 1 OR want = 'gone') AND NOT EXISTS"
-		" (SELECT 1 FROM json_each($2) WHERE json_extract(value, '$.id') = d.id)",
+		" AND NOT (state = 'failed' AND want = 'gone') AND (reported = 1 OR want = 'gone')"
+		" AND " REPORT_LACKS("$2", "d"),
 		"ss", context->host, desktops);
 	gboolean ok = rows != NULL;
 
@@ -465,8 +471,7 @@ host_report_fail_lost_jobs(struct report_context *context, const json_t *report,
 		       context->store, error,
 		       "UPDATE job SET state = 'failed', changed_ms = $1, error = 'the host was restarted and does not know"
 		       " this job any more; start it again' WHERE host = $2 AND reported = 1"
-		       " AND state IN ('queued', 'running') AND NOT EXISTS (SELECT 1 FROM json_each($3)"
-		       " WHERE json_extract(value, '$.id') = job.id)",
+		       " AND state IN ('queued', 'running') AND " REPORT_LACKS("$3", "job"),
 		       "iss", broker_now_ms(), context->host, jobs) >= 0;
 }
 

@@ -292,6 +292,7 @@ host_sync_reconcile(struct host_table *table)
 		log_error(
 			"the pools' desktops could not be counted: %s; the next change tries again",
 			error ? error->message : "no reason given");
+	ticket_issue_answer(table->broker->tickets);
 	host_sync_notify(table);
 }
 
@@ -370,7 +371,6 @@ host_sync_handle(struct host_table *table, struct http_request *request)
 		problem_respond_error(request, error);
 		return;
 	}
-	ticket_issue_answer(table->broker->tickets);
 	host_sync_drop_seen_orders(host, json_get_integer(request->body, "seen", 0));
 	host_sync_reconcile(table);
 	host_sync_wait(host, request);

@@ -22,7 +22,7 @@ void host_sync_handle(struct host_table *table, struct http_request *request);
 /* Something that hosts may have to know has changed: compares and answers those that wait, soon. */
 void host_sync_notify(struct host_table *table);
 
-/* Pools first, then host_sync_notify(). */
+/* After a commit that changed desktops, sessions or tickets: counts the pools, answers tickets, then host_sync_notify(). */
 void host_sync_reconcile(struct host_table *table);
 
 /* Puts a request (screenshot, powerdown, stop) into the answers to this host until it has seen it. Returns its number. */

@@ -57,6 +57,7 @@ struct http {
 	struct MHD_Daemon *daemons[LISTENER_COUNT];
 	GSource *sources[LISTENER_COUNT];
 	GHashTable *waiting; /* struct http_request, a set */
+	gboolean refuses;    /* new requests, since http_refuse() */
 };
 
 struct http_exchange {
@@ -266,6 +267,13 @@ http_send(struct http_exchange *exchange)
 }
 
 static void
+http_respond_stopping(struct http_request *request)
+{
+	problem_respond(request, 503, "server.stopping",
+			"the broker is stopping; try again in a moment");
+}
+
+static void
 http_handle_complete(struct http_exchange *exchange)
 {
 	struct http_request *request = &exchange->request;
@@ -288,7 +296,10 @@ http_handle_complete(struct http_exchange *exchange)
 			return;
 		}
 	}
-	exchange->http->settings.handle(exchange->http->settings.context, request);
+	if (exchange->http->refuses)
+		http_respond_stopping(request);
+	else
+		exchange->http->settings.handle(exchange->http->settings.context, request);
 }
 
 static enum MHD_Result
@@ -396,6 +407,22 @@ http_start_daemon(struct http *http, enum http_listener listener, int fd)
 		MHD_OPTION_ARRAY, listener == LISTENER_TLS ? tls : plain, MHD_OPTION_END);
 }
 
+/* What to do about a socket that cannot listen. */
+static void
+http_explain_listen(const char *address, GError **error)
+{
+	const char *advice = "set 'listen' in [broker] of carrel.conf to an address of this host";
+
+	if (g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE))
+		advice =
+			"another program uses that port ('ss -ltnp' says which): end it, or set another "
+			"'listen' in [broker] of carrel.conf";
+	else if (g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+		advice =
+			"ports below 1024 are for root: set another 'listen' in [broker] of carrel.conf";
+	g_prefix_error(error, "cannot listen on '%s': %s: ", address, advice);
+}
+
 static int
 http_listen_tcp(const char *address, GError **error)
 {
@@ -405,8 +432,10 @@ http_listen_tcp(const char *address, GError **error)
 	g_autofree char *host = NULL;
 	guint16 port;
 
-	if (!parsed)
+	if (!parsed) {
+		http_explain_listen(address, error);
 		return -1;
+	}
 	host = g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(parsed)));
 	port = g_network_address_get_port(G_NETWORK_ADDRESS(parsed));
 	target = g_inet_socket_address_new_from_string(
@@ -422,11 +451,7 @@ http_listen_tcp(const char *address, GError **error)
 			      G_SOCKET_PROTOCOL_TCP, error);
 	if (!socket || !g_socket_bind(socket, target, TRUE, error) ||
 	    !g_socket_listen(socket, error)) {
-		g_prefix_error(
-			error,
-			"cannot listen on '%s': another program may use that port; end it or set another 'listen' in "
-			"[broker] of carrel.conf: ",
-			address);
+		http_explain_listen(address, error);
 		return -1;
 	}
 	return fcntl(g_socket_get_fd(socket), F_DUPFD_CLOEXEC, 3);
@@ -482,6 +507,13 @@ http_start(const struct http_settings *settings, GError **error)
 }
 
 void
+http_refuse(struct http *http)
+{
+	if (http)
+		http->refuses = TRUE;
+}
+
+void
 http_stop(struct http *http)
 {
 	g_autofree gpointer *waiting = NULL;
@@ -491,8 +523,7 @@ http_stop(struct http *http)
 		return;
 	waiting = g_hash_table_get_keys_as_array(http->waiting, &count);
 	for (guint i = 0; i < count; i++)
-		problem_respond(waiting[i], 503, "server.stopping",
-				"the broker is stopping; try again in a moment");
+		http_respond_stopping(waiting[i]);
 	for (guint i = 0; i < LISTENER_COUNT; i++) {
 		if (!http->daemons[i])
 			continue;

@@ -62,6 +62,9 @@ struct http_settings {
 /* Listens on both. The error's text says what to do. */
 struct http *http_start(const struct http_settings *settings, GError **error);
 
+/* From now on new requests are answered with 503: what would handle them may go. */
+void http_refuse(struct http *http);
+
 /* Answers what waits with 503, then closes all. */
 void http_stop(struct http *http);
 

@@ -7,7 +7,12 @@
  *
  *   WORKING  authd is busy, an HTTP request waits for it
  *   ASKED    a prompt was handed to the user, no request waits     WORKING -> ASKED -> WORKING ...
+ *   TOLD     authd has decided, but had something to say before: the user has that and no request waits. The next
+ *            one, with no answers in it, gets the decision          WORKING -> TOLD
  *   over     the login is removed from the table
+ *
+ * What PAM has to say is passed on when the password was right (login_may_tell): after a wrong one it could tell
+ * whether the account exists.
  *
  * Answers go from the parsed body to authd in one message on the stack, which is wiped; Jansson's memory is wiped when it is
  * freed (carrel-broker.c). A login that is not done after LOGIN_DEADLINE_S is over.
@@ -30,12 +35,14 @@
 #include "common/seq_source.h"
 #include "common/settings.h"
 
-#define LOGIN_MAX	 64
-#define LOGIN_DEADLINE_S 62 /* authd's own is 60 s */
+#define LOGIN_MAX	      64
+#define LOGIN_MAX_PER_ADDRESS 24
+#define LOGIN_DEADLINE_S      62 /* authd's own is 60 s */
 
 enum login_state {
 	LOGIN_WORKING,
-	LOGIN_ASKED
+	LOGIN_ASKED,
+	LOGIN_TOLD
 };
 
 struct login_table {
@@ -51,9 +58,11 @@ struct login {
 	struct seq_source *source;
 	struct http_request *request; /* waits, or NULL */
 	json_t *prompts;
+	struct auth_result *result; /* in state TOLD */
 	char *user;
 	char *remote;
 	guint deadline;
+	gint64 begun_us;
 	gint64 working_since_us;
 	gint64 working_us; /* without the time the user needed */
 };
@@ -84,6 +93,7 @@ login_free(gpointer data)
 		g_source_remove(login->deadline);
 	seq_source_free(login->source);
 	json_decref(login->prompts);
+	g_free(login->result);
 	g_free(login->user);
 	g_free(login->remote);
 	g_free(login);
@@ -153,7 +163,6 @@ login_accept(struct login *login, const struct auth_result *result)
 	g_autoptr(GError) error = NULL;
 	json_t *roles;
 
-	login->working_us += g_get_monotonic_time() - login->working_since_us;
 	if (!request) {
 		/* The client has what it asked for; nobody waits for a token. */
 	} else if (!token_issue(broker->store, result->user, groups, hours,
@@ -172,7 +181,18 @@ login_accept(struct login *login, const struct auth_result *result)
 }
 
 static void
-login_handle_result(struct login *login, const struct auth_result *result)
+login_respond_prompts(struct login *login, enum login_state state)
+{
+	login->state = state;
+	login->working_us += g_get_monotonic_time() - login->working_since_us;
+	http_respond(g_steal_pointer(&login->request), 200,
+		     json_pack("{s:s, s:s, s:o}", "login", login->id, "state", "prompt", "prompts",
+			       g_steal_pointer(&login->prompts)));
+	login->prompts = json_array();
+}
+
+static void
+login_decide(struct login *login, const struct auth_result *result)
 {
 	if (result->class >= AUTH_CLASS_COUNT ||
 	    (result->class == AUTH_CLASS_OK && result->pam_code != 0))
@@ -183,6 +203,26 @@ login_handle_result(struct login *login, const struct auth_result *result)
 		login_refuse(login, AUTH_CLASS_DENIED);
 	else
 		login_accept(login, result);
+}
+
+/* Only whoever has given the right password gets that far. */
+static gboolean
+login_may_tell(const struct auth_result *result)
+{
+	return result->class == AUTH_CLASS_OK || result->class == AUTH_CLASS_EXPIRED;
+}
+
+static void
+login_handle_result(struct login *login, const struct auth_result *result)
+{
+	if (login->request && login_may_tell(result) && json_array_size(login->prompts) > 0) {
+		login->result = g_memdup2(result, sizeof(*result));
+		seq_source_free(g_steal_pointer(&login->source));
+		login_respond_prompts(login, LOGIN_TOLD);
+		return;
+	}
+	login->working_us += g_get_monotonic_time() - login->working_since_us;
+	login_decide(login, result);
 }
 
 static void
@@ -207,12 +247,7 @@ login_handle_prompt(struct login *login, struct auth_prompt *prompt)
 	if (prompt->style == AUTH_STYLE_ERROR || prompt->style == AUTH_STYLE_INFO ||
 	    !login->request)
 		return;
-	login->state = LOGIN_ASKED;
-	login->working_us += g_get_monotonic_time() - login->working_since_us;
-	http_respond(g_steal_pointer(&login->request), 200,
-		     json_pack("{s:s, s:s, s:o}", "login", login->id, "state", "prompt", "prompts",
-			       g_steal_pointer(&login->prompts)));
-	login->prompts = json_array();
+	login_respond_prompts(login, LOGIN_ASKED);
 }
 
 static void
@@ -273,6 +308,30 @@ login_connect(struct login *login)
 	return error == 0;
 }
 
+/* An address that begins many log-ins loses its oldest that waits for a user: it cannot keep other addresses out. */
+static void
+login_make_room(struct login_table *table, const char *remote)
+{
+	struct login *oldest = NULL;
+	GHashTableIter iter;
+	gpointer value;
+	guint count = 0;
+
+	g_hash_table_iter_init(&iter, table->logins);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct login *login = value;
+
+		if (strcmp(login->remote, remote) != 0)
+			continue;
+		count++;
+		if (login->state != LOGIN_WORKING &&
+		    (!oldest || login->begun_us < oldest->begun_us))
+			oldest = login;
+	}
+	if (count >= LOGIN_MAX_PER_ADDRESS && oldest)
+		login_end(oldest);
+}
+
 void
 login_begin(struct login_table *table, struct http_request *request)
 {
@@ -289,6 +348,7 @@ login_begin(struct login_table *table, struct http_request *request)
 			NAME_USER_SIZE - 1);
 		return;
 	}
+	login_make_room(table, request->remote);
 	if (wait_s > 0 || g_hash_table_size(table->logins) >= LOGIN_MAX) {
 		problem_respond(request, 429, "login.limited",
 				"too many log-ins; try again in %u s", MAX(wait_s, 5));
@@ -300,7 +360,8 @@ login_begin(struct login_table *table, struct http_request *request)
 	login->remote = g_strdup(request->remote);
 	login->request = request;
 	login->prompts = json_array();
-	login->working_since_us = g_get_monotonic_time();
+	login->begun_us = g_get_monotonic_time();
+	login->working_since_us = login->begun_us;
 	if (id_new(ID_KIND_LOGIN, login->id) < 0 || !login_connect(login)) {
 		login->request = NULL;
 		login_free(login);
@@ -312,32 +373,55 @@ login_begin(struct login_table *table, struct http_request *request)
 	login->deadline = g_timeout_add_seconds(LOGIN_DEADLINE_S, login_handle_deadline, login);
 }
 
-void
-login_continue(struct login_table *table, struct http_request *request)
+static void
+login_send_answer(struct login *login, const json_t *answer)
 {
-	struct login *login = g_hash_table_lookup(table->logins, request->name);
 	const struct seq_header head = { .type = AUTH_REPLY, .size = sizeof(struct auth_reply) };
-	const json_t *answer = json_array_get(json_object_get(request->body, "answers"), 0);
 	struct auth_reply reply = { 0 };
 	int error;
 
-	if (!login || login->state != LOGIN_ASKED || strcmp(login->remote, request->remote) != 0) {
-		problem_respond(request, 404, "login.unknown",
-				"there is no such log-in waiting for an answer; begin again");
-		return;
-	}
-	if (!json_is_string(answer) || json_string_length(answer) >= sizeof(reply.text)) {
-		problem_respond(request, 400, "login.answer",
-				"'answers' must hold one text of at most %d bytes",
-				AUTH_TEXT_SIZE - 1);
-		return;
-	}
 	memcpy(reply.text, json_string_value(answer), json_string_length(answer));
 	login->state = LOGIN_WORKING;
 	login->working_since_us = g_get_monotonic_time();
-	login->request = request;
 	error = seq_source_send(login->source, &head, &reply, NULL, 0);
 	explicit_bzero(&reply, sizeof(reply));
 	if (error < 0)
 		login_refuse(login, AUTH_CLASS_UNAVAILABLE);
+}
+
+static gboolean
+login_answers_ok(const struct login *login, const json_t *answers)
+{
+	const json_t *answer = json_array_get(answers, 0);
+
+	if (login->state == LOGIN_TOLD)
+		return json_array_size(answers) == 0;
+	return json_array_size(answers) == 1 && json_is_string(answer) &&
+	       json_string_length(answer) < AUTH_TEXT_SIZE;
+}
+
+void
+login_continue(struct login_table *table, struct http_request *request)
+{
+	struct login *login = g_hash_table_lookup(table->logins, request->name);
+	const json_t *answers = json_object_get(request->body, "answers");
+
+	if (!login || login->state == LOGIN_WORKING ||
+	    strcmp(login->remote, request->remote) != 0) {
+		problem_respond(request, 404, "login.unknown",
+				"there is no such log-in waiting for an answer; begin again");
+		return;
+	}
+	if (!login_answers_ok(login, answers)) {
+		problem_respond(request, 400, "login.answer",
+				"'answers' must hold one text of at most %d bytes, or none when "
+				"there was no question",
+				AUTH_TEXT_SIZE - 1);
+		return;
+	}
+	login->request = request;
+	if (login->state == LOGIN_TOLD)
+		login_decide(login, login->result);
+	else
+		login_send_answer(login, json_array_get(answers, 0));
 }

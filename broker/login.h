@@ -10,6 +10,8 @@ struct http_request;
 struct login_table;
 
 struct login_table *login_table_new(struct broker *broker);
+
+/* Answers those that wait, so HTTP must still be served. */
 void login_table_free(struct login_table *table);
 
 /* POST /login and POST /login/ID; both answer when PAM asks or decides. */

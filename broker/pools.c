@@ -3,11 +3,13 @@
  * pools.c - from the size a pool shall have to the desktops that are wanted (carrel-broker)
  *
  * How it works: pools_reconcile() looks at every pool. Wanted are its used desktops and "spare" free ones, "size" at most.
- * Free desktops of an old template version, and those that are too many, are given up (want = 'gone'); missing ones
- * become new rows in state 'forking', which the host finds in its next sync answer. A pool whose desktops keep failing
+ * Free desktops of another template, version or network than the pool's, and those that are too many, are given up
+ * (want = 'gone'); missing ones become new rows in state 'forking', which the host finds in its next sync answer. A pool whose desktops keep failing
  * rests: POOLS_MAX_FAILURES in POOLS_REST_MS make no new ones, because forking a broken template in a circle helps nobody.
  */
 #include "broker/pools.h"
+
+#include <string.h>
 
 #include "base/id.h"
 #include "base/json.h"
@@ -25,33 +27,59 @@ struct pools_source {
 	char *engine;
 };
 
+static gint64
+pools_get_charge_mib(gint64 ram_mib)
+{
+	return MAX(ram_mib * POOLS_CHARGE_PERCENT / 100, POOLS_CHARGE_MIN_MIB);
+}
+
+/* What all pools but this one may come to, and the templates that they use and this one does not. */
+static gint64
+pools_sum_promised(struct store *store, const char *pool, const char *templ, GError **error)
+{
+	json_t *rows = store_query(
+		store, error,
+		"SELECT p.template AS template, sum(p.size) AS size, max(t.ram_mib) AS ram_mib"
+		" FROM pool p JOIN (SELECT name, max(ram_mib) AS ram_mib FROM template GROUP BY name) t"
+		" ON t.name = p.template WHERE p.name <> $1 AND p.size > 0 GROUP BY p.template",
+		"s", pool);
+	gint64 promised = 0;
+
+	for (gsize i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+		gint64 ram_mib = json_get_integer(row, "ram_mib", 0);
+
+		promised += json_get_integer(row, "size", 0) * pools_get_charge_mib(ram_mib);
+		if (strcmp(json_get_text(row, "template", ""), templ) != 0)
+			promised += ram_mib;
+	}
+	promised = rows ? promised : -1;
+	json_decref(rows);
+	return promised;
+}
+
 gboolean
 pools_find_room(struct store *store, const char *pool, const char *templ, gint64 version,
 		struct pools_room *ret_room, GError **error)
 {
-	json_t *row = store_query_one(
-		store, error,
-		"SELECT count(*) AS versions, max(t.ram_mib) AS ram_mib, max(h.ram_mib) AS host_mib"
-		" FROM template t JOIN host h ON h.name = t.host"
-		" WHERE t.name = $1 AND ($2 = 0 OR t.version = $2)",
-		"si", templ, version);
-	gint64 promised;
-	gint64 host_mib;
+	gint64 promised = pools_sum_promised(store, pool, templ, error);
+	json_t *row = NULL;
 
+	if (promised >= 0)
+		row = store_query_one(
+			store, error,
+			"SELECT count(*) AS versions, max(t.ram_mib) AS ram_mib, max(h.ram_mib) AS host_mib"
+			" FROM template t JOIN host h ON h.name = t.host"
+			" WHERE t.name = $1 AND ($2 = 0 OR t.version = $2)",
+			"si", templ, version);
 	if (!row)
 		return FALSE;
 	ret_room->versions = json_get_integer(row, "versions", 0);
 	ret_room->ram_mib = json_get_integer(row, "ram_mib", 0);
-	host_mib = json_get_integer(row, "host_mib", 0);
+	ret_room->charge_mib = pools_get_charge_mib(ret_room->ram_mib);
+	ret_room->free_mib = MAX((gint64)json_get_integer(row, "host_mib", 0) - promised, 0);
+	ret_room->fits = MAX(ret_room->free_mib - ret_room->ram_mib, 0) / ret_room->charge_mib;
 	json_decref(row);
-	promised = store_query_integer(
-		store, error, 0,
-		"SELECT sum(size * ram) FROM (SELECT p.size AS size, COALESCE((SELECT max(ram_mib)"
-		" FROM template t WHERE t.name = p.template), 0) AS ram FROM pool p WHERE p.name <> $1)",
-		"s", pool);
-	ret_room->charge_mib = MAX(ret_room->ram_mib * POOLS_CHARGE_PERCENT / 100, 1);
-	ret_room->free_mib = MAX(host_mib - promised * POOLS_CHARGE_PERCENT / 100, 0);
-	ret_room->fits = ret_room->free_mib / ret_room->charge_mib;
 	return TRUE;
 }
 
@@ -62,7 +90,7 @@ pools_find_source(struct store *store, const json_t *pool, struct pools_source *
 	json_t *row = store_query_one(
 		store, NULL,
 		"SELECT t.version AS version, t.host AS host, t.engine AS engine, t.ram_mib AS ram_mib FROM template t"
-		" JOIN host h ON h.name = t.host WHERE t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
+		" JOIN host h ON h.name = t.host WHERE h.drain = 0 AND t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
 		" (SELECT max(version) FROM template WHERE name = $1) END"
 		" ORDER BY h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
 		" AND d.want = 'ready') * $3 / 100 DESC LIMIT 1",
@@ -79,16 +107,32 @@ pools_find_source(struct store *store, const json_t *pool, struct pools_source *
 	return TRUE;
 }
 
+#define POOLS_FREE                                                                                       \
+	" FROM desktop d WHERE d.pool = $2 AND d.want = 'ready' AND NOT EXISTS (SELECT 1 FROM session s" \
+	" WHERE s.desktop = d.id AND s.closed_ms IS NULL)"
+
+/* Free desktops that are not what the pool says. */
 static gint64
-pools_give_up(struct store *store, const char *pool, gint64 version, gint64 count, GError **error)
+pools_give_up_old(struct store *store, const json_t *pool, gint64 version, GError **error)
 {
 	return store_change(
 		store, error,
-		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE id IN (SELECT id FROM desktop d"
-		" WHERE d.pool = $2 AND d.want = 'ready' AND d.version <> $3 AND NOT EXISTS (SELECT 1 FROM session s"
-		" WHERE s.desktop = d.id AND s.closed_ms IS NULL)"
-		" ORDER BY CASE d.state WHEN 'ready' THEN 1 ELSE 0 END, d.created_ms DESC LIMIT $4)",
-		"isii", broker_now_ms(), pool, version, count);
+		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE id IN (SELECT d.id" POOLS_FREE
+		" AND NOT (d.template = $3 AND d.version = $4 AND d.network = $5))",
+		"issis", broker_now_ms(), json_get_text(pool, "name", ""),
+		json_get_text(pool, "template", ""), version,
+		json_get_text(pool, "network", "none"));
+}
+
+/* So many free desktops, those that are not ready first. */
+static gint64
+pools_give_up_some(struct store *store, const char *pool, gint64 count, GError **error)
+{
+	return store_change(
+		store, error,
+		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE id IN (SELECT d.id" POOLS_FREE
+		" ORDER BY CASE d.state WHEN 'ready' THEN 1 ELSE 0 END, d.created_ms DESC LIMIT $3)",
+		"isi", broker_now_ms(), pool, count);
 }
 
 static gboolean
@@ -152,12 +196,12 @@ pools_reconcile_one(struct store *store, const json_t *pool, gboolean *ret_chang
 	gboolean ok;
 
 	if (pools_find_source(store, pool, &source))
-		given_up = pools_give_up(store, name, source.version, 10000, error);
+		given_up = pools_give_up_old(store, pool, source.version, error);
 	living = store_query_integer(
 		store, error, 0, "SELECT count(*) FROM desktop WHERE pool = $1 AND want = 'ready'",
 		"s", name);
 	if (given_up >= 0 && living > wanted)
-		given_up += pools_give_up(store, name, 0, living - wanted, error);
+		given_up += pools_give_up_some(store, name, living - wanted, error);
 	*ret_changed |= given_up > 0;
 	ok = !(error && *error) &&
 	     (!source.host ||
@@ -165,6 +209,18 @@ pools_reconcile_one(struct store *store, const json_t *pool, gboolean *ret_chang
 	g_free(source.host);
 	g_free(source.engine);
 	return ok;
+}
+
+/* A drained host gets no new desktops and gives up the free ones; users keep theirs. */
+static gint64
+pools_give_up_drained(struct store *store, GError **error)
+{
+	return store_change(
+		store, error,
+		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE want = 'ready' AND host IN"
+		" (SELECT name FROM host WHERE drain = 1) AND NOT EXISTS (SELECT 1 FROM session s"
+		" WHERE s.desktop = desktop.id AND s.closed_ms IS NULL)",
+		"i", broker_now_ms());
 }
 
 static gboolean
@@ -175,8 +231,10 @@ pools_reconcile_all(struct store *store, gboolean *ret_changed, GError **error)
 		"SELECT p.*, (SELECT count(*) FROM session s WHERE s.pool = p.name AND s.closed_ms IS NULL)"
 		" AS used FROM pool p",
 		"");
-	gboolean ok = pools != NULL;
+	gint64 drained = pools_give_up_drained(store, error);
+	gboolean ok = pools != NULL && drained >= 0;
 
+	*ret_changed |= drained > 0;
 	for (gsize i = 0; ok && i < json_array_size(pools); i++)
 		ok = pools_reconcile_one(store, json_array_get(pools, i), ret_changed, error);
 	json_decref(pools);

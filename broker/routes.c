@@ -29,7 +29,7 @@ static const struct json_field login_fields[] = {
 };
 
 static const struct json_field answer_fields[] = {
-	{ "answers", JSON_KIND_ARRAY, 0, 1, 1 },
+	{ "answers", JSON_KIND_ARRAY, 0, 0, 1 },
 };
 
 static const struct json_field pool_fields[] = {
@@ -65,6 +65,10 @@ static const struct json_field ticket_fields[] = {
 static const struct json_field revoke_fields[] = {
 	{ "user", JSON_KIND_STRING, 1, 1, NAME_USER_SIZE - 1 },
 	{ "all", JSON_KIND_BOOLEAN, 1, 0, 0 },
+};
+
+static const struct json_field host_fields[] = {
+	{ "drain", JSON_KIND_BOOLEAN, 0, 0, 0 },
 };
 
 static const struct json_field build_fields[] = {
@@ -113,6 +117,7 @@ static const struct route route_table[] = {
 	{ "GET", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_show },
 	{ "DELETE", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_cancel },
 	{ "GET", "hosts", ROUTE_ROLE_OPERATOR, NO_BODY, api_hosts_list },
+	{ "PATCH", "hosts/*", ROUTE_ROLE_OPERATOR, BODY(host_fields), api_hosts_change },
 	{ "POST", "hosts/*/sync", ROUTE_ROLE_HOST, TRUE, NULL, 0, api_hosts_sync },
 };
 
@@ -254,7 +259,8 @@ routes_check_body(struct http_request *request, const struct route *route)
 {
 	struct json_problem problem;
 
-	if (!route->body && request->body && json_object_size(request->body) > 0) {
+	if (!route->body && request->body &&
+	    (!json_is_object(request->body) || json_object_size(request->body) > 0)) {
 		problem_respond(request, 400, "request.body", "this request has no body");
 		return FALSE;
 	}
@@ -267,6 +273,17 @@ routes_check_body(struct http_request *request, const struct route *route)
 		return TRUE;
 	problem_respond(request, 400, "request.body", "%s", problem.text);
 	return FALSE;
+}
+
+static gboolean
+routes_key_ok(const char *key)
+{
+	gsize size = strlen(key);
+
+	for (gsize i = 0; i < size; i++)
+		if (!g_ascii_isgraph(key[i]))
+			return FALSE;
+	return size > 0 && size <= HTTP_MAX_KEY;
 }
 
 void
@@ -284,9 +301,10 @@ routes_dispatch(void *broker, struct http_request *request)
 					"there is no such path in this API");
 		return;
 	}
-	if (request->idempotency_key && strlen(request->idempotency_key) > HTTP_MAX_KEY) {
+	if (request->idempotency_key && !routes_key_ok(request->idempotency_key)) {
 		problem_respond(request, 400, "request.key",
-				"an Idempotency-Key has at most %d bytes", HTTP_MAX_KEY);
+				"an Idempotency-Key has 1 to %d printable ASCII characters",
+				HTTP_MAX_KEY);
 		return;
 	}
 	if (routes_check_role(broker, request, route) && routes_check_body(request, route))

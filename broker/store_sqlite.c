@@ -255,6 +255,10 @@ store_sqlite_open(const char *path, GError **error)
 		g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "%s",
 			    store->connection ? sqlite3_errmsg(store->connection)
 					      : "out of memory");
+	if (store->connection && sqlite3_errcode(store->connection) == SQLITE_BUSY)
+		g_prefix_error(error,
+			       "another carrel-broker uses it; end that one first, or give this "
+			       "one another --lib: ");
 	g_prefix_error(error, "cannot use the database '%s': ", path);
 	store_sqlite_close(&store->base);
 	return NULL;

@@ -21,15 +21,20 @@
 #include "common/hash.h"
 
 #define TICKET_DEADLINE_S      10
-#define TICKET_FORK_DEADLINE_S 60 /* while the desktop is still on its way */
+#define TICKET_FORK_DEADLINE_S 60 /* while the desktop or its log-in is still on its way */
 #define TICKET_TTL_MS	       30000
 #define TICKET_MAX_PENDING     256
+#define TICKET_MAX_PER_SESSION 4
 
 enum ticket_decision {
 	TICKET_PENDING,
 	TICKET_READY,
-	TICKET_REFUSED
+	TICKET_REFUSED,
+	TICKET_TOO_LATE /* its session has ended */
 };
+
+/* In the others nobody is logged in inside yet, or not any more. */
+static const char *const ticket_shown_states[] = { "assigned", "active", "disconnected", NULL };
 
 struct ticket_table {
 	struct broker *broker;
@@ -87,8 +92,15 @@ ticket_table_new(struct broker *broker)
 void
 ticket_table_free(struct ticket_table *table)
 {
+	GHashTableIter iter;
+	gpointer value;
+
 	if (!table)
 		return;
+	g_hash_table_iter_init(&iter, table->pending);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		problem_respond(((struct ticket *)value)->request, 503, "server.stopping",
+				"the broker is stopping; try again in a moment");
 	g_hash_table_unref(table->pending);
 	g_free(table);
 }
@@ -124,6 +136,19 @@ ticket_issue_find_session(struct store *store, const struct http_request *reques
 		" JOIN desktop d ON d.id = s.desktop JOIN host h ON h.name = d.host"
 		" WHERE s.id = $1 AND s.user = $2 AND s.closed_ms IS NULL",
 		"ss", request->name, request->identity.user);
+}
+
+static guint
+ticket_issue_count(const struct ticket_table *table, const char *session)
+{
+	GHashTableIter iter;
+	gpointer value;
+	guint count = 0;
+
+	g_hash_table_iter_init(&iter, table->pending);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		count += strcmp(((const struct ticket *)value)->session, session) == 0;
+	return count;
 }
 
 static struct ticket *
@@ -165,7 +190,7 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 {
 	json_t *session = ticket_issue_find_session(table->broker->store, request);
 	const char *state = json_get_text(session, "state", "");
-	gboolean on_its_way = strcmp(state, "forking") == 0 || strcmp(state, "identifying") == 0;
+	gboolean on_its_way = !g_strv_contains(ticket_shown_states, state);
 	g_autoptr(GError) error = NULL;
 	struct ticket *ticket;
 
@@ -174,7 +199,8 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 				"you have no open session with that id");
 		return;
 	}
-	if (g_hash_table_size(table->pending) >= TICKET_MAX_PENDING) {
+	if (g_hash_table_size(table->pending) >= TICKET_MAX_PENDING ||
+	    ticket_issue_count(table, request->name) >= TICKET_MAX_PER_SESSION) {
 		problem_respond(request, 503, "ticket.busy",
 				"too many tickets are being made; try again in a moment");
 		json_decref(session);
@@ -197,15 +223,18 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 	host_sync_notify(table->broker->hosts);
 }
 
-/* A desktop that is still forking or getting its identity cannot show anything: its tickets wait here. */
+/* A desktop shows nothing to its user before the log-in inside is done: until then its tickets wait here. */
 static gboolean
 ticket_issue_desktop_is_up(struct ticket_table *table, const struct ticket *ticket)
 {
-	return store_query_integer(
-		       table->broker->store, NULL, 0,
-		       "SELECT count(*) FROM desktop WHERE id = $1 AND generation = $2 AND want = 'ready'"
-		       " AND state IN ('ready', 'assigned', 'active', 'disconnected')",
-		       "si", ticket->desktop, ticket->generation) == 1;
+	json_t *row = store_query_one(
+		table->broker->store, NULL,
+		"SELECT state FROM desktop WHERE id = $1 AND generation = $2 AND want = 'ready'",
+		"si", ticket->desktop, ticket->generation);
+	gboolean up = g_strv_contains(ticket_shown_states, json_get_text(row, "state", ""));
+
+	json_decref(row);
+	return up;
 }
 
 json_t *
@@ -268,16 +297,29 @@ ticket_issue_respond_ready(struct ticket *ticket)
 }
 
 static gboolean
+ticket_issue_session_is_open(struct ticket_table *table, const struct ticket *ticket)
+{
+	return store_query_integer(
+		       table->broker->store, NULL, 0,
+		       "SELECT count(*) FROM session WHERE id = $1 AND closed_ms IS NULL", "s",
+		       ticket->session) == 1;
+}
+
+static gboolean
 ticket_issue_answer_one(gpointer key, gpointer value, gpointer data)
 {
 	struct ticket *ticket = value;
 
 	(void)key;
-	(void)data;
+	if (!ticket_issue_session_is_open(data, ticket))
+		ticket->decision = TICKET_TOO_LATE;
 	if (ticket->decision == TICKET_PENDING)
 		return FALSE;
 	if (ticket->decision == TICKET_READY)
 		ticket_issue_respond_ready(ticket);
+	else if (ticket->decision == TICKET_TOO_LATE)
+		problem_respond(ticket->request, 404, "session.unknown",
+				"the session has ended; its desktop is not there any more");
 	else
 		problem_respond(
 			ticket->request, 409, "ticket.refused",
@@ -289,7 +331,7 @@ ticket_issue_answer_one(gpointer key, gpointer value, gpointer data)
 void
 ticket_issue_answer(struct ticket_table *table)
 {
-	g_hash_table_foreach_remove(table->pending, ticket_issue_answer_one, NULL);
+	g_hash_table_foreach_remove(table->pending, ticket_issue_answer_one, table);
 }
 
 gboolean

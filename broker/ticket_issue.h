@@ -14,6 +14,8 @@ struct http_request;
 struct ticket_table;
 
 struct ticket_table *ticket_table_new(struct broker *broker);
+
+/* Answers those that wait, so HTTP must still be served. */
 void ticket_table_free(struct ticket_table *table);
 
 /* Makes a ticket for the session in request->name and answers once its host has acknowledged it. */
@@ -27,7 +29,7 @@ json_t *ticket_issue_list(struct ticket_table *table, const char *host);
 gboolean ticket_issue_note(struct ticket_table *table, const char *host, const json_t *report,
 			   GError **error);
 
-/* After the commit: answers the viewers whose tickets were decided. */
+/* After the commit: answers the viewers whose tickets were decided, or whose sessions have ended. */
 void ticket_issue_answer(struct ticket_table *table);
 
 /* A new hostd instance knows none of the old tickets: voids them. Inside the sync's transaction. */

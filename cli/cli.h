@@ -100,6 +100,8 @@ int cmd_session_assign(struct cli *cli, int argc, char **argv);
 int cmd_session_vv(struct cli *cli, int argc, char **argv);
 int cmd_session_revoke(struct cli *cli, int argc, char **argv);
 int cmd_session_timing(struct cli *cli, int argc, char **argv);
+int cmd_host_drain(struct cli *cli, int argc, char **argv);
+int cmd_host_resume(struct cli *cli, int argc, char **argv);
 int cmd_host_doctor(struct cli *cli, int argc, char **argv);
 int cmd_host_list(struct cli *cli, int argc, char **argv);
 int cmd_job_list(struct cli *cli, int argc, char **argv);

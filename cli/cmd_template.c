@@ -20,12 +20,6 @@ static const char *const job_columns[] = {
 	"state",	N_("STATE"),  "step",  N_("STEP"),  "percent",	"%",
 	"seconds_left", N_("LEFT s"), "error", N_("ERROR"), NULL
 };
-static const char *const host_columns[] = { "name",	    N_("NAME"),	    "cpus",
-					    N_("CPUS"),	    "ram_mib",	    N_("RAM MiB"),
-					    "ram_free_mib", N_("FREE MiB"), "engines",
-					    N_("ENGINES"),  "desktops",	    N_("DESKTOPS"),
-					    "seen_ms",	    N_("SEEN"),	    NULL };
-
 static int
 cmd_template_start(struct cli *cli, const char *name, const char *verb, json_t *body)
 {
@@ -124,10 +118,4 @@ int
 cmd_job_cancel(struct cli *cli, int argc, char **argv)
 {
 	return cmd_call(cli, "DELETE", "jobs", argv[0], NULL, NULL);
-}
-
-int
-cmd_host_list(struct cli *cli, int argc, char **argv)
-{
-	return cmd_list(cli, "hosts", host_columns);
 }

@@ -35,7 +35,8 @@ static const struct {
 	{ "run/desktops", OWNER_ROOT, 0711 },  { "lib", OWNER_ROOT, 0711 },
 	{ "lib/broker", OWNER_BROKER, 0700 },  { "lib/templates", OWNER_HOSTD, 0755 },
 	{ "lib/images", OWNER_HOSTD, 0755 },   { "lib/staging", OWNER_ROOT, 0711 },
-	{ "lib/desktops", OWNER_HOSTD, 0711 }, { "pam", OWNER_ROOT, 0700 },
+	{ "lib/desktops", OWNER_HOSTD, 0711 }, { "lib/hostd", OWNER_HOSTD, 0700 },
+	{ "pam", OWNER_ROOT, 0700 },
 };
 
 static gboolean

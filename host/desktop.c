@@ -24,6 +24,7 @@
 #include "base/proto_agent.h"
 #include "host/agent_link.h"
 #include "host/desktop_identity.h"
+#include "host/process_log.h"
 
 #define RESYNC_MS   60000
 #define IDENTIFY_MS 30000
@@ -457,13 +458,22 @@ desktop_open_agent(struct desktop *desktop)
 	desktop->vm->ops->agent_channel(desktop->vm, FALSE, &call);
 }
 
+/* With what the process said: its log goes with the desktop. */
+static void
+desktop_fail_machine(struct desktop *desktop, const char *reason)
+{
+	g_autofree char *words = process_log_explain(desktop->lib_folder, "qemu", reason);
+
+	desktop_fail(desktop, words);
+}
+
 static void
 desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 {
 	struct desktop *desktop = context;
 
 	if (event == ENGINE_EVENT_GONE)
-		desktop_fail(desktop, "its machine ended by itself; its log says why");
+		desktop_fail_machine(desktop, "its machine ended by itself");
 	else if (event == ENGINE_EVENT_POWERDOWN)
 		desktop_retire(desktop, "the guest switched itself off");
 	else if (event == ENGINE_EVENT_VDAGENT_PORT && desktop->display)
@@ -479,7 +489,7 @@ desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
 	(void)object;
 	if (!steps_finish(result, &error)) {
 		g_prefix_error(&error, "the fork failed: ");
-		desktop_fail(desktop, error->message);
+		desktop_fail_machine(desktop, error->message);
 	} else if (desktop_set_state(desktop, DESKTOP_STATE_IDENTIFYING)) {
 		desktop_end_step(desktop, "forked");
 		desktop_open_agent(desktop);
@@ -511,6 +521,10 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 		return;
 	if (answer->error) {
 		desktop_fail(desktop, answer->error->message);
+		return;
+	}
+	if (answer->fds[LAUNCH_SOCKET_CONTROL] < 0) {
+		desktop_fail(desktop, "an earlier machine of it still runs");
 		return;
 	}
 	if (g_mkdir_with_parents(desktop->lib_folder, 0700) < 0) {
@@ -603,6 +617,16 @@ desktop_powerdown(struct desktop *desktop)
 		return;
 	desktop_ref(desktop);
 	desktop->vm->ops->powerdown(desktop->vm, &call);
+}
+
+gboolean
+desktop_screenshot(struct desktop *desktop, int file, const struct steps_call *call)
+{
+	if (!desktop->vm || !desktop_state_lives(desktop->state) ||
+	    desktop->state == DESKTOP_STATE_FORKING)
+		return FALSE;
+	desktop->vm->ops->screenshot(desktop->vm, file, call);
+	return TRUE;
 }
 
 const char *

@@ -22,6 +22,10 @@
 #define FORK_MIB       96
 #define FORK_RAM_SHARE 8
 
+#define UNISOLATED_REFUSED                                                                   \
+	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \
+	"carrel.conf is false"
+
 struct desktops {
 	struct desktop_host host;
 	struct engine_spawner spawner;
@@ -31,6 +35,7 @@ struct desktops {
 	char *run;
 	char *lib;
 	guint ram_reserve_mib;
+	gboolean accept_unisolated;
 	struct template_store *templates;
 	GHashTable *table; /* id -> struct desktop */
 	json_t *wanted;	   /* NULL before the first answer */
@@ -131,23 +136,28 @@ desktops_free_one(gpointer data)
 }
 
 struct desktops *
-desktops_new(struct launch_client *launch, const char *run, const char *lib, guint ram_reserve_mib,
-	     const struct desktops_events *events, void *context)
+desktops_new(const struct desktops_options *options, const struct desktops_events *events,
+	     void *context)
 {
 	struct desktops *desktops = g_new0(struct desktops, 1);
 
-	desktops->launch = launch;
-	desktops->run = g_strdup(run);
-	desktops->lib = g_strdup(lib);
-	desktops->ram_reserve_mib = ram_reserve_mib;
+	desktops->launch = options->launch;
+	desktops->run = g_strdup(options->run);
+	desktops->lib = g_strdup(options->lib);
+	desktops->ram_reserve_mib = options->ram_reserve_mib;
+	desktops->accept_unisolated = options->accept_unisolated;
 	desktops->events = events;
 	desktops->context = context;
 	desktops->spawner = (struct engine_spawner){ desktops, desktops_spawn, desktops_kill };
-	desktops->host = (struct desktop_host){
-		launch,	  &desktops->spawner,	 desktops->run,		  desktops->lib,
-		desktops, desktops_handle_event, desktops_handle_changed, desktops_handle_fact
-	};
-	desktops->templates = template_store_new(lib, desktops_handle_template, desktops);
+	desktops->host = (struct desktop_host){ options->launch,
+						&desktops->spawner,
+						desktops->run,
+						desktops->lib,
+						desktops,
+						desktops_handle_event,
+						desktops_handle_changed,
+						desktops_handle_fact };
+	desktops->templates = template_store_new(desktops->lib, desktops_handle_template, desktops);
 	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
 	return desktops;
 }
@@ -245,11 +255,38 @@ desktops_handle_again(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
+/* What the engine says of itself, unless this host's owner refuses it. */
+static json_t *
+desktops_probe(const struct desktops *desktops)
+{
+	json_t *engine = engine_qemu_ops.probe();
+
+	if (!desktops->accept_unisolated &&
+	    strcmp(json_get_text(engine, "isolation", ""), "none") == 0) {
+		json_object_set_new(engine, "usable", json_false());
+		json_object_set_new(engine, "reason", json_string(UNISOLATED_REFUSED));
+	}
+	return engine;
+}
+
+/* Why no desktop can run here, or NULL. */
+static char *
+desktops_find_refusal(const struct desktops *desktops)
+{
+	json_t *engine = desktops_probe(desktops);
+	gboolean usable = json_get_flag(engine, "usable", FALSE);
+	char *reason = usable ? NULL : g_strdup(json_get_text(engine, "reason", ""));
+
+	json_decref(engine);
+	return reason;
+}
+
 static void
 desktops_create(struct desktops *desktops, const json_t *want)
 {
 	struct engine_template source;
 	g_autoptr(GError) error = NULL;
+	g_autofree char *refusal = desktops_find_refusal(desktops);
 	struct desktop *desktop;
 	gboolean found;
 
@@ -270,6 +307,8 @@ desktops_create(struct desktops *desktops, const json_t *want)
 		desktop_fail(desktop, error->message);
 	else if (strcmp(json_get_text(want, "engine", ""), "qemu") != 0)
 		desktop_fail(desktop, "this host runs engine 'qemu' only");
+	else if (refusal)
+		desktop_fail(desktop, refusal);
 	else if (strcmp(json_get_text(want, "network", ""), "none") != 0)
 		desktop_fail(desktop,
 			     "this host gives desktops no network: set the pool's to none");
@@ -429,7 +468,7 @@ desktops_get_capacity(struct desktops *desktops)
 		"{s:i, s:i, s:i, s:[o]}", "ram_mib",
 		(int)(total > desktops->ram_reserve_mib ? total - desktops->ram_reserve_mib : 0),
 		"ram_free_mib", (int)desktops_get_free_mib(desktops), "cpus",
-		(int)g_get_num_processors(), "engines", engine_qemu_ops.probe());
+		(int)g_get_num_processors(), "engines", desktops_probe(desktops));
 }
 
 json_t *

@@ -18,9 +18,16 @@ struct desktops_events {
 	void (*fact)(void *context, struct desktop *desktop, const struct display_fact *fact);
 };
 
-struct desktops *desktops_new(struct launch_client *launch, const char *run, const char *lib,
-			      guint ram_reserve_mib, const struct desktops_events *events,
-			      void *context);
+struct desktops_options {
+	struct launch_client *launch;
+	const char *run;
+	const char *lib;
+	guint ram_reserve_mib;
+	gboolean accept_unisolated; /* run guests without hardware virtualization */
+};
+
+struct desktops *desktops_new(const struct desktops_options *options,
+			      const struct desktops_events *events, void *context);
 
 /* Processes run on. */
 void desktops_free(struct desktops *desktops);

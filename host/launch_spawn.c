@@ -29,10 +29,13 @@
 #include "host/launch_state.h"
 #include "host/launch_uids.h"
 
-#define LOG_MAX_BYTES	 (8 * 1024 * 1024)
-#define LAUNCH_FIRST_FD	 3
-#define LAUNCH_LAST_FD	 63
-#define SPAWN_PATH_SIZE	 320
+#define LOG_MAX_BYTES	(8 * 1024 * 1024)
+#define LAUNCH_FIRST_FD 3
+#define LAUNCH_LAST_FD	63
+#define SPAWN_PATH_SIZE 320
+
+#define SPAWN_MAX_ENVIRONMENT 4
+
 #define BUILD_NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC)
 
 struct launch_spawn_request {
@@ -41,6 +44,8 @@ struct launch_spawn_request {
 	struct launch_unit *unit;
 	char program[SPAWN_PATH_SIZE];
 	char *argv[LAUNCH_MAX_ARGS + 2];
+	char libexec[SPAWN_PATH_SIZE];
+	char *environment[SPAWN_MAX_ENVIRONMENT + 1];
 	struct launch_child_plan plan;
 };
 
@@ -294,13 +299,31 @@ launch_spawn_start(struct launch *launch, struct launch_spawn_request *request)
 	return error;
 }
 
+/* Nothing of launch's own is handed on. Workers look for programs of the same build as launch. */
+static void
+launch_spawn_set_environment(const struct launch *launch, struct launch_spawn_request *request)
+{
+	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	static char language[] = "LANG=C.UTF-8";
+	static char debug[] = "CARREL_DEBUG=1";
+	size_t n = 0;
+
+	request->environment[n++] = path;
+	request->environment[n++] = language;
+	if (getenv("CARREL_DEBUG"))
+		request->environment[n++] = debug;
+	if (request->rule->kind == ID_KIND_JOB) {
+		snprintf(request->libexec, sizeof(request->libexec), "CARREL_LIBEXEC_DIR=%s",
+			 launch->options.libexec);
+		request->environment[n++] = request->libexec;
+	}
+	request->plan.environment = request->environment;
+}
+
 int
 launch_spawn_handle(void *context, struct seq_message *message)
 {
 	struct launch *launch = context;
-	static char *const quiet[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL };
-	static char *const loud[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
-				      "CARREL_DEBUG=1", NULL };
 	struct launch_spawn_request request = { .wish = (const void *)message->payload };
 	CLEANUP_CLOSE int log = -1;
 	CLEANUP_CLOSE int null = -1;
@@ -319,7 +342,7 @@ launch_spawn_handle(void *context, struct seq_message *message)
 	request.argv[0] = request.program;
 	request.plan.program = request.program;
 	request.plan.argv = request.argv;
-	request.plan.environment = getenv("CARREL_DEBUG") ? loud : quiet;
+	launch_spawn_set_environment(launch, &request);
 	request.plan.log = log;
 	request.plan.null = null;
 	request.plan.n_fds = message->n_fds;

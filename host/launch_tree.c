@@ -151,8 +151,12 @@ launch_tree_seal_at(struct launch_tree_seal *seal, int parent, const char *name,
 		error = -EINVAL;
 	if (error < 0)
 		return error;
+	/*
+	 * Only hostd gets through the folders. A desktop's machine opens kernel and initrd again by the descriptor it was given
+	 * (/proc/self/fd), for which the file itself must be readable to its uid.
+	 */
 	if (fchown(fd, seal->uid, seal->gid) < 0 ||
-	    fchmod(fd, S_ISDIR(status.st_mode) ? 0550 : 0440) < 0 || fsync(fd) < 0)
+	    fchmod(fd, S_ISDIR(status.st_mode) ? 0550 : 0444) < 0 || fsync(fd) < 0)
 		return -errno;
 	return 0;
 }

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * process_log.c - what a desktop's process said last, for the reason of its failure (carrel-hostd)
+ */
+#include "host/process_log.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define TAIL_BYTES 2048
+
+/* The file's end as text, NUL behind it; FALSE when there is none. */
+static gboolean
+process_log_read_tail(const char *path, char tail[TAIL_BYTES + 1])
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat about;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &about) < 0 || !S_ISREG(about.st_mode))
+		return FALSE;
+	n = pread(fd, tail, TAIL_BYTES, MAX(about.st_size - TAIL_BYTES, 0));
+	tail[MAX(n, 0)] = '\0';
+	return n > 0;
+}
+
+char *
+process_log_explain(const char *folder, const char *role, const char *reason)
+{
+	g_autofree char *name = g_strconcat(role, ".log", NULL);
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+	char tail[TAIL_BYTES + 1];
+	char *line;
+
+	if (!process_log_read_tail(path, tail))
+		return g_strdup(reason);
+	g_strchomp(tail);
+	line = strrchr(tail, '\n');
+	line = line ? line + 1 : tail;
+	for (char *at = line; *at; at++)
+		if (!g_ascii_isprint(*at))
+			*at = '?';
+	if (line[0] == '\0')
+		return g_strdup(reason);
+	return g_strdup_printf("%s; the last line of '%s' was: %.*s", reason, name,
+			       PROCESS_LOG_MAX_LINE, line);
+}

@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-desktop-login.sh - a user logs in by typing into the viewer; a token typed into xterm is read back from the pixels
+#
+# and from the file that the shell wrote, through the agent.
+set -eu
+. tests/lib/appliance.sh
+. tests/lib/viewer.sh
+
+appliance_start
+appliance_make_pool office 1 ada
+screen_start
+viewer_log_in ada office
+appliance_wait office active 1
+viewer_open_terminal
+token=$(screen_new_token)
+screen_type "echo $token >/run/carrel/notes/token"
+viewer_expect "$token" 60
+echo "the token typed was read from the viewer's pixels"

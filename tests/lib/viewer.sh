@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# viewer.sh - what a person does with carrel-viewer and with the desktop in it (sourced after appliance.sh)
+#
+# viewer_log_in types into the viewer's pages as a person would. What the viewer is about is read from its debug log, what
+# the desktop shows from its window's pixels. Several may run at once: $viewer_user says which one is meant.
+
+declare -A viewer_pids=() viewer_windows=() viewer_log_starts=()
+viewer_user=
+
+# viewer_start USER [OPTION...]: a viewer with settings of its own; the broker is trusted, as if it were used before
+viewer_start() {
+	local home=$TMPDIR/home.$1 fingerprint
+	viewer_user=$1
+	shift
+	fingerprint=$(openssl x509 -in "$appliance_state/lib/broker/tls.crt" -noout -fingerprint -sha256 | sed 's/.*=//')
+	mkdir -p "$home/carrel" "$home/gtk-3.0"
+	printf '%s %s\n' "${appliance_url#https://}" "$fingerprint" >"$home/carrel/known_hosts"
+	# a picture that does not change is one that is complete
+	printf '[Settings]\ngtk-cursor-blink=0\n' >"$home/gtk-3.0/settings.ini"
+	touch "$home/log"
+	viewer_log_starts[$viewer_user]=$(wc -l <"$home/log")
+	HOME=$home XDG_CONFIG_HOME=$home G_MESSAGES_DEBUG=all NO_AT_BRIDGE=1 screen_run \
+		"$appliance_root/run" carrel-viewer --broker "$appliance_url" --user "$viewer_user" "$@" >>"$home/log" 2>&1
+	viewer_pids[$viewer_user]=$screen_pid
+	wait_until 60 viewer_find || fail "the viewer shows no window: $(tail -n 5 "$home/log")"
+	viewer_windows[$viewer_user]=$(viewer_find)
+}
+
+viewer_find() {
+	xdotool search --onlyvisible --pid "${viewer_pids[$viewer_user]}" 2>/dev/null | tail -n 1 | grep .
+}
+
+# viewer_state: the state it is in, as in viewer/session_life.c
+viewer_state() {
+	tail -n +"$((viewer_log_starts[$viewer_user] + 1))" "$TMPDIR/home.$viewer_user/log" |
+		sed -n 's/.*session: [a-z]* -> \([a-z]*\)$/\1/p' | tail -n 1
+}
+
+viewer_is() {
+	[[ $(viewer_state) =~ ^($1)$ ]]
+}
+
+# viewer_wait STATES SECONDS: a regular expression
+viewer_wait() {
+	wait_until "$2" viewer_is "$1" && return
+	screen_shot "$TMPDIR/failed.xwd" && viewer_keep_picture
+	fail "the viewer of '$viewer_user' is '$(viewer_state)' after $2 s, not '$1': $(tail -n 5 "$TMPDIR/home.$viewer_user/log")"
+}
+
+# viewer_keep_picture: the screen beside the test's log
+viewer_keep_picture() {
+	local file
+	file=$CARREL_BUILD_DIR/integration/$(basename "$0" .sh).png
+	import -window root "$file" && echo "the screen is in '$file'"
+}
+
+viewer_focus() {
+	screen_focus "${viewer_windows[$viewer_user]}" || fail "the viewer's window does not get the keyboard"
+}
+
+# viewer_log_in USER POOL: up to its desktop on the screen
+viewer_log_in() {
+	viewer_start "$1" --pool "$2"
+	viewer_focus
+	screen_key Return
+	viewer_wait asking 60
+	viewer_focus
+	screen_type_file "$TMPDIR/password.$1"
+	screen_key Return
+	viewer_wait connected 120
+	viewer_settle
+}
+
+# viewer_close: closes the window as its button does; the session stays
+viewer_close() {
+	local pid=${viewer_pids[$viewer_user]}
+	xdotool windowclose "${viewer_windows[$viewer_user]}"
+	wait_until 60 viewer_has_ended || fail "the viewer does not end"
+	screen_end "$pid"
+}
+
+viewer_has_ended() {
+	local state
+	state=$(awk '{ print $3 }' "/proc/${viewer_pids[$viewer_user]}/stat" 2>/dev/null) || return 0
+	[ "$state" = Z ]
+}
+
+# viewer_settle: waits until the window has been the same for two seconds: the guest has drawn, resized and done
+viewer_settle() {
+	wait_until 120 viewer_is_quiet || fail "the desktop in the viewer does not come to rest"
+}
+
+viewer_is_quiet() {
+	local look
+	screen_shot "$TMPDIR/quiet.xwd" "${viewer_windows[$viewer_user]}" || return 1
+	for look in 1 2 3 4; do
+		sleep 0.5
+		screen_shot "$TMPDIR/look.xwd" "${viewer_windows[$viewer_user]}" && cmp -s "$TMPDIR/quiet.xwd" "$TMPDIR/look.xwd" ||
+			return 1
+	done
+}
+
+# viewer_shows TEXT: is it to be read in the viewer's window?
+viewer_shows() {
+	screen_shows "$1" "${viewer_windows[$viewer_user]}"
+}
+
+# viewer_open_terminal: the desktop's menu by a right click, its first item, and the calibration line in it
+viewer_open_terminal() {
+	local x y
+	viewer_focus
+	x=$(viewer_geometry WIDTH) y=$(viewer_geometry HEIGHT)
+	viewer_settle
+	cp "$TMPDIR/quiet.xwd" "$TMPDIR/before-menu.xwd"
+	xdotool mousemove --window "${viewer_windows[$viewer_user]}" $((x * 3 / 4)) $((y * 3 / 4))
+	xdotool click 3
+	wait_until 60 viewer_differs "$TMPDIR/before-menu.xwd" || fail "the menu does not open"
+	viewer_settle
+	screen_key Down
+	screen_key Return
+	viewer_settle
+	# out of the way: the pointer
+	xdotool mousemove --window "${viewer_windows[$viewer_user]}" $((x - 8)) $((y / 2))
+	screen_type "# $(python3 -B "$screen_tools/pixels.py" line)"
+	screen_key Return
+	wait_until 120 viewer_is_calibrated || { viewer_keep_picture; fail "no terminal to be read: $screen_read"; }
+}
+
+viewer_is_calibrated() {
+	screen_shot "$TMPDIR/screen.xwd" "${viewer_windows[$viewer_user]}" &&
+		screen_read=$(python3 -B "$screen_tools/pixels.py" read "$TMPDIR/screen.xwd" 2>&1)
+}
+
+viewer_geometry() {
+	xdotool getwindowgeometry --shell "${viewer_windows[$viewer_user]}" | sed -n "s/^$1=//p"
+}
+
+viewer_differs() {
+	screen_shot "$TMPDIR/look.xwd" "${viewer_windows[$viewer_user]}" && ! cmp -s "$1" "$TMPDIR/look.xwd"
+}
+
+# viewer_expect TEXT SECONDS
+viewer_expect() {
+	wait_until "$2" viewer_shows "$1" || { viewer_keep_picture; fail "$screen_read"; }
+}
