@@ -30,6 +30,7 @@ fail() {
 start_broker() {
 	local log=$1 left=100
 	shift
+	: >"$log"
 	python3 -B "$here/../lib/fake_broker.py" "$@" >"$log" &
 	pids+=($!)
 	until grep -q '^listening' "$log"; do
