@@ -98,6 +98,8 @@ session revoke $session
 session revoke --user ada
 session revoke --all
 host list
+host drain desk
+host resume desk
 job list
 job show $job
 job show $job --wait
@@ -133,6 +135,7 @@ expect 2 session revoke
 expect 2 session revoke $session --all
 expect 2 pool list --nonsense
 expect 4 pool show nothing
+expect 4 host drain nothing
 expect 4 template show nothing
 expect 4 session timing s-bbbbbbbbbbbbbbbbbbbb
 
