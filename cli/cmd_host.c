@@ -65,8 +65,9 @@ cmd_host_list_findings(const json_t *found, gboolean *ret_usable)
 int
 cmd_host_doctor(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **argv)
 {
-	static const char *const columns[] = { "name",	"WHAT",	  "ok",	    "GOOD", "value",
-					       "FOUND", "advice", "ADVICE", NULL };
+	static const char *const columns[] = { "name",	   N_("WHAT"),	 "ok",
+					       N_("GOOD"), "value",	 N_("FOUND"),
+					       "advice",   N_("ADVICE"), NULL };
 	g_autoptr(GError) error = NULL;
 	json_t *found = cmd_host_ask_doctor(&error);
 	gboolean usable;

@@ -98,24 +98,21 @@ connection_file_from_json(const json_t *object, GError **error)
 }
 
 struct connection_file *
-connection_file_load(const char *path, GError **error)
+connection_file_parse(const char *text, gsize size, const char *name, gboolean *ret_remove,
+		      GError **error)
 {
 	g_autoptr(GKeyFile) keys = g_key_file_new();
-	g_autofree char *text = NULL;
 	g_autofree char *type = NULL;
-	struct connection_file *file;
-	gsize size;
 
-	if (!g_file_get_contents(path, &text, &size, error))
-		return NULL;
+	*ret_remove = FALSE;
 	if (size > CONNECTION_FILE_MAX_BYTES) {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    _("“%s” is too large for a connection file."), path);
+			    _("“%s” is too large for a connection file."), name);
 		return NULL;
 	}
 	if (!g_key_file_load_from_data(keys, text, size, G_KEY_FILE_NONE, NULL)) {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    _("“%s” is not a connection file (.vv)."), path);
+			    _("“%s” is not a connection file (.vv)."), name);
 		return NULL;
 	}
 	type = g_key_file_get_string(keys, GROUP, "type", NULL);
@@ -123,14 +120,27 @@ connection_file_load(const char *path, GError **error)
 		g_set_error(
 			error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
 			_("“%s” is not for a SPICE display; this viewer shows SPICE displays only."),
-			path);
+			name);
 		return NULL;
 	}
-	file = connection_file_fill(keys, connection_file_lookup_key, error);
-	if (g_key_file_get_integer(keys, GROUP, "delete-this-file", NULL) == 1 &&
-	    g_unlink(path) < 0)
+	*ret_remove = g_key_file_get_integer(keys, GROUP, "delete-this-file", NULL) == 1;
+	return connection_file_fill(keys, connection_file_lookup_key, error);
+}
+
+struct connection_file *
+connection_file_load(const char *path, GError **error)
+{
+	g_autofree char *text = NULL;
+	struct connection_file *file;
+	gboolean removed;
+	gsize size;
+
+	if (!g_file_get_contents(path, &text, &size, error))
+		return NULL;
+	file = connection_file_parse(text, size, path, &removed, error);
+	explicit_bzero(text, size);
+	if (removed && g_unlink(path) < 0)
 		g_message("the connection file '%s' could not be removed: %s", path,
 			  g_strerror(errno));
-	explicit_bzero(text, size);
 	return file;
 }

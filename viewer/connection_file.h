@@ -27,6 +27,13 @@ struct connection_file {
 /* From the object "vv" of a ticket answer; numbers are taken as texts. NULL and error when a key is missing. */
 struct connection_file *connection_file_from_json(const json_t *object, GError **error);
 
+/*
+ * From a .vv file's text; "name" is for messages. ret_remove says whether the file wants to be removed, also when it is
+ * refused for a missing key.
+ */
+struct connection_file *connection_file_parse(const char *text, gsize size, const char *name,
+					      gboolean *ret_remove, GError **error);
+
 /* From a .vv file, which is removed when it says delete-this-file=1: its ticket is good once. */
 struct connection_file *connection_file_load(const char *path, GError **error);
 

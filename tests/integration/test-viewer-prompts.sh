@@ -34,11 +34,11 @@ fail() {
 
 # Waits for a condition instead of a time; the reason comes first.
 await() {
-	local reason=$1 left=100
+	local reason=$1 left=300
 	shift
 	until "$@"; do
 		left=$((left - 1))
-		[ "$left" -gt 0 ] || fail "not within 10 s: $reason"
+		[ "$left" -gt 0 ] || fail "not within 30 s: $reason"
 		sleep 0.1
 	done
 }
@@ -61,6 +61,7 @@ reached() {
 }
 
 start_broker() {
+	: >"$TMPDIR/broker.log"
 	python3 -B "$here/../lib/fake_broker.py" --port "$1" --cert "$2.crt" --key "$2.key" >"$TMPDIR/broker.log" &
 	broker=$!
 	pids+=("$broker")
@@ -81,6 +82,7 @@ start_viewer() {
 stop_viewer() {
 	kill "$window"
 	wait "$window" 2>/dev/null || true
+	cat "$TMPDIR/viewer.log" >>"$TMPDIR/all.log"
 }
 
 answer() {
@@ -161,7 +163,7 @@ expired|x|Your account or password has expired.
 limited||Too many tries to log in.
 down||The broker cannot check passwords just now.
 CASES
-! grep -aq 'wrong\|hopper\|lace\|1843' viewer.log broker.log || fail "a secret is in a log"
+! grep -aq 'wrong\|hopper\|lace\|1843' all.log broker.log || fail "a secret is in a log"
 
 # Another certificate at the same address: nothing is sent
 kill "$broker"

@@ -79,7 +79,7 @@ JOBS = [
      "seconds_left": 0, "error": "the fork did not answer"},
 ]
 HOSTS = [
-    {"name": "desk", "seen_ms": 1700000000000, "ram_mib": 24000, "ram_free_mib": 21000, "cpus": 2,
+    {"name": "desk", "seen_ms": 1700000000000, "drain": False, "ram_mib": 24000, "ram_free_mib": 21000, "cpus": 2,
      "engines": [{"name": "qemu", "usable": True, "accelerator": "tcg", "isolation": "none", "reason": ""}],
      "proxy": "http://127.0.0.1:3128", "desktops": 1},
 ]
@@ -227,7 +227,7 @@ class Broker:
             return self.list("sessions", [self.session_row()], query)
         return None
 
-    def route_admin(self, method, parts, query):
+    def route_admin(self, method, parts, body, query):
         """desktops, templates, jobs, hosts."""
         if parts == ["desktops"]:
             return self.list("desktops", DESKTOPS, query)
@@ -246,6 +246,8 @@ class Broker:
             return self.job(parts[1]) if method == "GET" else (204, {})
         if parts == ["hosts"]:
             return self.list("hosts", HOSTS, query, "name")
+        if parts[0] == "hosts" and method == "PATCH":
+            return (200, {"drain": body["drain"]}) if parts[1] == HOSTS[0]["name"] else (404, "host.unknown")
         return None
 
     def route(self, method, path, body):
@@ -254,7 +256,7 @@ class Broker:
         query = urllib.parse.parse_qs(address.query)
         parts = address.path.split("/")[3:] or [""]
         return (self.route_login(method, parts, body) or self.route_user(method, parts, body, query)
-                or self.route_admin(method, parts, query) or (404, "request.path"))
+                or self.route_admin(method, parts, body, query) or (404, "request.path"))
 
 
 def make_handler(broker):
@@ -283,7 +285,8 @@ def make_handler(broker):
             if status != 204:
                 self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            if data:
+                self.wfile.write(data)
 
         do_GET = do_POST = do_DELETE = do_PATCH = handle_any
 
