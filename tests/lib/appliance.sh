@@ -184,6 +184,14 @@ appliance_find_service() {
 	return 1
 }
 
+# appliance_note DESKTOP NAME: the text of a note that the desktop's session has written; hostd is replaced meanwhile
+appliance_note() {
+	local notes
+	notes=$(python3 -B "$appliance_tools/agent_notes.py" "$appliance_state/run/desktops/$1/agent" \
+		"$(appliance_find_service carrel-hostd)") || return 1
+	jq -r --arg name "$2" '.[$name] // empty' <<<"$notes"
+}
+
 # appliance_find_processes: pids of all that have to do with the state folder, this shell and what it runs excepted
 appliance_find_processes() {
 	{
