@@ -6,7 +6,7 @@ set -eu
 . tests/lib/viewer.sh
 
 session_is_over() {
-	! carrel_json '(.sessions? // .)[].id' session list | grep -qx "$session"
+	! appliance_session ada | grep -q "^$session "
 }
 
 desktop_is_gone() {
