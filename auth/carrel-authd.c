@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "base/sandbox.h"
+#include "config.h"
 
 #define MAX_CHILDREN	  64
 #define DROP_FROM	  32
@@ -56,6 +57,7 @@ struct authd {
 	struct log_limit drops;
 };
 
+static const char version_text[] = "carrel-authd " PACKAGE_VERSION "\n";
 static const char usage_text[] =
 	"Usage: carrel-authd --run DIR --broker-uid UID --service NAME [--confdir DIR]\n"
 	"Asks PAM who a user is, for carrel-broker. Must be started as root.\n"
@@ -64,6 +66,7 @@ static const char usage_text[] =
 	"  --broker-uid UID  the only uid that may connect\n"
 	"  --service NAME    PAM service (lower case)\n"
 	"  --confdir DIR     folder of PAM service files instead of /etc/pam.d\n"
+	"  --version         show the version\n"
 	"  --help            show this text\n";
 
 static int
@@ -88,14 +91,15 @@ authd_parse_options(struct authd *authd, int argc, char **argv)
 		{ "broker-uid", required_argument, NULL, 'u' },
 		{ "service", required_argument, NULL, 's' },
 		{ "confdir", required_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(usage_text, stdout);
+		if (option == 'h' || option == 'v') {
+			fputs(option == 'h' ? usage_text : version_text, stdout);
 			exit(0);
 		}
 		if (option == 'r')

@@ -47,6 +47,7 @@ enum login_child_state {
 struct login_child {
 	int fd;
 	enum login_child_state state;
+	bool hung_up; /* the broker has: its user did not go on */
 	uint64_t last_input_ms;
 	struct auth_start start;
 	struct auth_reply *answer; /* where the REPLY in wait is to go */
@@ -96,6 +97,7 @@ login_child_receive(struct login_child *child)
 				     &message);
 	explicit_bzero(&message, sizeof(message));
 	child->last_input_ms = io_boottime_ms();
+	child->hung_up = error == -EPIPE;
 	return error;
 }
 
@@ -158,6 +160,9 @@ login_child_log(const struct login_child *child, const struct login_child_settin
 
 	if (outcome->class == AUTH_CLASS_OK)
 		log_info("user '%s' from '%s' logged in", outcome->user, child->start.remote_host);
+	else if (child->hung_up)
+		log_info("login of '%s' from '%s' was given up", child->start.user,
+			 child->start.remote_host);
 	else if (outcome->class != AUTH_CLASS_UNAVAILABLE)
 		log_info("login of '%s' from '%s' refused: PAM %s said %d (%s)", child->start.user,
 			 child->start.remote_host, outcome->step, outcome->pam_code,

@@ -59,11 +59,65 @@ sandbox_close_from(int first)
 	return syscall(SYS_close_range, (unsigned int)first, ~0U, 0) < 0 ? -errno : 0;
 }
 
-int
-sandbox_deny_calls(const char *const *names, size_t n_names)
+static const char *const service_calls[] = {
+	"execve",
+	"execveat",
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"mount",
+	"umount2",
+	"pivot_root",
+	"chroot",
+	"setns",
+	"unshare",
+	"bpf",
+	"perf_event_open",
+	"keyctl",
+	"add_key",
+	"request_key",
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"kexec_load",
+	"reboot",
+	"swapon",
+	"swapoff",
+	"userfaultfd",
+	"chmod",
+	"fchmod",
+	"fchmodat",
+	"chown",
+	"fchown",
+	"lchown",
+	"fchownat",
+	"mknod",
+	"mknodat",
+	"rename",
+	"renameat",
+	"renameat2",
+	"unlink",
+	"unlinkat",
+	"link",
+	"linkat",
+	"symlink",
+	"symlinkat",
+	"setuid",
+	"setgid",
+	"setresuid",
+	"setresgid",
+	"settimeofday",
+	"clock_settime",
+	"sethostname",
+	"acct",
+	"quotactl",
+	"io_uring_setup",
+};
+
+static int
+sandbox_add_denials(scmp_filter_ctx filter, const char *const *names, size_t n_names)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int error = filter ? 0 : -ENOMEM;
+	int error = 0;
 
 	for (size_t i = 0; i < n_names && error == 0; i++) {
 		int call = seccomp_syscall_resolve_name(names[i]);
@@ -72,9 +126,36 @@ sandbox_deny_calls(const char *const *names, size_t n_names)
 				? -EINVAL
 				: seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, call, 0);
 	}
+	return error;
+}
+
+static int
+sandbox_load_denials(const char *const *names, size_t n_names, const char *const *more,
+		     size_t n_more)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int error = filter ? 0 : -ENOMEM;
+
+	if (error == 0)
+		error = sandbox_add_denials(filter, names, n_names);
+	if (error == 0)
+		error = sandbox_add_denials(filter, more, n_more);
 	if (error == 0)
 		error = seccomp_load(filter);
 	if (filter)
 		seccomp_release(filter);
 	return error;
+}
+
+int
+sandbox_deny_calls(const char *const *names, size_t n_names)
+{
+	return sandbox_load_denials(names, n_names, NULL, 0);
+}
+
+int
+sandbox_deny_service_calls(const char *const *extra, size_t n_extra)
+{
+	return sandbox_load_denials(service_calls, sizeof(service_calls) / sizeof(service_calls[0]),
+				    extra, n_extra);
 }

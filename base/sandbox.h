@@ -29,4 +29,10 @@ int sandbox_close_from(int first);
  */
 int sandbox_deny_calls(const char *const *names, size_t n_names);
 
+/*
+ * The same for what no long-running service of ours needs once it is set up: programs, other processes, mounts, modules,
+ * keys, users, clocks, names and modes of files. "extra" are what this one can do without as well.
+ */
+int sandbox_deny_service_calls(const char *const *extra, size_t n_extra);
+
 #endif

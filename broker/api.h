@@ -42,6 +42,7 @@ void api_desktops_stop(struct broker *broker, struct http_request *request);
 void api_desktops_powerdown(struct broker *broker, struct http_request *request);
 void api_desktops_screenshot(struct broker *broker, struct http_request *request);
 void api_hosts_list(struct broker *broker, struct http_request *request);
+void api_hosts_change(struct broker *broker, struct http_request *request);
 void api_hosts_sync(struct broker *broker, struct http_request *request);
 
 /* api_templates.c */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "broker/api.h"
 #include "broker/broker.h"
 #include "broker/host_sync.h"
@@ -59,6 +60,7 @@ static void
 api_desktops_order(struct broker *broker, struct http_request *request, const char *verb)
 {
 	json_t *row = api_desktops_find(broker, request);
+	gboolean waits = strcmp(verb, "screenshot") == 0; /* for the picture */
 	gint64 number;
 
 	if (!row)
@@ -69,11 +71,11 @@ api_desktops_order(struct broker *broker, struct http_request *request, const ch
 				request->name);
 	} else {
 		number = host_sync_request(broker->hosts, json_get_text(row, "host", ""), verb,
-					   request->name);
-		if (number > 0)
+					   request->name, waits ? request : NULL);
+		if (number > 0 && !waits)
 			http_respond(request, 202,
 				     json_pack("{s:I}", "request", (json_int_t)number));
-		else
+		else if (number == 0)
 			problem_respond(request, 503, "host.busy",
 					"the host has too many requests waiting; is it running?");
 	}
@@ -98,13 +100,20 @@ api_desktops_screenshot(struct broker *broker, struct http_request *request)
 	api_desktops_order(broker, request, "screenshot");
 }
 
+static void
+api_desktops_unpack_host(json_t *row)
+{
+	api_list_unpack(row, "engines");
+	json_object_set_new(row, "drain", json_boolean(json_get_integer(row, "drain", 0) != 0));
+}
+
 void
 api_hosts_list(struct broker *broker, struct http_request *request)
 {
 	g_autoptr(GError) error = NULL;
 	json_t *rows = store_query(
 		broker->store, &error,
-		"SELECT name, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy, (SELECT count(*) FROM"
+		"SELECT name, seen_ms, drain, ram_mib, ram_free_mib, cpus, engines, proxy, (SELECT count(*) FROM"
 		" desktop d WHERE d.host = host.name AND d.want = 'ready') AS desktops FROM host"
 		" WHERE name > $1 ORDER BY name LIMIT $2",
 		"si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
@@ -114,8 +123,29 @@ api_hosts_list(struct broker *broker, struct http_request *request)
 		return;
 	}
 	for (gsize i = 0; i < json_array_size(rows); i++)
-		api_list_unpack(json_array_get(rows, i), "engines");
+		api_desktops_unpack_host(json_array_get(rows, i));
 	api_list_respond(request, "hosts", "name", rows);
+}
+
+void
+api_hosts_change(struct broker *broker, struct http_request *request)
+{
+	gboolean drain = json_get_flag(request->body, "drain", FALSE);
+	g_autoptr(GError) error = NULL;
+	gint64 changed =
+		store_change(broker->store, &error, "UPDATE host SET drain = $1 WHERE name = $2",
+			     "is", (gint64)drain, request->name);
+
+	if (changed < 0) {
+		problem_respond_error(request, error);
+	} else if (changed == 0) {
+		problem_respond(request, 404, "host.unknown", "there is no host with that name");
+	} else {
+		log_info("host '%s' is %s by '%s'", request->name, drain ? "drained" : "resumed",
+			 request->identity.user);
+		host_sync_reconcile(broker->hosts);
+		http_respond(request, 200, json_pack("{s:b}", "drain", drain));
+	}
 }
 
 void

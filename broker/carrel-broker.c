@@ -30,6 +30,7 @@
 #include "broker/ticket_issue.h"
 #include "broker/token.h"
 #include "common/settings.h"
+#include "config.h"
 
 #define SWEEP_S		3600
 #define KEEP_HISTORY_MS (30 * G_GINT64_CONSTANT(86400000))
@@ -42,6 +43,7 @@ struct broker_options {
 	gint64 hostd_uid;
 };
 
+static const char version_text[] = "carrel-broker " PACKAGE_VERSION "\n";
 static const char usage_text[] =
 	"Usage: carrel-broker --run DIR --lib DIR --hostd-uid UID [--config FILE]\n"
 	"Lets users in and decides who gets which desktop. Needs carrel-authd and carrel-hostd.\n"
@@ -50,6 +52,7 @@ static const char usage_text[] =
 	"  --lib DIR        state folder; the broker's own is DIR/broker\n"
 	"  --hostd-uid UID  uid of this host's carrel-hostd\n"
 	"  --config FILE    configuration (default: /etc/carrel/carrel.conf)\n"
+	"  --version        show the version\n"
 	"  --help           show this text\n";
 
 static gboolean
@@ -60,14 +63,15 @@ broker_parse_options(struct broker_options *options, int argc, char **argv)
 		{ "run", required_argument, NULL, 'r' },
 		{ "lib", required_argument, NULL, 'l' },
 		{ "hostd-uid", required_argument, NULL, 'u' },
+		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(usage_text, stdout);
+		if (option == 'h' || option == 'v') {
+			fputs(option == 'h' ? usage_text : version_text, stdout);
 			exit(0);
 		}
 		if (option == 'c') {
@@ -204,7 +208,8 @@ broker_start(struct broker *broker, const struct broker_options *options, GError
 static void
 broker_stop(struct broker *broker)
 {
-	/* Log-ins and tickets answer the requests they hold, so they go before HTTP. */
+	/* Log-ins and tickets answer the requests they hold, so they go before HTTP, which lets no new ones in. */
+	http_refuse(broker->http);
 	login_table_free(broker->logins);
 	ticket_table_free(broker->tickets);
 	http_stop(broker->http);

@@ -16,65 +16,16 @@
 #include "broker/gateway_core.h"
 #include "config.h"
 
-static const char *const denied_calls[] = {
-	"execve",
-	"execveat",
-	"ptrace",
-	"process_vm_readv",
-	"process_vm_writev",
-	"mount",
-	"umount2",
-	"pivot_root",
-	"chroot",
-	"setns",
-	"unshare",
-	"bpf",
-	"perf_event_open",
-	"keyctl",
-	"add_key",
-	"request_key",
-	"init_module",
-	"finit_module",
-	"delete_module",
-	"kexec_load",
-	"reboot",
-	"swapon",
-	"swapoff",
-	"userfaultfd",
-	"bind",
-	"chmod",
-	"fchmod",
-	"fchmodat",
-	"chown",
-	"fchown",
-	"lchown",
-	"fchownat",
-	"mknod",
-	"mknodat",
-	"rename",
-	"renameat",
-	"renameat2",
-	"unlink",
-	"unlinkat",
-	"setuid",
-	"setgid",
-	"setresuid",
-	"setresgid",
-	"settimeofday",
-	"clock_settime",
-};
+#define DEFAULT_LISTEN	     "127.0.0.1:3128"
+#define DEFAULT_HOSTD_SOCKET "/run/carrel/gateway.sock"
 
-static char *option_listen;
-static char *option_hostd_socket;
-static gboolean option_version;
+/* The one address is bound by then. */
+static const char *const denied_calls[] = { "bind" };
 
-static const GOptionEntry option_table[] = {
-	{ "listen", 0, 0, G_OPTION_ARG_STRING, &option_listen,
-	  "Address and port for clients (default 127.0.0.1:3128)", "ADDRESS:PORT" },
-	{ "hostd-socket", 0, 0, G_OPTION_ARG_FILENAME, &option_hostd_socket,
-	  "carrel-hostd's socket (default /run/carrel/gateway.sock)", "PATH" },
-	{ "version", 0, 0, G_OPTION_ARG_NONE, &option_version, "Print the version and end", NULL },
-	{ NULL, 0, 0, 0, NULL, NULL, NULL },
+struct gateway_options {
+	char *listen; /* owned, as the next */
+	char *hostd_socket;
+	gboolean version;
 };
 
 static gboolean
@@ -128,7 +79,7 @@ gateway_enter_sandbox(void)
 	if (error == 0)
 		error = sandbox_become(getuid(), getgid());
 	if (error == 0)
-		error = sandbox_deny_calls(denied_calls, G_N_ELEMENTS(denied_calls));
+		error = sandbox_deny_service_calls(denied_calls, G_N_ELEMENTS(denied_calls));
 	if (error < 0)
 		log_error("the sandbox failed: %s; not listening unprotected", g_strerror(-error));
 	return error;
@@ -157,23 +108,47 @@ gateway_run(const char *listen_text, const char *hostd_path)
 	return EXIT_SUCCESS;
 }
 
-int
-main(int argc, char **argv)
+static gboolean
+gateway_read_options(int argc, char **argv, struct gateway_options *ret_options)
 {
+	const GOptionEntry entries[] = {
+		{ "listen", 0, 0, G_OPTION_ARG_STRING, &ret_options->listen,
+		  "Address and port for clients (default " DEFAULT_LISTEN ")", "ADDRESS:PORT" },
+		{ "hostd-socket", 0, 0, G_OPTION_ARG_FILENAME, &ret_options->hostd_socket,
+		  "carrel-hostd's socket (default " DEFAULT_HOSTD_SOCKET ")", "PATH" },
+		{ "version", 0, 0, G_OPTION_ARG_NONE, &ret_options->version,
+		  "Print the version and end", NULL },
+		{ NULL, 0, 0, 0, NULL, NULL, NULL },
+	};
 	g_autoptr(GOptionContext) context =
 		g_option_context_new("- hand clients to their displays");
 	g_autoptr(GError) error = NULL;
 
-	g_option_context_add_main_entries(context, option_table, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		log_error("%s; see carrel-gateway(8)", error->message);
-		return EXIT_FAILURE;
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
+		return TRUE;
+	log_error("%s; see carrel-gateway(8)", error ? error->message : "too many arguments");
+	return FALSE;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct gateway_options options = { 0 };
+	int status = EXIT_FAILURE;
+
+	if (gateway_read_options(argc, argv, &options)) {
+		signal(SIGPIPE, SIG_IGN);
+		if (options.version) {
+			g_print("carrel-gateway %s\n", PACKAGE_VERSION);
+			status = EXIT_SUCCESS;
+		} else {
+			status = gateway_run(options.listen ? options.listen : DEFAULT_LISTEN,
+					     options.hostd_socket ? options.hostd_socket
+								  : DEFAULT_HOSTD_SOCKET);
+		}
 	}
-	if (option_version) {
-		g_print("carrel-gateway %s\n", PACKAGE_VERSION);
-		return EXIT_SUCCESS;
-	}
-	signal(SIGPIPE, SIG_IGN);
-	return gateway_run(option_listen ? option_listen : "127.0.0.1:3128",
-			   option_hostd_socket ? option_hostd_socket : "/run/carrel/gateway.sock");
+	g_free(options.listen);
+	g_free(options.hostd_socket);
+	return status;
 }

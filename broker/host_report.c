@@ -26,6 +26,8 @@
 #include "broker/ticket_issue.h"
 
 #define MAX_ELEMENTS 4096
+#define MAX_ANSWERS  1
+#define MAX_PNG_TEXT (3 * 1024 * 1024)
 #define MAX_NUMBER   G_GINT64_CONSTANT(0x1fffffffffffff)
 
 /* The report's array, as JSON text in this parameter, has no element with the id of this row. */
@@ -51,7 +53,14 @@ static const struct json_field report_fields[] = {
 	{ "desktops", JSON_KIND_ARRAY, 0, 0, MAX_ELEMENTS },
 	{ "jobs", JSON_KIND_ARRAY, 0, 0, MAX_ELEMENTS },
 	{ "tickets", JSON_KIND_ARRAY, 0, 0, MAX_ELEMENTS },
+	{ "answers", JSON_KIND_ARRAY, 0, 0, MAX_ANSWERS },
 	{ "events", JSON_KIND_ARRAY, 0, 0, MAX_ELEMENTS },
+};
+
+static const struct json_field report_answer_fields[] = {
+	{ "id", JSON_KIND_INTEGER, 0, 1, MAX_NUMBER },
+	{ "error", JSON_KIND_STRING, 0, 0, 1000 },
+	{ "png", JSON_KIND_STRING, 0, 0, MAX_PNG_TEXT },
 };
 
 static const struct json_field capacity_fields[] = {
@@ -324,6 +333,8 @@ static const struct report_part {
 	  host_report_apply_event },
 	{ "desktops", "a desktop", desktop_fields, G_N_ELEMENTS(desktop_fields), desktop_states,
 	  host_report_apply_desktop },
+	{ "answers", "an answer", report_answer_fields, G_N_ELEMENTS(report_answer_fields), NULL,
+	  NULL }, /* host_sync.c gives them to those who wait */
 	{ "jobs", "a job", job_fields, G_N_ELEMENTS(job_fields), job_states,
 	  host_report_apply_job },
 	{ "tickets", "a ticket", ticket_fields, G_N_ELEMENTS(ticket_fields), ticket_states,
@@ -481,7 +492,7 @@ host_report_apply_part(struct report_context *context, const json_t *report,
 {
 	const json_t *elements = json_object_get(report, part->name);
 
-	for (gsize i = 0; i < json_array_size(elements); i++)
+	for (gsize i = 0; part->apply && i < json_array_size(elements); i++)
 		if (!part->apply(context, json_array_get(elements, i), error))
 			return FALSE;
 	return TRUE;

@@ -16,6 +16,7 @@
 #include "base/name.h"
 #include "broker/assign.h"
 #include "broker/broker.h"
+#include "broker/host_orders.h"
 #include "broker/host_report.h"
 #include "broker/http.h"
 #include "broker/pools.h"
@@ -24,9 +25,8 @@
 #include "broker/ticket_issue.h"
 #include "common/hash.h"
 
-#define HOST_SYNC_WAIT_S       20
-#define HOST_SYNC_MAX_REQUESTS 64
-#define HOST_SYNC_MAX_HOSTS    64
+#define HOST_SYNC_WAIT_S    20
+#define HOST_SYNC_MAX_HOSTS 64
 
 struct host_table {
 	struct broker *broker;
@@ -44,24 +44,8 @@ struct host {
 	char *digest;		      /* of the answer with that number */
 	struct http_request *request; /* waits, or NULL */
 	guint timeout;
-	GQueue orders; /* struct host_order, until the host has seen a number that carried it */
+	struct host_orders *orders;
 };
-
-struct host_order {
-	gint64 id;
-	gint64 number; /* of the first answer with it; 0: none yet */
-	const char *verb;
-	char *desktop;
-};
-
-static void
-host_sync_free_order(gpointer data)
-{
-	struct host_order *order = data;
-
-	g_free(order->desktop);
-	g_free(order);
-}
 
 static void
 host_sync_free_host(gpointer data)
@@ -70,7 +54,7 @@ host_sync_free_host(gpointer data)
 
 	if (host->timeout)
 		g_source_remove(host->timeout);
-	g_queue_clear_full(&host->orders, host_sync_free_order);
+	host_orders_free(host->orders);
 	g_free(host->digest);
 	g_free(host->name);
 	g_free(host);
@@ -109,7 +93,7 @@ host_sync_get(struct host_table *table, const char *name)
 	host = g_new0(struct host, 1);
 	host->table = table;
 	host->name = g_strdup(name);
-	g_queue_init(&host->orders);
+	host->orders = host_orders_new();
 	g_hash_table_insert(table->hosts, host->name, host);
 	return host;
 }
@@ -190,21 +174,6 @@ host_sync_list_revoked(struct store *store, const char *host)
 	return list;
 }
 
-static json_t *
-host_sync_list_orders(struct host *host)
-{
-	json_t *list = json_array();
-
-	for (GList *link = host->orders.head; link; link = link->next) {
-		const struct host_order *order = link->data;
-
-		json_array_append_new(list,
-				      json_pack("{s:I, s:s, s:s}", "id", (json_int_t)order->id,
-						"verb", order->verb, "desktop", order->desktop));
-	}
-	return list;
-}
-
 /* What the host shall have, without number. The number grows when it differs from the last one. */
 static json_t *
 host_sync_make_answer(struct host *host)
@@ -214,7 +183,7 @@ host_sync_make_answer(struct host *host)
 				   host_sync_list_desktops(broker->store, host->name), "jobs",
 				   host_sync_list_jobs(broker->store, host->name), "tickets",
 				   ticket_issue_list(broker->tickets, host->name), "requests",
-				   host_sync_list_orders(host), "revoked",
+				   host_orders_list(host->orders), "revoked",
 				   host_sync_list_revoked(broker->store, host->name));
 	char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
 	g_autofree char *digest = hash_text(text);
@@ -225,9 +194,7 @@ host_sync_make_answer(struct host *host)
 		g_free(host->digest);
 		host->digest = g_steal_pointer(&digest);
 		host->number = ++host->table->next_number;
-		for (GList *link = host->orders.head; link; link = link->next)
-			if (((struct host_order *)link->data)->number == 0)
-				((struct host_order *)link->data)->number = host->number;
+		host_orders_stamp(host->orders, host->number);
 	}
 	return answer;
 }
@@ -306,14 +273,15 @@ host_sync_handle_timeout(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
+/* What the host has seen and done of its orders. */
 static void
-host_sync_drop_seen_orders(struct host *host, gint64 seen)
+host_sync_settle_orders(struct host *host, const json_t *report)
 {
-	struct host_order *order;
+	gint64 seen = json_get_integer(report, "seen", 0);
 
-	while ((order = g_queue_peek_head(&host->orders)) && order->number > 0 &&
-	       order->number <= seen && seen <= host->number)
-		host_sync_free_order(g_queue_pop_head(&host->orders));
+	if (seen <= host->number)
+		host_orders_drop_seen(host->orders, seen);
+	host_orders_take_answers(host->orders, json_object_get(report, "answers"));
 }
 
 static gboolean
@@ -371,25 +339,21 @@ host_sync_handle(struct host_table *table, struct http_request *request)
 		problem_respond_error(request, error);
 		return;
 	}
-	host_sync_drop_seen_orders(host, json_get_integer(request->body, "seen", 0));
+	host_sync_settle_orders(host, request->body);
 	host_sync_reconcile(table);
 	host_sync_wait(host, request);
 }
 
 gint64
 host_sync_request(struct host_table *table, const char *host_name, const char *verb,
-		  const char *desktop)
+		  const char *desktop, struct http_request *waiting)
 {
 	struct host *host = host_sync_get(table, host_name);
-	struct host_order *order;
+	gint64 id = table->next_request + 1;
 
-	if (!host || g_queue_get_length(&host->orders) >= HOST_SYNC_MAX_REQUESTS)
+	if (!host || !host_orders_add(host->orders, id, verb, desktop, waiting))
 		return 0;
-	order = g_new0(struct host_order, 1);
-	order->id = ++table->next_request;
-	order->verb = verb;
-	order->desktop = g_strdup(desktop);
-	g_queue_push_tail(&host->orders, order);
+	table->next_request = id;
 	host_sync_notify(table);
-	return order->id;
+	return id;
 }

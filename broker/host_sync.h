@@ -25,8 +25,11 @@ void host_sync_notify(struct host_table *table);
 /* After a commit that changed desktops, sessions or tickets: counts the pools, answers tickets, then host_sync_notify(). */
 void host_sync_reconcile(struct host_table *table);
 
-/* Puts a request (screenshot, powerdown, stop) into the answers to this host until it has seen it. Returns its number. */
+/*
+ * Puts a request (screenshot, powerdown, stop) into the answers to this host until it has seen or answered it. Returns its
+ * number, or 0 when there are too many; "waiting" as for host_orders_add().
+ */
 gint64 host_sync_request(struct host_table *table, const char *host, const char *verb,
-			 const char *desktop);
+			 const char *desktop, struct http_request *waiting);
 
 #endif

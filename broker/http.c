@@ -57,6 +57,7 @@ struct http {
 	struct MHD_Daemon *daemons[LISTENER_COUNT];
 	GSource *sources[LISTENER_COUNT];
 	GHashTable *waiting; /* struct http_request, a set */
+	gboolean refuses;    /* new requests, since http_refuse() */
 };
 
 struct http_exchange {
@@ -266,6 +267,13 @@ http_send(struct http_exchange *exchange)
 }
 
 static void
+http_respond_stopping(struct http_request *request)
+{
+	problem_respond(request, 503, "server.stopping",
+			"the broker is stopping; try again in a moment");
+}
+
+static void
 http_handle_complete(struct http_exchange *exchange)
 {
 	struct http_request *request = &exchange->request;
@@ -288,7 +296,10 @@ http_handle_complete(struct http_exchange *exchange)
 			return;
 		}
 	}
-	exchange->http->settings.handle(exchange->http->settings.context, request);
+	if (exchange->http->refuses)
+		http_respond_stopping(request);
+	else
+		exchange->http->settings.handle(exchange->http->settings.context, request);
 }
 
 static enum MHD_Result
@@ -496,6 +507,13 @@ http_start(const struct http_settings *settings, GError **error)
 }
 
 void
+http_refuse(struct http *http)
+{
+	if (http)
+		http->refuses = TRUE;
+}
+
+void
 http_stop(struct http *http)
 {
 	g_autofree gpointer *waiting = NULL;
@@ -505,8 +523,7 @@ http_stop(struct http *http)
 		return;
 	waiting = g_hash_table_get_keys_as_array(http->waiting, &count);
 	for (guint i = 0; i < count; i++)
-		problem_respond(waiting[i], 503, "server.stopping",
-				"the broker is stopping; try again in a moment");
+		http_respond_stopping(waiting[i]);
 	for (guint i = 0; i < LISTENER_COUNT; i++) {
 		if (!http->daemons[i])
 			continue;

@@ -12,9 +12,10 @@
 
 #include "base/json.h"
 
-#define HTTP_MAX_BODY	   (64 * 1024)
-#define HTTP_MAX_HOST_BODY (1024 * 1024) /* hostd's sync names every desktop */
-#define HTTP_MAX_KEY	   128		 /* Idempotency-Key */
+#define HTTP_MAX_BODY (64 * 1024)
+#define HTTP_MAX_HOST_BODY \
+	(4 * 1024 * 1024) /* hostd's sync names every desktop, and may carry a picture */
+#define HTTP_MAX_KEY 128  /* Idempotency-Key */
 
 struct http;
 
@@ -61,6 +62,9 @@ struct http_settings {
 
 /* Listens on both. The error's text says what to do. */
 struct http *http_start(const struct http_settings *settings, GError **error);
+
+/* From now on new requests are answered with 503: what would handle them may go. */
+void http_refuse(struct http *http);
 
 /* Answers what waits with 503, then closes all. */
 void http_stop(struct http *http);

@@ -67,6 +67,10 @@ static const struct json_field revoke_fields[] = {
 	{ "all", JSON_KIND_BOOLEAN, 1, 0, 0 },
 };
 
+static const struct json_field host_fields[] = {
+	{ "drain", JSON_KIND_BOOLEAN, 0, 0, 0 },
+};
+
 static const struct json_field build_fields[] = {
 	{ "recipe", JSON_KIND_STRING, 1, 1, NAME_SIZE - 1 },
 };
@@ -113,6 +117,7 @@ static const struct route route_table[] = {
 	{ "GET", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_show },
 	{ "DELETE", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_cancel },
 	{ "GET", "hosts", ROUTE_ROLE_OPERATOR, NO_BODY, api_hosts_list },
+	{ "PATCH", "hosts/*", ROUTE_ROLE_OPERATOR, BODY(host_fields), api_hosts_change },
 	{ "POST", "hosts/*/sync", ROUTE_ROLE_HOST, TRUE, NULL, 0, api_hosts_sync },
 };
 

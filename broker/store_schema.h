@@ -11,7 +11,8 @@
 static const char store_schema_1[] =
 	"CREATE TABLE host (name TEXT PRIMARY KEY, instance TEXT NOT NULL, seen_ms INTEGER NOT NULL,"
 	" acknowledged INTEGER NOT NULL DEFAULT 0, ram_mib INTEGER NOT NULL, ram_free_mib INTEGER NOT NULL,"
-	" cpus INTEGER NOT NULL, engines TEXT NOT NULL, proxy TEXT NOT NULL) STRICT;"
+	" cpus INTEGER NOT NULL, engines TEXT NOT NULL, proxy TEXT NOT NULL,"
+	" drain INTEGER NOT NULL DEFAULT 0 CHECK (drain IN (0, 1))) STRICT;"
 
 	"CREATE TABLE template (name TEXT NOT NULL, version INTEGER NOT NULL CHECK (version > 0),"
 	" host TEXT NOT NULL REFERENCES host(name) ON DELETE CASCADE, engine TEXT NOT NULL, kinds TEXT NOT NULL,"

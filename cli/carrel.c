@@ -6,6 +6,7 @@
  * the entry, parses the options (one set for all commands), and calls its function, which makes requests through
  * client.c. "up" is the one command that is a program of its own and parses its own options.
  */
+#include <glib/gi18n.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,55 +17,62 @@
 #include "cli/up.h"
 
 static const struct cli_command command_table[] = {
-	{ "template", "build", "NAME [--recipe RECIPE] [--wait]", "build an image from a recipe", 1,
-	  1, cmd_template_build },
+	{ "template", "build", "NAME [--recipe RECIPE] [--wait]",
+	  N_("build an image from a recipe"), 1, 1, cmd_template_build },
 	{ "template", "publish", "NAME [--note TEXT] [--wait]",
-	  "make the image a new version that pools can use", 1, 1, cmd_template_publish },
-	{ "template", "list", "", "list templates and their versions", 0, 0, cmd_template_list },
-	{ "template", "show", "NAME", "show the versions of one template", 1, 1,
+	  N_("make the image a new version that pools can use"), 1, 1, cmd_template_publish },
+	{ "template", "list", "", N_("list templates and their versions"), 0, 0,
+	  cmd_template_list },
+	{ "template", "show", "NAME", N_("show the versions of one template"), 1, 1,
 	  cmd_template_show },
 	{ "pool", "create",
 	  "NAME --template T[@N] --size N [--user U]... [--group G]... [--network none|passt]",
-	  "offer desktops", 1, 1, cmd_pool_create },
-	{ "pool", "list", "", "list pools", 0, 0, cmd_pool_list },
-	{ "pool", "show", "NAME", "show one pool", 1, 1, cmd_pool_show },
+	  N_("offer desktops"), 1, 1, cmd_pool_create },
+	{ "pool", "list", "", N_("list pools"), 0, 0, cmd_pool_list },
+	{ "pool", "show", "NAME", N_("show one pool"), 1, 1, cmd_pool_show },
 	{ "pool", "set",
 	  "NAME [--template T[@N]] [--size N] [--user U]... [--group G]... [--network N]",
-	  "change a pool", 1, 1, cmd_pool_set },
-	{ "pool", "delete", "NAME", "take a pool and its desktops away", 1, 1, cmd_pool_delete },
-	{ "desktop", "list", "", "list desktops", 0, 0, cmd_desktop_list },
-	{ "desktop", "show", "ID", "show one desktop", 1, 1, cmd_desktop_show },
-	{ "desktop", "stop", "ID", "end a desktop at once", 1, 1, cmd_desktop_stop },
-	{ "desktop", "powerdown", "ID", "press a desktop's power button", 1, 1,
+	  N_("change a pool"), 1, 1, cmd_pool_set },
+	{ "pool", "delete", "NAME", N_("take a pool and its desktops away"), 1, 1,
+	  cmd_pool_delete },
+	{ "desktop", "list", "", N_("list desktops"), 0, 0, cmd_desktop_list },
+	{ "desktop", "show", "ID", N_("show one desktop"), 1, 1, cmd_desktop_show },
+	{ "desktop", "stop", "ID", N_("end a desktop at once"), 1, 1, cmd_desktop_stop },
+	{ "desktop", "powerdown", "ID", N_("press a desktop's power button"), 1, 1,
 	  cmd_desktop_powerdown },
-	{ "desktop", "screenshot", "ID", "take a picture of a desktop's screen", 1, 1,
-	  cmd_desktop_screenshot },
-	{ "session", "list", "", "list sessions", 0, 0, cmd_session_list },
-	{ "session", "assign", "POOL", "get a desktop of a pool", 1, 1, cmd_session_assign },
-	{ "session", "vv", "ID [--output FILE]", "write a connection file for a SPICE client", 1, 1,
-	  cmd_session_vv },
-	{ "session", "revoke", "ID | --user U | --all", "end sessions and their streams", 0, 1,
+	{ "desktop", "screenshot", "ID [--output FILE]",
+	  N_("write a picture of a desktop's screen (ID.png)"), 1, 1, cmd_desktop_screenshot },
+	{ "session", "list", "", N_("list sessions"), 0, 0, cmd_session_list },
+	{ "session", "show", "ID", N_("show one session"), 1, 1, cmd_session_show },
+	{ "session", "assign", "POOL", N_("get a desktop of a pool"), 1, 1, cmd_session_assign },
+	{ "session", "vv", "ID [--output FILE]", N_("write a connection file for a SPICE client"),
+	  1, 1, cmd_session_vv },
+	{ "session", "revoke", "ID | --user U | --all", N_("end sessions and their streams"), 0, 1,
 	  cmd_session_revoke },
-	{ "session", "timing", "ID", "show how long each step to the desktop took", 1, 1,
+	{ "session", "timing", "ID", N_("show how long each step to the desktop took"), 1, 1,
 	  cmd_session_timing },
-	{ "host", "list", "", "list hosts", 0, 0, cmd_host_list },
-	{ "host", "doctor", "", "say what this machine can do, and why not", 0, 0,
+	{ "host", "list", "", N_("list hosts"), 0, 0, cmd_host_list },
+	{ "host", "drain", "NAME", N_("make no new desktops on a host and give up its free ones"),
+	  1, 1, cmd_host_drain },
+	{ "host", "resume", "NAME", N_("let a drained host have desktops again"), 1, 1,
+	  cmd_host_resume },
+	{ "host", "doctor", "", N_("say what this machine can do, and why not"), 0, 0,
 	  cmd_host_doctor },
-	{ "job", "list", "", "list jobs", 0, 0, cmd_job_list },
-	{ "job", "show", "ID [--wait]", "show one job", 1, 1, cmd_job_show },
-	{ "job", "cancel", "ID", "cancel a job", 1, 1, cmd_job_cancel },
-	{ "login", NULL, "[USER] [--broker URL]", "log in to a broker; the token is kept", 0, 1,
+	{ "job", "list", "", N_("list jobs"), 0, 0, cmd_job_list },
+	{ "job", "show", "ID [--wait]", N_("show one job"), 1, 1, cmd_job_show },
+	{ "job", "cancel", "ID", N_("cancel a job"), 1, 1, cmd_job_cancel },
+	{ "login", NULL, "[USER] [--broker URL]", N_("log in to a broker; the token is kept"), 0, 1,
 	  cmd_login },
-	{ "logout", NULL, "", "give the token back", 0, 0, cmd_logout },
+	{ "logout", NULL, "", N_("give the token back"), 0, 0, cmd_logout },
 	{ "up", NULL, "[--state DIR] [--config FILE] [--demo-user NAME]",
-	  "run all services of one host", 0, 0, NULL },
-	{ "version", NULL, "", "show the version", 0, 0, cmd_version },
+	  N_("run all services of one host"), 0, 0, NULL },
+	{ "version", NULL, "", N_("show the version"), 0, 0, cmd_version },
 };
 
 static void
 carrel_print_usage(FILE *stream, const char *noun)
 {
-	fputs("usage: carrel NOUN VERB [ARGUMENTS] [OPTIONS]\n\n", stream);
+	fputs(_("usage: carrel NOUN VERB [ARGUMENTS] [OPTIONS]\n\n"), stream);
 	for (gsize i = 0; i < G_N_ELEMENTS(command_table); i++) {
 		const struct cli_command *command = &command_table[i];
 
@@ -72,9 +80,9 @@ carrel_print_usage(FILE *stream, const char *noun)
 			continue;
 		fprintf(stream, "  carrel %s%s%s %s\n      %s\n", command->noun,
 			command->verb ? " " : "", command->verb ? command->verb : "",
-			command->usage, command->help);
+			command->usage, _(command->help));
 	}
-	fputs("\nOptions of all commands: --json, --broker URL, --run DIR. See carrel(1).\n",
+	fputs(_("\nOptions of all commands: --json, --broker URL, --run DIR. See carrel(1).\n"),
 	      stream);
 }
 
@@ -95,36 +103,36 @@ static gboolean
 carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **error)
 {
 	const GOptionEntry entries[] = {
-		{ "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print the broker's JSON",
+		{ "json", 0, 0, G_OPTION_ARG_NONE, &options->json, N_("Print the broker's JSON"),
 		  NULL },
 		{ "wait", 0, 0, G_OPTION_ARG_NONE, &options->wait,
-		  "Show progress until the job is over", NULL },
-		{ "all", 0, 0, G_OPTION_ARG_NONE, &options->all, "All of them", NULL },
-		{ "broker", 0, 0, G_OPTION_ARG_STRING, &options->broker, "The broker's address",
+		  N_("Show progress until the job is over"), NULL },
+		{ "all", 0, 0, G_OPTION_ARG_NONE, &options->all, N_("All of them"), NULL },
+		{ "broker", 0, 0, G_OPTION_ARG_STRING, &options->broker, N_("The broker's address"),
 		  "URL" },
 		{ "run", 0, 0, G_OPTION_ARG_FILENAME, &options->run_folder,
-		  "Folder of the broker's socket", "DIR" },
+		  N_("Folder of the broker's socket"), "DIR" },
 		{ "template", 0, 0, G_OPTION_ARG_STRING, &options->template_name,
-		  "Template, as NAME or NAME@N", "T" },
-		{ "size", 0, 0, G_OPTION_ARG_STRING, &options->size, "How many desktops", "N" },
-		{ "network", 0, 0, G_OPTION_ARG_STRING, &options->network, "none or passt",
+		  N_("Template, as NAME or NAME@N"), "T" },
+		{ "size", 0, 0, G_OPTION_ARG_STRING, &options->size, N_("How many desktops"), "N" },
+		{ "network", 0, 0, G_OPTION_ARG_STRING, &options->network, N_("none or passt"),
 		  "NETWORK" },
-		{ "note", 0, 0, G_OPTION_ARG_STRING, &options->note, "What is new in this version",
-		  "TEXT" },
+		{ "note", 0, 0, G_OPTION_ARG_STRING, &options->note,
+		  N_("What is new in this version"), "TEXT" },
 		{ "recipe", 0, 0, G_OPTION_ARG_STRING, &options->recipe,
-		  "Recipe, when not the name's", "RECIPE" },
-		{ "output", 0, 0, G_OPTION_ARG_FILENAME, &options->output, "File to write",
+		  N_("Recipe, when not the name's"), "RECIPE" },
+		{ "output", 0, 0, G_OPTION_ARG_FILENAME, &options->output, N_("File to write"),
 		  "FILE" },
-		{ "user", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->users, "User; may be repeated",
-		  "NAME" },
+		{ "user", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->users,
+		  N_("User; may be repeated"), "NAME" },
 		{ "group", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->groups,
-		  "Group; may be repeated", "NAME" },
+		  N_("Group; may be repeated"), "NAME" },
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("NOUN VERB");
 
 	g_option_context_set_help_enabled(context, FALSE);
-	g_option_context_add_main_entries(context, entries, NULL);
+	g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
 	return g_option_context_parse(context, argc, argv, error);
 }
 
@@ -165,6 +173,21 @@ carrel_run(const struct cli_command *command, int argc, char **argv)
 	return code;
 }
 
+/* No such command: what there is of this noun, or in all. */
+static int
+carrel_refuse(int argc, char **argv)
+{
+	gboolean known = FALSE;
+
+	for (gsize i = 0; argc > 1 && i < G_N_ELEMENTS(command_table); i++)
+		known = known || strcmp(command_table[i].noun, argv[1]) == 0;
+	if (argc > 1 && !known)
+		return cli_fail(CLI_EXIT_USAGE,
+				_("there is no command '%s'; 'carrel --help' lists them"), argv[1]);
+	carrel_print_usage(stderr, known ? argv[1] : NULL);
+	return CLI_EXIT_USAGE;
+}
+
 static gboolean
 carrel_wants_help(int argc, char **argv)
 {
@@ -174,12 +197,23 @@ carrel_wants_help(int argc, char **argv)
 	       strcmp(argv[argc - 1], "-h") == 0;
 }
 
+static void
+carrel_start_gettext(void)
+{
+	const char *folder = g_getenv("CARREL_LOCALE_DIR");
+
+	setlocale(LC_ALL, "");
+	bindtextdomain(GETTEXT_PACKAGE, folder ? folder : CARREL_LOCALEDIR);
+	bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
+	textdomain(GETTEXT_PACKAGE);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct cli_command *command;
 
-	setlocale(LC_ALL, "");
+	carrel_start_gettext();
 	g_set_prgname("carrel");
 	if (argc > 1 && strcmp(argv[1], "up") == 0)
 		return up_run(argc - 1, argv + 1);
@@ -190,9 +224,7 @@ main(int argc, char **argv)
 		return CLI_EXIT_OK;
 	}
 	command = argc > 1 ? carrel_find(argv[1], argc > 2 ? argv[2] : NULL) : NULL;
-	if (!command) {
-		carrel_print_usage(stderr, argc > 2 ? argv[1] : NULL);
-		return CLI_EXIT_USAGE;
-	}
+	if (!command)
+		return carrel_refuse(argc, argv);
 	return carrel_run(command, argc, argv);
 }

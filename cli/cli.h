@@ -64,7 +64,12 @@ int cli_request_login(struct cli *cli, const char *path, json_t *body, json_t **
 
 /* "columns" are pairs of key and heading, ended by NULL: a table, or the JSON as it is with --json. */
 void cli_print_list(struct cli *cli, json_t *list, const char *const *columns);
+
+/* A line a key, or the JSON as it is; NULL (an answer without a body) is nothing, or {} with --json. */
 void cli_print_object(struct cli *cli, const json_t *object);
+
+/* A value in a table, by its key: names of a list, a moment where the key ends in "_ms". The caller's to free. */
+char *cli_format_value(const char *key, const json_t *value);
 
 /* The list in an answer that is an array, or an object with it under "name". Borrowed. */
 json_t *cli_get_list(json_t *answer, const char *name);
@@ -90,10 +95,13 @@ int cmd_desktop_stop(struct cli *cli, int argc, char **argv);
 int cmd_desktop_powerdown(struct cli *cli, int argc, char **argv);
 int cmd_desktop_screenshot(struct cli *cli, int argc, char **argv);
 int cmd_session_list(struct cli *cli, int argc, char **argv);
+int cmd_session_show(struct cli *cli, int argc, char **argv);
 int cmd_session_assign(struct cli *cli, int argc, char **argv);
 int cmd_session_vv(struct cli *cli, int argc, char **argv);
 int cmd_session_revoke(struct cli *cli, int argc, char **argv);
 int cmd_session_timing(struct cli *cli, int argc, char **argv);
+int cmd_host_drain(struct cli *cli, int argc, char **argv);
+int cmd_host_resume(struct cli *cli, int argc, char **argv);
 int cmd_host_doctor(struct cli *cli, int argc, char **argv);
 int cmd_host_list(struct cli *cli, int argc, char **argv);
 int cmd_job_list(struct cli *cli, int argc, char **argv);

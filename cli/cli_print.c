@@ -2,14 +2,16 @@
 /*
  * cli_print.c - answers as tables, and a job's progress (carrel)
  */
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
-#define MAX_COLUMNS 10
-#define JOB_POLL_MS 500
+#define MAX_COLUMNS   10
+#define JOB_POLL_MS   500
+#define FIRST_TIME_MS 100000000000 /* below it is a duration, above it a moment since 1970 */
 
 json_t *
 cli_get_list(json_t *answer, const char *name)
@@ -18,7 +20,33 @@ cli_get_list(json_t *answer, const char *name)
 }
 
 static char *
-cli_format_value(const json_t *value)
+cli_format_time(gint64 time_ms)
+{
+	g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(time_ms / 1000);
+	g_autoptr(GDateTime) local = utc ? g_date_time_to_local(utc) : NULL;
+
+	return local ? g_date_time_format(local, "%Y-%m-%d %H:%M:%S") : g_strdup("-");
+}
+
+/* Names are enough in a table: "qemu,kvm". */
+static char *
+cli_format_array(const json_t *array)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	gsize index;
+	json_t *item;
+
+	json_array_foreach((json_t *)array, index, item) {
+		const char *name = json_is_object(item) ? json_get_text(item, "name", "")
+							: json_string_value(item);
+
+		g_string_append_printf(text, "%s%s", index > 0 ? "," : "", name ? name : "?");
+	}
+	return g_strdup(text->len > 0 ? text->str : "-");
+}
+
+char *
+cli_format_value(const char *key, const json_t *value)
 {
 	char *text;
 	char *copy;
@@ -27,6 +55,13 @@ cli_format_value(const json_t *value)
 		return g_strdup("-");
 	if (json_is_string(value))
 		return g_strdup(json_string_value(value)[0] ? json_string_value(value) : "-");
+	if (json_is_boolean(value))
+		return g_strdup(json_is_true(value) ? _("yes") : _("no"));
+	if (json_is_array(value))
+		return cli_format_array(value);
+	if (json_is_integer(value) && g_str_has_suffix(key, "_ms") &&
+	    json_integer_value(value) > FIRST_TIME_MS)
+		return cli_format_time(json_integer_value(value));
 	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 	copy = g_strdup(text ? text : "-");
 	free(text);
@@ -48,11 +83,21 @@ cli_measure(json_t *list, const char *key, const char *heading)
 	json_t *row;
 
 	json_array_foreach(list, index, row) {
-		g_autofree char *text = cli_format_value(json_object_get(row, key));
+		g_autofree char *text = cli_format_value(key, json_object_get(row, key));
 
 		width = MAX(width, (gsize)g_utf8_strlen(text, -1));
 	}
 	return width;
+}
+
+/* printf's own padding counts bytes. */
+static void
+cli_print_cell(const char *text, gsize width, gboolean last)
+{
+	gsize length = (gsize)g_utf8_strlen(text, -1);
+
+	printf("%s%*s%s", text, last ? 0 : (int)(width - MIN(width, length)), "",
+	       last ? "\n" : "  ");
 }
 
 void
@@ -68,33 +113,39 @@ cli_print_list(struct cli *cli, json_t *list, const char *const *columns)
 		return;
 	}
 	for (; columns[2 * n] && n < MAX_COLUMNS; n++) {
-		widths[n] = cli_measure(list, columns[2 * n], columns[2 * n + 1]);
-		printf("%-*s%s", (int)widths[n], columns[2 * n + 1],
-		       columns[2 * n + 2] ? "  " : "\n");
+		widths[n] = cli_measure(list, columns[2 * n], _(columns[2 * n + 1]));
+		cli_print_cell(_(columns[2 * n + 1]), widths[n], !columns[2 * n + 2]);
 	}
 	json_array_foreach(list, index, row)
 		for (gsize i = 0; i < n; i++) {
-			g_autofree char *text =
-				cli_format_value(json_object_get(row, columns[2 * i]));
+			const char *key = columns[2 * i];
+			g_autofree char *text = cli_format_value(key, json_object_get(row, key));
 
-			printf("%-*s%s", (int)widths[i], text, i + 1 < n ? "  " : "\n");
+			cli_print_cell(text, widths[i], i + 1 == n);
 		}
 }
 
 void
 cli_print_object(struct cli *cli, const json_t *object)
 {
+	gsize width = 0;
 	const char *key;
 	json_t *value;
 
-	if (cli_get_options(cli)->json || !json_is_object(object)) {
-		cli_print_json(object);
+	if (cli_get_options(cli)->json) {
+		if (object)
+			cli_print_json(object);
+		else
+			puts("{}");
 		return;
 	}
+	json_object_foreach((json_t *)object, key, value)
+		width = MAX(width, strlen(key));
 	json_object_foreach((json_t *)object, key, value) {
-		g_autofree char *text = cli_format_value(value);
+		g_autofree char *text = cli_format_value(key, value);
 
-		printf("%-14s %s\n", key, text);
+		cli_print_cell(key, width, FALSE);
+		cli_print_cell(text, 0, TRUE);
 	}
 }
 
@@ -103,7 +154,7 @@ cli_print_progress(const json_t *job, gboolean terminal, char **last)
 {
 	gint64 left = json_get_integer(job, "seconds_left", 0);
 	g_autofree char *time_left =
-		left > 0 ? g_strdup_printf(", %d:%02d left", (int)(left / 60), (int)(left % 60))
+		left > 0 ? g_strdup_printf(_(", %d:%02d left"), (int)(left / 60), (int)(left % 60))
 			 : g_strdup("");
 	g_autofree char *line = g_strdup_printf(
 		"%s: %s %d%%%s", json_get_text(job, "state", ""), json_get_text(job, "step", ""),
@@ -145,8 +196,8 @@ cli_end_job(struct cli *cli, const json_t *job)
 		cli_print_object(cli, job);
 	if (g_str_equal(state, "done"))
 		return CLI_EXIT_OK;
-	return cli_fail(CLI_EXIT_FAILED, "job %s: %s", state,
-			json_get_text(job, "error", "no reason was given"));
+	return cli_fail(CLI_EXIT_FAILED, _("job %s: %s"), state,
+			json_get_text(job, "error", _("no reason was given")));
 }
 
 int

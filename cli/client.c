@@ -8,6 +8,7 @@
 #include "cli/client.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,8 +108,8 @@ cli_handle_certificate(void *context, const char *fingerprint)
 	if (cli->pinned || !isatty(STDIN_FILENO))
 		return FALSE;
 	fprintf(stderr,
-		"You have not used the broker %s before. Its fingerprint (SHA-256) is\n  %s\nIs it the one your "
-		"administrator gives you? [yes/no] ",
+		_("You have not used the broker %s before. Its fingerprint (SHA-256) is\n  %s\nIs it the one "
+		  "your administrator gives you? [yes/no] "),
 		cli->broker, fingerprint);
 	if (!fgets(line, sizeof(line), stdin) || strcmp(g_strstrip(line), "yes") != 0)
 		return FALSE;
@@ -158,32 +159,53 @@ cli_connect(struct cli *cli)
 	return TRUE;
 }
 
+/* No answer came: another certificate, one that nobody has trusted yet, or nobody is there. */
+static int
+cli_judge_silence(struct cli *cli, const struct http_answer *answer)
+{
+	g_autofree char *known_hosts = known_hosts_get_path();
+	const char *why = answer->error ? answer->error->message : _("no answer");
+
+	if (cli->seen && cli->pinned && strcmp(cli->seen, cli->pinned) != 0)
+		return cli_fail(
+			CLI_EXIT_REFUSED,
+			_("the broker '%s' shows another certificate (%s) than the pinned one (%s); nothing "
+			  "was sent. If it was renewed, remove its line from '%s'"),
+			cli->broker, cli->seen, cli->pinned, known_hosts);
+	if (cli->seen && !cli->pinned)
+		return cli_fail(
+			CLI_EXIT_REFUSED,
+			_("the broker '%s' is not known yet: run 'carrel login' on a terminal to trust it"),
+			cli->broker);
+	if (!g_str_has_prefix(cli->broker, "https://"))
+		return cli_fail(
+			CLI_EXIT_UNREACHABLE,
+			_("the broker's socket '%s' cannot be reached: %s; start carrel-broker or 'carrel up', "
+			  "name its folder with --run DIR, or another machine's broker with --broker URL"),
+			cli->broker, why);
+	return cli_fail(
+		CLI_EXIT_UNREACHABLE,
+		_("the broker '%s' cannot be reached: %s; check the address (--broker URL) and that it "
+		  "runs"),
+		cli->broker, why);
+}
+
 static int
 cli_judge(struct cli *cli, const struct http_answer *answer)
 {
+	const char *title = answer->title[0] ? answer->title : _("the broker gave no reason");
+
 	if (answer->status >= 200 && answer->status < 300)
 		return CLI_EXIT_OK;
-	if (answer->status == 0 && cli->seen && cli->pinned && strcmp(cli->seen, cli->pinned) != 0)
-		return cli_fail(
-			CLI_EXIT_REFUSED,
-			"the broker '%s' shows another certificate (%s) than the pinned one (%s); nothing was "
-			"sent. If it was renewed, remove its line from the known_hosts file",
-			cli->broker, cli->seen, cli->pinned);
-	if (answer->status == 0 && cli->seen && !cli->pinned)
-		return cli_fail(
-			CLI_EXIT_REFUSED,
-			"the broker '%s' is not known yet: run 'carrel login' on a terminal to trust it",
-			cli->broker);
 	if (answer->status == 0)
-		return cli_fail(CLI_EXIT_UNREACHABLE, "the broker '%s' cannot be reached: %s",
-				cli->broker, answer->error ? answer->error->message : "no answer");
-	if (answer->status == 401)
-		return cli_fail(CLI_EXIT_REFUSED, "%s (%s)",
-				answer->title[0] ? answer->title : "log in first", answer->code);
-	return cli_fail(answer->status == 403	? CLI_EXIT_REFUSED
-			: answer->status == 404 ? CLI_EXIT_NOT_FOUND
-						: CLI_EXIT_FAILED,
-			"%s (%s, %u)", answer->title, answer->code, answer->status);
+		return cli_judge_silence(cli, answer);
+	if (answer->status == 401 && !g_str_has_prefix(answer->code, "login."))
+		return cli_fail(CLI_EXIT_REFUSED, _("%s (%s); run 'carrel login' first"), title,
+				answer->code);
+	return cli_fail(answer->status == 401 || answer->status == 403 ? CLI_EXIT_REFUSED
+			: answer->status == 404			       ? CLI_EXIT_NOT_FOUND
+								       : CLI_EXIT_FAILED,
+			"%s (%s, %u)", title, answer->code, answer->status);
 }
 
 static void

@@ -1,117 +1,108 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cmd_host.c - carrel host doctor: what this machine can do, looked at without a broker (carrel)
+ * cmd_host.c - carrel host doctor, drain and resume: what a host can do, and whether it takes desktops (carrel)
  *
- * Each check is a line of the table; the first words of its answer say yes or no, the rest why.
+ * The doctor needs no service: carrel-hostd, which knows, is run with --doctor and says it as JSON.
  */
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include <gio/gio.h>
+#include <glib/gi18n.h>
 
-#include "base/io.h"
 #include "cli/cmd.h"
 
-#define CPUINFO_MAX_BYTES (4 * 1024 * 1024)
+#define DOCTOR_MAX_BYTES (64 * 1024)
 
-static gboolean
-cmd_host_has_flag(void)
+static json_t *
+cmd_host_ask_doctor(GError **error)
 {
-	char *text = NULL;
-	gsize size;
-	gboolean found;
+	const char *libexec = g_getenv("CARREL_LIBEXEC_DIR");
+	g_autofree char *program =
+		g_build_filename(libexec ? libexec : CARREL_LIBEXECDIR, "carrel-hostd", NULL);
+	g_autoptr(GSubprocess) process =
+		g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE, error, program, "--doctor", NULL);
+	g_autoptr(GBytes) output = NULL;
+	struct json_problem problem;
+	json_t *found;
 
-	if (io_read_file("/proc/cpuinfo", CPUINFO_MAX_BYTES, &text, &size) < 0)
-		return FALSE;
-	found = strstr(text, " vmx") || strstr(text, " svm");
-	free(text);
+	if (!process || !g_subprocess_communicate(process, NULL, NULL, &output, NULL, error) ||
+	    !g_subprocess_wait_check(process, NULL, error))
+		return NULL;
+	found = json_parse_strict(g_bytes_get_data(output, NULL), g_bytes_get_size(output),
+				  DOCTOR_MAX_BYTES, &problem);
+	if (!found)
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "it answered %s",
+			    problem.text);
 	return found;
 }
 
-static gboolean
-cmd_host_check_kvm(char **ret_why)
+/* Engines and checks in one list: what it is, whether it is good, what was found or is to be done. */
+static json_t *
+cmd_host_list_findings(const json_t *found, gboolean *ret_usable)
 {
-	if (access("/dev/kvm", R_OK | W_OK) < 0) {
-		*ret_why = g_strdup(
-			"/dev/kvm is missing or closed to this user: load kvm-intel or kvm-amd, or ask root");
-		return FALSE;
+	const json_t *engines = json_object_get(found, "engines");
+	const json_t *checks = json_object_get(found, "checks");
+	json_t *list = json_array();
+
+	*ret_usable = FALSE;
+	for (gsize i = 0; i < json_array_size(engines); i++) {
+		const json_t *engine = json_array_get(engines, i);
+		g_autofree char *name =
+			g_strdup_printf("engine %s", json_get_text(engine, "name", ""));
+		g_autofree char *value = g_strdup_printf("accelerator %s, isolation %s",
+							 json_get_text(engine, "accelerator", ""),
+							 json_get_text(engine, "isolation", ""));
+		gboolean usable = json_get_flag(engine, "usable", FALSE);
+
+		*ret_usable = *ret_usable || usable;
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s}", "name", name, "ok",
+						      usable, "value", value, "advice",
+						      json_get_text(engine, "reason", "")));
 	}
-	if (!cmd_host_has_flag()) {
-		*ret_why = g_strdup(
-			"the CPU shows no vmx or svm, so stock guests cannot run; engine qemu uses tcg instead");
-		return FALSE;
-	}
-	*ret_why = g_strdup("/dev/kvm opens and the CPU has VT-x or AMD-V");
-	return TRUE;
+	for (gsize i = 0; i < json_array_size(checks); i++)
+		json_array_append(list, json_array_get(checks, i));
+	return list;
 }
-
-static gboolean
-cmd_host_check_qemu(char **ret_why)
-{
-	g_autofree char *path = g_find_program_in_path("qemu-system-x86_64");
-
-	*ret_why =
-		path ? g_strdup_printf("%s, accelerator %s", path,
-				       cmd_host_has_flag() ? "kvm" : "tcg (isolation: none)")
-		     : g_strdup(
-			       "qemu-system-x86_64 is not installed: apt-get install qemu-system-x86");
-	return path != NULL;
-}
-
-static gboolean
-cmd_host_check_cgroup(char **ret_why)
-{
-	char *text = NULL;
-	gsize size;
-	gboolean found =
-		io_read_file("/sys/fs/cgroup/cgroup.controllers", 4096, &text, &size) == 0 &&
-		strstr(text, "memory") != NULL;
-
-	free(text);
-	*ret_why = g_strdup(
-		found ? "cgroup v2 with the memory controller"
-		      : "limits: none; there is no cgroup v2 memory controller at /sys/fs/cgroup");
-	return found;
-}
-
-static gboolean
-cmd_host_check_passt(char **ret_why)
-{
-	g_autofree char *path = g_find_program_in_path("passt");
-
-	*ret_why = path ? g_strdup(path)
-			: g_strdup("passt is not installed: pools can only have --network none");
-	return path != NULL;
-}
-
-static const struct {
-	const char *name;
-	gboolean (*check)(char **ret_why);
-} check_table[] = {
-	{ "kvm", cmd_host_check_kvm },
-	{ "qemu", cmd_host_check_qemu },
-	{ "cgroup", cmd_host_check_cgroup },
-	{ "passt", cmd_host_check_passt },
-};
 
 int
-cmd_host_doctor(struct cli *cli, int argc, char **argv)
+cmd_host_doctor(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **argv)
 {
-	static const char *const columns[] = { "name",	 "WHAT", "usable", "USABLE",
-					       "reason", "WHY",	 NULL };
-	json_t *list = json_array();
-	gboolean engine = FALSE;
+	static const char *const columns[] = { "name",	"WHAT",	  "ok",	    "GOOD", "value",
+					       "FOUND", "advice", "ADVICE", NULL };
+	g_autoptr(GError) error = NULL;
+	json_t *found = cmd_host_ask_doctor(&error);
+	gboolean usable;
+	json_t *list;
 
-	for (gsize i = 0; i < G_N_ELEMENTS(check_table); i++) {
-		g_autofree char *why = NULL;
-		gboolean usable = check_table[i].check(&why);
-
-		engine = engine || (usable && i < 2);
-		json_array_append_new(list,
-				      json_pack("{s:s, s:b, s:s}", "name", check_table[i].name,
-						"usable", usable, "reason", why));
-	}
+	if (!found)
+		return cli_fail(CLI_EXIT_FAILED, _("cannot examine this machine: %s"),
+				error->message);
+	list = cmd_host_list_findings(found, &usable);
 	cli_print_list(cli, list, columns);
 	json_decref(list);
-	return engine ? CLI_EXIT_OK : CLI_EXIT_FAILED;
+	json_decref(found);
+	return usable ? CLI_EXIT_OK : CLI_EXIT_FAILED;
+}
+
+int
+cmd_host_list(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **argv)
+{
+	static const char *const columns[] = {
+		"name",	       N_("NAME"),    "drain",	     N_("DRAINED"),  "cpus",
+		N_("CPUS"),    "ram_mib",     N_("RAM MiB"), "ram_free_mib", N_("FREE MiB"),
+		"engines",     N_("ENGINES"), "desktops",    N_("DESKTOPS"), "proxy",
+		N_("GATEWAY"), NULL
+	};
+
+	return cmd_list(cli, "hosts", columns);
+}
+
+int
+cmd_host_drain(struct cli *cli, G_GNUC_UNUSED int argc, char **argv)
+{
+	return cmd_call(cli, "PATCH", "hosts", argv[0], NULL, json_pack("{s:b}", "drain", TRUE));
+}
+
+int
+cmd_host_resume(struct cli *cli, G_GNUC_UNUSED int argc, char **argv)
+{
+	return cmd_call(cli, "PATCH", "hosts", argv[0], NULL, json_pack("{s:b}", "drain", FALSE));
 }

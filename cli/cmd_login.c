@@ -2,6 +2,7 @@
 /*
  * cmd_login.c - carrel login, logout, version (carrel)
  */
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -68,9 +69,19 @@ cmd_login_end(struct cli *cli, const json_t *state)
 	g_autoptr(GError) error = NULL;
 
 	if (!cli_token_save(cli_get_broker(cli), json_get_text(state, "token", ""), &error))
-		return cli_fail(CLI_EXIT_FAILED, "the token cannot be kept: %s", error->message);
-	fprintf(stderr, "Logged in to %s as '%s'.\n", cli_get_broker(cli),
+		return cli_fail(CLI_EXIT_FAILED, _("the token cannot be kept: %s"), error->message);
+	fprintf(stderr, _("Logged in to %s as '%s'.\n"), cli_get_broker(cli),
 		json_get_text(state, "user", ""));
+	/* Everything but the token. */
+	if (cli_get_options(cli)->json) {
+		json_t *shown = json_pack("{s:s, s:s, s:O?, s:O?}", "broker", cli_get_broker(cli),
+					  "user", json_get_text(state, "user", ""), "roles",
+					  json_object_get(state, "roles"), "expires_s",
+					  json_object_get(state, "expires_s"));
+
+		cli_print_object(cli, shown);
+		json_decref(shown);
+	}
 	return CLI_EXIT_OK;
 }
 
@@ -84,7 +95,7 @@ cmd_login_step(struct cli *cli, json_t **state)
 	int code;
 
 	if (!answers)
-		return cli_fail(CLI_EXIT_FAILED, "the log-in was not finished: the input ended");
+		return cli_fail(CLI_EXIT_FAILED, _("the log-in was not finished: the input ended"));
 	code = cli_request_login(cli, path, json_pack("{s:o}", "answers", answers), &next);
 	json_decref(*state);
 	*state = next;
@@ -115,6 +126,8 @@ cmd_logout(struct cli *cli, int argc, char **argv)
 	/* A token that the broker does not know any more is as good as given back. */
 	if (code == CLI_EXIT_OK || code == CLI_EXIT_REFUSED)
 		cli_token_remove();
+	if (code == CLI_EXIT_OK)
+		cli_print_object(cli, NULL);
 	return code;
 }
 

@@ -2,19 +2,23 @@
 /*
  * cmd_pool.c - carrel pool, carrel desktop (carrel)
  */
+#include <glib/gi18n.h>
 #include <stdio.h>
 
 #include "cli/cmd.h"
 
 #define POOL_MAX_SIZE 10000
 
-static const char *const pool_columns[] = { "name",    "NAME",	  "template", "TEMPLATE", "size",
-					    "SIZE",    "users",	  "USERS",    "groups",	  "GROUPS",
-					    "network", "NETWORK", NULL };
-static const char *const desktop_columns[] = { "id",	  "ID",	     "pool",	 "POOL",
-					       "state",	  "STATE",   "template", "TEMPLATE",
-					       "version", "VERSION", "host",	 "HOST",
-					       "error",	  "ERROR",   NULL };
+static const char *const pool_columns[] = { "name",   N_("NAME"),   "template", N_("TEMPLATE"),
+					    "size",   N_("SIZE"),   "ready",	N_("READY"),
+					    "used",   N_("USED"),   "users",	N_("USERS"),
+					    "groups", N_("GROUPS"), "network",	N_("NETWORK"),
+					    NULL };
+static const char *const desktop_columns[] = { "id",	   N_("ID"),	   "pool",    N_("POOL"),
+					       "state",	   N_("STATE"),	   "user",    N_("USER"),
+					       "template", N_("TEMPLATE"), "version", N_("VERSION"),
+					       "host",	   N_("HOST"),	   "error",   N_("ERROR"),
+					       NULL };
 
 static json_t *
 cmd_pool_list_names(char **names)
@@ -36,7 +40,7 @@ cmd_pool_make_body(const struct cli_options *options)
 
 	if (options->size) {
 		if (!g_ascii_string_to_signed(options->size, 10, 0, POOL_MAX_SIZE, &size, &error)) {
-			cli_fail(CLI_EXIT_USAGE, "--size: %s", error->message);
+			cli_fail(CLI_EXIT_USAGE, _("--size: %s"), error->message);
 			json_decref(body);
 			return NULL;
 		}
@@ -62,13 +66,13 @@ cmd_pool_create(struct cli *cli, int argc, char **argv)
 	int code;
 
 	if (!options->template_name || !options->size)
-		return cli_fail(CLI_EXIT_USAGE, "'pool create' needs --template and --size");
+		return cli_fail(CLI_EXIT_USAGE, _("'pool create' needs --template and --size"));
 	body = cmd_pool_make_body(options);
 	if (!body)
 		return CLI_EXIT_USAGE;
 	json_object_set_new(body, "name", json_string(argv[0]));
 	code = cli_request(cli, "POST", "/api/v1/pools", body, &answer);
-	if (code == CLI_EXIT_OK && answer)
+	if (code == CLI_EXIT_OK)
 		cli_print_object(cli, answer);
 	json_decref(answer);
 	return code;
@@ -84,7 +88,7 @@ cmd_pool_set(struct cli *cli, int argc, char **argv)
 	if (json_object_size(body) == 0) {
 		json_decref(body);
 		return cli_fail(CLI_EXIT_USAGE,
-				"'pool set' needs at least one option that says what to change");
+				_("'pool set' needs at least one option that says what to change"));
 	}
 	return cmd_call(cli, "PATCH", "pools", argv[0], NULL, body);
 }
@@ -132,7 +136,31 @@ cmd_desktop_powerdown(struct cli *cli, int argc, char **argv)
 }
 
 int
-cmd_desktop_screenshot(struct cli *cli, int argc, char **argv)
+cmd_desktop_screenshot(struct cli *cli, G_GNUC_UNUSED int argc, char **argv)
 {
-	return cmd_call(cli, "POST", "desktops", argv[0], "screenshot", NULL);
+	const struct cli_options *options = cli_get_options(cli);
+	g_autofree char *id = g_uri_escape_string(argv[0], NULL, FALSE);
+	g_autofree char *path = g_strdup_printf("/api/v1/desktops/%s/screenshot", id);
+	g_autofree char *own = g_strconcat(id, ".png", NULL);
+	const char *file = options->output ? options->output : own;
+	g_autofree guchar *png = NULL;
+	g_autoptr(GError) error = NULL;
+	gsize size = 0;
+	json_t *answer = NULL;
+	int code = cli_request(cli, "POST", path, NULL, &answer);
+
+	if (code != CLI_EXIT_OK)
+		return code;
+	png = g_base64_decode(json_get_text(answer, "png", ""), &size);
+	g_clear_pointer(&answer, json_decref);
+	if (size == 0)
+		return cli_fail(CLI_EXIT_FAILED, _("the broker's answer holds no picture"));
+	if (!g_file_set_contents_full(file, (char *)png, (gssize)size,
+				      G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+		return cli_fail(CLI_EXIT_FAILED, _("the picture is not written: %s"),
+				error->message);
+	answer = json_pack("{s:s}", "file", file);
+	cli_print_object(cli, answer);
+	json_decref(answer);
+	return CLI_EXIT_OK;
 }

@@ -4,15 +4,18 @@
  */
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cmd.h"
 
-static const char *const session_columns[] = { "id",	"ID",	 "user",       "USER",
-					       "pool",	"POOL",	 "desktop",    "DESKTOP",
-					       "state", "STATE", "created_ms", "SINCE ms",
-					       NULL };
+static const char *const session_columns[] = { "id",	 N_("ID"),	 "user",      N_("USER"),
+					       "pool",	 N_("POOL"),	 "desktop",   N_("DESKTOP"),
+					       "state",	 N_("STATE"),	 "opened_ms", N_("SINCE"),
+					       "reason", N_("ENDED BY"), NULL };
+static const char *const step_columns[] = { "step", N_("STEP"), "ms", N_("MS"),
+					    "warm", N_("WARM"), NULL };
 
 int
 cmd_session_list(struct cli *cli, int argc, char **argv)
@@ -21,15 +24,49 @@ cmd_session_list(struct cli *cli, int argc, char **argv)
 }
 
 int
+cmd_session_show(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "GET", "sessions", argv[0], NULL, NULL);
+}
+
+int
 cmd_session_assign(struct cli *cli, int argc, char **argv)
 {
 	return cmd_call(cli, "POST", "pools", argv[0], "assign", json_object());
 }
 
+/* What the user waited: steps that were done before (warm) cost nobody time. */
+static void
+cmd_session_add_total(json_t *steps)
+{
+	gint64 total = 0;
+	gsize index;
+	json_t *step;
+
+	json_array_foreach(steps, index, step)
+		if (!json_get_flag(step, "warm", FALSE))
+			total += json_get_integer(step, "ms", 0);
+	json_array_append_new(steps, json_pack("{s:s, s:I, s:b}", "step", _("waited in all"), "ms",
+					       (json_int_t)total, "warm", 0));
+}
+
 int
 cmd_session_timing(struct cli *cli, int argc, char **argv)
 {
-	return cmd_call(cli, "GET", "sessions", argv[0], "timing", NULL);
+	g_autofree char *id = g_uri_escape_string(argv[0], NULL, FALSE);
+	g_autofree char *path = g_strdup_printf("/api/v1/sessions/%s/timing", id);
+	json_t *answer = NULL;
+	int code = cli_request(cli, "GET", path, NULL, &answer);
+	json_t *steps = json_object_get(answer, "steps");
+
+	if (code == CLI_EXIT_OK && (cli_get_options(cli)->json || !json_is_array(steps))) {
+		cli_print_object(cli, answer);
+	} else if (code == CLI_EXIT_OK) {
+		cmd_session_add_total(steps);
+		cli_print_list(cli, steps, step_columns);
+	}
+	json_decref(answer);
+	return code;
 }
 
 int
@@ -40,7 +77,7 @@ cmd_session_revoke(struct cli *cli, int argc, char **argv)
 
 	if (n_ways != 1)
 		return cli_fail(CLI_EXIT_USAGE,
-				"'session revoke' needs a session's id, --user NAME or --all");
+				_("'session revoke' needs a session's id, --user NAME or --all"));
 	if (argc == 1)
 		return cmd_call(cli, "DELETE", "sessions", argv[0], NULL, NULL);
 	if (options->all)
@@ -68,26 +105,39 @@ cmd_session_make_vv(json_t *vv)
 	return g_key_file_to_data(file, NULL, NULL);
 }
 
+/* The file holds a password: nobody else may read it, and an old file's mode does not count. */
+static int
+cmd_session_write_vv(const char *path, const char *text)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+		return cli_fail(CLI_EXIT_FAILED, _("the connection file is not written: %s"),
+				error->message);
+	return CLI_EXIT_OK;
+}
+
 int
 cmd_session_vv(struct cli *cli, int argc, char **argv)
 {
-	const char *output = cli_get_options(cli)->output;
-	g_autofree char *path = g_strdup_printf("/api/v1/sessions/%s/ticket", argv[0]);
+	const struct cli_options *options = cli_get_options(cli);
+	g_autofree char *id = g_uri_escape_string(argv[0], NULL, FALSE);
+	g_autofree char *path = g_strdup_printf("/api/v1/sessions/%s/ticket", id);
 	g_autofree char *text = NULL;
-	g_autoptr(GError) error = NULL;
 	json_t *answer = NULL;
 	int code = cli_request(cli, "POST", path, json_pack("{s:s}", "protocol", "spice"), &answer);
 
 	if (code != CLI_EXIT_OK)
 		return code;
 	text = cmd_session_make_vv(json_object_get(answer, "vv"));
-	if (!output && cli_get_options(cli)->json)
+	if (json_object_size(json_object_get(answer, "vv")) == 0)
+		code = cli_fail(CLI_EXIT_FAILED, _("the broker's answer holds no connection data"));
+	else if (options->output)
+		code = cmd_session_write_vv(options->output, text);
+	else if (options->json)
 		cli_print_object(cli, answer);
-	else if (!output)
+	else
 		fputs(text, stdout);
-	else if (!g_file_set_contents_full(output, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
-					   &error))
-		code = cli_fail(CLI_EXIT_FAILED, "%s", error->message);
 	explicit_bzero(text, strlen(text));
 	json_decref(answer);
 	return code;

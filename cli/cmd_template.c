@@ -2,21 +2,24 @@
 /*
  * cmd_template.c - carrel template, carrel job, carrel host list (carrel)
  */
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cmd.h"
 
-static const char *const template_columns[] = { "name",	  "NAME",   "version", "VERSION",
-						"engine", "ENGINE", "ram_mib", "RAM MiB",
-						"author", "AUTHOR", "current", "CURRENT",
-						NULL };
-static const char *const job_columns[] = { "id",	   "ID",     "kind",  "KIND",	 "state",
-					   "STATE",	   "step",   "STEP",  "percent", "%",
-					   "seconds_left", "LEFT s", "error", "ERROR",	 NULL };
-static const char *const host_columns[] = { "name",	"NAME",	    "state", "STATE",
-					    "capacity", "CAPACITY", NULL };
-
+static const char *const template_columns[] = { "name",	       N_("NAME"),   "version",
+						N_("VERSION"), "current",    N_("CURRENT"),
+						"engine",      N_("ENGINE"), "ram_mib",
+						N_("RAM MiB"), "author",     N_("AUTHOR"),
+						"created_ms",  N_("MADE"),   NULL };
+static const char *const image_columns[] = { "name",	   N_("IMAGE"), "host", N_("HOST"),
+					     "created_ms", N_("BUILT"), NULL };
+static const char *const job_columns[] = {
+	"id",		N_("ID"),     "kind",  N_("KIND"),  "template", N_("TEMPLATE"),
+	"state",	N_("STATE"),  "step",  N_("STEP"),  "percent",	"%",
+	"seconds_left", N_("LEFT s"), "error", N_("ERROR"), NULL
+};
 static int
 cmd_template_start(struct cli *cli, const char *name, const char *verb, json_t *body)
 {
@@ -57,29 +60,43 @@ cmd_template_publish(struct cli *cli, int argc, char **argv)
 int
 cmd_template_list(struct cli *cli, int argc, char **argv)
 {
-	return cmd_list(cli, "templates", template_columns);
+	json_t *list = NULL;
+	json_t *first = NULL;
+	int code = cmd_fetch(cli, "templates", &list, &first);
+	json_t *images = json_object_get(first, "images");
+
+	if (code == CLI_EXIT_OK)
+		cli_print_list(cli, list, template_columns);
+	/* Images are what a publish takes; they are no templates yet. */
+	if (code == CLI_EXIT_OK && !cli_get_options(cli)->json && json_array_size(images) > 0) {
+		putchar('\n');
+		cli_print_list(cli, images, image_columns);
+	}
+	json_decref(first);
+	json_decref(list);
+	return code;
 }
 
 int
 cmd_template_show(struct cli *cli, int argc, char **argv)
 {
 	json_t *mine = json_array();
-	json_t *answer = NULL;
+	json_t *list = NULL;
 	json_t *row;
 	gsize index;
-	int code = cli_request(cli, "GET", "/api/v1/templates", NULL, &answer);
+	int code = cmd_fetch(cli, "templates", &list, NULL);
 
-	json_array_foreach(cli_get_list(answer, "templates"), index, row)
+	json_array_foreach(list, index, row)
 		if (strcmp(json_get_text(row, "name", ""), argv[0]) == 0)
 			json_array_append(mine, row);
 	if (code == CLI_EXIT_OK && json_array_size(mine) == 0)
 		code = cli_fail(CLI_EXIT_NOT_FOUND,
-				"there is no template '%s'; 'carrel template list' shows them",
+				_("there is no template '%s'; 'carrel template list' shows them"),
 				argv[0]);
 	else if (code == CLI_EXIT_OK)
 		cli_print_list(cli, mine, template_columns);
 	json_decref(mine);
-	json_decref(answer);
+	json_decref(list);
 	return code;
 }
 
@@ -101,10 +118,4 @@ int
 cmd_job_cancel(struct cli *cli, int argc, char **argv)
 {
 	return cmd_call(cli, "DELETE", "jobs", argv[0], NULL, NULL);
-}
-
-int
-cmd_host_list(struct cli *cli, int argc, char **argv)
-{
-	return cmd_list(cli, "hosts", host_columns);
 }

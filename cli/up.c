@@ -3,8 +3,8 @@
  * up.c - "carrel up": all services of one host in the foreground (carrel, root)
  *
  * How it works: service_table lists the services in the order of their start; up_handle_running() starts the next one
- * when the one before is ready, so that a restarted one disturbs nobody. SIGTERM and SIGINT lead to up_begin_end(): the
- * broker is asked to stop every desktop, up_handle_drain() looks until none is left or the deadline is over, and then the
+ * when the one before is ready, so that a restarted one disturbs nobody. SIGTERM and SIGINT lead to
+ * up_handle_signal(): the broker is asked to stop every desktop (up_drain.c), and when none is left or it took too long the
  * services end in the reverse order, one after the other (up_stop_next()).
  */
 #include "cli/up.h"
@@ -15,20 +15,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/up_child.h"
 #include "cli/up_demo.h"
+#include "cli/up_drain.h"
 #include "cli/up_folders.h"
-#include "common/http_client.h"
 #include "common/settings.h"
 
 #define DEFAULT_STATE	"/var/lib/carrel/up"
 #define DEFAULT_CONFIG	"/etc/carrel/carrel.conf"
-#define DRAIN_POLL_MS	300
-#define DRAIN_MAX_POLLS 60
-#define DRAIN_TIMEOUT_S 5
 #define UP_MAX_SERVICES 5
 
 enum up_state {
@@ -49,9 +45,7 @@ struct up {
 	struct up_folders folders;
 	struct up_child *children[UP_MAX_SERVICES];
 	guint n_started;
-	struct http_client *client;
-	guint drain_timer;
-	guint n_polls;
+	struct up_drain *drain;
 	GMainLoop *loop;
 	int exit_code;
 };
@@ -199,6 +193,7 @@ up_start_next(struct up *up)
 		return;
 	}
 	up->state = UP_STATE_RUNNING;
+	up_drain_resume(up->drain);
 	log_info("everything runs: broker https://%s, gateway %s, state in '%s'",
 		 settings_get_text(up->settings, "broker", "listen"),
 		 settings_get_text(up->settings, "gateway", "listen"), up->folders.state);
@@ -241,70 +236,12 @@ up_make_children(struct up *up)
 }
 
 static void
-up_handle_nothing(void *context, const struct http_answer *answer)
-{
-}
-
-static guint
-up_stop_desktops(struct up *up, json_t *list)
-{
-	guint n = 0;
-	gsize index;
-	json_t *desktop;
-
-	json_array_foreach(list, index, desktop) {
-		g_autofree char *path = NULL;
-		const char *state = json_get_text(desktop, "state", "");
-
-		if (g_str_equal(state, "gone") || g_str_equal(state, "failed"))
-			continue;
-		n++;
-		if (up->n_polls > 0)
-			continue;
-		path = g_strdup_printf("/api/v1/desktops/%s/stop",
-				       json_get_text(desktop, "id", ""));
-		http_client_send(up->client, "POST", path, NULL, NULL, DRAIN_TIMEOUT_S, NULL,
-				 up_handle_nothing, NULL);
-	}
-	return n;
-}
-
-static gboolean up_handle_drain(gpointer data);
-
-static void
-up_handle_desktops(void *context, const struct http_answer *answer)
+up_handle_drained(void *context)
 {
 	struct up *up = context;
-	json_t *list = answer->body;
-	guint n;
 
-	if (up->state != UP_STATE_DRAINING)
-		return;
-	if (json_is_object(list))
-		list = cli_get_list(list, "desktops");
-	n = answer->status == 200 ? up_stop_desktops(up, list) : 0;
-	if (n > 0 && up->n_polls == 0)
-		log_info("stopping %u desktops", n);
-	if (n == 0 || ++up->n_polls > DRAIN_MAX_POLLS) {
-		if (n > 0)
-			log_warning(
-				"%u desktops have not stopped in time; the next 'carrel up' looks after them",
-				n);
+	if (up->state == UP_STATE_DRAINING)
 		up_begin_stop(up);
-		return;
-	}
-	up->drain_timer = g_timeout_add(DRAIN_POLL_MS, up_handle_drain, up);
-}
-
-static gboolean
-up_handle_drain(gpointer data)
-{
-	struct up *up = data;
-
-	up->drain_timer = 0;
-	http_client_send(up->client, "GET", "/api/v1/desktops", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
-			 up_handle_desktops, up);
-	return G_SOURCE_REMOVE;
 }
 
 /* The first signal ends in order, the second does not wait for desktops. */
@@ -312,7 +249,6 @@ static gboolean
 up_handle_signal(gpointer data)
 {
 	struct up *up = data;
-	g_autofree char *socket = g_build_filename(up->folders.run, "broker.sock", NULL);
 
 	if (up->state != UP_STATE_RUNNING) {
 		log_info("ending");
@@ -321,9 +257,16 @@ up_handle_signal(gpointer data)
 	}
 	log_info("ending: desktops first, then the services; once more does not wait for desktops");
 	up->state = UP_STATE_DRAINING;
-	up->client = http_client_new_unix(socket);
-	up_handle_drain(up);
+	up_drain_begin(up->drain, up_handle_drained, up);
 	return G_SOURCE_CONTINUE;
+}
+
+static void
+up_make_drain(struct up *up)
+{
+	g_autofree char *socket = g_build_filename(up->folders.run, "broker.sock", NULL);
+
+	up->drain = up_drain_new(socket);
 }
 
 static gboolean
@@ -380,9 +323,7 @@ up_done(struct up *up)
 	for (guint i = 0; i < UP_MAX_SERVICES; i++)
 		if (up->children[i])
 			up_child_free(up->children[i]);
-	if (up->drain_timer != 0)
-		g_source_remove(up->drain_timer);
-	http_client_free(up->client);
+	up_drain_free(up->drain);
 	up_folders_done(&up->folders);
 	if (up->settings)
 		settings_free(up->settings);
@@ -437,6 +378,7 @@ up_run(int argc, char **argv)
 		g_unix_signal_add(SIGTERM, up_handle_signal, &up);
 		g_unix_signal_add(SIGINT, up_handle_signal, &up);
 		up_make_children(&up);
+		up_make_drain(&up);
 		up_start_next(&up);
 		g_main_loop_run(up.loop);
 		g_main_loop_unref(up.loop);

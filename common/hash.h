@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * hash.h - SHA-256 as 64 lower-case hexadecimal digits (FIPS 180-4, through GLib)
+ * hash.h - SHA-256 as 64 lower-case hexadecimal digits (FIPS 180-4)
  */
 #ifndef COMMON_HASH_H
 #define COMMON_HASH_H
@@ -12,7 +12,10 @@
 char *hash_bytes(const void *data, gsize size);
 char *hash_text(const char *text);
 
-/* Of a whole file; holes count as the zeros they read as. NULL and error when it cannot be read to its end. */
+/*
+ * Of a whole plain file; holes count as the zeros they read as, without being read. NULL and error when it cannot be
+ * read to its end.
+ */
 char *hash_file(const char *path, GCancellable *cancellable, GError **error);
 
 #endif

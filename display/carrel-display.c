@@ -23,94 +23,21 @@
 #include "display/watch.h"
 #include "config.h"
 
-/*
- * What no part of this process ever needs: it opens no connections (clients' sockets are handed in), starts no
- * programs, and changes nothing of the machine.
- */
-static const char *const denied_calls[] = {
-	"execve",
-	"execveat",
-	"ptrace",
-	"process_vm_readv",
-	"process_vm_writev",
-	"mount",
-	"umount2",
-	"pivot_root",
-	"chroot",
-	"setns",
-	"unshare",
-	"bpf",
-	"perf_event_open",
-	"keyctl",
-	"add_key",
-	"request_key",
-	"init_module",
-	"finit_module",
-	"delete_module",
-	"kexec_load",
-	"reboot",
-	"swapon",
-	"swapoff",
-	"userfaultfd",
-	"connect",
-	"bind",
-	"listen",
-	"socket",
-	"chmod",
-	"fchmod",
-	"fchmodat",
-	"chown",
-	"fchown",
-	"lchown",
-	"fchownat",
-	"mknod",
-	"mknodat",
-	"rename",
-	"renameat",
-	"renameat2",
-	"unlink",
-	"unlinkat",
-	"link",
-	"linkat",
-	"symlink",
-	"symlinkat",
-	"setuid",
-	"setgid",
-	"setresuid",
-	"setresgid",
-	"settimeofday",
-	"clock_settime",
-	"sethostname",
-	"acct",
-	"quotactl",
-	"io_uring_setup",
-};
+/* It opens no connections (clients' sockets are handed in). */
+static const char *const denied_calls[] = { "connect", "bind", "listen", "socket" };
 
-static char *option_desktop;
-static gboolean option_version;
-
-static const GOptionEntry option_table[] = {
-	{ "desktop", 0, 0, G_OPTION_ARG_STRING, &option_desktop, "The desktop it shows", "ID" },
-	{ "version", 0, 0, G_OPTION_ARG_NONE, &option_version, "Print the version and end", NULL },
-	{ NULL, 0, 0, 0, NULL, NULL, NULL },
+struct display_options {
+	char *desktop; /* owned */
+	gboolean version;
 };
 
 static int
-display_read_options(int argc, char **argv)
+display_check_options(const struct display_options *options, int n_left)
 {
-	g_autoptr(GOptionContext) context = g_option_context_new("- show one desktop to its user");
-	g_autoptr(GError) error = NULL;
 	int accepting = 0;
 	socklen_t size = sizeof(accepting);
 
-	g_option_context_add_main_entries(context, option_table, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		log_error("%s; see carrel-display(8)", error->message);
-		return -EINVAL;
-	}
-	if (option_version)
-		return 0;
-	if (!option_desktop || !id_valid(ID_KIND_DESKTOP, option_desktop) || argc > 1) {
+	if (!options->desktop || !id_valid(ID_KIND_DESKTOP, options->desktop) || n_left > 1) {
 		log_error("--desktop ID is missing or no desktop's id; carrel-hostd starts this "
 			  "program");
 		return -EINVAL;
@@ -124,6 +51,27 @@ display_read_options(int argc, char **argv)
 	return 0;
 }
 
+static int
+display_read_options(int argc, char **argv, struct display_options *ret_options)
+{
+	const GOptionEntry entries[] = {
+		{ "desktop", 0, 0, G_OPTION_ARG_STRING, &ret_options->desktop,
+		  "The desktop it shows", "ID" },
+		{ "version", 0, 0, G_OPTION_ARG_NONE, &ret_options->version,
+		  "Print the version and end", NULL },
+		{ NULL, 0, 0, 0, NULL, NULL, NULL },
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new("- show one desktop to its user");
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		log_error("%s; see carrel-display(8)", error->message);
+		return -EINVAL;
+	}
+	return ret_options->version ? 0 : display_check_options(ret_options, argc);
+}
+
 /* GIO looks for its TLS module and GLib for its user's folders at first use: nothing of them may reach out. */
 static void
 display_set_environment(void)
@@ -135,7 +83,7 @@ display_set_environment(void)
 }
 
 static int
-display_enter_sandbox(void)
+display_enter_sandbox(const char *desktop)
 {
 	int error = sandbox_hide_memory();
 
@@ -144,10 +92,10 @@ display_enter_sandbox(void)
 	if (error == 0)
 		error = sandbox_become(getuid(), getgid());
 	if (error == 0)
-		error = sandbox_deny_calls(denied_calls, G_N_ELEMENTS(denied_calls));
+		error = sandbox_deny_service_calls(denied_calls, G_N_ELEMENTS(denied_calls));
 	if (error < 0)
 		log_error("the sandbox of desktop=%s failed: %s; not showing it unprotected",
-			  option_desktop, g_strerror(-error));
+			  desktop, g_strerror(-error));
 	return error;
 }
 
@@ -165,14 +113,13 @@ display_handle_signal(gpointer user_data)
 }
 
 static int
-display_run(void)
+display_run(const char *desktop)
 {
 	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-	struct watch *watch =
-		watch_new(DISPLAY_WATCH_FD, option_desktop, display_handle_quit, loop);
+	struct watch *watch = watch_new(DISPLAY_WATCH_FD, desktop, display_handle_quit, loop);
 
 	if (!watch) {
-		log_error("libspice-server cannot be set up for desktop=%s", option_desktop);
+		log_error("libspice-server cannot be set up for desktop=%s", desktop);
 		return EXIT_FAILURE;
 	}
 	g_unix_signal_add(SIGTERM, display_handle_signal, loop);
@@ -185,15 +132,19 @@ display_run(void)
 int
 main(int argc, char **argv)
 {
-	if (display_read_options(argc, argv) < 0)
-		return EXIT_FAILURE;
-	if (option_version) {
-		g_print("carrel-display %s\n", PACKAGE_VERSION);
-		return EXIT_SUCCESS;
+	struct display_options options = { 0 };
+	int status = EXIT_FAILURE;
+
+	if (display_read_options(argc, argv, &options) == 0) {
+		signal(SIGPIPE, SIG_IGN);
+		display_set_environment();
+		if (options.version) {
+			g_print("carrel-display %s\n", PACKAGE_VERSION);
+			status = EXIT_SUCCESS;
+		} else if (display_enter_sandbox(options.desktop) == 0) {
+			status = display_run(options.desktop);
+		}
 	}
-	signal(SIGPIPE, SIG_IGN);
-	display_set_environment();
-	if (display_enter_sandbox() < 0)
-		return EXIT_FAILURE;
-	return display_run();
+	g_free(options.desktop);
+	return status;
 }

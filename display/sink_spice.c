@@ -3,7 +3,7 @@
  * sink_spice.c - a sink over libspice-server (carrel-display)
  *
  * How it works: libspice-server runs in the main loop through core_interface (timers and watches are GLib sources),
- * and draws in one worker thread of its own, which takes commands from two queues under "lock". refresh() moves what
+ * and draws in one worker thread of its own, which takes commands from qxl_queue.c. refresh() moves what
  * changed in the surface into the draw queue: each dirty rectangle becomes a QXL "draw copy" with its own copy of
  * the pixels, freed when the worker releases it. The queue is refilled only when the worker has emptied it, when
  * what the worker holds is within a budget, and when the client has taken most of what was sent; until then the
@@ -22,17 +22,17 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "display/fd_watch.h"
 #include "display/qxl_command.h"
+#include "display/qxl_queue.h"
+#include "display/spice_buttons.h"
 #include "display/spice_keys.h"
 #include "display/surface.h"
 #include "display/vdagent_port.h"
 
-#define FRAME_INTERVAL_MS	16
-#define MAX_BACKLOG_BYTES	(192 * 1024)
-#define HELD_EXTRA_BYTES	(16 * 1024 * 1024)
-#define QXL_COMMAND_PIXEL_BYTES 4
-#define MIN_WANTED_SIZE		320
-#define ALL_BUTTONS		0xff
+#define MAX_BACKLOG_BYTES (192 * 1024)
+#define HELD_EXTRA_BYTES  (16 * 1024 * 1024)
+#define MIN_WANTED_SIZE	  320
 
 struct sink_spice {
 	struct sink sink;
@@ -51,20 +51,14 @@ struct sink_spice {
 	/* what the worker works on */
 	uint8_t *primary;
 	struct surface_info shown;
-	GMutex lock; /* of the following, shared with the worker */
-	GQueue draws;
-	GQueue cursors;
-	size_t held_bytes;
-	bool refresh_wanted;
-	gint64 refreshed_us;
+	struct qxl_queue *queue;
 	/* refresh() */
-	guint refresh_timer;
 	uint32_t image_number;
 	uint64_t cursor_shape;
 	uint64_t cursor_position;
 	/* input */
 	struct spice_keys keys;
-	uint32_t buttons;
+	struct spice_buttons buttons;
 };
 
 /*
@@ -122,76 +116,52 @@ sink_spice_timer_remove(SpiceTimer *timer)
 }
 
 struct SpiceWatch {
-	GSource source;
+	struct fd_watch *watch;
 	SpiceWatchFunc function;
 	void *opaque;
-	int fd;
-	gpointer tag; /* NULL while nothing is waited for */
-};
-
-static gboolean
-sink_spice_watch_check(GSource *source)
-{
-	SpiceWatch *watch = (SpiceWatch *)source;
-
-	return watch->tag && g_source_query_unix_fd(source, watch->tag) != 0;
-}
-
-static gboolean
-sink_spice_watch_dispatch(GSource *source, GSourceFunc function G_GNUC_UNUSED,
-			  gpointer data G_GNUC_UNUSED)
-{
-	SpiceWatch *watch = (SpiceWatch *)source;
-	GIOCondition seen = g_source_query_unix_fd(source, watch->tag);
-	int event = 0;
-
-	if (seen & (G_IO_IN | G_IO_HUP | G_IO_ERR))
-		event |= SPICE_WATCH_EVENT_READ;
-	if (seen & (G_IO_OUT | G_IO_ERR))
-		event |= SPICE_WATCH_EVENT_WRITE;
-	watch->function(watch->fd, event, watch->opaque);
-	return G_SOURCE_CONTINUE;
-}
-
-static GSourceFuncs watch_functions = {
-	.check = sink_spice_watch_check,
-	.dispatch = sink_spice_watch_dispatch,
 };
 
 static void
-sink_spice_watch_update(SpiceWatch *watch, int mask)
+sink_spice_handle_watch(int fd, gboolean readable, gboolean writable, void *context)
 {
-	GIOCondition condition = 0;
+	SpiceWatch *watch = context;
 
-	if (mask & SPICE_WATCH_EVENT_READ)
-		condition |= G_IO_IN;
-	if (mask & SPICE_WATCH_EVENT_WRITE)
-		condition |= G_IO_OUT;
-	if (watch->tag)
-		g_source_remove_unix_fd(&watch->source, watch->tag);
-	/* Without this a hang-up would be reported although nothing is waited for. */
-	watch->tag = condition ? g_source_add_unix_fd(&watch->source, watch->fd, condition) : NULL;
+	watch->function(fd,
+			(readable ? SPICE_WATCH_EVENT_READ : 0) |
+				(writable ? SPICE_WATCH_EVENT_WRITE : 0),
+			watch->opaque);
+}
+
+static GIOCondition
+sink_spice_watch_condition(int mask)
+{
+	return (mask & SPICE_WATCH_EVENT_READ ? G_IO_IN : 0) |
+	       (mask & SPICE_WATCH_EVENT_WRITE ? G_IO_OUT : 0);
 }
 
 static SpiceWatch *
 sink_spice_watch_add(int fd, int mask, SpiceWatchFunc function, void *opaque)
 {
-	SpiceWatch *watch = (SpiceWatch *)g_source_new(&watch_functions, sizeof(SpiceWatch));
+	SpiceWatch *watch = g_new0(SpiceWatch, 1);
 
-	watch->fd = fd;
 	watch->function = function;
 	watch->opaque = opaque;
-	g_source_set_static_name(&watch->source, "spice");
-	sink_spice_watch_update(watch, mask);
-	g_source_attach(&watch->source, NULL);
+	watch->watch =
+		fd_watch_new(fd, sink_spice_watch_condition(mask), sink_spice_handle_watch, watch);
 	return watch;
+}
+
+static void
+sink_spice_watch_update(SpiceWatch *watch, int mask)
+{
+	fd_watch_set(watch->watch, sink_spice_watch_condition(mask));
 }
 
 static void
 sink_spice_watch_remove(SpiceWatch *watch)
 {
-	g_source_destroy(&watch->source);
-	g_source_unref(&watch->source);
+	fd_watch_free(watch->watch);
+	g_free(watch);
 }
 
 /* Channels come and go. The worker thread reports some of its own, so they are told in the main loop. */
@@ -255,93 +225,36 @@ sink_spice_of_qxl(QXLInstance *qxl)
 	return SPICE_CONTAINEROF(qxl, struct sink_spice, qxl);
 }
 
-static gboolean sink_spice_handle_refresh(gpointer user_data);
-
-/* Any thread: look at the surface again, soon. Called with the lock held. */
-static void
-sink_spice_want_refresh(struct sink_spice *self)
-{
-	gint64 since_ms = (g_get_monotonic_time() - self->refreshed_us) / 1000;
-	guint delay_ms = since_ms >= FRAME_INTERVAL_MS ? 0 : (guint)(FRAME_INTERVAL_MS - since_ms);
-
-	if (self->refresh_wanted)
-		return;
-	self->refresh_wanted = true;
-	self->refresh_timer = g_timeout_add(delay_ms, sink_spice_handle_refresh, self);
-}
-
-static int
-sink_spice_take_command(struct sink_spice *self, GQueue *queue, QXLCommandExt *ret_ext)
-{
-	struct qxl_command *command;
-
-	g_mutex_lock(&self->lock);
-	command = g_queue_pop_head(queue);
-	if (command && g_queue_is_empty(queue))
-		sink_spice_want_refresh(self);
-	g_mutex_unlock(&self->lock);
-	if (command)
-		*ret_ext = command->ext;
-	return command != NULL;
-}
-
-static int
-sink_spice_ask_notification(struct sink_spice *self, GQueue *queue)
-{
-	int empty;
-
-	g_mutex_lock(&self->lock);
-	empty = g_queue_is_empty(queue);
-	g_mutex_unlock(&self->lock);
-	return empty;
-}
-
 static int
 sink_spice_get_command(QXLInstance *qxl, QXLCommandExt *ret_ext)
 {
-	struct sink_spice *self = sink_spice_of_qxl(qxl);
-
-	return sink_spice_take_command(self, &self->draws, ret_ext);
+	return qxl_queue_take(sink_spice_of_qxl(qxl)->queue, QXL_QUEUE_DRAW, ret_ext);
 }
 
+/* True: nothing is there, and spice_qxl_wakeup() will tell when something is. */
 static int
 sink_spice_req_cmd_notification(QXLInstance *qxl)
 {
-	struct sink_spice *self = sink_spice_of_qxl(qxl);
-
-	return sink_spice_ask_notification(self, &self->draws);
+	return qxl_queue_is_empty(sink_spice_of_qxl(qxl)->queue, QXL_QUEUE_DRAW);
 }
 
 static int
 sink_spice_get_cursor_command(QXLInstance *qxl, QXLCommandExt *ret_ext)
 {
-	struct sink_spice *self = sink_spice_of_qxl(qxl);
-
-	return sink_spice_take_command(self, &self->cursors, ret_ext);
+	return qxl_queue_take(sink_spice_of_qxl(qxl)->queue, QXL_QUEUE_CURSOR, ret_ext);
 }
 
 static int
 sink_spice_req_cursor_notification(QXLInstance *qxl)
 {
-	struct sink_spice *self = sink_spice_of_qxl(qxl);
-
-	return sink_spice_ask_notification(self, &self->cursors);
-}
-
-static void
-sink_spice_free_command(struct sink_spice *self, struct qxl_command *command)
-{
-	g_mutex_lock(&self->lock);
-	self->held_bytes -= command->bytes;
-	g_mutex_unlock(&self->lock);
-	g_free(command);
+	return qxl_queue_is_empty(sink_spice_of_qxl(qxl)->queue, QXL_QUEUE_CURSOR);
 }
 
 static void
 sink_spice_release_resource(QXLInstance *qxl, QXLReleaseInfoExt release)
 {
-	sink_spice_free_command(sink_spice_of_qxl(qxl),
-				(struct qxl_command *)(uintptr_t)release.info->id);
+	qxl_queue_release(sink_spice_of_qxl(qxl)->queue,
+			  (struct qxl_command *)(uintptr_t)release.info->id);
 }
 
 static void
@@ -461,24 +374,10 @@ static const SpiceKbdInterface keyboard_interface = {
 	.get_leds = sink_spice_get_leds,
 };
 
-static const struct {
-	uint32_t mask;
-	enum source_button button;
-} button_table[] = {
-	{ 0x01, SOURCE_BUTTON_LEFT },	    { 0x04, SOURCE_BUTTON_MIDDLE },
-	{ 0x02, SOURCE_BUTTON_RIGHT },	    { 0x10, SOURCE_BUTTON_WHEEL_UP },
-	{ 0x20, SOURCE_BUTTON_WHEEL_DOWN }, { 0x40, SOURCE_BUTTON_SIDE },
-	{ 0x80, SOURCE_BUTTON_EXTRA },
-};
-
 static void
 sink_spice_set_buttons(struct sink_spice *self, uint32_t buttons)
 {
-	for (size_t i = 0; i < G_N_ELEMENTS(button_table); i++)
-		if ((buttons ^ self->buttons) & button_table[i].mask)
-			self->events->button(self->context, button_table[i].button,
-					     buttons & button_table[i].mask);
-	self->buttons = buttons & ALL_BUTTONS;
+	spice_buttons_set(&self->buttons, buttons, self->events->button, self->context);
 }
 
 static struct sink_spice *
@@ -515,10 +414,7 @@ sink_spice_tablet_wheel(SpiceTabletInstance *tablet, int wheel, uint32_t buttons
 {
 	struct sink_spice *self = sink_spice_of_tablet(tablet);
 
-	/* libspice-server reports every click like this; most have no wheel in them. */
-	if (wheel != 0)
-		sink_spice_set_buttons(self, buttons | (wheel < 0 ? 0x10 : 0x20));
-	sink_spice_set_buttons(self, buttons);
+	spice_buttons_turn(&self->buttons, wheel, buttons, self->events->button, self->context);
 }
 
 static const SpiceTabletInterface tablet_interface = {
@@ -651,37 +547,13 @@ sink_spice_ask_vdagent_size(struct sink *sink, uint32_t width, uint32_t height)
 /* From the surface to the worker. */
 
 static void
-sink_spice_queue(struct sink_spice *self, GQueue *queue, struct qxl_command *command)
-{
-	g_mutex_lock(&self->lock);
-	self->held_bytes += command->bytes;
-	g_queue_push_tail(queue, command);
-	g_mutex_unlock(&self->lock);
-}
-
-/* What the worker has not taken yet. */
-static void
-sink_spice_drop_queue(struct sink_spice *self, GQueue *queue)
-{
-	struct qxl_command *command;
-
-	do {
-		g_mutex_lock(&self->lock);
-		command = g_queue_pop_head(queue);
-		g_mutex_unlock(&self->lock);
-		if (command)
-			sink_spice_free_command(self, command);
-	} while (command);
-}
-
-static void
 sink_spice_draw(struct sink_spice *self, const struct surface_rect *rect)
 {
 	uint8_t *pixels;
 	struct qxl_command *command = qxl_command_new_draw(rect, self->image_number++, &pixels);
 
 	if (surface_copy_rect(self->surface, self->shown.generation, rect, pixels) == 0)
-		sink_spice_queue(self, &self->draws, command);
+		qxl_queue_push(self->queue, QXL_QUEUE_DRAW, command);
 	else /* the size has changed meanwhile: the new picture is damaged as a whole */
 		g_free(command);
 }
@@ -691,13 +563,13 @@ sink_spice_refresh_cursor(struct sink_spice *self)
 {
 	struct surface_cursor cursor;
 
-	if (!sink_spice_ask_notification(self, &self->cursors))
+	if (!qxl_queue_is_empty(self->queue, QXL_QUEUE_CURSOR))
 		return;
 	surface_copy_cursor(self->surface, self->cursor_shape, &cursor);
 	if (cursor.argb)
-		sink_spice_queue(self, &self->cursors, qxl_command_new_shape(&cursor));
+		qxl_queue_push(self->queue, QXL_QUEUE_CURSOR, qxl_command_new_shape(&cursor));
 	else if (cursor.position != self->cursor_position && cursor.shape > 0)
-		sink_spice_queue(self, &self->cursors, qxl_command_new_move(&cursor));
+		qxl_queue_push(self->queue, QXL_QUEUE_CURSOR, qxl_command_new_move(&cursor));
 	self->cursor_shape = cursor.shape;
 	self->cursor_position = cursor.position;
 	g_free(cursor.argb);
@@ -706,7 +578,7 @@ sink_spice_refresh_cursor(struct sink_spice *self)
 static void
 sink_spice_end_primary(struct sink_spice *self)
 {
-	sink_spice_drop_queue(self, &self->draws);
+	qxl_queue_drop(self->queue, QXL_QUEUE_DRAW);
 	if (!self->primary)
 		return;
 	spice_qxl_destroy_primary_surface(&self->qxl, 0);
@@ -740,39 +612,31 @@ sink_spice_has_room(struct sink_spice *self)
 {
 	size_t budget =
 		(size_t)self->shown.width * self->shown.height * QXL_COMMAND_PIXEL_BYTES * 4;
-	bool room, held;
+	bool held = qxl_queue_get_held_bytes(self->queue) > budget + HELD_EXTRA_BYTES;
+	bool room = !held && qxl_queue_is_empty(self->queue, QXL_QUEUE_DRAW) &&
+		    self->events->backlog(self->context) < MAX_BACKLOG_BYTES;
 
-	g_mutex_lock(&self->lock);
-	held = self->held_bytes > budget + HELD_EXTRA_BYTES;
-	room = g_queue_is_empty(&self->draws) && !held &&
-	       self->events->backlog(self->context) < MAX_BACKLOG_BYTES;
 	if (!room)
-		sink_spice_want_refresh(self);
-	g_mutex_unlock(&self->lock);
+		qxl_queue_want_refresh(self->queue);
 	if (held)
 		spice_qxl_oom(&self->qxl);
 	return room;
 }
 
-static gboolean
-sink_spice_handle_refresh(gpointer user_data)
+static void
+sink_spice_handle_refresh(void *context)
 {
-	struct sink_spice *self = user_data;
+	struct sink_spice *self = context;
 	struct surface_info info = surface_get_info(self->surface);
 	struct surface_rect rects[SURFACE_MAX_RECTS];
 	size_t count;
 
-	g_mutex_lock(&self->lock);
-	self->refresh_wanted = false;
-	self->refresh_timer = 0;
-	self->refreshed_us = g_get_monotonic_time();
-	g_mutex_unlock(&self->lock);
 	if (info.leds != self->shown.leds) {
 		self->shown.leds = info.leds;
 		spice_server_kbd_leds(&self->keyboard, info.leds);
 	}
 	if (info.width == 0)
-		return G_SOURCE_REMOVE;
+		return;
 	if (info.generation != self->shown.generation)
 		sink_spice_change_size(self, &info);
 	sink_spice_refresh_cursor(self);
@@ -782,17 +646,12 @@ sink_spice_handle_refresh(gpointer user_data)
 			sink_spice_draw(self, &rects[i]);
 	}
 	spice_qxl_wakeup(&self->qxl);
-	return G_SOURCE_REMOVE;
 }
 
 static void
 sink_spice_refresh(struct sink *sink)
 {
-	struct sink_spice *self = (struct sink_spice *)sink;
-
-	g_mutex_lock(&self->lock);
-	sink_spice_want_refresh(self);
-	g_mutex_unlock(&self->lock);
+	qxl_queue_want_refresh(((struct sink_spice *)sink)->queue);
 }
 
 /* Set-up and end. */
@@ -846,11 +705,7 @@ sink_spice_free(struct sink *sink)
 		}
 		spice_server_destroy(self->server);
 	}
-	if (self->refresh_timer)
-		g_source_remove(self->refresh_timer);
-	sink_spice_drop_queue(self, &self->draws);
-	sink_spice_drop_queue(self, &self->cursors);
-	g_mutex_clear(&self->lock);
+	qxl_queue_free(self->queue);
 	g_free(self->primary);
 	g_free(self);
 }
@@ -914,9 +769,7 @@ sink_spice_new(const char *name, struct surface *surface, const struct sink_even
 	self->surface = surface;
 	self->events = events;
 	self->context = context;
-	g_mutex_init(&self->lock);
-	g_queue_init(&self->draws);
-	g_queue_init(&self->cursors);
+	self->queue = qxl_queue_new(sink_spice_handle_refresh, self);
 	sink_spice_only = self;
 	self->server = spice_server_new();
 	if (!sink_spice_configure(self, name) || !sink_spice_add_devices(self)) {

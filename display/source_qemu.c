@@ -6,7 +6,8 @@
  * nothing here may ever make it wait. A thread of this source's own runs source_qemu_run(): it authenticates the
  * control connection, registers the listener on a fresh socket pair, authenticates that at once, and then serves its
  * own GMainContext for property changes and closed connections. Pixels take no queue at all: source_qemu_filter()
- * sees each message in GDBus' reading thread, writes it into the surface, which coalesces, and drops it. Input goes
+ * sees each message in GDBus' reading thread, lets qemu_display.c write it into the surface, which coalesces, and drops
+ * it. Input goes
  * the other way from the main thread as asynchronous calls; when QEMU does not answer, pointer positions are
  * skipped first (the last one is sent when an answer comes), everything else beyond SOURCE_MAX_CALLS.
  *
@@ -25,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "display/qemu_display.h"
 #include "display/surface.h"
 
 #define CONSOLE_PATH	     "/org/qemu/Display1/Console_0"
@@ -69,116 +71,20 @@ struct source_qemu {
 	bool ready;
 };
 
-static bool
-source_qemu_read_pixels(GVariant *value, uint32_t stride, uint32_t format,
-			struct surface_pixels *ret_pixels)
-{
-	gsize size = 0;
-
-	ret_pixels->data = g_variant_get_fixed_array(value, &size, 1);
-	ret_pixels->size = size;
-	ret_pixels->stride = stride;
-	ret_pixels->format = format;
-	return ret_pixels->data != NULL;
-}
-
-static int
-source_qemu_handle_scanout(struct source_qemu *self, GVariant *body)
-{
-	g_autoptr(GVariant) data = NULL;
-	struct surface_pixels pixels;
-	guint32 width, height, stride, format;
-
-	g_variant_get(body, "(uuuu@ay)", &width, &height, &stride, &format, &data);
-	if (!source_qemu_read_pixels(data, stride, format, &pixels))
-		return -EINVAL;
-	g_atomic_int_set(&self->misfit, 0);
-	return surface_set_scanout(self->surface, width, height, &pixels);
-}
-
 static void source_qemu_want_check(struct source_qemu *self);
 
+/* A call of QEMU's, in GDBus' reading thread. */
 static int
-source_qemu_handle_update(struct source_qemu *self, GVariant *body)
+source_qemu_take_call(struct source_qemu *self, GDBusMessage *message)
 {
-	g_autoptr(GVariant) data = NULL;
-	struct surface_pixels pixels;
-	gint32 x, y, width, height;
-	guint32 stride, format;
-	int error;
+	const char *member = g_dbus_message_get_member(message);
+	int error = qemu_display_call(self->surface, member, g_dbus_message_get_body(message));
 
-	g_variant_get(body, "(iiiiuu@ay)", &x, &y, &width, &height, &stride, &format, &data);
-	if (x < 0 || y < 0 || width <= 0 || height <= 0)
-		return -EINVAL;
-	if (!source_qemu_read_pixels(data, stride, format, &pixels))
-		return -EINVAL;
-	error = surface_set_rect(self->surface,
-				 &(struct surface_rect){ (uint32_t)x, (uint32_t)y, (uint32_t)width,
-							 (uint32_t)height },
-				 &pixels);
-	if (error < 0 && g_atomic_int_compare_and_exchange(&self->misfit, 0, 1))
+	if (error == 0 && g_strcmp0(member, "Scanout") == 0)
+		g_atomic_int_set(&self->misfit, 0);
+	else if (error == -ERANGE && g_atomic_int_compare_and_exchange(&self->misfit, 0, 1))
 		source_qemu_want_check(self);
 	return error;
-}
-
-static int
-source_qemu_handle_disable(struct source_qemu *self, GVariant *body G_GNUC_UNUSED)
-{
-	surface_set_black(self->surface);
-	return 0;
-}
-
-static int
-source_qemu_handle_mouse(struct source_qemu *self, GVariant *body)
-{
-	gint32 x, y, on;
-
-	g_variant_get(body, "(iii)", &x, &y, &on);
-	surface_move_cursor(self->surface, x, y, on != 0);
-	return 0;
-}
-
-static int
-source_qemu_handle_cursor(struct source_qemu *self, GVariant *body)
-{
-	g_autoptr(GVariant) data = NULL;
-	struct surface_pixels pixels;
-	gint32 width, height, hot_x, hot_y;
-
-	g_variant_get(body, "(iiii@ay)", &width, &height, &hot_x, &hot_y, &data);
-	if (width <= 0 || height <= 0 || hot_x < 0 || hot_y < 0)
-		return -EINVAL;
-	if (!source_qemu_read_pixels(data, 0, SURFACE_FORMAT_A8R8G8B8, &pixels))
-		return -EINVAL;
-	return surface_set_cursor(self->surface, (uint32_t)width, (uint32_t)height, (uint32_t)hot_x,
-				  (uint32_t)hot_y, &pixels);
-}
-
-static const struct {
-	const char *member;
-	const char *signature;
-	int (*handle)(struct source_qemu *self, GVariant *body);
-} listener_table[] = {
-	{ "Update", "(iiiiuuay)", source_qemu_handle_update },
-	{ "Scanout", "(uuuuay)", source_qemu_handle_scanout },
-	{ "MouseSet", "(iii)", source_qemu_handle_mouse },
-	{ "CursorDefine", "(iiiiay)", source_qemu_handle_cursor },
-	{ "Disable", NULL, source_qemu_handle_disable },
-};
-
-static int
-source_qemu_dispatch(struct source_qemu *self, const char *member, GVariant *body)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(listener_table); i++) {
-		if (g_strcmp0(listener_table[i].member, member) != 0)
-			continue;
-		if (listener_table[i].signature &&
-		    (!body ||
-		     !g_variant_is_of_type(body, G_VARIANT_TYPE(listener_table[i].signature))))
-			return -EBADMSG;
-		return listener_table[i].handle(self, body);
-	}
-	return -ENOSYS;
 }
 
 /* Runs in GDBus' reading thread. Calls end here; the rest (answers to our own calls) goes on. */
@@ -194,8 +100,7 @@ source_qemu_filter(GDBusConnection *connection, GDBusMessage *message, gboolean 
 	    g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL ||
 	    g_strcmp0(g_dbus_message_get_interface(message), LISTENER_INTERFACE) != 0)
 		return message;
-	error = source_qemu_dispatch(self, g_dbus_message_get_member(message),
-				     g_dbus_message_get_body(message));
+	error = source_qemu_take_call(self, message);
 	if (error < 0)
 		log_debug("QEMU's display call '%s' ignored: %s",
 			  g_dbus_message_get_member(message), g_strerror(-error));

@@ -217,7 +217,7 @@ surface_set_rect(struct surface *surface, const struct surface_rect *rect,
 	g_mutex_lock(&surface->lock);
 	if ((uint64_t)rect->x + rect->width > surface->info.width ||
 	    (uint64_t)rect->y + rect->height > surface->info.height) {
-		error = -EINVAL;
+		error = -ERANGE;
 	} else {
 		surface_write_rect(surface, rect, pixels, convert);
 		surface_add_damage(surface, *rect);

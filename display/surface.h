@@ -61,7 +61,10 @@ struct surface_cursor {
 struct surface *surface_new(void (*changed)(void *context), void *context);
 void surface_free(struct surface *surface);
 
-/* The writer's side: 0, -EINVAL for what does not fit together, -E2BIG for more than DISPLAY_MAX_*. */
+/*
+ * The writer's side: 0, -EINVAL for what does not fit together, -ERANGE for a rectangle outside the picture, -E2BIG for
+ * more than DISPLAY_MAX_*.
+ */
 int surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 			const struct surface_pixels *pixels);
 int surface_set_rect(struct surface *surface, const struct surface_rect *rect,

@@ -13,8 +13,9 @@
 #include <stdint.h>
 
 #define VDAGENT_CHUNK_HEAD_BYTES 8
-#define VDAGENT_MAX_CHUNK_BYTES	 (64 * 1024)
-#define VDAGENT_MONITORS_BYTES	 (VDAGENT_CHUNK_HEAD_BYTES + 20 + 8 + 20)
+/* spice-vdagentd puts a whole message into one chunk, and clipboards go up to spice-gtk's 100 MiB. Nothing is buffered. */
+#define VDAGENT_MAX_CHUNK_BYTES (128 * 1024 * 1024)
+#define VDAGENT_MONITORS_BYTES	(VDAGENT_CHUNK_HEAD_BYTES + 20 + 8 + 20)
 
 /* Zero-initialised it stands at the beginning of a stream. */
 struct vdagent_stream {

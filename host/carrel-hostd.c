@@ -30,6 +30,7 @@ static const char usage_text[] =
 	"  --broker-socket PATH  where carrel-broker is asked what shall run\n"
 	"  --gateway-uid UID     uid of this host's carrel-gateway\n"
 	"  --config FILE         configuration (default: /etc/carrel/carrel.conf)\n"
+	"  --doctor              print what this machine can do, as JSON, and end\n"
 	"  --help                show this text\n"
 	"  --version             print the version\n";
 
@@ -37,6 +38,7 @@ struct command_line {
 	struct hostd_options options;
 	const char *config;
 	gint64 gateway_uid;
+	gboolean doctor;
 };
 
 enum {
@@ -45,6 +47,7 @@ enum {
 	OPTION_BROKER = 'b',
 	OPTION_GATEWAY = 'g',
 	OPTION_CONFIG = 'c',
+	OPTION_DOCTOR = 'd',
 	OPTION_HELP = 'h',
 	OPTION_VERSION = 'v',
 };
@@ -55,6 +58,7 @@ static const struct option option_table[] = {
 	{ "broker-socket", required_argument, NULL, OPTION_BROKER },
 	{ "gateway-uid", required_argument, NULL, OPTION_GATEWAY },
 	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "doctor", no_argument, NULL, OPTION_DOCTOR },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -72,6 +76,9 @@ command_line_take(struct command_line *line, int option, const char *value)
 		return TRUE;
 	case OPTION_BROKER:
 		line->options.broker_socket = value;
+		return TRUE;
+	case OPTION_DOCTOR:
+		line->doctor = TRUE;
 		return TRUE;
 	case OPTION_CONFIG:
 		line->config = value;
@@ -104,11 +111,24 @@ command_line_parse(struct command_line *line, int argc, char **argv)
 			return 2;
 		}
 	}
+	if (optind == argc && line->doctor)
+		return -1;
 	if (optind == argc && line->options.run && line->options.lib &&
 	    line->options.broker_socket && line->gateway_uid >= 0)
 		return -1;
 	fputs(usage_text, stderr);
 	return 2;
+}
+
+static int
+print_doctor(const struct hostd_options *options)
+{
+	json_t *found = hostd_examine(options->lib ? options->lib : "/", options->settings);
+	int error = json_dumpf(found, stdout, JSON_COMPACT);
+
+	puts("");
+	json_decref(found);
+	return error < 0 || fflush(stdout) != 0 ? 1 : 0;
 }
 
 static gboolean
@@ -159,7 +179,7 @@ main(int argc, char **argv)
 	}
 	line.options.settings = settings;
 	line.options.gateway_uid = (uid_t)line.gateway_uid;
-	status = run_hostd(&line.options);
+	status = line.doctor ? print_doctor(&line.options) : run_hostd(&line.options);
 	settings_free(settings);
 	return status;
 }

@@ -523,6 +523,10 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 		desktop_fail(desktop, answer->error->message);
 		return;
 	}
+	if (answer->fds[LAUNCH_SOCKET_CONTROL] < 0) {
+		desktop_fail(desktop, "an earlier machine of it still runs");
+		return;
+	}
 	if (g_mkdir_with_parents(desktop->lib_folder, 0700) < 0) {
 		desktop_fail(desktop, "its folder for the overlay cannot be made: see the disk");
 		return;
@@ -613,6 +617,16 @@ desktop_powerdown(struct desktop *desktop)
 		return;
 	desktop_ref(desktop);
 	desktop->vm->ops->powerdown(desktop->vm, &call);
+}
+
+gboolean
+desktop_screenshot(struct desktop *desktop, int file, const struct steps_call *call)
+{
+	if (!desktop->vm || !desktop_state_lives(desktop->state) ||
+	    desktop->state == DESKTOP_STATE_FORKING)
+		return FALSE;
+	desktop->vm->ops->screenshot(desktop->vm, file, call);
+	return TRUE;
 }
 
 const char *

@@ -48,6 +48,9 @@ void desktop_retire(struct desktop *desktop, const char *reason);
 void desktop_fail(struct desktop *desktop, const char *reason);
 void desktop_powerdown(struct desktop *desktop);
 
+/* engine.h's operation; FALSE, and no callback, when it has no machine that runs. */
+gboolean desktop_screenshot(struct desktop *desktop, int file, const struct steps_call *call);
+
 const char *desktop_get_id(const struct desktop *desktop);
 guint64 desktop_get_generation(const struct desktop *desktop);
 enum desktop_state desktop_get_state(const struct desktop *desktop);

@@ -23,15 +23,16 @@
 #include "common/seq_source.h"
 #include "host/cert.h"
 
-#define DISPLAY_BEAT_MS	    500
-#define DISPLAY_SILENCE_MS  2000
-#define DISPLAY_LINGER_MS   60000
-#define DISPLAY_GREETING_MS 5000
-#define DISPLAY_CLIENT_MS   8000
-#define DISPLAY_RETRY_MS    200
-#define DISPLAY_END_MS	    3000 /* from QUIT to the kill */
-#define DISPLAY_MAX_TRIES   3
-#define DISPLAY_MEMORY_MAX  (G_GUINT64_CONSTANT(512) << 20)
+#define DISPLAY_BEAT_MS		500
+#define DISPLAY_SILENCE_MS	2000
+#define DISPLAY_LINGER_MS	60000
+#define DISPLAY_GREETING_MS	5000
+#define DISPLAY_CLIENT_MS	8000
+#define DISPLAY_RETRY_MS	200
+#define DISPLAY_SOURCE_AGAIN_MS 500
+#define DISPLAY_END_MS		3000 /* from QUIT to the kill */
+#define DISPLAY_MAX_TRIES	3
+#define DISPLAY_MEMORY_MAX	(G_GUINT64_CONSTANT(512) << 20)
 
 enum display_source_state {
 	DISPLAY_SOURCE_NONE,
@@ -71,6 +72,8 @@ struct display_control {
 	guint end_source; /* on the pidfd */
 	guint timer;	  /* of the state: greeting, linger, end, retry */
 	guint beat_timer;
+	guint source_timer; /* a source that was lost at once is not offered again at once */
+	gint64 source_us;   /* when the last one was asked for; monotonic */
 	guint64 last_tick_ms;
 	guint64 last_beat_ms;
 	guint tries;
@@ -244,13 +247,30 @@ display_linger(struct display_control *control)
 					       control);
 }
 
+static gboolean
+display_handle_ask_source(gpointer data)
+{
+	struct display_control *control = data;
+
+	control->source_timer = 0;
+	control->source_us = g_get_monotonic_time();
+	control->events->need_source(control->context);
+	return G_SOURCE_REMOVE;
+}
+
 static void
 display_ask_source(struct display_control *control)
 {
+	gint64 age_ms = (g_get_monotonic_time() - control->source_us) / 1000;
+
 	if (control->source != DISPLAY_SOURCE_NONE)
 		return;
 	control->source = DISPLAY_SOURCE_ASKED;
-	control->events->need_source(control->context);
+	if (control->source_us == 0 || age_ms >= DISPLAY_SOURCE_AGAIN_MS)
+		display_handle_ask_source(control);
+	else
+		control->source_timer = g_timeout_add((guint)(DISPLAY_SOURCE_AGAIN_MS - age_ms),
+						      display_handle_ask_source, control);
 }
 
 static void
@@ -415,6 +435,7 @@ display_handle_message(void *context, struct seq_message *message)
 
 	if (!message) {
 		g_clear_handle_id(&control->beat_timer, g_source_remove);
+		g_clear_handle_id(&control->source_timer, g_source_remove);
 		g_clear_pointer(&control->watch, seq_source_free);
 		/* Its end is told by the pidfd; until then it may still be there and only have closed. */
 		if (control->state == DISPLAY_CONTROL_READY) {
@@ -496,6 +517,7 @@ display_forget_process(struct display_control *control)
 {
 	g_clear_handle_id(&control->end_source, g_source_remove);
 	g_clear_handle_id(&control->beat_timer, g_source_remove);
+	g_clear_handle_id(&control->source_timer, g_source_remove);
 	g_clear_pointer(&control->watch, seq_source_free);
 	if (control->pidfd >= 0)
 		close(control->pidfd);
@@ -572,6 +594,11 @@ display_handle_sockets(void *data, const struct launch_answer *answer)
 		return;
 	if (answer->error) {
 		log_warning("desktop=%s: %s", control->desktop, answer->error->message);
+		display_handle_end(control);
+		return;
+	}
+	if (answer->fds[LAUNCH_SOCKET_WATCH] < 0) {
+		log_warning("desktop=%s: an earlier display has not ended yet", control->desktop);
 		display_handle_end(control);
 		return;
 	}
@@ -767,6 +794,7 @@ display_control_kill(struct display_control *control, const char *reason)
 	if (control->state != DISPLAY_CONTROL_ENDING)
 		display_move(control, DISPLAY_CONTROL_ENDING);
 	g_clear_handle_id(&control->beat_timer, g_source_remove);
+	g_clear_handle_id(&control->source_timer, g_source_remove);
 	launch_client_kill(control->launch, control->desktop, LAUNCH_ROLE_DISPLAY, NULL, NULL);
 	g_clear_handle_id(&control->timer, g_source_remove);
 	/* Again while launch is away, until the pidfd tells the end. */

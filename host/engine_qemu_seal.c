@@ -192,27 +192,12 @@ seal_handle_agent(void *context, const char *verb, const json_t *body)
 }
 
 static void
-seal_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
-{
-	struct steps *steps = data;
-	GError *error = NULL;
-
-	(void)object;
-	json_decref(agent_link_finish(result, &error));
-	if (error)
-		steps_fail(steps, error);
-	else
-		steps_next(steps);
-	steps_unref(steps);
-}
-
-static void
 seal_take_started(struct steps *steps, void *context, const json_t *value)
 {
 	struct qemu_seal *seal = context;
 
 	(void)value;
-	agent_link_resync(seal->agent, BOOT_MS, steps_get_cancellable(steps), seal_handle_resynced,
+	agent_link_resync(seal->agent, BOOT_MS, steps_get_cancellable(steps), steps_handle_json,
 			  steps_ref(steps));
 }
 
@@ -303,7 +288,7 @@ seal_start_quiesce(struct steps *steps, void *context)
 	struct qemu_seal *seal = context;
 
 	agent_link_request(seal->agent, AGENT_VERB_QUIESCE, NULL, QUIESCE_MS,
-			   steps_get_cancellable(steps), seal_handle_resynced, steps_ref(steps));
+			   steps_get_cancellable(steps), steps_handle_json, steps_ref(steps));
 }
 
 static void
@@ -371,23 +356,9 @@ seal_run_memory(GTask *task, gpointer source, gpointer data, GCancellable *cance
 }
 
 static void
-seal_handle_memory(GObject *object, GAsyncResult *result, gpointer data)
-{
-	struct steps *steps = data;
-	GError *error = NULL;
-
-	(void)object;
-	if (g_task_propagate_boolean(G_TASK(result), &error))
-		steps_next(steps);
-	else
-		steps_fail(steps, error);
-	steps_unref(steps);
-}
-
-static void
 seal_start_memory(struct steps *steps, void *context)
 {
-	GTask *task = g_task_new(NULL, steps_get_cancellable(steps), seal_handle_memory,
+	GTask *task = g_task_new(NULL, steps_get_cancellable(steps), steps_handle_boolean,
 				 steps_ref(steps));
 
 	g_object_set_data(G_OBJECT(task), "seal", context);

@@ -59,7 +59,9 @@ event_ring_copy_text(const char *text)
 	const char *end;
 	gsize size = strnlen(text ? text : "", EVENT_RING_MAX_TEXT);
 
-	if (size == 0 || g_utf8_validate(text, (gssize)size, &end))
+	if (size == 0)
+		return g_strdup("");
+	if (g_utf8_validate(text, (gssize)size, &end))
 		return g_strndup(text, size);
 	return g_strndup(text, (gsize)(end - text));
 }

@@ -24,6 +24,7 @@
 #include "host/image_list.h"
 #include "host/job_arguments.h"
 #include "host/jobs.h"
+#include "host/screenshots.h"
 #include "host/sync.h"
 #include "host/ticket_offers.h"
 
@@ -44,6 +45,7 @@ struct hostd {
 	struct ticket_offers *offers;
 	struct gateway_port *gateway;
 	struct jobs *jobs;
+	struct screenshots *screenshots;
 	struct event_ring *events;
 	struct sync *sync;
 	json_t *doctor;
@@ -54,25 +56,24 @@ struct hostd {
 	struct log_limit refusals;
 };
 
-/* --- what is told to the broker --- */
-
-static void
-hostd_examine(struct hostd *hostd)
+json_t *
+hostd_examine(const char *lib, const struct settings *settings)
 {
-	const char *range = settings_get_text(hostd->options->settings, "host", "uid_range");
+	const char *range = settings_get_text(settings, "host", "uid_range");
 	const char *end = strchr(range, '-');
 	guint64 first = g_ascii_strtoull(range, NULL, 10);
+	guint64 last = end ? g_ascii_strtoull(end + 1, NULL, 10) : 0;
 	struct doctor_options options = { .qemu = "qemu-system-x86_64",
 					  .passt = "passt",
-					  .lib = hostd->options->lib,
+					  .lib = lib,
 					  .root = "",
 					  .uid_first = first,
-					  .uid_count =
-						  g_ascii_strtoull(end + 1, NULL, 10) - first + 1 };
+					  .uid_count = last >= first ? last - first + 1 : 0 };
 
-	json_decref(hostd->doctor);
-	hostd->doctor = doctor_examine(&options);
+	return doctor_examine(&options);
 }
+
+/* --- what is told to the broker --- */
 
 static json_t *
 hostd_describe_capacity(struct hostd *hostd)
@@ -88,12 +89,13 @@ hostd_describe(void *context)
 {
 	struct hostd *hostd = context;
 
-	return json_pack("{s:o, s:{s:s}, s:o, s:o, s:o, s:o, s:o, s:o}", "capacity",
+	return json_pack("{s:o, s:{s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "capacity",
 			 hostd_describe_capacity(hostd), "gateway", "proxy", hostd->proxy,
 			 "templates", desktops_list_templates(hostd->desktops), "images",
 			 image_list_read(hostd->options->lib), "desktops",
 			 desktops_list(hostd->desktops), "jobs", jobs_describe(hostd->jobs),
-			 "tickets", ticket_offers_describe(hostd->offers), "events",
+			 "tickets", ticket_offers_describe(hostd->offers), "answers",
+			 screenshots_describe(hostd->screenshots), "events",
 			 event_ring_list(hostd->events, HOSTD_MAX_EVENTS));
 }
 
@@ -110,15 +112,21 @@ hostd_apply_requests(struct hostd *hostd, const json_t *requests)
 {
 	for (gsize i = 0; i < json_array_size(requests); i++) {
 		const json_t *request = json_array_get(requests, i);
+		const char *desktop = json_get_text(request, "desktop", "");
 		gint64 id = json_get_integer(request, "id", 0);
 
+		if (strcmp(json_get_text(request, "verb", ""), "screenshot") == 0) {
+			screenshots_take(hostd->screenshots, id,
+					 desktops_find(hostd->desktops, desktop));
+			continue;
+		}
 		/* One stands in every answer until the broker knows that it was seen. */
 		if (id <= hostd->last_request)
 			continue;
 		hostd->last_request = id;
-		desktops_request(hostd->desktops, json_get_text(request, "verb", ""),
-				 json_get_text(request, "desktop", ""));
+		desktops_request(hostd->desktops, json_get_text(request, "verb", ""), desktop);
 	}
+	screenshots_keep(hostd->screenshots, requests);
 }
 
 static void
@@ -311,7 +319,7 @@ static const struct gateway_port_events gateway_event_table = { hostd_handle_adm
 /* --- jobs --- */
 
 static void
-hostd_handle_jobs_changed(void *context)
+hostd_handle_news(void *context)
 {
 	hostd_tell(context);
 }
@@ -324,8 +332,7 @@ hostd_handle_committed(void *context, enum job_kind kind, const char *name, guin
 	hostd_tell(context);
 }
 
-static const struct jobs_events jobs_event_table = { hostd_handle_jobs_changed,
-						     hostd_handle_committed };
+static const struct jobs_events jobs_event_table = { hostd_handle_news, hostd_handle_committed };
 
 /* --- carrel-launch --- */
 
@@ -393,7 +400,10 @@ static const struct launch_client_events launch_event_table = { hostd_handle_lin
 static gboolean
 hostd_handle_examine(gpointer data)
 {
-	hostd_examine(data);
+	struct hostd *hostd = data;
+
+	json_decref(hostd->doctor);
+	hostd->doctor = hostd_examine(hostd->options->lib, hostd->options->settings);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -491,13 +501,14 @@ hostd_make_parts(struct hostd *hostd, const char *name)
 	hostd->refusals = (struct log_limit){ .burst = HOSTD_REFUSALS_BURST,
 					      .every_ms = HOSTD_REFUSALS_EVERY_MS };
 	hostd->events = event_ring_new();
+	hostd->screenshots = screenshots_new(hostd_handle_news, hostd);
 	hostd->tickets = tickets_new(io_boottime_ms() << HOSTD_ATTACHMENT_SHIFT);
 	hostd->offers = ticket_offers_new(hostd->tickets);
 	hostd->sync = sync_new(options->broker_socket, name, &sync_event_table, hostd);
 	hostd->launch = launch_client_new(launch, &launch_event_table, hostd);
 	hostd->desktops = hostd_make_desktops(hostd);
 	hostd->jobs = hostd_make_jobs(hostd);
-	hostd_examine(hostd);
+	hostd->doctor = hostd_examine(options->lib, options->settings);
 	hostd->examine_timer = g_timeout_add_seconds(HOSTD_EXAMINE_S, hostd_handle_examine, hostd);
 	hostd->expire_timer = g_timeout_add_seconds(HOSTD_EXPIRE_S, hostd_handle_expire, hostd);
 }
@@ -531,6 +542,7 @@ hostd_free(struct hostd *hostd)
 	g_clear_handle_id(&hostd->examine_timer, g_source_remove);
 	g_clear_handle_id(&hostd->expire_timer, g_source_remove);
 	gateway_port_close(hostd->gateway);
+	screenshots_free(hostd->screenshots);
 	desktops_free(hostd->desktops);
 	jobs_free(hostd->jobs);
 	launch_client_free(hostd->launch);

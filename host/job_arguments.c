@@ -123,7 +123,8 @@ job_arguments_make_publish(const json_t *wanted, const struct job_places *places
 }
 
 static json_t *
-job_arguments_make_verify(const json_t *wanted, const struct job_places *places, guint32 version)
+job_arguments_make_verify(const json_t *wanted, const struct job_places *places,
+			  const char *staging, guint32 version)
 {
 	const char *template = json_get_text(wanted, "template", "");
 	char number[16];
@@ -131,8 +132,8 @@ job_arguments_make_verify(const json_t *wanted, const struct job_places *places,
 
 	snprintf(number, sizeof(number), "%u", version);
 	folder = g_build_filename(places->lib, "templates", template, number, NULL);
-	return json_pack("{s:s, s:I, s:s, s:s}", "template", template, "version",
-			 (json_int_t)version, "folder", folder, "engine",
+	return json_pack("{s:s, s:I, s:s, s:s, s:s}", "template", template, "version",
+			 (json_int_t)version, "folder", folder, "staging", staging, "engine",
 			 json_get_text(wanted, "engine", "qemu"));
 }
 
@@ -174,7 +175,7 @@ job_arguments_make(enum job_kind kind, const json_t *wanted, const struct job_pl
 	case JOB_KIND_PUBLISH:
 		return job_arguments_make_publish(wanted, places, staging, subject->version);
 	case JOB_KIND_VERIFY:
-		return job_arguments_make_verify(wanted, places, subject->version);
+		return job_arguments_make_verify(wanted, places, staging, subject->version);
 	case JOB_KIND_COUNT:
 		break;
 	}

@@ -17,25 +17,6 @@
 
 #define JOBS_MAX 256
 
-/*
- * queued -> starting -> running -> reaping -> committing -> done
- * running -> reaping (DONE came, or it must end), starting -> cleaning (no worker)
- * reaping, committing -> cleaning (failed, cancelled, or nothing to commit) -> done | failed | cancelled
- * queued -> failed | cancelled
- */
-enum job_state {
-	JOB_STATE_QUEUED,
-	JOB_STATE_STARTING,
-	JOB_STATE_RUNNING,
-	JOB_STATE_REAPING,
-	JOB_STATE_COMMITTING,
-	JOB_STATE_CLEANING,
-	JOB_STATE_DONE,
-	JOB_STATE_FAILED,
-	JOB_STATE_CANCELLED,
-	JOB_STATE_COUNT,
-};
-
 struct jobs_events {
 	void (*changed)(void *context);
 	void (*committed)(void *context, enum job_kind kind, const char *name, guint32 version);

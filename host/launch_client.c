@@ -28,12 +28,12 @@ struct launch_kind {
 	const char *verb; /* for messages: "cannot VERB 'name'" */
 	guint timeout_ms;
 	gsize answer_size;  /* exact, but for LIST: of one element */
-	gsize answer_n_fds; /* exact */
+	gsize answer_n_fds; /* exact, but for DESKTOP_MAKE */
 };
 
 static const struct launch_kind launch_kinds[] = {
 	[LAUNCH_DESKTOP_MAKE] = { "make the folder of", 10000, sizeof(struct launch_desktop_made),
-				  LAUNCH_SOCKET_COUNT },
+				  0 },
 	[LAUNCH_SPAWN] = { "start a process of", 15000, sizeof(struct launch_spawned), 1 },
 	[LAUNCH_KILL] = { "kill", 10000, 0, 0 },
 	[LAUNCH_DESKTOP_REMOVE] = { "remove the folder of", 30000, 0, 0 },
@@ -202,8 +202,32 @@ launch_request_read_refusal(const struct launch_request *request, const struct s
 			   reason);
 }
 
+/* Puts each listening socket to its place; -1 where there is none. FALSE: there are not as many as the answer says. */
 static gboolean
-launch_request_check_answer(const struct launch_request *request, const struct seq_message *message)
+launch_request_spread_fds(struct seq_message *message)
+{
+	const struct launch_desktop_made *made = (const void *)message->payload;
+	int places[LAUNCH_SOCKET_COUNT];
+	gsize n = 0;
+
+	if (made->sockets >> LAUNCH_SOCKET_COUNT)
+		return FALSE;
+	for (guint i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
+		gboolean there = (made->sockets & (1u << i)) != 0;
+
+		if (there && n == message->n_fds)
+			return FALSE;
+		places[i] = there ? message->fds[n++] : -1;
+	}
+	if (n != message->n_fds)
+		return FALSE;
+	memcpy(message->fds, places, sizeof(places));
+	message->n_fds = LAUNCH_SOCKET_COUNT;
+	return TRUE;
+}
+
+static gboolean
+launch_request_check_answer(const struct launch_request *request, struct seq_message *message)
 {
 	const struct launch_kind *kind = &launch_kinds[request->type];
 
@@ -211,6 +235,9 @@ launch_request_check_answer(const struct launch_request *request, const struct s
 		return FALSE;
 	if (message->head.status < 0)
 		return TRUE;
+	if (request->type == LAUNCH_DESKTOP_MAKE)
+		return message->head.size == kind->answer_size &&
+		       launch_request_spread_fds(message);
 	if (message->n_fds != kind->answer_n_fds)
 		return FALSE;
 	if (request->type == LAUNCH_LIST)

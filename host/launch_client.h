@@ -30,7 +30,10 @@ struct launch_answer {
 	const struct launch_spawned *spawned;
 	const struct launch_record *records;
 	gsize n_records;
-	/* desktop_make: LAUNCH_SOCKET_COUNT listening sockets; spawn: one pidfd. Set what you take over to -1. */
+	/*
+	 * desktop_make: LAUNCH_SOCKET_COUNT listening sockets, -1 where a living process has the only one; spawn: one pidfd.
+	 * Set what you take over to -1.
+	 */
 	int *fds;
 	gsize n_fds;
 };

@@ -22,6 +22,7 @@
 #include "host/launch_state.h"
 #include "host/launch_tree.h"
 #include "host/launch_uids.h"
+#include "host/launch_unit.h"
 
 #define DESKTOP_PATH_SIZE 320
 
@@ -89,6 +90,10 @@ launch_desktop_listen(struct launch *launch, struct launch_unit *unit)
 		int error = launch_state_run_path(launch, unit->name, socket_table[i].name, path,
 						  sizeof(path));
 
+		/* Its machine holds the others itself. */
+		if (launch_state_alive(unit) &&
+		    (i != LAUNCH_SOCKET_WATCH || unit->children[LAUNCH_ROLE_DISPLAY].pid))
+			continue;
 		if (error == 0 && unit->listeners[i] < 0)
 			error = io_unix_listen(path, socket_table[i].type, 0600,
 					       &unit->listeners[i]);
@@ -106,25 +111,28 @@ launch_desktop_listen(struct launch *launch, struct launch_unit *unit)
 static int
 launch_desktop_make(struct launch *launch, struct launch_unit *unit)
 {
-	char path[DESKTOP_PATH_SIZE];
-	int error = 0;
+	int error = launch_unit_make(launch, unit, 2, launch->options.hostd_uid,
+				     launch->options.hostd_gid);
 
-	if (unit->uids[0] == 0)
-		error = launch_uids_find(launch, 2, unit->uids);
 	if (error == 0)
-		error = launch_state_run_path(launch, unit->name, "", path, sizeof(path));
-	if (error == 0)
-		error = launch_tree_make_folder(path, 0, 0, 0711);
-	if (error == 0)
-		error = launch_state_save(launch, unit);
-	if (error == 0)
-		error = launch_state_lib_path(launch, unit->name, path, sizeof(path));
-	if (error == 0)
-		error = launch_tree_make_folder(path, launch->options.hostd_uid,
-						launch->options.hostd_gid, 0700);
-	if (error == 0 && !launch_state_alive(unit))
 		error = launch_desktop_listen(launch, unit);
 	return error;
+}
+
+static void
+launch_desktop_answer(struct launch *launch, const struct launch_unit *unit)
+{
+	struct launch_desktop_made *made = &launch->payload.made;
+
+	*made = (struct launch_desktop_made){ unit->uids[0], unit->uids[1], 0 };
+	launch->answer.payload = made;
+	launch->answer.size = sizeof(*made);
+	for (unsigned int i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
+		if (unit->listeners[i] < 0)
+			continue;
+		made->sockets |= 1u << i;
+		launch->answer.fds[launch->answer.n_fds++] = unit->listeners[i];
+	}
 }
 
 int
@@ -151,13 +159,7 @@ launch_desktop_handle_make(void *context, struct seq_message *message)
 			launch_state_drop(unit);
 		return error;
 	}
-	launch->payload.made = (struct launch_desktop_made){ unit->uids[0], unit->uids[1] };
-	launch->answer.payload = &launch->payload.made;
-	launch->answer.size = sizeof(launch->payload.made);
-	if (unit->listeners[0] >= 0) {
-		memcpy(launch->answer.fds, unit->listeners, sizeof(unit->listeners));
-		launch->answer.n_fds = LAUNCH_SOCKET_COUNT;
-	}
+	launch_desktop_answer(launch, unit);
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "host/launch_state.h"
 #include "host/launch_tree.h"
 #include "host/launch_uids.h"
+#include "host/launch_unit.h"
 
 #define STAGE_PATH_SIZE 320
 
@@ -30,26 +31,11 @@ static int
 launch_stage_make(struct launch *launch, struct launch_unit *unit, bool build)
 {
 	uint32_t root = launch_options_build_uid(&launch->options);
-	char path[STAGE_PATH_SIZE];
-	int error = 0;
 
 	if (build)
 		unit->uids[0] = root;
-	else
-		error = launch_uids_find(launch, 1, unit->uids);
-	if (error == 0)
-		error = launch_state_run_path(launch, unit->name, "", path, sizeof(path));
-	if (error == 0)
-		error = launch_tree_make_folder(path, 0, 0, 0711);
-	/* Recorded before a file can be owned by the uid. */
-	if (error == 0)
-		error = launch_state_save(launch, unit);
-	if (error == 0)
-		error = launch_state_lib_path(launch, unit->name, path, sizeof(path));
-	if (error == 0)
-		error = launch_tree_make_folder(path, unit->uids[0],
-						build ? root : launch->options.hostd_gid, 0700);
-	return error;
+	return launch_unit_make(launch, unit, 1, LAUNCH_UNIT_OWN_UID,
+				build ? root : launch->options.hostd_gid);
 }
 
 int

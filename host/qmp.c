@@ -114,9 +114,10 @@ qmp_fail_all(struct qmp *qmp)
 
 	g_hash_table_iter_init(&iter, qmp->pending);
 	while (g_hash_table_iter_next(&iter, NULL, &command)) {
-		qmp_command_settle(command, NULL,
-				   g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-						       "QEMU's control socket was closed"));
+		qmp_command_settle(
+			command, NULL,
+			g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+					    "QEMU's control socket was closed; its log says why"));
 		g_hash_table_iter_init(&iter, qmp->pending);
 	}
 }

@@ -168,6 +168,36 @@ steps_fail(struct steps *steps, GError *error)
 	steps_settle(steps, error);
 }
 
+static void
+steps_end_call(struct steps *steps, GError *error)
+{
+	if (error)
+		steps_fail(steps, error);
+	else
+		steps_next(steps);
+	steps_unref(steps);
+}
+
+void
+steps_handle_boolean(GObject *object, GAsyncResult *result, gpointer steps)
+{
+	GError *error = NULL;
+
+	(void)object;
+	g_task_propagate_boolean(G_TASK(result), &error);
+	steps_end_call(steps, error);
+}
+
+void
+steps_handle_json(GObject *object, GAsyncResult *result, gpointer steps)
+{
+	GError *error = NULL;
+
+	(void)object;
+	json_decref(g_task_propagate_pointer(G_TASK(result), &error));
+	steps_end_call(steps, error);
+}
+
 gboolean
 steps_running(const struct steps *steps)
 {

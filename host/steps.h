@@ -39,6 +39,13 @@ void steps_unref(struct steps *steps);
 gboolean steps_running(const struct steps *steps);
 GCancellable *steps_get_cancellable(const struct steps *steps);
 
+/*
+ * Callbacks for calls whose end is the step's end; the user data is a steps_ref(). The first is for GTasks of a boolean
+ * (steps_run() too), the second for those of a json_t, which is dropped.
+ */
+void steps_handle_boolean(GObject *object, GAsyncResult *result, gpointer steps);
+void steps_handle_json(GObject *object, GAsyncResult *result, gpointer steps);
+
 /* In the callback of steps_run(). */
 gboolean steps_finish(GAsyncResult *result, GError **error);
 

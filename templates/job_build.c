@@ -5,7 +5,8 @@
  * How it works: job_build_run() starts the recipe's `build OUTDIR AGENT` in a process group of its own and reads its
  * lines: "progress PERCENT STEP TEXT" on standard output goes to hostd, the last "error: ..." on standard error
  * is kept for the end. CANCEL ends the whole group with SIGTERM, on which the script removes what it made. After a good
- * end job_build_describe() hashes the results and writes image.json last and durably: a folder without it is no image.
+ * end job_build_describe() hashes the results and writes image.json (templates/image_file.h) last and durably: a folder
+ * without it is no image.
  * Nothing leaves the staging folder; hostd has it committed.
  */
 #include "templates/job_build.h"
@@ -18,9 +19,9 @@
 
 #include <glib/gstdio.h>
 
-#include "base/io.h"
 #include "base/name.h"
 #include "common/hash.h"
+#include "templates/image_file.h"
 
 #define BUILD_SHARE	 95 /* percent; the rest is for hashing */
 #define RECIPE_MAX_FILES 2000
@@ -31,11 +32,10 @@ static const struct json_field job_build_fields[] = {
 	{ "staging", JSON_KIND_STRING, 0, 2, 1000 },
 };
 
-static const char *const job_build_results[] = { "disk.img", "kernel", "initrd" };
-
 struct job_build {
 	struct job *job;
 	GSubprocess *process;
+	char *command_line;
 	char *error_line;
 	guint readers; /* streams not at their end, and the process */
 	gulong cancelled_id;
@@ -114,8 +114,8 @@ job_build_describe_files(struct job *job, const char *folder, gint64 *ret_bytes,
 	json_t *files = json_array();
 
 	*ret_bytes = 0;
-	for (gsize i = 0; i < G_N_ELEMENTS(job_build_results); i++) {
-		g_autofree char *path = g_build_filename(folder, job_build_results[i], NULL);
+	for (gsize i = 0; i < IMAGE_FILE_COUNT; i++) {
+		g_autofree char *path = g_build_filename(folder, image_file_names[i], NULL);
 		g_autofree char *hash = hash_file(path, job->cancellable, error);
 		GStatBuf status;
 
@@ -126,51 +126,40 @@ job_build_describe_files(struct job *job, const char *folder, gint64 *ret_bytes,
 		job->progress(job, "hash", BUILD_SHARE + 1 + (guint)i);
 		*ret_bytes += (gint64)status.st_blocks * 512;
 		json_array_append_new(files, json_pack("{s:s, s:I, s:s}", "path",
-						       job_build_results[i], "size",
+						       image_file_names[i], "size",
 						       (json_int_t)status.st_size, "sha256", hash));
 	}
 	return files;
 }
 
-static gboolean
-job_build_write_json(const char *folder, const json_t *object, GError **error)
-{
-	g_autofree char *path = g_build_filename(folder, "image.json", NULL);
-	char *text = json_dumps(object, JSON_INDENT(2));
-	int result = text ? io_write_file_durably(path, text, strlen(text), 0644) : -ENOMEM;
-
-	free(text);
-	if (result == 0)
-		return TRUE;
-	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result), "cannot write '%s': %s",
-		    path, g_strerror(-result));
-	return FALSE;
-}
-
 /* The result for DONE, or NULL and an error. */
 static json_t *
-job_build_describe(struct job *job, GError **error)
+job_build_describe(const struct job_build *build, GError **error)
 {
+	struct job *job = build->job;
 	const char *folder = json_get_text(job->arguments, "staging", "");
 	const char *recipe = json_get_text(job->arguments, "recipe", "");
-	g_autofree char *recipe_hash = job_build_hash_recipe(recipe, job->cancellable, error);
+	g_autofree char *hash = job_build_hash_recipe(recipe, job->cancellable, error);
+	struct image_recipe source = { json_get_text(job->arguments, "template", ""), recipe, hash,
+				       build->command_line };
 	gint64 bytes = 0;
 	json_t *files;
-	json_t *image;
-	gboolean written;
 
-	if (!recipe_hash)
+	if (!hash)
 		return NULL;
 	files = job_build_describe_files(job, folder, &bytes, error);
-	if (!files)
+	if (!files || !image_file_write(folder, &source, files, error))
 		return NULL;
-	image = json_pack("{s:i, s:s, s:s, s:s, s:I, s:o}", "v", 1, "name",
-			  json_get_text(job->arguments, "template", ""), "recipe", recipe,
-			  "recipe_sha256", recipe_hash, "created_ms",
-			  (json_int_t)(g_get_real_time() / 1000), "files", files);
-	written = job_build_write_json(folder, image, error);
-	json_decref(image);
-	return written ? json_pack("{s:I}", "size_bytes", (json_int_t)bytes) : NULL;
+	return json_pack("{s:I}", "size_bytes", (json_int_t)bytes);
+}
+
+static void
+job_build_free(struct job_build *build)
+{
+	g_clear_object(&build->process);
+	g_free(build->command_line);
+	g_free(build->error_line);
+	g_free(build);
 }
 
 static GError *
@@ -199,12 +188,10 @@ job_build_end_reader(struct job_build *build)
 	g_cancellable_disconnect(job->cancellable, build->cancelled_id);
 	if (g_subprocess_get_successful(build->process) &&
 	    !g_cancellable_is_cancelled(job->cancellable))
-		result = job_build_describe(job, &error);
+		result = job_build_describe(build, &error);
 	else
 		error = job_build_find_error(build);
-	g_object_unref(build->process);
-	g_free(build->error_line);
-	g_free(build);
+	job_build_free(build);
 	job->done(job, result, g_steal_pointer(&error));
 }
 
@@ -283,10 +270,14 @@ job_build_spawn(const struct job *job, GError **error)
 		g_build_filename(libexec ? libexec : CARREL_LIBEXECDIR, "carrel-agent", NULL);
 	g_autofree char *script =
 		g_build_filename(json_get_text(job->arguments, "recipe", ""), "build", NULL);
+	GSubprocess *process;
 
 	g_subprocess_launcher_set_child_setup(launcher, job_build_own_group, NULL, NULL);
-	return g_subprocess_launcher_spawn(
+	process = g_subprocess_launcher_spawn(
 		launcher, error, script, json_get_text(job->arguments, "staging", ""), agent, NULL);
+	if (!process)
+		g_prefix_error(error, "cannot start the recipe's build script: ");
+	return process;
 }
 
 static void
@@ -296,10 +287,13 @@ job_build_run(struct job *job)
 	GError *error = NULL;
 
 	build->job = job;
-	build->process = job_build_spawn(job, &error);
+	/* Before the minutes that the script takes. */
+	build->command_line =
+		image_file_read_recipe(json_get_text(job->arguments, "recipe", ""), &error);
+	if (build->command_line)
+		build->process = job_build_spawn(job, &error);
 	if (!build->process) {
-		g_free(build);
-		g_prefix_error(&error, "cannot start the recipe's build script: ");
+		job_build_free(build);
 		job->done(job, NULL, error);
 		return;
 	}

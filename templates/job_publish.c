@@ -2,8 +2,8 @@
 /*
  * job_publish.c - the job "publish": an image becomes a template version (carrel-worker)
  *
- * How it works: publish_steps: the image's files are copied into the staging folder, the machine boots from that copy
- * and is sealed, everything is hashed, described by the manifest and synced, and templates/verify.c forks it once.
+ * How it works: publish_steps: the image is checked against its image.json and copied into the staging folder, the machine
+ * boots from that copy with image.json's command line and is sealed, everything is hashed, described by the manifest and synced, and templates/verify.c forks it once.
  * Sealing is one long step: the machine's events say how far it is. CANCEL goes to the running step, whose end is
  * waited for; then publish_handle_end() kills the machine and removes what was made. hostd has a good end committed.
  */
@@ -15,6 +15,7 @@
 #include "base/name.h"
 #include "base/proto_agent.h"
 #include "host/engine.h"
+#include "templates/image_file.h"
 #include "templates/job_files.h"
 #include "templates/job_machine.h"
 #include "templates/job_thread.h"
@@ -24,10 +25,6 @@
 #define CPUS	       2
 #define LONG_MS	       (60 * 60 * 1000)
 #define VERIFY_PERCENT 75
-#define COMMAND_LINE                                                                         \
-	"root=/dev/vda rootfstype=ext4 rootflags=noatime,noinit_itable rw quiet loglevel=3 " \
-	"net.ifnames=0 fsck.mode=skip audit=0 nowatchdog no_timer_check "                    \
-	"transparent_hugepage=never vt.global_cursor_default=0 systemd.show_status=false"
 
 static const struct json_field job_publish_fields[] = {
 	{ "template", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },
@@ -40,7 +37,6 @@ static const struct json_field job_publish_fields[] = {
 	{ "note", JSON_KIND_STRING, 0, 0, 512 },
 };
 
-static const char *const image_files[] = { "disk.img", "kernel", "initrd" };
 static const char *const sealed_files[] = { "memory", "state" };
 
 struct publish {
@@ -50,7 +46,8 @@ struct publish {
 	const struct engine_ops *ops;
 	char *accelerator;
 	struct job_machine *machine;
-	json_t *sealed; /* the manifest's "engine" and "machine" */
+	json_t *description; /* image.json */
+	json_t *sealed;	     /* the manifest's "engine" and "machine" */
 	json_t *report;
 	gint64 copy_us;
 	gint64 size_bytes;
@@ -61,6 +58,7 @@ publish_clear(gpointer data)
 {
 	struct publish *publish = data;
 
+	json_decref(publish->description);
 	json_decref(publish->sealed);
 	json_decref(publish->report);
 	g_free(publish->accelerator);
@@ -76,17 +74,14 @@ static gboolean
 publish_copy(gpointer context, GCancellable *cancellable, GError **error)
 {
 	struct publish *publish = context;
-	g_autofree char *description = g_build_filename(publish->image, "image.json", NULL);
 	gint64 started_us = g_get_monotonic_time();
 
-	if (!g_file_test(description, G_FILE_TEST_IS_REGULAR)) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-			    "'%s' is missing: build the image again", description);
+	publish->description = image_file_read(publish->image, error);
+	if (!publish->description)
 		return FALSE;
-	}
-	for (gsize i = 0; i < G_N_ELEMENTS(image_files); i++) {
-		g_autofree char *from = g_build_filename(publish->image, image_files[i], NULL);
-		g_autofree char *to = g_build_filename(publish->staging, image_files[i], NULL);
+	for (gsize i = 0; i < IMAGE_FILE_COUNT; i++) {
+		g_autofree char *from = g_build_filename(publish->image, image_file_names[i], NULL);
+		g_autofree char *to = g_build_filename(publish->staging, image_file_names[i], NULL);
 
 		if (!job_files_copy(from, to, cancellable, error))
 			return FALSE;
@@ -156,7 +151,7 @@ publish_start_seal(struct steps *steps, void *context)
 		.accelerator = publish->accelerator,
 		.cpus = CPUS,
 		.ram_mib = (guint)json_get_integer(publish->job->arguments, "ram_mib", 0),
-		.command_line = COMMAND_LINE,
+		.command_line = json_get_text(publish->description, "command_line", ""),
 	};
 	GError *error = NULL;
 
@@ -177,12 +172,11 @@ publish_describe_files(const struct publish *publish, GCancellable *cancellable,
 {
 	json_t *files = json_array();
 
-	for (gsize i = 0; i < G_N_ELEMENTS(image_files) + G_N_ELEMENTS(sealed_files); i++) {
+	for (gsize i = 0; i < IMAGE_FILE_COUNT + G_N_ELEMENTS(sealed_files); i++) {
 		g_autofree char *path =
-			i < G_N_ELEMENTS(image_files)
-				? g_strdup(image_files[i])
-				: g_strdup_printf("%s/" KIND "/%s", publish->ops->name,
-						  sealed_files[i - G_N_ELEMENTS(image_files)]);
+			i < IMAGE_FILE_COUNT ? g_strdup(image_file_names[i])
+					     : g_strdup_printf("%s/" KIND "/%s", publish->ops->name,
+							       sealed_files[i - IMAGE_FILE_COUNT]);
 		json_t *file = manifest_describe_file(publish->staging, path, cancellable, error);
 
 		if (!file) {
@@ -307,8 +301,8 @@ static const struct step publish_steps[] = {
 static void
 publish_remove(const struct publish *publish)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(image_files); i++)
-		job_files_remove(publish->staging, image_files[i]);
+	for (gsize i = 0; i < IMAGE_FILE_COUNT; i++)
+		job_files_remove(publish->staging, image_file_names[i]);
 	job_files_remove(publish->staging, MANIFEST_FILE);
 	job_files_remove(publish->staging, publish->ops->name);
 }

@@ -23,26 +23,12 @@ job_thread_main(GTask *task, gpointer source, gpointer data, GCancellable *cance
 		g_task_return_error(task, error);
 }
 
-static void
-job_thread_handle_end(GObject *source, GAsyncResult *result, gpointer data)
-{
-	struct steps *steps = data;
-	GError *error = NULL;
-
-	(void)source;
-	if (g_task_propagate_boolean(G_TASK(result), &error))
-		steps_next(steps);
-	else
-		steps_fail(steps, error);
-	steps_unref(steps);
-}
-
 void
 job_thread_run(struct steps *steps, GCancellable *cancellable, job_thread_work work,
 	       gpointer context)
 {
 	struct job_thread *thread = g_new(struct job_thread, 1);
-	GTask *task = g_task_new(NULL, cancellable, job_thread_handle_end, steps_ref(steps));
+	GTask *task = g_task_new(NULL, cancellable, steps_handle_boolean, steps_ref(steps));
 
 	*thread = (struct job_thread){ steps, work, context };
 	g_task_set_task_data(task, thread, g_free);

@@ -140,25 +140,11 @@ verify_handle_event(void *context, enum engine_event event, gint64 value)
 }
 
 static void
-verify_handle_forked(GObject *source, GAsyncResult *result, gpointer data)
-{
-	struct steps *steps = data;
-	GError *error = NULL;
-
-	(void)source;
-	if (steps_finish(result, &error))
-		steps_next(steps);
-	else
-		steps_fail(steps, error);
-	steps_unref(steps);
-}
-
-static void
 verify_start_fork(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
 	struct engine_template source = { verify->manifest, verify->folder, KIND, verify->memory };
-	struct steps_call call = { verify->cancellable, verify_handle_forked, NULL };
+	struct steps_call call = { verify->cancellable, steps_handle_boolean, NULL };
 	g_autofree char *accelerator = NULL;
 	g_autofree char *overlay = NULL;
 	GError *error = NULL;
@@ -184,21 +170,6 @@ verify_handle_agent(void *context, const char *verb, const json_t *body)
 	(void)context, (void)verb, (void)body;
 }
 
-static void
-verify_handle_resynced(GObject *source, GAsyncResult *result, gpointer data)
-{
-	struct steps *steps = data;
-	GError *error = NULL;
-
-	(void)source;
-	json_decref(agent_link_finish(result, &error));
-	if (error)
-		steps_fail(steps, error);
-	else
-		steps_next(steps);
-	steps_unref(steps);
-}
-
 struct verify_channel {
 	struct steps *steps;
 	struct verify *verify;
@@ -220,7 +191,7 @@ verify_handle_channel(GObject *source, GAsyncResult *result, gpointer data)
 	verify->agent = agent_link_new(steps_take_fd(result),
 				       job_machine_get_vm(verify->machine)->generation,
 				       verify_handle_agent, verify);
-	agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, verify_handle_resynced,
+	agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, steps_handle_json,
 			  channel->steps);
 }
 

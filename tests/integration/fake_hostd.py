@@ -42,7 +42,7 @@ class Host:
                     {"name": "qemu", "usable": True, "accelerator": "tcg", "isolation": "none", "reason": ""}]},
                 "gateway": {"proxy": "http://127.0.0.1:3128"}, "templates": self.templates, "images": self.images,
                 "desktops": list(self.desktops.values()), "jobs": list(self.jobs.values()), "tickets": self.tickets,
-                "events": self.events}
+                "answers": [], "events": self.events}
 
     def apply(self, answer):
         """Makes what exists equal to what is wanted; True when there is news to report."""

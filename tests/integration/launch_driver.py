@@ -171,7 +171,8 @@ def test_desktop():
     d = name('d', 'a')
     status, answer, fds = ask(MAKE, desktop(d))
     check('make', status == 0 and len(fds) == 5, (status, answer))
-    vm, display = struct.unpack('=II', answer)
+    vm, display, sockets = struct.unpack('=III', answer)
+    check('it says that all are there', sockets == 0b11111)
     check('uids are behind the services', vm >= 200064 and display == vm + 1)
     again = ask(MAKE, desktop(d))
     same = [os.fstat(f).st_ino for f in fds] == [os.fstat(f).st_ino for f in again[2]]
@@ -234,7 +235,9 @@ def test_adoption(d, pid, writer):
     start()
     known = records()
     check('a restarted launch adopts it', known[d][3][QEMU] == pid, known)
-    check('make after it', ask(MAKE, desktop(d))[0] == 0)
+    status, answer, fds = ask(MAKE, desktop(d))
+    check('the display\'s socket comes anew after it',
+          status == 0 and len(fds) == 1 and struct.unpack('=III', answer)[2] == 0b10000)
     os.write(writer, b'\n')
     check('its end is told', exited() == (d, QEMU, pid, -1))
     check('the sockets come again', len(ask(MAKE, desktop(d))[2]) == 5)

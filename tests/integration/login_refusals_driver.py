@@ -104,6 +104,20 @@ def broken_services(stage, authd):
         unavailable(stage, stage.start_authd(), what, say)
 
 
+def ends_with_a_login_under_way(stage, broker):
+    stage.write("pam/carrel", SERVICE.format(pam=stage.pam))
+    authd = stage.start_authd()
+    check("only the broker's user may open auth.sock", os.stat(stage.run + "/auth.sock").st_mode & 0o777 == 0o600)
+    status, body = stage.call("POST", "login", {"user": "ada"})
+    check("a log-in has begun", status == 200, (status, body))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(stage.call, "POST", "login/" + body["login"], {"answers": ["x"]})
+        authd.wait_line("login of 'ada' .* refused")    # which the broker hears two seconds later
+        check("SIGTERM ends the broker with 0", broker.end() == 0, broker.lines)
+        status, body = answer.result()
+        check("and who waits gets an answer", (status, body["code"]) == (503, "login.unavailable"), (status, body))
+
+
 def main(stage):
     for user in USERS[1:]:
         stage.write("pam/" + user, user + "\n")
@@ -117,9 +131,7 @@ def main(stage):
         bad_answers(stage)
         guessing_is_slowed_down(stage, pool)
     broken_services(stage, authd)
-    status, body = stage.call("POST", "login", {"user": "ada"})
-    check("broker.sock's folder keeps out who may not log users in", os.stat(stage.run + "/auth.sock").st_mode & 0o777 == 0o600)
-    check("SIGTERM with log-ins under way ends the broker with 0", broker.end() == 0, broker.lines)
+    ends_with_a_login_under_way(stage, broker)
 
 
 stage_run(main, service=SERVICE)

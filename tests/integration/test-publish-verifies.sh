@@ -29,7 +29,8 @@ publish_arguments() {
 	printf '"ram_mib":1024,"note":""}'
 }
 
-verify_arguments='{"template":"test","version":1,"folder":"'$stage'","engine":"qemu"}'
+mkdir "$TMPDIR/scratch"
+verify_arguments='{"template":"test","version":1,"folder":"'$stage'","staging":"'$TMPDIR/scratch'","engine":"qemu"}'
 
 echo "cancelled while it boots: nothing is left"
 mkdir "$TMPDIR/cancelled"
@@ -63,3 +64,4 @@ printf '\377' | dd of="$stage/kernel" bs=1 seek=4000 conv=notrunc status=none
 answer=$(job verify "$verify_arguments") && fail "a damaged version verified"
 echo "$answer"
 grep -q "$stage/kernel.*damaged" <<<"$answer" || fail "the damaged file is not named"
+[ -z "$(ls -A "$TMPDIR/scratch")" ] || fail "verifying left files"

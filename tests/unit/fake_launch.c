@@ -90,7 +90,7 @@ fake_launch_spawn(struct fake_launch *launch, struct seq_message *message)
 static void
 fake_launch_make_desktop(struct fake_launch *launch, guint32 id)
 {
-	struct launch_desktop_made made = { 70001, 70002 };
+	struct launch_desktop_made made = { 70001, 70002, (1u << LAUNCH_SOCKET_COUNT) - 1 };
 	int fds[LAUNCH_SOCKET_COUNT];
 
 	for (gsize i = 0; i < LAUNCH_SOCKET_COUNT; i++) {

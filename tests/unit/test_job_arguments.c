@@ -28,6 +28,7 @@ static const struct {
 	  0 },
 	{ JOB_KIND_VERIFY, "{\"template\": \"a\", \"version\": 3}",
 	  "{\"template\":\"a\",\"version\":3,\"folder\":\"/nowhere/lib/templates/a/3\","
+	  "\"staging\":\"/nowhere/lib/staging/j-aaaaaaaaaaaaaaaaaaaa\","
 	  "\"engine\":\"qemu\"}",
 	  3 },
 	{ JOB_KIND_PUBLISH, "{\"template\": \"a\", \"image\": \"b\"}",

@@ -18,6 +18,7 @@
 
 #include "base/io.h"
 #include "base/seq.h"
+#include "templates/image_file.h"
 #include "templates/job_build.h"
 
 #define JOB "j-aaaaaaaaaaaaaaaaaaaa"
@@ -135,12 +136,26 @@ test_make_recipe(const char *folder, const char *script)
 	g_autofree char *recipe = g_build_filename(folder, "recipe", NULL);
 	g_autofree char *staging = g_build_filename(folder, "staging", NULL);
 	g_autofree char *path = g_build_filename(recipe, "build", NULL);
+	g_autofree char *conf = g_build_filename(recipe, "recipe.conf", NULL);
 	g_autofree char *text = g_strdup_printf("#!/bin/sh\n%s\n", script);
 
 	mkdir(recipe, 0700);
 	mkdir(staging, 0700);
 	assert_true(g_file_set_contents(path, text, -1, NULL));
 	assert_int_equal(chmod(path, 0700), 0);
+	assert_true(g_file_set_contents(conf, "[recipe]\ncmdline=quiet\n", -1, NULL));
+}
+
+/* What the build wrote is what publish takes. */
+static void
+test_check_image(const char *folder)
+{
+	g_autofree char *staging = g_build_filename(folder, "staging", NULL);
+	json_t *image = image_file_read(staging, NULL);
+
+	assert_non_null(image);
+	assert_string_equal(json_get_text(image, "command_line", ""), "quiet");
+	json_decref(image);
 }
 
 static void
@@ -179,6 +194,8 @@ test_job_build__worker_table(void **state)
 		assert_int_equal(outcome.status, rows[i].status);
 		assert_non_null(strstr(outcome.text, rows[i].text));
 		assert_int_equal(g_file_test(image, G_FILE_TEST_EXISTS), rows[i].image);
+		if (rows[i].image)
+			test_check_image(folder);
 		assert_true(g_spawn_command_line_sync(remove, NULL, NULL, NULL, NULL));
 	}
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +84,41 @@ deny_and_try(void)
 	return mkdir("/tmp", 0700) < 0 ? 2 : 3;
 }
 
+/* The common list and the extra one, of which neither may hide the other. */
+static int
+deny_service_and_try(const char *path)
+{
+	static const char *const extra[] = { "mkdir" };
+
+	if (sandbox_deny_service_calls(extra, 1) < 0)
+		return 1;
+	if (!path)
+		return syscall(SYS_execve, "/nowhere", NULL, NULL) < 0 ? 2 : 3;
+	return mkdir(path, 0700) < 0 ? 4 : 5;
+}
+
+static int
+deny_service_and_execute(void)
+{
+	return deny_service_and_try(NULL);
+}
+
+static int
+deny_service_and_use_extra(void)
+{
+	return deny_service_and_try("/tmp");
+}
+
+static int
+deny_service_and_go_on(void)
+{
+	int fds[2];
+
+	if (sandbox_deny_service_calls(NULL, 0) < 0)
+		return 1;
+	return pipe(fds) == 0 && mkdir("/tmp", 0700) < 0 && errno == EEXIST ? 0 : 2;
+}
+
 static int
 deny_unknown(void)
 {
@@ -97,6 +133,15 @@ test_sandbox__denied_call_ends_the_process(void **state)
 	(void)state;
 	assert_int_equal(in_child(deny_and_try), -SIGSYS);
 	assert_int_equal(in_child(deny_unknown), 0);
+}
+
+static void
+test_sandbox__service_does_only_what_it_must(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(deny_service_and_execute), -SIGSYS);
+	assert_int_equal(in_child(deny_service_and_use_extra), -SIGSYS);
+	assert_int_equal(in_child(deny_service_and_go_on), 0);
 }
 
 static int
@@ -129,6 +174,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sandbox__becomes_nobody_for_good),
 		cmocka_unit_test(test_sandbox__denied_call_ends_the_process),
+		cmocka_unit_test(test_sandbox__service_does_only_what_it_must),
 		cmocka_unit_test(test_sandbox__descriptors_and_memory),
 	};
 

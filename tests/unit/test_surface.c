@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include <errno.h>
@@ -74,10 +75,10 @@ test_surface__joins_damage(void **state)
 					 0);
 	assert_in_range(surface_take_damage(surface, 1, rects), 1, SURFACE_MAX_RECTS);
 	assert_int_equal(surface_set_rect(surface, &(struct surface_rect){ 60, 0, 8, 1 }, &source),
-			 -EINVAL);
+			 -ERANGE);
 	assert_int_equal(
 		surface_set_rect(surface, &(struct surface_rect){ 0xffffffff, 0, 2, 1 }, &source),
-		-EINVAL);
+		-ERANGE);
 	assert_int_equal(surface_take_damage(surface, 0, rects), 0);
 	surface_free(surface);
 }
@@ -102,6 +103,79 @@ test_surface__copies_only_its_generation(void **state)
 	surface_free(surface);
 }
 
+static void
+test_surface__converts_565(void **state)
+{
+	static const uint8_t source[] = { 0x00, 0xf8, 0xe0, 0x07, 0x1f, 0x00, 0xff, 0xff };
+	static const uint8_t expected[] = { 0,	 0, 255, 0, 0,	 255, 0,   0,
+					    255, 0, 0,	 0, 255, 255, 255, 0 };
+	struct surface_pixels data = { 8, SURFACE_FORMAT_R5G6B5, source, sizeof(source) };
+	uint8_t out[sizeof(expected)];
+	int changes = 0;
+	struct surface *surface = surface_new(count_change, &changes);
+
+	(void)state;
+	assert_int_equal(surface_set_scanout(surface, 4, 1, &data), 0);
+	assert_int_equal(surface_copy_rect(surface, 1, &(struct surface_rect){ 0, 0, 4, 1 }, out),
+			 0);
+	assert_memory_equal(out, expected, sizeof(out));
+	assert_int_equal(surface_copy_rect(surface, 1, &(struct surface_rect){ 1, 0, 4, 1 }, out),
+			 -EINVAL);
+	surface_free(surface);
+}
+
+static void
+test_surface__counts_generations(void **state)
+{
+	struct surface_rect rects[SURFACE_MAX_RECTS];
+	struct surface_pixels source = { 256, SURFACE_FORMAT_X8R8G8B8, pixels, sizeof(pixels) };
+	int changes = 0;
+	struct surface *surface = surface_new(count_change, &changes);
+
+	(void)state;
+	assert_int_equal(surface_get_info(surface).width, 0);
+	surface_set_black(surface); /* before there is a picture */
+	surface_set_scanout(surface, 64, 64, &source);
+	surface_set_scanout(surface, 64, 64, &source);
+	assert_int_equal(surface_get_info(surface).generation, 1);
+	surface_set_scanout(surface, 64, 32, &source);
+	assert_int_equal(surface_get_info(surface).generation, 2);
+	assert_int_equal(surface_get_info(surface).height, 32);
+	/* The new picture is damaged as a whole, and only in its own generation. */
+	assert_int_equal(surface_take_damage(surface, 1, rects), 0);
+	assert_int_equal(surface_take_damage(surface, 2, rects), 1);
+	assert_int_equal(rects[0].width, 64);
+	assert_int_equal(rects[0].height, 32);
+	surface_free(surface);
+}
+
+static void
+test_surface__keeps_the_cursor(void **state)
+{
+	struct surface_pixels shape = { 0, SURFACE_FORMAT_A8R8G8B8, pixels, 16 * 16 * 4 };
+	struct surface_cursor cursor;
+	int changes = 0;
+	struct surface *surface = surface_new(count_change, &changes);
+
+	(void)state;
+	assert_int_equal(surface_set_cursor(surface, 16, 17, 0, 0, &shape), -EINVAL);
+	assert_int_equal(surface_set_cursor(surface, 16, 16, 16, 0, &shape), -EINVAL);
+	assert_int_equal(surface_set_cursor(surface, 0, 16, 0, 0, &shape), -EINVAL);
+	assert_int_equal(surface_set_cursor(surface, 513, 1, 0, 0, &shape), -E2BIG);
+	assert_int_equal(changes, 0);
+	assert_int_equal(surface_set_cursor(surface, 16, 16, 3, 4, &shape), 0);
+	surface_move_cursor(surface, INT32_MAX, INT32_MIN, true);
+	surface_copy_cursor(surface, 0, &cursor);
+	assert_non_null(cursor.argb);
+	assert_memory_equal(cursor.argb, pixels, 16 * 16 * 4);
+	assert_in_range(cursor.x, 0, 8192);
+	assert_int_equal(cursor.y, -SURFACE_MAX_CURSOR);
+	free(cursor.argb);
+	surface_copy_cursor(surface, cursor.shape, &cursor);
+	assert_null(cursor.argb); /* seen already */
+	surface_free(surface);
+}
+
 int
 main(void)
 {
@@ -109,6 +183,9 @@ main(void)
 		cmocka_unit_test(test_surface__checks_scanouts),
 		cmocka_unit_test(test_surface__joins_damage),
 		cmocka_unit_test(test_surface__copies_only_its_generation),
+		cmocka_unit_test(test_surface__converts_565),
+		cmocka_unit_test(test_surface__counts_generations),
+		cmocka_unit_test(test_surface__keeps_the_cursor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

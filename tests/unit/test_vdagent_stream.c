@@ -36,17 +36,35 @@ test_vdagent_stream__refuses_nonsense(void **state)
 	static const uint8_t bad[][8] = {
 		{ 0, 0, 0, 0, 1, 0, 0, 0 },
 		{ 3, 0, 0, 0, 1, 0, 0, 0 },
-		{ 1, 0, 0, 0, 1, 0, 1, 0 },
+		{ 1, 0, 0, 0, 1, 0, 0, 8 },
+		{ 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct vdagent_stream stream = { 0 };
 
 		assert_int_equal(vdagent_stream_feed(&stream, bad[i], 8), -EPROTO);
 		assert_int_equal(vdagent_stream_feed(&stream, two, 8), -EPROTO);
 		assert_false(vdagent_stream_at_border(&stream));
 	}
+}
+
+/* As the guest's daemon sends a clipboard: one chunk, however long. */
+static void
+test_vdagent_stream__follows_a_long_chunk(void **state)
+{
+	static const uint8_t head[] = { 1, 0, 0, 0, 0, 0, 0, 8 }; /* 128 MiB */
+	static const uint8_t part[64 * 1024];
+	struct vdagent_stream stream = { 0 };
+
+	(void)state;
+	assert_int_equal(vdagent_stream_feed(&stream, head, sizeof(head)), 0);
+	for (int i = 0; i < 2048; i++) {
+		assert_false(vdagent_stream_at_border(&stream));
+		assert_int_equal(vdagent_stream_feed(&stream, part, sizeof(part)), 0);
+	}
+	assert_true(vdagent_stream_at_border(&stream));
 }
 
 static void
@@ -68,6 +86,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vdagent_stream__finds_borders),
 		cmocka_unit_test(test_vdagent_stream__refuses_nonsense),
+		cmocka_unit_test(test_vdagent_stream__follows_a_long_chunk),
 		cmocka_unit_test(test_vdagent_stream__makes_one_whole_chunk),
 	};
 

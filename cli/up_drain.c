@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * up_drain.c - "carrel up" ends: no new desktops, and those that run are stopped (carrel)
+ *
+ * How it works: up_drain_begin() drains each host that the broker knows, so that pools make no new desktops, and asks it to stop
+ * every desktop; up_drain_look() then counts what is left until nothing is or DRAIN_MAX_POLLS are over. The broker keeps a
+ * host drained until up_drain_resume() of the next start.
+ */
+#include "cli/up_drain.h"
+
+#include <gio/gio.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "common/http_client.h"
+
+#define DRAIN_POLL_MS	300
+#define DRAIN_MAX_POLLS 60
+#define DRAIN_TIMEOUT_S 5
+
+struct up_drain {
+	struct http_client *client;
+	gboolean drain; /* what hosts are told */
+	up_drain_callback callback;
+	void *context;
+	guint timer;
+	guint n_polls;
+};
+
+struct up_drain *
+up_drain_new(const char *broker_socket)
+{
+	struct up_drain *drain = g_new0(struct up_drain, 1);
+
+	drain->client = http_client_new_unix(broker_socket);
+	return drain;
+}
+
+void
+up_drain_free(struct up_drain *drain)
+{
+	if (!drain)
+		return;
+	drain->callback = NULL;
+	g_clear_handle_id(&drain->timer, g_source_remove);
+	http_client_free(drain->client);
+	g_free(drain);
+}
+
+static void
+up_drain_handle_nothing(void *context, const struct http_answer *answer)
+{
+	(void)context;
+	(void)answer;
+}
+
+static json_t *
+up_drain_get_list(const struct http_answer *answer, const char *name)
+{
+	if (answer->status != 200 || !answer->body)
+		return NULL;
+	return json_is_object(answer->body) ? cli_get_list(answer->body, name) : answer->body;
+}
+
+static void
+up_drain_end(struct up_drain *drain, guint left)
+{
+	up_drain_callback callback = g_steal_pointer(&drain->callback);
+
+	if (left > 0)
+		log_warning(
+			"%u desktops have not stopped in time; the next 'carrel up' looks after "
+			"them",
+			left);
+	if (callback)
+		callback(drain->context);
+}
+
+static guint
+up_drain_stop(struct up_drain *drain, json_t *list)
+{
+	guint n = 0;
+	gsize index;
+	json_t *desktop;
+
+	json_array_foreach(list, index, desktop) {
+		g_autofree char *path = NULL;
+		const char *state = json_get_text(desktop, "state", "");
+
+		if (g_str_equal(state, "gone") || g_str_equal(state, "failed"))
+			continue;
+		n++;
+		if (drain->n_polls > 0)
+			continue;
+		path = g_strdup_printf("/api/v1/desktops/%s/stop",
+				       json_get_text(desktop, "id", ""));
+		http_client_send(drain->client, "POST", path, NULL, NULL, DRAIN_TIMEOUT_S, NULL,
+				 up_drain_handle_nothing, NULL);
+	}
+	return n;
+}
+
+static gboolean up_drain_look(gpointer data);
+
+static void
+up_drain_handle_desktops(void *context, const struct http_answer *answer)
+{
+	struct up_drain *drain = context;
+	guint n;
+
+	if (answer->status == 0 && !drain->callback)
+		return;
+	n = up_drain_stop(drain, up_drain_get_list(answer, "desktops"));
+	if (n > 0 && drain->n_polls == 0)
+		log_info("stopping %u desktops", n);
+	if (n == 0 || ++drain->n_polls > DRAIN_MAX_POLLS)
+		up_drain_end(drain, n);
+	else
+		drain->timer = g_timeout_add(DRAIN_POLL_MS, up_drain_look, drain);
+}
+
+static gboolean
+up_drain_look(gpointer data)
+{
+	struct up_drain *drain = data;
+
+	drain->timer = 0;
+	http_client_send(drain->client, "GET", "/api/v1/desktops", NULL, NULL, DRAIN_TIMEOUT_S,
+			 NULL, up_drain_handle_desktops, drain);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+up_drain_handle_hosts(void *context, const struct http_answer *answer)
+{
+	struct up_drain *drain = context;
+	json_t *list = up_drain_get_list(answer, "hosts");
+	json_t *body;
+	gsize index;
+	json_t *host;
+
+	if (answer->status == 0)
+		return;
+	body = json_pack("{s:b}", "drain", drain->drain);
+	json_array_foreach(list, index, host) {
+		g_autofree char *path =
+			g_strdup_printf("/api/v1/hosts/%s", json_get_text(host, "name", ""));
+
+		http_client_send(drain->client, "PATCH", path, body, NULL, DRAIN_TIMEOUT_S, NULL,
+				 up_drain_handle_nothing, NULL);
+	}
+	json_decref(body);
+	if (drain->drain)
+		up_drain_look(drain);
+}
+
+static void
+up_drain_tell_hosts(struct up_drain *drain, gboolean on)
+{
+	drain->drain = on;
+	http_client_send(drain->client, "GET", "/api/v1/hosts", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
+			 up_drain_handle_hosts, drain);
+}
+
+void
+up_drain_resume(struct up_drain *drain)
+{
+	up_drain_tell_hosts(drain, FALSE);
+}
+
+void
+up_drain_begin(struct up_drain *drain, up_drain_callback callback, void *context)
+{
+	drain->callback = callback;
+	drain->context = context;
+	up_drain_tell_hosts(drain, TRUE);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * up_drain.h - "carrel up" ends: no new desktops, and those that run are stopped
+ */
+#ifndef CLI_UP_DRAIN_H
+#define CLI_UP_DRAIN_H
+
+struct up_drain;
+
+/* Called once: no desktop is left, or it took too long. */
+typedef void (*up_drain_callback)(void *context);
+
+struct up_drain *up_drain_new(const char *broker_socket);
+void up_drain_free(struct up_drain *drain); /* may be NULL */
+
+/* Takes back what an earlier end has drained. */
+void up_drain_resume(struct up_drain *drain);
+void up_drain_begin(struct up_drain *drain, up_drain_callback callback, void *context);
+
+#endif

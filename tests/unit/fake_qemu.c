@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * fake_qemu.c - a spawner whose QEMU only waits, and a QMP server (unit tests)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "tests/unit/fake_qemu.h"
+
+static const char *const socket_names[] = { "control", "agent", "vdagent" };
+
+static void
+fake_qemu_make_child(struct fake_qemu *qemu)
+{
+	qemu->child = fork();
+	assert_true(qemu->child >= 0);
+	if (qemu->child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		syscall(SYS_close_range, 3, ~0U, 0);
+		for (;;)
+			pause();
+	}
+}
+
+static void
+fake_qemu_answer_spawn(struct fake_qemu *qemu, engine_spawned_callback callback, void *data)
+{
+	struct engine_process process = { .pidfd = -1, .pid = qemu->child };
+
+	assert_int_equal(io_pidfd_open(qemu->child, &process.pidfd), 0);
+	callback(data, &process, NULL);
+}
+
+static void
+fake_qemu_spawn(void *context, const char *name, guint64 generation, enum launch_role role,
+		const char *const *argv, const int *fds, const int *targets, gsize n_fds,
+		guint64 memory_max_bytes, engine_spawned_callback callback, void *data)
+{
+	struct fake_qemu *qemu = context;
+
+	(void)name, (void)generation, (void)argv, (void)targets, (void)memory_max_bytes;
+	assert_int_equal(role, LAUNCH_ROLE_QEMU);
+	assert_in_range(n_fds, 1, LAUNCH_MAX_FDS);
+	for (gsize i = 0; i < n_fds; i++)
+		assert_true(fds[i] >= 0);
+	qemu->spawns++;
+	if (qemu->fault == FAKE_QEMU_NO_SPAWN) {
+		g_autoptr(GError) error = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+							      "there is no such program");
+
+		callback(data, NULL, error);
+		return;
+	}
+	fake_qemu_make_child(qemu);
+	qemu->held = callback;
+	qemu->held_data = data;
+	if (!qemu->hold_spawn)
+		fake_qemu_release(qemu);
+}
+
+void
+fake_qemu_release(struct fake_qemu *qemu)
+{
+	assert_non_null(qemu->held);
+	fake_qemu_answer_spawn(qemu, g_steal_pointer(&qemu->held), qemu->held_data);
+}
+
+static void
+fake_qemu_kill(void *context, const char *name, enum launch_role role)
+{
+	struct fake_qemu *qemu = context;
+
+	(void)name;
+	assert_int_equal(role, LAUNCH_ROLE_QEMU);
+	qemu->kills++;
+	fake_qemu_die(qemu);
+}
+
+void
+fake_qemu_die(struct fake_qemu *qemu)
+{
+	if (qemu->child > 0) {
+		kill(qemu->child, SIGKILL);
+		waitpid(qemu->child, NULL, 0);
+	}
+	qemu->child = 0;
+	fake_peer_done(&qemu->peer);
+}
+
+gboolean
+fake_qemu_lives(const struct fake_qemu *qemu)
+{
+	/* Who was killed by others is a zombie until it is waited for. */
+	return qemu->child > 0 && waitpid(qemu->child, NULL, WNOHANG | __WALL) == 0;
+}
+
+gboolean
+fake_qemu_ends(const struct fake_qemu *qemu)
+{
+	struct pollfd end = { .events = POLLIN };
+	int n;
+
+	assert_int_equal(io_pidfd_open(qemu->child, &end.fd), 0);
+	n = poll(&end, 1, 10000);
+	close(end.fd);
+	return n == 1;
+}
+
+static gboolean
+fake_qemu_handle_connection(gint fd, GIOCondition condition, gpointer data)
+{
+	struct fake_qemu *qemu = data;
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)condition;
+	assert_true(peer >= 0);
+	fake_peer_done(&qemu->peer);
+	fake_peer_init(&qemu->peer, peer);
+	if (qemu->fault == FAKE_QEMU_DIES && !qemu->command)
+		fake_qemu_die(qemu);
+	else if (qemu->fault == FAKE_QEMU_NONSENSE && !qemu->command)
+		fake_peer_say(&qemu->peer, "hello\n");
+	else
+		fake_peer_say(&qemu->peer, "{\"QMP\": {\"version\": {}}}\r\n");
+	return G_SOURCE_CONTINUE;
+}
+
+/* What real QEMU says beside an empty answer. */
+static const struct {
+	const char *command;
+	const char *value;
+	const char *event; /* after the answer */
+} answer_table[] = {
+	{ "query-status", "{\"running\": true}", NULL },
+	{ "stop", "{}", "{\"event\": \"STOP\"}\r\n" },
+	{ "cont", "{}", "{\"event\": \"RESUME\"}\r\n" },
+	{ "migrate-incoming", "{}",
+	  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\r\n"
+	  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n" },
+};
+
+static void
+fake_qemu_say_answer(const struct fake_qemu *qemu, const char *command, json_int_t id)
+{
+	g_autofree char *text = NULL;
+	const char *value = "{}";
+	const char *event = "";
+
+	for (gsize i = 0; i < G_N_ELEMENTS(answer_table); i++) {
+		if (strcmp(answer_table[i].command, command) != 0)
+			continue;
+		value = answer_table[i].value;
+		event = answer_table[i].event ? answer_table[i].event : "";
+	}
+	if (qemu->fault == FAKE_QEMU_FAILS && g_strcmp0(qemu->command, command) == 0)
+		event = "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"failed\"}}\r\n";
+	text = g_strdup_printf("{\"return\": %s, \"id\": %" JSON_INTEGER_FORMAT "}\r\n%s", value,
+			       id, event);
+	fake_peer_say(&qemu->peer, text);
+}
+
+static void
+fake_qemu_say_refusal(const struct fake_qemu *qemu, json_int_t id)
+{
+	g_autofree char *text = g_strdup_printf(
+		"{\"id\": %" JSON_INTEGER_FORMAT ", \"error\": {\"desc\": \"not today\"}}\r\n", id);
+
+	fake_peer_say(&qemu->peer, text);
+}
+
+static void
+fake_qemu_take_command(struct fake_qemu *qemu, const char *command, json_int_t id)
+{
+	gboolean here = g_strcmp0(qemu->command, command) == 0;
+
+	g_string_append_printf(qemu->commands, "%s ", command);
+	if (here && qemu->fault == FAKE_QEMU_DIES)
+		fake_qemu_die(qemu);
+	else if (here && qemu->fault == FAKE_QEMU_REFUSES)
+		fake_qemu_say_refusal(qemu, id);
+	else if (here && qemu->fault == FAKE_QEMU_NONSENSE)
+		fake_peer_say(&qemu->peer, "{\"hello\": 1}\r\n");
+	else if (!here || qemu->fault != FAKE_QEMU_SILENT)
+		fake_qemu_say_answer(qemu, command, id);
+}
+
+void
+fake_qemu_serve(struct fake_qemu *qemu)
+{
+	while (qemu->peer.fd >= 0) {
+		g_autofree char *line = fake_peer_take_line(&qemu->peer);
+		json_t *object;
+
+		if (!line)
+			return;
+		object = json_loads(line, 0, NULL);
+		assert_non_null(object);
+		fake_qemu_take_command(qemu, json_get_text(object, "execute", ""),
+				       json_get_integer(object, "id", -1));
+		json_decref(object);
+	}
+}
+
+struct fake_qemu *
+fake_qemu_new(void)
+{
+	struct fake_qemu *qemu = g_new0(struct fake_qemu, 1);
+
+	qemu->folder = g_dir_make_tmp("test-qemu-XXXXXX", NULL);
+	qemu->peer.fd = -1;
+	qemu->commands = g_string_new(NULL);
+	qemu->spawner = (struct engine_spawner){ qemu, fake_qemu_spawn, fake_qemu_kill };
+	qemu->place.spawner = &qemu->spawner;
+	qemu->place.folder = qemu->folder;
+	for (gsize i = 0; i < LAUNCH_SOCKET_COUNT; i++)
+		qemu->listeners[i] = -1;
+	for (gsize i = 0; i < G_N_ELEMENTS(socket_names); i++) {
+		g_autofree char *path = g_build_filename(qemu->folder, socket_names[i], NULL);
+
+		assert_int_equal(io_unix_listen(path, SOCK_STREAM, 0600, &qemu->listeners[i]), 0);
+	}
+	memcpy(qemu->place.sockets, qemu->listeners, sizeof(qemu->listeners));
+	qemu->accepting = g_unix_fd_add(qemu->listeners[LAUNCH_SOCKET_CONTROL], G_IO_IN,
+					fake_qemu_handle_connection, qemu);
+	return qemu;
+}
+
+void
+fake_qemu_free(struct fake_qemu *qemu)
+{
+	g_source_remove(qemu->accepting);
+	fake_qemu_die(qemu);
+	for (gsize i = 0; i < G_N_ELEMENTS(socket_names); i++) {
+		g_autofree char *path = g_build_filename(qemu->folder, socket_names[i], NULL);
+
+		close(qemu->listeners[i]);
+		g_unlink(path);
+	}
+	g_rmdir(qemu->folder);
+	g_string_free(qemu->commands, TRUE);
+	g_free(qemu->folder);
+	g_free(qemu);
+}

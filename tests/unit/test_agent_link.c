@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_agent_link.c - hostd's end of an agent port with a fake agent that may be hostile
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/frame.h"
+#include "base/io.h"
+#include "base/proto_agent.h"
+#include "host/agent_link.h"
+#include "tests/unit/fake_peer.h"
+
+#define LONG_MS	   60000
+#define GENERATION 5
+
+struct answer {
+	gboolean came;
+	json_t *body;
+	GError *error;
+};
+
+struct fixture {
+	struct fake_peer agent;
+	struct agent_link *link;
+	char event[32];
+	gint64 event_value;
+	guint events;
+	guint ends;
+	gboolean free_on_event;
+	guint fds;
+};
+
+static void
+note_event(void *context, const char *verb, const json_t *body)
+{
+	struct fixture *f = context;
+
+	if (!verb) {
+		f->ends++;
+	} else {
+		f->events++;
+		g_strlcpy(f->event, verb, sizeof(f->event));
+		f->event_value = json_get_integer(body, "idle_ms", -1);
+	}
+	if (f->free_on_event)
+		g_clear_pointer(&f->link, agent_link_free);
+}
+
+static void
+note_answer(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct answer *answer = data;
+
+	(void)source;
+	assert_false(answer->came);
+	answer->came = TRUE;
+	answer->body = agent_link_finish(result, &answer->error);
+}
+
+static void
+answer_clear(struct answer *answer)
+{
+	json_decref(answer->body);
+	g_clear_error(&answer->error);
+	memset(answer, 0, sizeof(*answer));
+}
+
+static void
+assert_failed(struct answer *answer, int code)
+{
+	WAIT_FOR(answer->came);
+	assert_null(answer->body);
+	assert_true(g_error_matches(answer->error, G_IO_ERROR, code));
+	answer_clear(answer);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+	int ends[2];
+
+	f->fds = fake_peer_count_fds();
+	assert_int_equal(io_socketpair(SOCK_STREAM, ends), 0);
+	fake_peer_init(&f->agent, ends[0]);
+	f->link = agent_link_new(ends[1], GENERATION, note_event, f);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	agent_link_free(f->link);
+	fake_peer_done(&f->agent);
+	fake_peer_settle();
+	assert_int_equal(fake_peer_count_fds(), f->fds);
+	g_free(f);
+	return 0;
+}
+
+static void
+say_frame(struct fixture *f, const char *text)
+{
+	uint8_t *frame;
+	size_t size;
+
+	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
+	fake_peer_send(&f->agent, frame, size);
+	free(frame);
+}
+
+/* An answer of the agent: "rest" is what comes behind the verb. */
+static void
+say_answer(struct fixture *f, json_int_t id, const char *verb, const char *rest)
+{
+	g_autofree char *text = g_strdup_printf("{\"v\": 1, \"id\": %" JSON_INTEGER_FORMAT
+						", \"verb\": \"%s\", \"generation\": %d, %s}",
+						id, verb, GENERATION, rest);
+
+	say_frame(f, text);
+}
+
+/* The next request as the agent reads it; its id, and its nonce if ret_nonce is not NULL. */
+static json_int_t
+expect_request(struct fixture *f, const char *verb, char **ret_nonce)
+{
+	json_t *object;
+	json_int_t id;
+
+	WAIT_FOR((object = fake_peer_take_frame(&f->agent)));
+	assert_string_equal(json_get_text(object, "verb", ""), verb);
+	assert_int_equal(json_get_integer(object, "generation", 0), GENERATION);
+	id = json_get_integer(object, "id", -1);
+	if (ret_nonce)
+		*ret_nonce = g_strdup(json_get_text(json_object_get(object, "body"), "nonce", ""));
+	json_decref(object);
+	return id;
+}
+
+static void
+echo_nonce(struct fixture *f, json_int_t id, const char *nonce)
+{
+	g_autofree char *rest =
+		g_strdup_printf("\"ok\": true, \"body\": {\"nonce\": \"%s\"}", nonce);
+
+	say_answer(f, id, AGENT_VERB_RESYNC, rest);
+}
+
+static void
+start_resync(struct fixture *f, guint timeout_ms, struct answer *answer)
+{
+	agent_link_resync(f->link, timeout_ms, NULL, note_answer, answer);
+}
+
+static void
+make_open(struct fixture *f)
+{
+	g_autofree char *nonce = NULL;
+	struct answer answer = { 0 };
+	json_int_t id;
+
+	start_resync(f, LONG_MS, &answer);
+	id = expect_request(f, AGENT_VERB_RESYNC, &nonce);
+	echo_nonce(f, id, nonce);
+	WAIT_FOR(answer.came);
+	assert_null(answer.error);
+	answer_clear(&answer);
+}
+
+static void
+request(struct fixture *f, const char *verb, guint timeout_ms, struct answer *answer)
+{
+	agent_link_request(f->link, verb, NULL, timeout_ms, NULL, note_answer, answer);
+}
+
+static void
+test_agent_link__takes_nothing_before_resync(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+
+	request(f, AGENT_VERB_READY, LONG_MS, &answer);
+	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
+	fake_peer_settle();
+	assert_int_equal(f->events, 0);
+	assert_int_equal(f->ends, 0);
+}
+
+/* What the template's agent had half sent, another's nonce, and frames that look like the answer but are not. */
+static const char *const noises[] = {
+	"", "\xff", "{\"v\"", "\x10\0\0\0{\"half\"", "\xff\xff\xff\xff\xff\xff\xff\xff",
+};
+
+static void
+test_agent_link__resync_discards_what_was_before_the_nonce(void **unused)
+{
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(noises); i++) {
+		g_autofree char *nonce = NULL;
+		struct answer answer = { 0 };
+		void *state = NULL;
+		struct fixture *f;
+		json_int_t id;
+
+		setup(&state);
+		f = state;
+		fake_peer_say(&f->agent, noises[i]);
+		start_resync(f, LONG_MS, &answer);
+		id = expect_request(f, AGENT_VERB_RESYNC, &nonce);
+		echo_nonce(f, id, "ffffffffffffffffffffffffffffffffffffffffffffffffffff");
+		say_answer(f, id, AGENT_VERB_READY, "\"ok\": true, \"body\": {\"x\": true}");
+		say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
+		fake_peer_say(&f->agent, noises[i]);
+		fake_peer_settle();
+		assert_false(answer.came);
+		echo_nonce(f, id, nonce);
+		/* From behind the nonce on, frames count. */
+		say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 42}");
+		WAIT_FOR(answer.came && f->events == 1);
+		assert_null(answer.error);
+		assert_int_equal(f->event_value, 42);
+		answer_clear(&answer);
+		teardown(&state);
+	}
+}
+
+static void
+test_agent_link__resync_bears_much_noise(void **state)
+{
+	g_autofree char *noise = g_malloc(1000000);
+	struct fixture *f = *state;
+	g_autofree char *nonce = NULL;
+	struct answer answer = { 0 };
+	json_int_t id;
+
+	memset(noise, '{', 1000000);
+	start_resync(f, LONG_MS, &answer);
+	id = expect_request(f, AGENT_VERB_RESYNC, &nonce);
+	fake_peer_send(&f->agent, noise, 1000000);
+	echo_nonce(f, id, nonce);
+	WAIT_FOR(answer.came);
+	assert_null(answer.error);
+	answer_clear(&answer);
+}
+
+static void
+test_agent_link__resync_asks_again_and_takes_one_echo(void **state)
+{
+	g_autofree char *first = NULL;
+	g_autofree char *second = NULL;
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+	json_int_t id;
+
+	start_resync(f, LONG_MS, &answer);
+	id = expect_request(f, AGENT_VERB_RESYNC, &first);
+	/* The agent's port opened late: the same question comes a second time. */
+	assert_int_equal(expect_request(f, AGENT_VERB_RESYNC, &second), id);
+	assert_string_equal(first, second);
+	echo_nonce(f, id, first);
+	echo_nonce(f, id, first);
+	WAIT_FOR(answer.came);
+	fake_peer_settle();
+	assert_int_equal(f->ends, 0);
+	answer_clear(&answer);
+}
+
+static void
+test_agent_link__a_second_resync_has_a_nonce_of_its_own(void **state)
+{
+	g_autofree char *first = NULL;
+	g_autofree char *second = NULL;
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+	json_int_t id;
+
+	make_open(f);
+	start_resync(f, LONG_MS, &answer);
+	id = expect_request(f, AGENT_VERB_RESYNC, &first);
+	echo_nonce(f, id, first);
+	WAIT_FOR(answer.came);
+	answer_clear(&answer);
+	start_resync(f, LONG_MS, &answer);
+	id = expect_request(f, AGENT_VERB_RESYNC, &second);
+	assert_string_not_equal(first, second);
+	echo_nonce(f, id, first);
+	fake_peer_settle();
+	assert_false(answer.came);
+	echo_nonce(f, id, second);
+	WAIT_FOR(answer.came);
+	answer_clear(&answer);
+}
+
+static void
+test_agent_link__a_silent_agent_times_out(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+
+	start_resync(f, 20, &answer);
+	assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
+	request(f, AGENT_VERB_READY, LONG_MS, &answer);
+	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	assert_int_equal(f->ends, 0);
+}
+
+static void
+test_agent_link__matches_answers_by_id_and_verb(void **state)
+{
+	struct fixture *f = *state;
+	struct answer idle = { 0 };
+	struct answer ready = { 0 };
+	json_int_t idle_id;
+	json_int_t ready_id;
+
+	make_open(f);
+	request(f, AGENT_VERB_IDLE, LONG_MS, &idle);
+	request(f, AGENT_VERB_READY, LONG_MS, &ready);
+	idle_id = expect_request(f, AGENT_VERB_IDLE, NULL);
+	ready_id = expect_request(f, AGENT_VERB_READY, NULL);
+	/* Nobody asked for these: an id of no request, and another verb than was asked. */
+	say_answer(f, 4711, AGENT_VERB_IDLE, "\"ok\": true, \"body\": {\"idle_ms\": 1}");
+	say_answer(f, ready_id, AGENT_VERB_IDLE, "\"ok\": true, \"body\": {\"idle_ms\": 1}");
+	fake_peer_settle();
+	assert_false(idle.came || ready.came);
+	say_answer(f, ready_id, AGENT_VERB_READY, "\"ok\": true, \"body\": {\"x\": true}");
+	WAIT_FOR(ready.came);
+	assert_true(json_get_flag(ready.body, "x", 0));
+	assert_false(idle.came);
+	say_answer(f, idle_id, AGENT_VERB_IDLE, "\"ok\": true, \"body\": {\"idle_ms\": 9}");
+	WAIT_FOR(idle.came);
+	assert_int_equal(json_get_integer(idle.body, "idle_ms", 0), 9);
+	answer_clear(&idle);
+	answer_clear(&ready);
+	assert_int_equal(f->ends, 0);
+}
+
+static const struct {
+	const char *rest;
+	int code;
+	const char *text;
+} refusals[] = {
+	{ "\"ok\": false, \"error\": \"unsupported\"", G_IO_ERROR_NOT_SUPPORTED, "unsupported" },
+	{ "\"ok\": false, \"error\": \"disk full\"", G_IO_ERROR_FAILED, "disk full" },
+	{ "\"ok\": false", G_IO_ERROR_FAILED, "it gave no reason" },
+	{ "\"error\": \"no ok\"", G_IO_ERROR_FAILED, "no ok" },
+};
+
+static void
+test_agent_link__tells_what_the_agent_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	make_open(f);
+	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
+		struct answer answer = { 0 };
+
+		request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
+		say_answer(f, expect_request(f, AGENT_VERB_QUIESCE, NULL), AGENT_VERB_QUIESCE,
+			   refusals[i].rest);
+		WAIT_FOR(answer.came);
+		assert_true(g_error_matches(answer.error, G_IO_ERROR, refusals[i].code));
+		assert_non_null(strstr(answer.error->message, refusals[i].text));
+		assert_non_null(strstr(answer.error->message, AGENT_VERB_QUIESCE));
+		answer_clear(&answer);
+	}
+}
+
+static void
+test_agent_link__a_late_answer_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+	json_int_t id;
+
+	make_open(f);
+	request(f, AGENT_VERB_QUIESCE, 20, &answer);
+	id = expect_request(f, AGENT_VERB_QUIESCE, NULL);
+	assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
+	say_answer(f, id, AGENT_VERB_QUIESCE, "\"ok\": true");
+	fake_peer_settle();
+	assert_int_equal(f->ends, 0);
+}
+
+static void
+test_agent_link__can_be_cancelled(void **state)
+{
+	g_autoptr(GCancellable) cancellable = g_cancellable_new();
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+
+	make_open(f);
+	agent_link_request(f->link, AGENT_VERB_QUIESCE, NULL, LONG_MS, cancellable, note_answer,
+			   &answer);
+	g_cancellable_cancel(cancellable);
+	assert_failed(&answer, G_IO_ERROR_CANCELLED);
+	agent_link_resync(f->link, LONG_MS, cancellable, note_answer, &answer);
+	assert_failed(&answer, G_IO_ERROR_CANCELLED);
+	assert_int_equal(f->ends, 0);
+}
+
+/* What no agent sends: the link ends, once, and every request hears of it. */
+static const struct {
+	const char *name;
+	const char *bytes;
+	gsize size;
+} bad_frames[] = {
+	{ "an empty frame", "\0\0\0\0", 4 },
+	{ "a frame that is too long", "\x01\0\x01\0{", 5 },
+	{ "the longest length", "\xff\xff\xff\xff", 4 },
+	{ "not JSON", "\x04\0\0\0nope", 8 },
+	{ "a list", "\x02\0\0\0[]", 6 },
+	{ "an object without anything", "\x02\0\0\0{}", 6 },
+	{ "a NUL byte", "\x03\0\0\0{}\0", 7 },
+};
+
+/* As frames of a proper length. */
+static const char *const bad_texts[] = {
+	"{\"v\": 2, \"id\": 1, \"verb\": \"ready\", \"ok\": true, \"body\": {\"x\": true}}",
+	"{\"v\": 1, \"id\": -1, \"verb\": \"ready\", \"ok\": true, \"body\": {\"x\": true}}",
+	"{\"v\": 1, \"id\": 1, \"id\": 1, \"verb\": \"quiesce\", \"ok\": true}",
+	"{\"v\": 1, \"id\": 1, \"verb\": \"format\", \"ok\": true}",
+	"{\"v\": 1, \"id\": 1, \"verb\": \"quiesce\", \"ok\": true, \"more\": 1}",
+	"{\"v\": 1, \"id\": 1, \"verb\": \"ready\", \"ok\": true, \"body\": {\"x\": 1}}",
+	"{\"v\": 1, \"id\": 1, \"verb\": \"ready\", \"ok\": true, \"body\": []}",
+	"{\"v\": 1, \"id\": 18446744073709551615, \"verb\": \"quiesce\", \"ok\": true}",
+	"{\"v\": 1, \"id\": 0, \"verb\": \"login\", \"body\": {\"session\": \"x\"}}",
+	"{\"v\": 1, \"id\": 0, \"verb\": \"idle\", \"body\": {\"idle_ms\": -1}}",
+};
+
+static void
+expect_end(struct fixture *f, struct answer *waiting)
+{
+	struct answer after = { 0 };
+
+	assert_failed(waiting, G_IO_ERROR_CLOSED);
+	WAIT_FOR(f->agent.ended && f->ends == 1);
+	assert_int_equal(f->events, 0);
+	request(f, AGENT_VERB_READY, LONG_MS, &after);
+	assert_failed(&after, G_IO_ERROR_CLOSED);
+	agent_link_resync(f->link, LONG_MS, NULL, note_answer, &after);
+	assert_failed(&after, G_IO_ERROR_CLOSED);
+	assert_int_equal(f->ends, 1);
+}
+
+static void
+test_agent_link__ends_at_a_bad_frame(void **unused)
+{
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(bad_frames) + G_N_ELEMENTS(bad_texts); i++) {
+		struct answer waiting = { 0 };
+		void *state = NULL;
+
+		setup(&state);
+		make_open(state);
+		request(state, AGENT_VERB_QUIESCE, LONG_MS, &waiting);
+		if (i < G_N_ELEMENTS(bad_frames)) {
+			print_message("%s\n", bad_frames[i].name);
+			fake_peer_send(&((struct fixture *)state)->agent, bad_frames[i].bytes,
+				       bad_frames[i].size);
+		} else {
+			print_message("%s\n", bad_texts[i - G_N_ELEMENTS(bad_frames)]);
+			say_frame(state, bad_texts[i - G_N_ELEMENTS(bad_frames)]);
+		}
+		expect_end(state, &waiting);
+		teardown(&state);
+	}
+}
+
+static void
+test_agent_link__takes_frames_in_pieces(void **state)
+{
+	static const char text[] =
+		"{\"v\": 1, \"id\": 0, \"verb\": \"idle\", \"body\": {\"idle_ms\": 7}}";
+	struct fixture *f = *state;
+	uint8_t *frame;
+	size_t size;
+
+	make_open(f);
+	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
+	for (gsize i = 0; i < size; i++) {
+		assert_int_equal(f->events, 0);
+		fake_peer_send(&f->agent, frame + i, 1);
+		fake_peer_settle();
+	}
+	free(frame);
+	assert_int_equal(f->events, 1);
+	assert_int_equal(f->event_value, 7);
+}
+
+static void
+test_agent_link__end_of_the_port_fails_what_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+
+	make_open(f);
+	request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
+	fake_peer_send(&f->agent, "\x40\0\0\0{\"half", 10);
+	fake_peer_done(&f->agent);
+	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	WAIT_FOR(f->ends == 1);
+	fake_peer_settle();
+	assert_int_equal(f->ends, 1);
+}
+
+static void
+test_agent_link__may_be_freed_in_its_callback(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+
+	make_open(f);
+	request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
+	f->free_on_event = TRUE;
+	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
+	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 2}");
+	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	fake_peer_settle();
+	assert_null(f->link);
+	assert_int_equal(f->events, 1);
+	assert_int_equal(f->ends, 0);
+}
+
+static void
+test_agent_link__takes_a_bounded_number_of_requests(void **state)
+{
+	struct answer answers[16] = { 0 };
+	struct fixture *f = *state;
+	struct answer more = { 0 };
+
+	make_open(f);
+	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
+		request(f, AGENT_VERB_QUIESCE, LONG_MS, &answers[i]);
+	request(f, AGENT_VERB_QUIESCE, LONG_MS, &more);
+	assert_failed(&more, G_IO_ERROR_CLOSED);
+	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
+		say_answer(f, expect_request(f, AGENT_VERB_QUIESCE, NULL), AGENT_VERB_QUIESCE,
+			   "\"ok\": true");
+	WAIT_FOR(answers[15].came);
+	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
+		answer_clear(&answers[i]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_agent_link__##name, setup, teardown)
+		TEST(takes_nothing_before_resync),
+		cmocka_unit_test(test_agent_link__resync_discards_what_was_before_the_nonce),
+		TEST(resync_bears_much_noise),
+		TEST(resync_asks_again_and_takes_one_echo),
+		TEST(a_second_resync_has_a_nonce_of_its_own),
+		TEST(a_silent_agent_times_out),
+		TEST(matches_answers_by_id_and_verb),
+		TEST(tells_what_the_agent_refused),
+		TEST(a_late_answer_is_dropped),
+		TEST(can_be_cancelled),
+		cmocka_unit_test(test_agent_link__ends_at_a_bad_frame),
+		TEST(takes_frames_in_pieces),
+		TEST(end_of_the_port_fails_what_waits),
+		TEST(may_be_freed_in_its_callback),
+		TEST(takes_a_bounded_number_of_requests),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

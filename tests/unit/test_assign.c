@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_assign.c - one transaction decides who gets which desktop
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "broker/assign.h"
+#include "tests/unit/broker_stage.h"
+
+static enum assign_result
+take(struct broker *broker, const char *user, const char *key, json_t **ret_session)
+{
+	const struct assign_request request = { .user = user,
+						.groups = "[]",
+						.pool = "p",
+						.key = key,
+						.keyboard = "us",
+						.variant = "",
+						.locale = "C.UTF-8",
+						.timezone = "UTC",
+						.authenticate_ms = 12,
+						.begun_us = g_get_monotonic_time() };
+	g_autoptr(GError) error = NULL;
+	enum assign_result result = assign_take(broker->store, &request, ret_session, &error);
+
+	assert_null(error);
+	return result;
+}
+
+static void
+expect(json_t *session, const char *desktop, const char *wanted)
+{
+	assert_string_equal(json_get_text(session, "desktop", ""), desktop);
+	assert_string_equal(json_get_text(session, "state", ""), wanted);
+	json_decref(session);
+}
+
+static void
+test_assign__prefers_what_is_ready(void **state)
+{
+	struct broker broker;
+	json_t *session;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 9, 9);
+	broker_stage_add_pool(&broker, "q", 9, 9);
+	broker_stage_add_desktop(&broker, "d-other", "q", "ready");
+	broker_stage_add_desktop(&broker, "d-failed", "p", "failed");
+	broker_stage_add_desktop(&broker, "d-forking", "p", "forking");
+	broker_stage_add_desktop(&broker, "d-identifying", "p", "identifying");
+	broker_stage_add_desktop(&broker, "d-ready", "p", "ready");
+	broker_stage_add_desktop(&broker, "d-leaving", "p", "ready");
+	broker_stage_run(&broker, "UPDATE desktop SET want = 'gone' WHERE id = 'd-leaving'");
+	assert_int_equal(take(&broker, "ada", NULL, &session), ASSIGN_NEW);
+	expect(session, "d-ready", "logging-in");
+	assert_int_equal(take(&broker, "bob", NULL, &session), ASSIGN_NEW);
+	expect(session, "d-identifying", "identifying");
+	assert_int_equal(take(&broker, "eve", NULL, &session), ASSIGN_NEW);
+	expect(session, "d-forking", "forking");
+	assert_int_equal(take(&broker, "zoe", NULL, &session), ASSIGN_EMPTY);
+	assert_null(session);
+	broker_stage_done(&broker);
+}
+
+static void
+test_assign__is_idempotent(void **state)
+{
+	struct broker broker;
+	json_t *session;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 2, 2);
+	broker_stage_add_desktop(&broker, "d-1", "p", "ready");
+	broker_stage_add_desktop(&broker, "d-2", "p", "ready");
+	assert_int_equal(take(&broker, "ada", "k", &session), ASSIGN_NEW);
+	json_decref(session);
+	broker_stage_run(&broker, "UPDATE desktop SET state = 'assigned' WHERE id = 'd-1'");
+	assert_int_equal(take(&broker, "ada", "k", &session), ASSIGN_EXISTING);
+	expect(session, "d-1", "assigned");
+	assert_int_equal(take(&broker, "ada", NULL, &session), ASSIGN_EXISTING);
+	expect(session, "d-1", "assigned");
+	assert_int_equal(take(&broker, "bob", "k", &session), ASSIGN_NEW);
+	expect(session, "d-2", "logging-in");
+	broker_stage_run(&broker, "UPDATE session SET closed_ms = 1 WHERE user = 'ada'");
+	assert_int_equal(take(&broker, "ada", "k", &session), ASSIGN_EXISTING);
+	expect(session, "d-1", "closed");
+	broker_stage_done(&broker);
+}
+
+static void
+test_assign__released_desktops_are_destroyed(void **state)
+{
+	struct broker broker;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *session = NULL;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 1, 1);
+	broker_stage_add_desktop(&broker, "d-1", "p", "ready");
+	session = broker_stage_assign(&broker, "ada");
+	assert_non_null(session);
+	assert_true(assign_release(broker.store, session, "logoff", FALSE, &error));
+	assert_true(assign_release(broker.store, session, "revoked", TRUE, &error));
+	assert_true(assign_release(broker.store, "s-none", "revoked", TRUE, &error));
+	assert_int_equal(
+		broker_stage_count(&broker, "SELECT count(*) FROM desktop WHERE want = 'gone'"), 1);
+	assert_int_equal(
+		broker_stage_count(
+			&broker,
+			"SELECT count(*) FROM session WHERE reason = 'logoff' AND revoked = 0"
+			" AND closed_ms > 0"),
+		1);
+	assert_null(broker_stage_assign(&broker, "bob"));
+	broker_stage_done(&broker);
+}
+
+static void
+test_assign__first_time_of_a_step_counts(void **state)
+{
+	struct broker broker;
+	g_autoptr(GError) error = NULL;
+
+	(void)state;
+	broker_stage_init(&broker);
+	assert_true(assign_note_time(broker.store, "s-1", "fork", 5, &error));
+	assert_true(assign_note_time(broker.store, "s-1", "fork", 9, &error));
+	assert_true(assign_note_time(broker.store, "s-1", "connect", -3, &error));
+	assert_int_equal(broker_stage_count(&broker, "SELECT sum(ms) FROM timing"), 5);
+	assert_false(assign_note_time(broker.store, "s-1", "dream", 5, &error));
+	broker_stage_done(&broker);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_assign__prefers_what_is_ready),
+		cmocka_unit_test(test_assign__is_idempotent),
+		cmocka_unit_test(test_assign__released_desktops_are_destroyed),
+		cmocka_unit_test(test_assign__first_time_of_a_step_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

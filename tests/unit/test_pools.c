@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_pools.c - how many desktops a host is promised, and which are wanted
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "broker/pools.h"
+#include "tests/unit/broker_stage.h"
+
+static gint64
+fits(struct broker *broker, const char *pool, const char *templ)
+{
+	struct pools_room room = { 0 };
+	g_autoptr(GError) error = NULL;
+
+	assert_true(pools_find_room(broker->store, pool, templ, 0, &room, &error));
+	return room.versions > 0 ? room.fits : -1;
+}
+
+static void
+reconcile(struct broker *broker, gboolean wanted_change)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean changed;
+
+	assert_true(pools_reconcile(broker->store, &changed, &error));
+	assert_int_equal(changed, wanted_change);
+}
+
+#define WANTED "SELECT count(*) FROM desktop WHERE want = 'ready'"
+
+static void
+test_pools__forks_share_their_template(void **state)
+{
+	struct broker broker;
+
+	(void)state;
+	broker_stage_init(&broker);
+	/* 24 GiB take 200 forks of 1 GiB; 10 % of it each, and the template once. */
+	assert_int_equal(fits(&broker, "p", "t"), (24576 - 1024) / 102);
+	assert_true(fits(&broker, "p", "t") >= 200);
+	assert_int_equal(fits(&broker, "p", "none"), -1);
+	broker_stage_add_pool(&broker, "p", 100, 100);
+	assert_int_equal(fits(&broker, "p", "t"), (24576 - 1024) / 102);
+	assert_int_equal(fits(&broker, "q", "t"), (24576 - 1024 - 100 * 102) / 102);
+	broker_stage_run(
+		&broker,
+		"INSERT INTO template VALUES ('small', 1, 'h1', 'qemu', '[]', 256, 1, 'r')");
+	assert_int_equal(fits(&broker, "q", "small"), (24576 - 1024 - 100 * 102 - 256) / 64);
+	broker_stage_run(&broker, "UPDATE host SET ram_mib = 900");
+	assert_int_equal(fits(&broker, "p", "t"), 0);
+	broker_stage_run(&broker, "UPDATE host SET ram_mib = 1024 + 101");
+	assert_int_equal(fits(&broker, "p", "t"), 0);
+	broker_stage_run(&broker, "UPDATE host SET ram_mib = 1024 + 102");
+	assert_int_equal(fits(&broker, "p", "t"), 1);
+	broker_stage_done(&broker);
+}
+
+static void
+test_pools__spare_ones_follow_the_used(void **state)
+{
+	struct broker broker;
+	g_autofree char *session = NULL;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 3, 1);
+	reconcile(&broker, TRUE);
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
+	session = broker_stage_assign(&broker, "ada");
+	assert_non_null(session);
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 2);
+	broker_stage_run(&broker, "UPDATE pool SET size = 1");
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
+	/* The one in use stays, even in a pool that has shrunk to nothing. */
+	broker_stage_run(&broker, "UPDATE pool SET size = 0");
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
+	broker_stage_done(&broker);
+}
+
+/* What makes free desktops others than the pool's; each of these replaces all free ones and no used one. */
+static const char *const changes[] = {
+	"INSERT INTO template VALUES ('t', 2, 'h1', 'qemu', '[]', 1024, 1, 'r')",
+	"INSERT INTO template VALUES ('u', 2, 'h1', 'qemu', '[]', 1024, 1, 'r')",
+	"UPDATE pool SET template = 'u'",
+	"UPDATE pool SET network = 'passt'",
+};
+
+static void
+test_pools__old_ones_are_replaced(void **state)
+{
+	struct broker broker;
+	g_autofree char *session = NULL;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 3, 3);
+	reconcile(&broker, TRUE);
+	session = broker_stage_assign(&broker, "ada");
+	for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
+		gint64 gone = broker_stage_count(
+			&broker, "SELECT count(*) FROM desktop WHERE want = 'gone'");
+		gboolean other = i != 1;
+
+		broker_stage_run(&broker, changes[i]);
+		reconcile(&broker, other);
+		assert_int_equal(broker_stage_count(&broker, WANTED), 3);
+		assert_int_equal(
+			broker_stage_count(&broker,
+					   "SELECT count(*) FROM desktop WHERE want = 'gone'") -
+				gone,
+			other ? 2 : 0);
+	}
+	assert_int_equal(
+		broker_stage_count(&broker,
+				   "SELECT count(*) FROM desktop WHERE want = 'ready' AND id ="
+				   " (SELECT desktop FROM session)"),
+		1);
+	broker_stage_run(&broker, "DELETE FROM template");
+	reconcile(&broker, FALSE);
+	broker_stage_done(&broker);
+}
+
+static void
+test_pools__rest_after_failures(void **state)
+{
+	struct broker broker;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 5, 5);
+	reconcile(&broker, TRUE);
+	broker_stage_run(&broker, "UPDATE desktop SET state = 'failed', want = 'gone',"
+				  " changed_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000");
+	reconcile(&broker, FALSE);
+	broker_stage_run(&broker, "UPDATE desktop SET changed_ms = changed_ms - 121000");
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 5);
+	broker_stage_done(&broker);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pools__forks_share_their_template),
+		cmocka_unit_test(test_pools__spare_ones_follow_the_used),
+		cmocka_unit_test(test_pools__old_ones_are_replaced),
+		cmocka_unit_test(test_pools__rest_after_failures),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
