@@ -37,6 +37,9 @@ run_test() {
 	fi
 	[ "$seconds" -le "$left" ] || seconds=$left
 
+	if [ -z "${CARREL_IMAGE_DIR:-}" ] && grep -q 'CARREL_IMAGE_DIR' "$script"; then
+		CARREL_IMAGE_DIR=$(bash tests/lib/golden.sh) && export CARREL_IMAGE_DIR
+	fi
 	started=$SECONDS
 	# a short name: socket paths below it are limited to 107 bytes
 	TMPDIR=$(mktemp -d "$saved_tmpdir/ct.XXXXXX")

@@ -21,6 +21,7 @@ appliance_group=200000
 
 fail() {
 	echo "$*"
+	echo "$*" | head -n 1 >"$TMPDIR/failure"
 	exit 1
 }
 
@@ -144,7 +145,8 @@ appliance_desktops() {
 
 # appliance_session USER: prints "SESSION DESKTOP" of an open session of the user's
 appliance_session() {
-	carrel_json "(.sessions? // .)[] | select(.user == \"$1\") | \"\(.id) \(.desktop)\"" session list | grep .
+	carrel_json "(.sessions? // .)[] | select(.user == \"$1\" and .state != \"closed\") | \"\(.id) \(.desktop)\"" \
+		session list | grep .
 }
 
 appliance_has() {
@@ -182,6 +184,14 @@ appliance_find_service() {
 		return
 	done
 	return 1
+}
+
+# appliance_note DESKTOP NAME: the text of a note that the desktop's session has written; hostd is replaced meanwhile
+appliance_note() {
+	local notes
+	notes=$(python3 -B "$appliance_tools/agent_notes.py" "$appliance_state/run/desktops/$1/agent" \
+		"$(appliance_find_service carrel-hostd)") || return 1
+	jq -r --arg name "$2" '.[$name] // empty' <<<"$notes"
 }
 
 # appliance_find_processes: pids of all that have to do with the state folder, this shell and what it runs excepted
@@ -242,11 +252,13 @@ appliance_end() {
 
 # appliance_handle_exit: trap for EXIT; after a failure the services' last words
 appliance_handle_exit() {
-	local code=$?
+	local code=$? last_words
 	trap - EXIT
 	if [ "$code" != 0 ] && [ "$code" != 77 ] && [ -f "$appliance_log" ]; then
-		local said
-		said=$(tail -n 25 "$appliance_log")
+		last_words=$(tail -n 1 "$TMPDIR/failure" 2>/dev/null || true)
+		tail -n 25 "$appliance_log"
+		# the last line of the log is what the runner shows
+		[ -z "$last_words" ] || echo "$last_words"
 	fi
 	appliance_end >/dev/null 2>&1
 	exit "$code"

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-desktop-second-user.sh - a second user gets another desktop and sees nothing of the first one's
+set -eu
+. tests/lib/appliance.sh
+. tests/lib/viewer.sh
+. tests/lib/api.sh
+
+appliance_start
+appliance_add_user bob
+appliance_make_pool office 2 ada bob
+screen_start
+viewer_log_in ada office
+viewer_open_terminal
+token=$(screen_new_token)
+screen_type "echo $token | tee ~/secret /tmp/secret /dev/shm/secret"
+screen_key Return
+viewer_expect "$token" 60
+viewer_close
+
+viewer_log_in bob office
+read -r session_ada desktop_ada < <(appliance_session ada)
+read -r session_bob desktop_bob < <(appliance_session bob)
+[ "$session_ada" != "$session_bob" ] && [ "$desktop_ada" != "$desktop_bob" ] ||
+	fail "both have the same: $session_ada $desktop_ada"
+viewer_open_terminal
+viewer_shows "$token" && fail "ada's token is on bob's screen"
+# what there is, or the mark; in other letters, so that the command itself is no answer
+mark=$(screen_new_token)
+screen_type "(id -un | grep -qx bob && ls /home | grep -qx bob && cat /home/*/secret /tmp/secret /dev/shm/secret "
+screen_type "|| echo $mark) 2>/dev/null | tr 0-9a-f 1-9a-f0"
+screen_key Return
+viewer_expect "$(tr 0-9a-f 1-9a-f0 <<<"$mark")" 60
+viewer_shows "$(tr 0-9a-f 1-9a-f0 <<<"$token")" && fail "ada's file is on bob's desktop"
+echo "nothing of ada's is on bob's desktop"
+
+api_log_in bob
+[ "$(api_call bob GET /api/v1/sessions)" = 200 ] || fail "bob cannot list his sessions: $api_answer"
+grep -q "$session_bob" "$api_answer" || fail "bob does not see his own session: $(cat "$api_answer")"
+! grep -q "$session_ada" "$api_answer" || fail "bob sees ada's session: $(cat "$api_answer")"
+refused() {
+	local status
+	status=$(api_call bob "$@")
+	[[ $status =~ ^(403|404)$ ]] || fail "'$*' by bob is answered with $status: $(cat "$api_answer")"
+}
+
+refused GET "/api/v1/sessions/$session_ada"
+refused GET "/api/v1/sessions/$session_ada/timing"
+refused POST "/api/v1/sessions/$session_ada/ticket" '{"protocol": "spice"}'
+refused DELETE "/api/v1/sessions/$session_ada"
+refused GET "/api/v1/desktops/$desktop_ada"
+[ "$(appliance_session ada)" = "$session_ada $desktop_ada" ] || fail "ada's session has changed"
+echo "nor does the broker let him near her session"
