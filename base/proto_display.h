@@ -7,7 +7,7 @@
  *
  * type       from     payload               fds
  * HELLO      display  display_hello         -             first on every connection: the facts as they are now
- * SETUP      hostd    display_setup + PEMs  -             once; certificate and key of this display
+ * SETUP      hostd    display_setup + PEMs  -             certificate and key of this display; again when they are renewed, for later links
  * SOURCE     hostd    display_source        one           qemu: D-Bus p2p socket; vmm: display socket
  * VDAGENT    hostd    -                     0 or one      the guest opened (one) or closed (none) its vdagent port
  * CLIENT     hostd    display_client        one           a TCP socket behind its CONNECT answer: TLS comes next

@@ -250,6 +250,7 @@ static const struct {
 	gboolean of_desktop;
 } step_table[] = {
 	{ "forked", "fork", TRUE },
+	{ "agent", "agent", TRUE },
 	{ "identified", "identify", TRUE },
 	{ "logged_in", "log in", FALSE },
 	{ "connected", "connect", FALSE },
