@@ -11,8 +11,7 @@
 static const char store_schema_1[] =
 	"CREATE TABLE host (name TEXT PRIMARY KEY, instance TEXT NOT NULL, seen_ms INTEGER NOT NULL,"
 	" acknowledged INTEGER NOT NULL DEFAULT 0, ram_mib INTEGER NOT NULL, ram_free_mib INTEGER NOT NULL,"
-	" cpus INTEGER NOT NULL, engines TEXT NOT NULL, proxy TEXT NOT NULL,"
-	" drain INTEGER NOT NULL DEFAULT 0 CHECK (drain IN (0, 1))) STRICT;"
+	" cpus INTEGER NOT NULL, engines TEXT NOT NULL, proxy TEXT NOT NULL) STRICT;"
 
 	"CREATE TABLE template (name TEXT NOT NULL, version INTEGER NOT NULL CHECK (version > 0),"
 	" host TEXT NOT NULL REFERENCES host(name) ON DELETE CASCADE, engine TEXT NOT NULL, kinds TEXT NOT NULL,"
@@ -90,6 +89,15 @@ static const char store_schema_1[] =
 	" 'identify', 'log in', 'connect', 'first frame')), ms INTEGER NOT NULL CHECK (ms >= 0), at_ms INTEGER NOT NULL,"
 	" PRIMARY KEY (subject, step)) STRICT;";
 
-static const char *const store_schema_steps[] = { store_schema_1 };
+/* Hosts can be drained; a fork's way to its agent is a step of its own. */
+static const char store_schema_2[] =
+	"ALTER TABLE host ADD COLUMN drain INTEGER NOT NULL DEFAULT 0 CHECK (drain IN (0, 1));"
+	"CREATE TABLE timing_2 (subject TEXT NOT NULL, step TEXT NOT NULL CHECK (step IN ('authenticate', 'assign', 'fork',"
+	" 'agent', 'identify', 'log in', 'connect', 'first frame')), ms INTEGER NOT NULL CHECK (ms >= 0),"
+	" at_ms INTEGER NOT NULL, PRIMARY KEY (subject, step)) STRICT;"
+	"INSERT INTO timing_2 SELECT subject, step, ms, at_ms FROM timing;"
+	"DROP TABLE timing; ALTER TABLE timing_2 RENAME TO timing;";
+
+static const char *const store_schema_steps[] = { store_schema_1, store_schema_2 };
 
 #endif
