@@ -83,7 +83,8 @@ api_sessions_timing(struct broker *broker, struct http_request *request)
 		broker->store, &error,
 		"SELECT step, ms, at_ms, CASE WHEN subject = $2 AND at_ms < $3 THEN 1 ELSE 0 END AS warm FROM timing"
 		" WHERE subject IN ($1, $2) ORDER BY CASE step WHEN 'authenticate' THEN 0 WHEN 'assign' THEN 1"
-		" WHEN 'fork' THEN 2 WHEN 'identify' THEN 3 WHEN 'log in' THEN 4 WHEN 'connect' THEN 5 ELSE 6 END",
+		" WHEN 'fork' THEN 2 WHEN 'agent' THEN 3 WHEN 'identify' THEN 4 WHEN 'log in' THEN 5 WHEN 'connect' THEN 6"
+		" ELSE 7 END",
 		"ssi", request->name, json_get_text(session, "desktop", ""),
 		(gint64)json_get_integer(session, "opened_ms", 0));
 	json_decref(session);
