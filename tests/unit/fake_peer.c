@@ -140,7 +140,8 @@ fake_peer_say(const struct fake_peer *peer, const char *text)
 char *
 fake_peer_take_line(struct fake_peer *peer)
 {
-	const guint8 *end = memchr(peer->input->data, '\n', peer->input->len);
+	const guint8 *end =
+		peer->input->len > 0 ? memchr(peer->input->data, '\n', peer->input->len) : NULL;
 	gsize size = end ? (gsize)(end - peer->input->data) : 0;
 	char *line;
 
