@@ -18,6 +18,7 @@ struct qemu_operation {
 	struct qemu_vm *qemu;
 	gboolean flag;
 	int fd;
+	int fdset; /* QEMU's number for it */
 };
 
 static void
@@ -245,11 +246,29 @@ static void
 shot_take_set(struct steps *steps, void *context, const json_t *value)
 {
 	struct qemu_operation *operation = context;
-	g_autofree char *path =
-		g_strdup_printf("/dev/fdset/%d", (int)json_get_integer(value, "fdset-id", 0));
+
+	operation->fdset = (int)json_get_integer(value, "fdset-id", 0);
+	steps_next(steps);
+}
+
+static void
+shot_start_dump(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+	g_autofree char *path = g_strdup_printf("/dev/fdset/%d", operation->fdset);
 
 	qemu_vm_execute(operation->qemu, steps, context, "screendump",
 			json_pack("{s:s, s:s}", "filename", path, "format", "png"), -1, NULL);
+}
+
+/* QEMU would keep the descriptor as long as it lives. */
+static void
+shot_start_remove(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	qemu_vm_execute(operation->qemu, steps, context, "remove-fd",
+			json_pack("{s:i}", "fdset-id", operation->fdset), -1, NULL);
 }
 
 static void
@@ -263,7 +282,11 @@ shot_start(struct steps *steps, void *context)
 	qemu_vm_execute(operation->qemu, steps, context, "add-fd", NULL, writable, shot_take_set);
 }
 
-static const struct step shot_steps[] = { { "screendump", shot_start, QEMU_COMMAND_MS } };
+static const struct step shot_steps[] = {
+	{ "hand over the file", shot_start, QEMU_COMMAND_MS },
+	{ "screendump", shot_start_dump, QEMU_COMMAND_MS },
+	{ "take the file back", shot_start_remove, QEMU_COMMAND_MS },
+};
 
 static void
 engine_qemu_screenshot(struct engine_vm *vm, int file, const struct steps_call *call)
