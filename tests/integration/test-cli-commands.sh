@@ -88,7 +88,7 @@ desktop list
 desktop show $desktop
 desktop stop $desktop
 desktop powerdown $desktop
-desktop screenshot $desktop
+desktop screenshot $desktop --output $TMPDIR/shot.png
 session list
 session show $session
 session assign office
@@ -109,6 +109,8 @@ COMMANDS
 expect 0 pool list --json
 [ "$(jq length <out)" = 3 ] || fail "'pool list' does not follow the pages"
 grep -q '"network": "none"' broker.log || fail "'pool create' does not say the network"
+[ "$(head -c 4 "$TMPDIR/shot.png" | tail -c 3)" = PNG ] || fail "'desktop screenshot' writes no PNG"
+[ "$(stat -c %a "$TMPDIR/shot.png")" = 600 ] || fail "everybody may look at a screenshot"
 
 # Tables for people
 expect 0 session list

@@ -13,6 +13,7 @@ usage: fake_broker.py (--port N --cert FILE --key FILE | --socket PATH) [--pools
                       [--page N]
 """
 import argparse
+import base64
 import http.server
 import json
 import os
@@ -68,6 +69,7 @@ TEMPLATES = [
      "created_ms": 1700000100000, "author": "root", "current": True},
 ]
 IMAGES = [{"name": "debian-openbox", "host": "desk", "created_ms": 1700000000000}]
+PNG = b"\x89PNG\r\n\x1a\n a picture"
 DESKTOPS = [
     {"id": DESKTOP, "pool": "office", "host": "desk", "template": "debian-openbox", "version": 2, "state": "ready",
      "generation": 1, "error": ""},
@@ -234,6 +236,8 @@ class Broker:
         if parts[0] == "desktops":
             if parts[1] != DESKTOP:
                 return 404, "desktop.unknown"
+            if parts[-1] == "screenshot":
+                return 200, {"png": base64.b64encode(PNG).decode()}
             return (200, DESKTOPS[0]) if method == "GET" else (202, {"request": 7})
         if parts == ["templates"]:
             return 200, {"templates": TEMPLATES, "images": IMAGES, "next": None}
