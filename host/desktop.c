@@ -30,6 +30,8 @@
 #define IDENTIFY_MS 30000
 #define LOGIN_MS    60000
 #define AGAIN_MS    1000
+/* Killed processes take some milliseconds to end. */
+#define REMOVE_AGAIN_MS 200
 
 struct desktop {
 	gint references;
@@ -210,7 +212,8 @@ desktop_handle_removed(void *data, const struct launch_answer *answer)
 
 	if (answer->error && !g_error_matches(answer->error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
 		log_debug("desktop=%s: %s; trying again", desktop->id, answer->error->message);
-		desktop->again = g_timeout_add(AGAIN_MS, desktop_handle_remove_again, desktop);
+		desktop->again =
+			g_timeout_add(REMOVE_AGAIN_MS, desktop_handle_remove_again, desktop);
 		return;
 	}
 	desktop_remove_files(desktop);

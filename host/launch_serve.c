@@ -89,7 +89,9 @@ launch_serve_answer(struct launch *launch, uint32_t type, uint32_t id, int resul
 		if (!launch->refusal.text[0])
 			launch_state_refuse(launch, result, "request of type %u is not valid: %s",
 					    type, strerror(-result));
-		log_warning("refused: type=%u: %s", type, launch->refusal.text);
+		/* hostd asks for a removal until the last process has ended. */
+		log_write(result == -EBUSY ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+			  "refused: type=%u: %s", type, launch->refusal.text);
 		head.size = sizeof(launch->refusal);
 		launch_serve_send(launch, &head, &launch->refusal, NULL, 0);
 		return;
