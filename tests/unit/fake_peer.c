@@ -192,3 +192,20 @@ fake_peer_count_fds(void)
 		count++;
 	return count;
 }
+
+void
+fake_answer_clear(struct fake_answer *answer)
+{
+	json_decref(answer->value);
+	g_clear_error(&answer->error);
+	memset(answer, 0, sizeof(*answer));
+}
+
+void
+fake_answer_assert_failed(struct fake_answer *answer, int code)
+{
+	WAIT_FOR(answer->came);
+	assert_null(answer->value);
+	assert_true(g_error_matches(answer->error, G_IO_ERROR, code));
+	fake_answer_clear(answer);
+}

@@ -47,6 +47,18 @@ void fake_peer_wait(const char *what, gint64 since_us);
 			fake_peer_wait(#condition, wait_since_us); \
 	} while (0)
 
+/* What a request came to; zeroed before it. The test's callback fills it. */
+struct fake_answer {
+	gboolean came;
+	json_t *value;
+	GError *error;
+};
+
+void fake_answer_clear(struct fake_answer *answer);
+
+/* Waits for it; fails the test when it is not this G_IO_ERROR. Clears it. */
+void fake_answer_assert_failed(struct fake_answer *answer, int code);
+
 /* Runs the main loop until nothing is left to do at once. */
 void fake_peer_settle(void);
 

@@ -21,12 +21,6 @@
 #define LONG_MS	   60000
 #define GENERATION 5
 
-struct answer {
-	gboolean came;
-	json_t *body;
-	GError *error;
-};
-
 struct fixture {
 	struct fake_peer agent;
 	struct agent_link *link;
@@ -57,29 +51,12 @@ note_event(void *context, const char *verb, const json_t *body)
 static void
 note_answer(GObject *source, GAsyncResult *result, gpointer data)
 {
-	struct answer *answer = data;
+	struct fake_answer *answer = data;
 
 	(void)source;
 	assert_false(answer->came);
 	answer->came = TRUE;
-	answer->body = agent_link_finish(result, &answer->error);
-}
-
-static void
-answer_clear(struct answer *answer)
-{
-	json_decref(answer->body);
-	g_clear_error(&answer->error);
-	memset(answer, 0, sizeof(*answer));
-}
-
-static void
-assert_failed(struct answer *answer, int code)
-{
-	WAIT_FOR(answer->came);
-	assert_null(answer->body);
-	assert_true(g_error_matches(answer->error, G_IO_ERROR, code));
-	answer_clear(answer);
+	answer->value = agent_link_finish(result, &answer->error);
 }
 
 static int
@@ -158,7 +135,7 @@ echo_nonce(struct fixture *f, json_int_t id, const char *nonce)
 }
 
 static void
-start_resync(struct fixture *f, guint timeout_ms, struct answer *answer)
+start_resync(struct fixture *f, guint timeout_ms, struct fake_answer *answer)
 {
 	agent_link_resync(f->link, timeout_ms, NULL, note_answer, answer);
 }
@@ -167,7 +144,7 @@ static void
 make_open(struct fixture *f)
 {
 	g_autofree char *nonce = NULL;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	start_resync(f, LONG_MS, &answer);
@@ -175,11 +152,11 @@ make_open(struct fixture *f)
 	echo_nonce(f, id, nonce);
 	WAIT_FOR(answer.came);
 	assert_null(answer.error);
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 }
 
 static void
-request(struct fixture *f, const char *verb, guint timeout_ms, struct answer *answer)
+request(struct fixture *f, const char *verb, guint timeout_ms, struct fake_answer *answer)
 {
 	agent_link_request(f->link, verb, NULL, timeout_ms, NULL, note_answer, answer);
 }
@@ -188,10 +165,10 @@ static void
 test_agent_link__takes_nothing_before_resync(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	request(f, AGENT_VERB_READY, LONG_MS, &answer);
-	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
 	fake_peer_settle();
 	assert_int_equal(f->events, 0);
@@ -209,7 +186,7 @@ test_agent_link__resync_discards_what_was_before_the_nonce(void **unused)
 	(void)unused;
 	for (gsize i = 0; i < G_N_ELEMENTS(noises); i++) {
 		g_autofree char *nonce = NULL;
-		struct answer answer = { 0 };
+		struct fake_answer answer = { 0 };
 		void *state = NULL;
 		struct fixture *f;
 		json_int_t id;
@@ -231,7 +208,7 @@ test_agent_link__resync_discards_what_was_before_the_nonce(void **unused)
 		WAIT_FOR(answer.came && f->events == 1);
 		assert_null(answer.error);
 		assert_int_equal(f->event_value, 42);
-		answer_clear(&answer);
+		fake_answer_clear(&answer);
 		teardown(&state);
 	}
 }
@@ -242,7 +219,7 @@ test_agent_link__resync_bears_much_noise(void **state)
 	g_autofree char *noise = g_malloc(1000000);
 	struct fixture *f = *state;
 	g_autofree char *nonce = NULL;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	memset(noise, '{', 1000000);
@@ -252,7 +229,7 @@ test_agent_link__resync_bears_much_noise(void **state)
 	echo_nonce(f, id, nonce);
 	WAIT_FOR(answer.came);
 	assert_null(answer.error);
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 }
 
 static void
@@ -261,7 +238,7 @@ test_agent_link__resync_asks_again_and_takes_one_echo(void **state)
 	g_autofree char *first = NULL;
 	g_autofree char *second = NULL;
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	start_resync(f, LONG_MS, &answer);
@@ -274,7 +251,7 @@ test_agent_link__resync_asks_again_and_takes_one_echo(void **state)
 	WAIT_FOR(answer.came);
 	fake_peer_settle();
 	assert_int_equal(f->ends, 0);
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 }
 
 static void
@@ -283,7 +260,7 @@ test_agent_link__a_second_resync_has_a_nonce_of_its_own(void **state)
 	g_autofree char *first = NULL;
 	g_autofree char *second = NULL;
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	make_open(f);
@@ -291,7 +268,7 @@ test_agent_link__a_second_resync_has_a_nonce_of_its_own(void **state)
 	id = expect_request(f, AGENT_VERB_RESYNC, &first);
 	echo_nonce(f, id, first);
 	WAIT_FOR(answer.came);
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 	start_resync(f, LONG_MS, &answer);
 	id = expect_request(f, AGENT_VERB_RESYNC, &second);
 	assert_string_not_equal(first, second);
@@ -300,19 +277,19 @@ test_agent_link__a_second_resync_has_a_nonce_of_its_own(void **state)
 	assert_false(answer.came);
 	echo_nonce(f, id, second);
 	WAIT_FOR(answer.came);
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 }
 
 static void
 test_agent_link__a_silent_agent_times_out(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	start_resync(f, 20, &answer);
-	assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
 	request(f, AGENT_VERB_READY, LONG_MS, &answer);
-	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	assert_int_equal(f->ends, 0);
 }
 
@@ -320,8 +297,8 @@ static void
 test_agent_link__matches_answers_by_id_and_verb(void **state)
 {
 	struct fixture *f = *state;
-	struct answer idle = { 0 };
-	struct answer ready = { 0 };
+	struct fake_answer idle = { 0 };
+	struct fake_answer ready = { 0 };
 	json_int_t idle_id;
 	json_int_t ready_id;
 
@@ -337,13 +314,13 @@ test_agent_link__matches_answers_by_id_and_verb(void **state)
 	assert_false(idle.came || ready.came);
 	say_answer(f, ready_id, AGENT_VERB_READY, "\"ok\": true, \"body\": {\"x\": true}");
 	WAIT_FOR(ready.came);
-	assert_true(json_get_flag(ready.body, "x", 0));
+	assert_true(json_get_flag(ready.value, "x", 0));
 	assert_false(idle.came);
 	say_answer(f, idle_id, AGENT_VERB_IDLE, "\"ok\": true, \"body\": {\"idle_ms\": 9}");
 	WAIT_FOR(idle.came);
-	assert_int_equal(json_get_integer(idle.body, "idle_ms", 0), 9);
-	answer_clear(&idle);
-	answer_clear(&ready);
+	assert_int_equal(json_get_integer(idle.value, "idle_ms", 0), 9);
+	fake_answer_clear(&idle);
+	fake_answer_clear(&ready);
 	assert_int_equal(f->ends, 0);
 }
 
@@ -365,7 +342,7 @@ test_agent_link__tells_what_the_agent_refused(void **state)
 
 	make_open(f);
 	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
-		struct answer answer = { 0 };
+		struct fake_answer answer = { 0 };
 
 		request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
 		say_answer(f, expect_request(f, AGENT_VERB_QUIESCE, NULL), AGENT_VERB_QUIESCE,
@@ -374,7 +351,7 @@ test_agent_link__tells_what_the_agent_refused(void **state)
 		assert_true(g_error_matches(answer.error, G_IO_ERROR, refusals[i].code));
 		assert_non_null(strstr(answer.error->message, refusals[i].text));
 		assert_non_null(strstr(answer.error->message, AGENT_VERB_QUIESCE));
-		answer_clear(&answer);
+		fake_answer_clear(&answer);
 	}
 }
 
@@ -382,13 +359,13 @@ static void
 test_agent_link__a_late_answer_is_dropped(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	make_open(f);
 	request(f, AGENT_VERB_QUIESCE, 20, &answer);
 	id = expect_request(f, AGENT_VERB_QUIESCE, NULL);
-	assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
 	say_answer(f, id, AGENT_VERB_QUIESCE, "\"ok\": true");
 	fake_peer_settle();
 	assert_int_equal(f->ends, 0);
@@ -399,15 +376,15 @@ test_agent_link__can_be_cancelled(void **state)
 {
 	g_autoptr(GCancellable) cancellable = g_cancellable_new();
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	make_open(f);
 	agent_link_request(f->link, AGENT_VERB_QUIESCE, NULL, LONG_MS, cancellable, note_answer,
 			   &answer);
 	g_cancellable_cancel(cancellable);
-	assert_failed(&answer, G_IO_ERROR_CANCELLED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CANCELLED);
 	agent_link_resync(f->link, LONG_MS, cancellable, note_answer, &answer);
-	assert_failed(&answer, G_IO_ERROR_CANCELLED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CANCELLED);
 	assert_int_equal(f->ends, 0);
 }
 
@@ -441,17 +418,17 @@ static const char *const bad_texts[] = {
 };
 
 static void
-expect_end(struct fixture *f, struct answer *waiting)
+expect_end(struct fixture *f, struct fake_answer *waiting)
 {
-	struct answer after = { 0 };
+	struct fake_answer after = { 0 };
 
-	assert_failed(waiting, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(waiting, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->agent.ended && f->ends == 1);
 	assert_int_equal(f->events, 0);
 	request(f, AGENT_VERB_READY, LONG_MS, &after);
-	assert_failed(&after, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&after, G_IO_ERROR_CLOSED);
 	agent_link_resync(f->link, LONG_MS, NULL, note_answer, &after);
-	assert_failed(&after, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&after, G_IO_ERROR_CLOSED);
 	assert_int_equal(f->ends, 1);
 }
 
@@ -460,7 +437,7 @@ test_agent_link__ends_at_a_bad_frame(void **unused)
 {
 	(void)unused;
 	for (gsize i = 0; i < G_N_ELEMENTS(bad_frames) + G_N_ELEMENTS(bad_texts); i++) {
-		struct answer waiting = { 0 };
+		struct fake_answer waiting = { 0 };
 		void *state = NULL;
 
 		setup(&state);
@@ -504,13 +481,13 @@ static void
 test_agent_link__end_of_the_port_fails_what_waits(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	make_open(f);
 	request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
 	fake_peer_send(&f->agent, "\x40\0\0\0{\"half", 10);
 	fake_peer_done(&f->agent);
-	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->ends == 1);
 	fake_peer_settle();
 	assert_int_equal(f->ends, 1);
@@ -520,14 +497,14 @@ static void
 test_agent_link__may_be_freed_in_its_callback(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	make_open(f);
 	request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
 	f->free_on_event = TRUE;
 	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
 	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 2}");
-	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	fake_peer_settle();
 	assert_null(f->link);
 	assert_int_equal(f->events, 1);
@@ -537,21 +514,21 @@ test_agent_link__may_be_freed_in_its_callback(void **state)
 static void
 test_agent_link__takes_a_bounded_number_of_requests(void **state)
 {
-	struct answer answers[16] = { 0 };
+	struct fake_answer answers[16] = { 0 };
 	struct fixture *f = *state;
-	struct answer more = { 0 };
+	struct fake_answer more = { 0 };
 
 	make_open(f);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
 		request(f, AGENT_VERB_QUIESCE, LONG_MS, &answers[i]);
 	request(f, AGENT_VERB_QUIESCE, LONG_MS, &more);
-	assert_failed(&more, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&more, G_IO_ERROR_CLOSED);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
 		say_answer(f, expect_request(f, AGENT_VERB_QUIESCE, NULL), AGENT_VERB_QUIESCE,
 			   "\"ok\": true");
 	WAIT_FOR(answers[15].came);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
-		answer_clear(&answers[i]);
+		fake_answer_clear(&answers[i]);
 }
 
 int

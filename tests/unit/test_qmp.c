@@ -23,12 +23,6 @@
 #define LONG_MS	 60000
 #define MAX_LINE (1024 * 1024)
 
-struct answer {
-	gboolean came;
-	json_t *value;
-	GError *error;
-};
-
 struct fixture {
 	struct fake_peer qemu;
 	struct qmp *qmp;
@@ -59,29 +53,12 @@ note_event(void *context, const char *name, const json_t *data)
 static void
 note_answer(GObject *source, GAsyncResult *result, gpointer data)
 {
-	struct answer *answer = data;
+	struct fake_answer *answer = data;
 
 	(void)source;
 	assert_false(answer->came);
 	answer->came = TRUE;
 	answer->value = qmp_execute_finish(result, &answer->error);
-}
-
-static void
-answer_clear(struct answer *answer)
-{
-	json_decref(answer->value);
-	g_clear_error(&answer->error);
-	memset(answer, 0, sizeof(*answer));
-}
-
-static void
-assert_failed(struct answer *answer, int code)
-{
-	WAIT_FOR(answer->came);
-	assert_null(answer->value);
-	assert_true(g_error_matches(answer->error, G_IO_ERROR, code));
-	answer_clear(answer);
 }
 
 static int
@@ -154,7 +131,7 @@ make_ready(struct fixture *f)
 }
 
 static void
-execute(struct fixture *f, const char *command, struct answer *answer)
+execute(struct fixture *f, const char *command, struct fake_answer *answer)
 {
 	qmp_execute(f->qmp, command, NULL, -1, LONG_MS, NULL, note_answer, answer);
 }
@@ -163,7 +140,7 @@ static void
 test_qmp__waits_for_greeting_and_capabilities(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	execute(f, "query-status", &answer);
@@ -177,7 +154,7 @@ test_qmp__waits_for_greeting_and_capabilities(void **state)
 	say_return(f, expect_command(f, "query-status"), "{\"running\": true}");
 	WAIT_FOR(answer.came);
 	assert_true(json_get_flag(answer.value, "running", 0));
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 }
 
 static void
@@ -185,14 +162,14 @@ test_qmp__refused_capabilities_end_the_connection(void **state)
 {
 	struct fixture *f = *state;
 	g_autofree char *refusal = NULL;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	execute(f, "query-status", &answer);
 	fake_peer_say(&f->qemu, GREETING);
 	refusal = g_strdup_printf("{\"id\": %" JSON_INTEGER_FORMAT ", \"error\": {}}\n",
 				  expect_command(f, "qmp_capabilities"));
 	fake_peer_say(&f->qemu, refusal);
-	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->ends == 1);
 }
 
@@ -200,7 +177,7 @@ static void
 test_qmp__matches_answers_by_id(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answers[3] = { 0 };
+	struct fake_answer answers[3] = { 0 };
 	json_int_t ids[3];
 
 	make_ready(f);
@@ -216,7 +193,7 @@ test_qmp__matches_answers_by_id(void **state)
 	WAIT_FOR(answers[1].came);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++) {
 		assert_int_equal(json_get_integer(answers[i].value, "n", -1), i);
-		answer_clear(&answers[i]);
+		fake_answer_clear(&answers[i]);
 	}
 }
 
@@ -229,7 +206,7 @@ test_qmp__ignores_answers_to_nobody(void **state)
 		"{\"error\": {\"desc\": \"x\"}}\n",
 	};
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	make_ready(f);
@@ -242,7 +219,7 @@ test_qmp__ignores_answers_to_nobody(void **state)
 	say_return(f, id, "{}");
 	WAIT_FOR(answer.came);
 	assert_null(answer.error);
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 	/* A second answer to the same id. */
 	say_return(f, id, "{}");
 	fake_peer_settle();
@@ -268,7 +245,7 @@ test_qmp__tells_what_qemu_refused(void **state)
 	make_ready(f);
 	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
 		g_autofree char *line = NULL;
-		struct answer answer = { 0 };
+		struct fake_answer answer = { 0 };
 
 		execute(f, "getfd", &answer);
 		line = g_strdup_printf("{\"id\": %" JSON_INTEGER_FORMAT ", \"error\": %s}\r\n",
@@ -277,7 +254,7 @@ test_qmp__tells_what_qemu_refused(void **state)
 		WAIT_FOR(answer.came);
 		assert_true(g_error_matches(answer.error, G_IO_ERROR, G_IO_ERROR_FAILED));
 		assert_string_equal(answer.error->message, refusals[i].text);
-		answer_clear(&answer);
+		fake_answer_clear(&answer);
 	}
 }
 
@@ -285,7 +262,7 @@ static void
 test_qmp__tells_events(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	make_ready(f);
@@ -302,7 +279,7 @@ test_qmp__tells_events(void **state)
 	assert_int_equal(f->event_value, -1);
 	say_return(f, id, "{}");
 	WAIT_FOR(answer.came);
-	answer_clear(&answer);
+	fake_answer_clear(&answer);
 	assert_int_equal(f->ends, 0);
 }
 
@@ -334,18 +311,18 @@ static const struct {
 static void
 send_and_expect_end(struct fixture *f, const char *text, gsize size)
 {
-	struct answer answers[2] = { 0 };
+	struct fake_answer answers[2] = { 0 };
 
 	execute(f, "query-status", &answers[0]);
 	execute(f, "query-version", &answers[1]);
 	fake_peer_send(&f->qemu, text, size);
-	assert_failed(&answers[0], G_IO_ERROR_CLOSED);
-	assert_failed(&answers[1], G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answers[0], G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answers[1], G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->qemu.ended && f->ends == 1);
 	assert_int_equal(f->events, 0);
 	/* Afterwards nothing is taken. */
 	execute(f, "cont", &answers[0]);
-	assert_failed(&answers[0], G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answers[0], G_IO_ERROR_CLOSED);
 	assert_int_equal(f->ends, 1);
 }
 
@@ -399,8 +376,8 @@ static void
 test_qmp__end_of_qemu_fails_what_waits(void **state)
 {
 	struct fixture *f = *state;
-	struct answer sent = { 0 };
-	struct answer queued = { 0 };
+	struct fake_answer sent = { 0 };
+	struct fake_answer queued = { 0 };
 
 	make_ready(f);
 	execute(f, "screendump", &sent);
@@ -408,8 +385,8 @@ test_qmp__end_of_qemu_fails_what_waits(void **state)
 	execute(f, "cont", &queued);
 	fake_peer_say(&f->qemu, "{\"return\": {\"half");
 	fake_peer_done(&f->qemu);
-	assert_failed(&sent, G_IO_ERROR_CLOSED);
-	assert_failed(&queued, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&sent, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&queued, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->ends == 1);
 	fake_peer_settle();
 	assert_int_equal(f->ends, 1);
@@ -419,13 +396,13 @@ static void
 test_qmp__may_be_freed_in_its_callback(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	make_ready(f);
 	execute(f, "cont", &answer);
 	f->free_on_event = TRUE;
 	fake_peer_say(&f->qemu, "{\"event\": \"STOP\"}\n{\"event\": \"RESUME\"}\n");
-	assert_failed(&answer, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	fake_peer_settle();
 	assert_null(f->qmp);
 	assert_int_equal(f->events, 1);
@@ -448,20 +425,20 @@ static void
 test_qmp__a_late_answer_is_dropped(void **state)
 {
 	struct fixture *f = *state;
-	struct answer late = { 0 };
-	struct answer next = { 0 };
+	struct fake_answer late = { 0 };
+	struct fake_answer next = { 0 };
 	json_int_t id;
 
 	make_ready(f);
 	qmp_execute(f->qmp, "screendump", NULL, -1, 20, NULL, note_answer, &late);
 	id = expect_command(f, "screendump");
-	assert_failed(&late, G_IO_ERROR_TIMED_OUT);
+	fake_answer_assert_failed(&late, G_IO_ERROR_TIMED_OUT);
 	say_return(f, id, "{}");
 	execute(f, "cont", &next);
 	say_return(f, expect_command(f, "cont"), "{}");
 	WAIT_FOR(next.came);
 	assert_null(next.error);
-	answer_clear(&next);
+	fake_answer_clear(&next);
 	assert_int_equal(f->ends, 0);
 }
 
@@ -469,10 +446,10 @@ static void
 test_qmp__a_silent_qemu_times_out_before_its_greeting(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	qmp_execute(f->qmp, "query-status", NULL, -1, 20, NULL, note_answer, &answer);
-	assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
 	/* What was given up is not sent later. */
 	make_ready(f);
 	assert_int_equal(f->qemu.input->len, 0);
@@ -483,24 +460,24 @@ static void
 test_qmp__a_command_given_up_half_way_is_written_whole(void **state)
 {
 	struct fixture *f = *state;
-	struct answer given_up = { 0 };
-	struct answer taken_back = { 0 };
-	struct answer next = { 0 };
+	struct fake_answer given_up = { 0 };
+	struct fake_answer taken_back = { 0 };
+	struct fake_answer next = { 0 };
 
 	make_ready(f);
 	fake_peer_read(&f->qemu, FALSE);
 	qmp_execute(f->qmp, "torn", make_long_arguments(900000), -1, 20, NULL, note_answer,
 		    &given_up);
 	qmp_execute(f->qmp, "unsent", NULL, -1, 20, NULL, note_answer, &taken_back);
-	assert_failed(&given_up, G_IO_ERROR_TIMED_OUT);
-	assert_failed(&taken_back, G_IO_ERROR_TIMED_OUT);
+	fake_answer_assert_failed(&given_up, G_IO_ERROR_TIMED_OUT);
+	fake_answer_assert_failed(&taken_back, G_IO_ERROR_TIMED_OUT);
 	execute(f, "cont", &next);
 	fake_peer_read(&f->qemu, TRUE);
 	say_return(f, expect_command(f, "torn"), "{}");
 	say_return(f, expect_command(f, "cont"), "{}");
 	WAIT_FOR(next.came);
 	assert_null(next.error);
-	answer_clear(&next);
+	fake_answer_clear(&next);
 	assert_int_equal(f->ends, 0);
 }
 
@@ -509,33 +486,33 @@ test_qmp__can_be_cancelled(void **state)
 {
 	g_autoptr(GCancellable) cancellable = g_cancellable_new();
 	struct fixture *f = *state;
-	struct answer answer = { 0 };
+	struct fake_answer answer = { 0 };
 
 	make_ready(f);
 	qmp_execute(f->qmp, "cont", NULL, -1, LONG_MS, cancellable, note_answer, &answer);
 	expect_command(f, "cont");
 	g_cancellable_cancel(cancellable);
-	assert_failed(&answer, G_IO_ERROR_CANCELLED);
+	fake_answer_assert_failed(&answer, G_IO_ERROR_CANCELLED);
 	assert_int_equal(f->ends, 0);
 }
 
 static void
 test_qmp__takes_a_bounded_number_of_commands(void **state)
 {
-	struct answer answers[64] = { 0 };
+	struct fake_answer answers[64] = { 0 };
 	struct fixture *f = *state;
-	struct answer more = { 0 };
+	struct fake_answer more = { 0 };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
 		execute(f, "cont", &answers[i]);
 	execute(f, "cont", &more);
-	assert_failed(&more, G_IO_ERROR_CLOSED);
+	fake_answer_assert_failed(&more, G_IO_ERROR_CLOSED);
 	make_ready(f);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
 		say_return(f, expect_command(f, "cont"), "{}");
 	WAIT_FOR(answers[63].came);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
-		answer_clear(&answers[i]);
+		fake_answer_clear(&answers[i]);
 }
 
 static ino_t
@@ -550,7 +527,7 @@ get_inode(int fd)
 static void
 test_qmp__sends_each_descriptor_with_its_command(void **state)
 {
-	struct answer answers[3] = { 0 };
+	struct fake_answer answers[3] = { 0 };
 	struct fixture *f = *state;
 	ino_t inodes[2];
 
@@ -571,7 +548,7 @@ test_qmp__sends_each_descriptor_with_its_command(void **state)
 	for (gsize i = 0; i < G_N_ELEMENTS(inodes); i++)
 		assert_int_equal(get_inode(f->qemu.fds[i]), inodes[i]);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
-		answer_clear(&answers[i]);
+		fake_answer_clear(&answers[i]);
 }
 
 /* More than the socket holds: it is written when QEMU reads, whole and in order. */
@@ -579,7 +556,7 @@ static void
 test_qmp__waits_for_a_slow_qemu(void **state)
 {
 	struct fixture *f = *state;
-	struct answer answers[3] = { 0 };
+	struct fake_answer answers[3] = { 0 };
 
 	make_ready(f);
 	fake_peer_read(&f->qemu, FALSE);
@@ -592,7 +569,7 @@ test_qmp__waits_for_a_slow_qemu(void **state)
 		say_return(f, expect_command(f, "slow"), "{}");
 	WAIT_FOR(answers[2].came);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
-		answer_clear(&answers[i]);
+		fake_answer_clear(&answers[i]);
 }
 
 int
