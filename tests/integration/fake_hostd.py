@@ -9,6 +9,7 @@ acknowledged with a made-up certificate, every job is done. It ends after ROUNDS
 """
 import http.client
 import json
+import os
 import socket
 import sys
 import time
