@@ -154,6 +154,21 @@ api_pools_check_body(struct http_request *request)
 	return FALSE;
 }
 
+/* A host must offer the network that the request asks for. */
+static gboolean
+api_pools_check_network(struct broker *broker, struct http_request *request)
+{
+	const char *network = json_get_text(request->body, "network", "none");
+	g_autofree char *refusal = pools_find_network_refusal(broker->store, network);
+
+	if (!refusal)
+		return TRUE;
+	problem_respond(request, 409, "pool.network-unavailable",
+			"no host gives desktops a network (%s); or choose the network none",
+			refusal);
+	return FALSE;
+}
+
 /* The template must be there, and its host must have room for the whole pool. */
 static gboolean
 api_pools_check_room(struct broker *broker, struct http_request *request, const char *pool,
@@ -240,7 +255,8 @@ api_pools_create(struct broker *broker, struct http_request *request)
 	if (!api_pools_check_body(request) ||
 	    !api_pools_check_room(broker, request, request->name,
 				  json_get_text(body, "template", ""),
-				  json_get_integer(body, "size", 0), templ, &version))
+				  json_get_integer(body, "size", 0), templ, &version) ||
+	    !api_pools_check_network(broker, request))
 		return;
 	if (request->idempotency_key &&
 	    store_query_integer(
@@ -312,7 +328,8 @@ api_pools_change(struct broker *broker, struct http_request *request)
 		return;
 	size = json_get_integer(request->body, "size", json_get_integer(pool, "size", 0));
 	if (api_pools_check_body(request) &&
-	    api_pools_check_change(broker, request, pool, size, templ, &version)) {
+	    api_pools_check_change(broker, request, pool, size, templ, &version) &&
+	    api_pools_check_network(broker, request)) {
 		if (api_pools_update(broker, pool, request->body, templ, version, size, &error))
 			api_pools_respond_saved(broker, request, 200);
 		else

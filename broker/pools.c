@@ -83,6 +83,46 @@ pools_find_room(struct store *store, const char *pool, const char *templ, gint64
 	return TRUE;
 }
 
+/* Does an engine of this list (a host's "engines") offer the network? If not, the reason it gives. */
+static gboolean
+pools_engines_offer(const json_t *engines, const char *network, char **reason)
+{
+	for (gsize i = 0; i < json_array_size(engines); i++) {
+		const json_t *engine = json_array_get(engines, i);
+		const json_t *networks = json_object_get(engine, "networks");
+		const char *why = json_get_text(engine, "network_reason", "");
+
+		for (gsize k = 0; k < json_array_size(networks); k++)
+			if (g_strcmp0(json_string_value(json_array_get(networks, k)), network) == 0)
+				return TRUE;
+		if (why[0] != '\0') {
+			g_free(*reason);
+			*reason = g_strdup(why);
+		}
+	}
+	return FALSE;
+}
+
+char *
+pools_find_network_refusal(struct store *store, const char *network)
+{
+	json_t *rows = store_query(store, NULL, "SELECT engines FROM host", "");
+	char *reason = g_strdup("none has said that it can");
+	gboolean offered = strcmp(network, "none") == 0;
+
+	for (gsize i = 0; !offered && i < json_array_size(rows); i++) {
+		const char *text = json_get_text(json_array_get(rows, i), "engines", "[]");
+		json_t *engines = json_loads(text, 0, NULL);
+
+		offered = pools_engines_offer(engines, network, &reason);
+		json_decref(engines);
+	}
+	json_decref(rows);
+	if (offered)
+		g_clear_pointer(&reason, g_free);
+	return reason;
+}
+
 /* The version a pool's desktops shall have, on the host with the most memory left for it. */
 static gboolean
 pools_find_source(struct store *store, const json_t *pool, struct pools_source *ret_source)

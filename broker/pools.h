@@ -30,6 +30,9 @@ struct pools_room {
 gboolean pools_find_room(struct store *store, const char *pool, const char *templ, gint64 version,
 			 struct pools_room *ret_room, GError **error);
 
+/* NULL, or why no host gives desktops this network (as the hosts report it). */
+char *pools_find_network_refusal(struct store *store, const char *network);
+
 /*
  * Makes and gives up desktop rows until every pool has what it shall have; TRUE in ret_changed when it changed any. Runs
  * its own transaction.

@@ -8,7 +8,10 @@
  * the state changes. Each step's deadline is that of launch_client, the engine's steps, or the agent's request, and each
  * failure ends in desktop_fail() with its text.
  *
- * The file "session" in the desktop's folder tells a later hostd that a user is logged in inside.
+ * A desktop with a network is ready when its link is up (desktop_network.c).
+ *
+ * In the desktop's folder the file "network" tells a later hostd that it has one, and the file "session" that a user is
+ * logged in inside.
  *
  * Each asynchronous call holds a reference, so that an answer never meets a freed desktop.
  */
@@ -24,6 +27,7 @@
 #include "base/proto_agent.h"
 #include "host/agent_link.h"
 #include "host/desktop_identity.h"
+#include "host/desktop_network.h"
 #include "host/process_log.h"
 
 #define RESYNC_MS   60000
@@ -54,6 +58,9 @@ struct desktop {
 	int memory;
 	struct agent_link *agent;
 	struct display_control *display;
+	gboolean wants_network;
+	struct launch_process passt; /* of an adopted one; pid 0: none */
+	struct desktop_network *network;
 	guint again;
 };
 
@@ -121,6 +128,7 @@ desktop_quiet(struct desktop *desktop)
 	g_cancellable_cancel(desktop->cancellable);
 	g_clear_handle_id(&desktop->again, g_source_remove);
 	g_clear_pointer(&desktop->agent, agent_link_free);
+	g_clear_pointer(&desktop->network, desktop_network_free);
 }
 
 void
@@ -186,10 +194,14 @@ desktop_fail(struct desktop *desktop, const char *reason)
 static void
 desktop_remove_files(struct desktop *desktop)
 {
-	g_autofree char *session = g_build_filename(desktop->lib_folder, "session", NULL);
+	static const char *const names[] = { "session", "network" };
 
 	g_unlink(desktop->overlay);
-	g_unlink(session);
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *path = g_build_filename(desktop->lib_folder, names[i], NULL);
+
+		g_unlink(path);
+	}
 	if (g_rmdir(desktop->lib_folder) < 0 && errno != ENOENT)
 		log_warning("'%s' cannot be removed: %s", desktop->lib_folder, g_strerror(errno));
 }
@@ -237,16 +249,22 @@ desktop_retire(struct desktop *desktop, const char *reason)
 		desktop_remove(desktop);
 }
 
+static gboolean
+desktop_write_file(struct desktop *desktop, const char *name, const char *text)
+{
+	g_autofree char *path = g_build_filename(desktop->lib_folder, name, NULL);
+	int error = io_write_file_durably(path, text, strlen(text), 0600);
+
+	if (error < 0)
+		log_warning("'%s' cannot be written: %s", path, g_strerror(-error));
+	return error == 0;
+}
+
 static void
 desktop_write_session(struct desktop *desktop)
 {
-	g_autofree char *path = g_build_filename(desktop->lib_folder, "session", NULL);
-	int error = io_write_file_durably(path, desktop->session, strlen(desktop->session), 0600);
-
-	if (error < 0)
-		log_warning(
-			"'%s' cannot be written: %s; after a restart the user is logged in again",
-			path, g_strerror(-error));
+	if (!desktop_write_file(desktop, "session", desktop->session))
+		log_warning("desktop=%s: after a restart its user is logged in again", desktop->id);
 }
 
 static void
@@ -349,6 +367,75 @@ desktop_make_display(struct desktop *desktop, int watch_fd)
 	desktop->display = display_control_new(&options, &display_events, desktop);
 }
 
+/* It has all that it shall have; the user's log-in may begin. */
+static void
+desktop_become_ready(struct desktop *desktop)
+{
+	if (!desktop_set_state(desktop, DESKTOP_STATE_READY))
+		return;
+	desktop_end_step(desktop, "identified");
+	desktop_send_login(desktop);
+}
+
+static void
+desktop_handle_plugged(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+
+	(void)object;
+	steps_finish(result, &error);
+	if (desktop->network)
+		desktop_network_take_plugged(desktop->network, error);
+	desktop_unref(desktop);
+}
+
+static void
+desktop_handle_plug(void *context, int peer)
+{
+	struct desktop *desktop = context;
+	struct steps_call call = { desktop->cancellable, desktop_handle_plugged,
+				   desktop_ref(desktop) };
+
+	desktop->vm->ops->set_link(desktop->vm, TRUE, peer, &call);
+}
+
+static void
+desktop_handle_network_up(void *context)
+{
+	struct desktop *desktop = context;
+
+	if (desktop->state == DESKTOP_STATE_IDENTIFYING)
+		desktop_become_ready(desktop);
+}
+
+static void
+desktop_handle_network_failed(void *context, const char *reason)
+{
+	struct desktop *desktop = context;
+	g_autofree char *words = g_strdup_printf("it gets no network: %s", reason);
+
+	desktop_fail(desktop, words);
+}
+
+static const struct desktop_network_events network_events = { desktop_handle_plug,
+							      desktop_handle_network_up,
+							      desktop_handle_network_failed };
+
+/* From here on it has one, which is perhaps up at once. The agent has done its part. */
+static void
+desktop_start_network(struct desktop *desktop)
+{
+	const struct desktop_network_options options = { .desktop = desktop->id,
+							 .generation = desktop->generation,
+							 .launch = desktop->host->launch };
+
+	if (desktop->network)
+		return;
+	desktop->network = desktop_network_new(&options, &network_events, desktop);
+	desktop_network_adopt(desktop->network, &desktop->passt);
+}
+
 static void
 desktop_handle_identified(GObject *object, GAsyncResult *result, gpointer data)
 {
@@ -360,9 +447,10 @@ desktop_handle_identified(GObject *object, GAsyncResult *result, gpointer data)
 	if (error) {
 		g_prefix_error(&error, "the agent could not give the guest its names: ");
 		desktop_fail(desktop, error->message);
-	} else if (desktop_set_state(desktop, DESKTOP_STATE_READY)) {
-		desktop_end_step(desktop, "identified");
-		desktop_send_login(desktop);
+	} else if (desktop->wants_network && desktop->state == DESKTOP_STATE_IDENTIFYING) {
+		desktop_start_network(desktop);
+	} else {
+		desktop_become_ready(desktop);
 	}
 	json_decref(body);
 	desktop_unref(desktop);
@@ -371,7 +459,8 @@ desktop_handle_identified(GObject *object, GAsyncResult *result, gpointer data)
 static void
 desktop_identify(struct desktop *desktop)
 {
-	json_t *body = desktop_identity_new(desktop->id, desktop->generation, g_get_real_time());
+	json_t *body = desktop_identity_new(desktop->id, desktop->generation, g_get_real_time(),
+					    desktop->wants_network);
 
 	if (body)
 		agent_link_request(desktop->agent, AGENT_VERB_IDENTIFY, body, IDENTIFY_MS,
@@ -396,6 +485,8 @@ desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
 		   !desktop->login) {
 		desktop_set_state(desktop, DESKTOP_STATE_READY);
 		desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED);
+		if (desktop->wants_network)
+			desktop_start_network(desktop);
 	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
 		desktop_end_step(desktop, "agent");
 		desktop_identify(desktop);
@@ -535,6 +626,10 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 		return;
 	}
 	g_unlink(desktop->overlay);
+	if (desktop->wants_network && !desktop_write_file(desktop, "network", "passt")) {
+		desktop_fail(desktop, "its folder cannot be written to: see the disk");
+		return;
+	}
 	desktop_make_machine(desktop, answer->fds);
 	desktop_make_display(desktop, answer->fds[LAUNCH_SOCKET_WATCH]);
 	answer->fds[LAUNCH_SOCKET_WATCH] = -1;
@@ -544,8 +639,9 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 }
 
 void
-desktop_fork(struct desktop *desktop, const struct engine_template *source)
+desktop_fork(struct desktop *desktop, const struct engine_template *source, gboolean network)
 {
+	desktop->wants_network = network;
 	desktop->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
 	desktop->template_folder = g_strdup(source->folder);
 	desktop->kind = g_strdup(source->kind);
@@ -579,6 +675,7 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 					  machine->start_ticks };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	g_autofree char *path = g_build_filename(desktop->lib_folder, "session", NULL);
+	g_autofree char *network = g_build_filename(desktop->lib_folder, "network", NULL);
 	g_autofree char *session = NULL;
 
 	if (process.pidfd < 0) {
@@ -589,6 +686,8 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 		g_free(desktop->session);
 		desktop->session = g_steal_pointer(&session);
 	}
+	desktop->wants_network = g_file_test(network, G_FILE_TEST_EXISTS);
+	desktop->passt = record->processes[LAUNCH_ROLE_NET];
 	desktop->since_us = g_get_monotonic_time();
 	desktop_make_machine(desktop, NULL);
 	desktop_make_display(desktop, -1);

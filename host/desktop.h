@@ -34,8 +34,8 @@ struct desktop *desktop_new(const struct desktop_host *host, const char *id, gui
 /* Lets go; its processes run on. */
 void desktop_free(struct desktop *desktop);
 
-/* The template is only needed during the call. */
-void desktop_fork(struct desktop *desktop, const struct engine_template *source);
+/* The template is only needed during the call. network: it gets a passt of its own. */
+void desktop_fork(struct desktop *desktop, const struct engine_template *source, gboolean network);
 
 /* A machine that runs since before this hostd was started. */
 void desktop_adopt(struct desktop *desktop, const struct launch_record *record);

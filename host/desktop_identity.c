@@ -28,7 +28,7 @@ desktop_identity_make_seed(char ret_text[2 * SEED_BYTES + 1])
 }
 
 json_t *
-desktop_identity_new(const char *id, guint64 generation, gint64 now_us)
+desktop_identity_new(const char *id, guint64 generation, gint64 now_us, gboolean link)
 {
 	g_autofree char *text = g_strdup_printf("%s %" G_GUINT64_FORMAT, id, generation);
 	g_autofree char *hash = hash_text(text);
@@ -42,7 +42,7 @@ desktop_identity_new(const char *id, guint64 generation, gint64 now_us)
 		return NULL;
 	body = json_pack("{s:s, s:I, s:s, s:s, s:s, s:b}", "seed", seed, "time_us",
 			 (json_int_t)now_us, "hostname", id, "machine_id", machine, "mac", mac,
-			 "link", 0);
+			 "link", link);
 	explicit_bzero(seed, sizeof(seed));
 	return body;
 }

@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 
-/* Names and MAC follow from id and generation, the seed is random. NULL when the kernel gives no random numbers. */
-json_t *desktop_identity_new(const char *id, guint64 generation, gint64 now_us);
+/* link: the guest shall use its network card. Names and MAC follow from id and generation, the seed is random. NULL when the kernel gives no random numbers. */
+json_t *desktop_identity_new(const char *id, guint64 generation, gint64 now_us, gboolean link);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host/desktop_network.h"
 
 #define MAX_FORKING    4
 #define AGAIN_MS       2000
@@ -255,11 +256,17 @@ desktops_handle_again(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* What the engine says of itself, unless this host's owner refuses it. */
+/* What the engine says of itself, unless this host's owner refuses it, and which networks its desktops can have. */
 static json_t *
 desktops_probe(const struct desktops *desktops)
 {
 	json_t *engine = engine_qemu_ops.probe();
+	g_autofree char *no_network = desktop_network_find_refusal("");
+
+	json_object_set_new(engine, "networks",
+			    no_network ? json_pack("[s]", "none")
+				       : json_pack("[s, s]", "none", "passt"));
+	json_object_set_new(engine, "network_reason", json_string(no_network ? no_network : ""));
 
 	if (!desktops->accept_unisolated &&
 	    strcmp(json_get_text(engine, "isolation", ""), "none") == 0) {
@@ -309,11 +316,9 @@ desktops_create(struct desktops *desktops, const json_t *want)
 		desktop_fail(desktop, "this host runs engine 'qemu' only");
 	else if (refusal)
 		desktop_fail(desktop, refusal);
-	else if (strcmp(json_get_text(want, "network", ""), "none") != 0)
-		desktop_fail(desktop,
-			     "this host gives desktops no network: set the pool's to none");
 	else
-		desktop_fork(desktop, &source);
+		desktop_fork(desktop, &source,
+			     strcmp(json_get_text(want, "network", ""), "passt") == 0);
 }
 
 static void

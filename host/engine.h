@@ -115,7 +115,10 @@ struct engine_ops {
 	void (*restore)(struct engine_vm *vm, const char *folder, const struct steps_call *call);
 	void (*attach_home)(struct engine_vm *vm, int disk, const struct steps_call *call);
 
-	/* peer: a stream socket with QEMU's framing (passt), or -1. Taking the link up without one is an error. */
+	/*
+	 * peer: a stream socket with QEMU's framing (passt); it replaces the one that is plugged in. Taking the link up
+	 * without one (-1) is an error; taken down, the machine lets go of its peer.
+	 */
 	void (*set_link)(struct engine_vm *vm, gboolean up, int peer,
 			 const struct steps_call *call);
 	/* Writes a PNG to the descriptor, which must be a regular file or memfd open for reading and writing. */

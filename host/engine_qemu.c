@@ -173,20 +173,46 @@ SIMPLE_OPERATION(powerdown, "system_powerdown")
 SIMPLE_OPERATION(pause, "stop")
 SIMPLE_OPERATION(resume, "cont")
 
+/* Down first: the guest asks for a new lease, and QEMU lets go of packets that wait for a peer that has gone. */
+static void
+link_start_down(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	if (operation->flag && operation->fd < 0)
+		steps_fail(steps, g_error_new_literal(
+					  G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED,
+					  "no network process is there for the link to go up"));
+	else
+		qemu_vm_execute(operation->qemu, steps, context, "set_link",
+				json_pack("{s:s, s:b}", "name", QEMU_ID_NET, "up", 0), -1, NULL);
+}
+
+static void
+link_start_remove_port(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	qemu_vm_try(operation->qemu, steps, context, "netdev_del",
+		    json_pack("{s:s}", "id", "peer-port"));
+}
+
+static void
+link_start_remove_peer(struct steps *steps, void *context)
+{
+	struct qemu_operation *operation = context;
+
+	qemu_vm_try(operation->qemu, steps, context, "netdev_del",
+		    json_pack("{s:s}", "id", "peer"));
+}
+
 static void
 link_start_getfd(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
 
-	if (!operation->flag || operation->qemu->has_peer)
-		steps_next(steps);
-	else if (operation->fd < 0)
-		steps_fail(steps, g_error_new_literal(
-					  G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED,
-					  "no network process is there for the link to go up"));
-	else
-		qemu_vm_execute(operation->qemu, steps, context, "getfd",
-				json_pack("{s:s}", "fdname", "peer"), operation->fd, NULL);
+	qemu_vm_execute(operation->qemu, steps, context, "getfd",
+			json_pack("{s:s}", "fdname", "peer"), operation->fd, NULL);
 }
 
 static void
@@ -194,13 +220,10 @@ link_start_netdev(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
 
-	if (!operation->flag || operation->qemu->has_peer)
-		steps_next(steps);
-	else
-		qemu_vm_execute(operation->qemu, steps, context, "netdev_add",
-				json_pack("{s:s, s:s, s:b, s:{s:s, s:s}}", "type", "stream", "id",
-					  "peer", "server", 0, "addr", "type", "fd", "str", "peer"),
-				-1, NULL);
+	/* Not "stream": QEMU 7.2 connects that in a thread, which does not know the monitor's descriptors. */
+	qemu_vm_execute(operation->qemu, steps, context, "netdev_add",
+			json_pack("{s:s, s:s, s:s}", "type", "socket", "id", "peer", "fd", "peer"),
+			-1, NULL);
 }
 
 static void
@@ -208,11 +231,6 @@ link_start_plug(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
 
-	if (!operation->flag || operation->qemu->has_peer) {
-		steps_next(steps);
-		return;
-	}
-	operation->qemu->has_peer = TRUE;
 	qemu_vm_execute(operation->qemu, steps, context, "netdev_add",
 			json_pack("{s:s, s:s, s:i, s:s}", "type", "hubport", "id", "peer-port",
 				  "hubid", QEMU_ID_HUB, "netdev", "peer"),
@@ -220,26 +238,33 @@ link_start_plug(struct steps *steps, void *context)
 }
 
 static void
-link_start_set(struct steps *steps, void *context)
+link_start_up(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
 
 	qemu_vm_execute(operation->qemu, steps, context, "set_link",
-			json_pack("{s:s, s:b}", "name", QEMU_ID_NET, "up", operation->flag), -1,
-			NULL);
+			json_pack("{s:s, s:b}", "name", QEMU_ID_NET, "up", 1), -1, NULL);
 }
 
+/* A port that is there already, perhaps of an earlier hostd, is replaced. */
 static const struct step link_steps[] = {
+	{ "take the link down", link_start_down, QEMU_COMMAND_MS },
+	{ "unplug the old port", link_start_remove_port, QEMU_COMMAND_MS },
+	{ "remove the old port", link_start_remove_peer, QEMU_COMMAND_MS },
 	{ "hand over the network's socket", link_start_getfd, QEMU_COMMAND_MS },
 	{ "make the network's port", link_start_netdev, QEMU_COMMAND_MS },
 	{ "plug it in", link_start_plug, QEMU_COMMAND_MS },
-	{ "set the link", link_start_set, QEMU_COMMAND_MS },
+	{ "take the link up", link_start_up, QEMU_COMMAND_MS },
 };
+
+#define LINK_DOWN_STEPS 3
 
 static void
 engine_qemu_set_link(struct engine_vm *vm, gboolean up, int peer, const struct steps_call *call)
 {
-	qemu_operation_run(vm, link_steps, G_N_ELEMENTS(link_steps), up, peer, call);
+	/* Going down ends where the old port is removed. */
+	qemu_operation_run(vm, link_steps, up ? G_N_ELEMENTS(link_steps) : LINK_DOWN_STEPS, up,
+			   peer, call);
 }
 
 static void

@@ -21,6 +21,7 @@ struct qemu_closure {
 	struct steps *steps;
 	void *context;
 	qemu_answer_function then;
+	gboolean may_fail;
 };
 
 static void
@@ -31,6 +32,8 @@ qemu_vm_handle_answer(GObject *object, GAsyncResult *result, gpointer data)
 	json_t *value = qmp_execute_finish(result, &error);
 
 	(void)object;
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_FAILED) && closure->may_fail)
+		g_clear_error(&error);
 	if (error)
 		steps_fail(closure->steps, error);
 	else if (!steps_running(closure->steps))
@@ -44,25 +47,41 @@ qemu_vm_handle_answer(GObject *object, GAsyncResult *result, gpointer data)
 	g_free(closure);
 }
 
-void
-qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
-		json_t *arguments, int fd, qemu_answer_function then)
+static void
+qemu_vm_send(const struct qemu_closure *wish, const char *command, json_t *arguments, int fd)
 {
+	struct qemu_vm *qemu = wish->qemu;
 	struct qemu_closure *closure;
 
 	if (!qemu->qmp) {
 		json_decref(arguments);
-		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-						      "the machine does not run"));
+		steps_fail(wish->steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							    "the machine does not run"));
 		return;
 	}
 	closure = g_new0(struct qemu_closure, 1);
-	closure->qemu = qemu;
-	closure->steps = steps_ref(steps);
-	closure->context = context;
-	closure->then = then;
+	*closure = *wish;
+	steps_ref(closure->steps);
 	qmp_execute(qemu->qmp, command, arguments, fd, QEMU_COMMAND_MS,
-		    steps_get_cancellable(steps), qemu_vm_handle_answer, closure);
+		    steps_get_cancellable(closure->steps), qemu_vm_handle_answer, closure);
+}
+
+void
+qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
+		json_t *arguments, int fd, qemu_answer_function then)
+{
+	const struct qemu_closure wish = { qemu, steps, context, then, FALSE };
+
+	qemu_vm_send(&wish, command, arguments, fd);
+}
+
+void
+qemu_vm_try(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
+	    json_t *arguments)
+{
+	const struct qemu_closure wish = { qemu, steps, context, NULL, TRUE };
+
+	qemu_vm_send(&wish, command, arguments, -1);
 }
 
 static void

@@ -22,7 +22,6 @@ struct qemu_vm {
 	struct engine_process process; /* pidfd -1: none */
 	guint exit_watch;
 	gboolean running;	 /* what the last event said */
-	gboolean has_peer;	 /* passt is plugged in */
 	struct steps *migrating; /* waits for a MIGRATION event */
 	struct steps *exiting;	 /* waits for the end of the process */
 };
@@ -37,6 +36,10 @@ qemu_vm_of(struct engine_vm *vm)
 typedef void (*qemu_answer_function)(struct steps *steps, void *context, const json_t *value);
 void qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
 		     json_t *arguments, int fd, qemu_answer_function then);
+
+/* The same for what need not succeed: QEMU's refusal ends the step as well. */
+void qemu_vm_try(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
+		 json_t *arguments);
 
 /* Starts the process; ends the step when it is there. The command is only borrowed. */
 void qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command,

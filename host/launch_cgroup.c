@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/proto_launch.h"
+#include "host/launch_fence.h"
 #include "host/launch_role.h"
 
 #define GROUP_MAX_BYTES	   4096
@@ -124,6 +125,33 @@ launch_cgroup_init(struct launch_cgroup *ret_cgroup)
 			    ret_cgroup->slice);
 }
 
+/* <slice>/<unit>/<role> */
+static int
+launch_cgroup_make_group(const struct launch_cgroup *cgroup, const char *unit, const char *role,
+			 char ret_folder[GROUP_PATH_SIZE])
+{
+	int error;
+
+	snprintf(ret_folder, GROUP_PATH_SIZE, "%s/%s", cgroup->slice, unit);
+	error = launch_cgroup_make(ret_folder);
+	if (cgroup->memory)
+		launch_cgroup_write(ret_folder, "cgroup.subtree_control", "+memory");
+	snprintf(ret_folder, GROUP_PATH_SIZE, "%s/%s/%s", cgroup->slice, unit, role);
+	return error < 0 ? error : launch_cgroup_make(ret_folder);
+}
+
+int
+launch_cgroup_fence(const struct launch_cgroup *cgroup, const char *unit, const char *role)
+{
+	char folder[GROUP_PATH_SIZE];
+	int error;
+
+	if (cgroup->slice[0] == '\0')
+		return -ENOTSUP;
+	error = launch_cgroup_make_group(cgroup, unit, role, folder);
+	return error < 0 ? error : launch_fence_attach(folder);
+}
+
 int
 launch_cgroup_enter(const struct launch_cgroup *cgroup, const char *unit, const char *role,
 		    pid_t pid, uint64_t memory_max_bytes)
@@ -134,13 +162,7 @@ launch_cgroup_enter(const struct launch_cgroup *cgroup, const char *unit, const 
 
 	if (cgroup->slice[0] == '\0')
 		return 0;
-	snprintf(folder, sizeof(folder), "%s/%s", cgroup->slice, unit);
-	error = launch_cgroup_make(folder);
-	if (cgroup->memory)
-		launch_cgroup_write(folder, "cgroup.subtree_control", "+memory");
-	snprintf(folder, sizeof(folder), "%s/%s/%s", cgroup->slice, unit, role);
-	if (error == 0)
-		error = launch_cgroup_make(folder);
+	error = launch_cgroup_make_group(cgroup, unit, role, folder);
 	if (error == 0 && cgroup->memory) {
 		snprintf(number, sizeof(number), "%" PRIu64, memory_max_bytes);
 		error = launch_cgroup_write(folder, "memory.max",

@@ -4,6 +4,7 @@
  */
 #include "host/launch_role.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -61,14 +62,48 @@ launch_role_check_qemu(char *const *argv, size_t argc, char *ret_text, size_t te
 	return -EPERM;
 }
 
+/* What passt must be told: it forwards nothing inward, and the gateway's address is not the host's. */
+static const char *const passt_needed[] = { "--foreground", "--quiet",	   "--fd", "3",
+					    "--no-map-gw",  "--tcp-ports", "none", "--udp-ports",
+					    "none" };
+
+static bool
+launch_role_is_address(const char *text)
+{
+	uint8_t address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+/* Exactly those, then name servers. */
+static int
+launch_role_check_net(char *const *argv, size_t argc, char *ret_text, size_t text_size)
+{
+	const size_t n = sizeof(passt_needed) / sizeof(passt_needed[0]);
+	bool good = argc >= n && (argc - n) % 2 == 0;
+
+	for (size_t i = 0; good && i < n; i++)
+		good = strcmp(argv[i], passt_needed[i]) == 0;
+	for (size_t i = n; good && i < argc; i += 2)
+		good = strcmp(argv[i], "--dns") == 0 && launch_role_is_address(argv[i + 1]);
+	if (good)
+		return 0;
+	snprintf(ret_text, text_size,
+		 "passt is started without forwarded ports and gateway mapping, with '--dns "
+		 "ADDRESS' at most");
+	return -EPERM;
+}
+
 static const struct launch_role_rule role_table[] = {
-	[LAUNCH_ROLE_QEMU] = { "qemu", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true,
+	[LAUNCH_ROLE_QEMU] = { "qemu", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, false,
 			       launch_role_check_qemu },
-	[LAUNCH_ROLE_VMM] = { "vmm", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, NULL },
-	[LAUNCH_ROLE_DISPLAY] = { "display", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_SECOND, true, NULL },
-	[LAUNCH_ROLE_NET] = { "net", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, false, NULL },
-	[LAUNCH_ROLE_WORKER] = { "worker", ID_KIND_JOB, LAUNCH_ROLE_UID_FIRST, true, NULL },
-	[LAUNCH_ROLE_BUILD] = { "build", ID_KIND_JOB, LAUNCH_ROLE_UID_BUILD, false, NULL },
+	[LAUNCH_ROLE_VMM] = { "vmm", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, false, NULL },
+	[LAUNCH_ROLE_DISPLAY] = { "display", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_SECOND, true, false,
+				  NULL },
+	[LAUNCH_ROLE_NET] = { "net", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, false, true,
+			      launch_role_check_net },
+	[LAUNCH_ROLE_WORKER] = { "worker", ID_KIND_JOB, LAUNCH_ROLE_UID_FIRST, true, false, NULL },
+	[LAUNCH_ROLE_BUILD] = { "build", ID_KIND_JOB, LAUNCH_ROLE_UID_BUILD, false, false, NULL },
 };
 static_assert(sizeof(role_table) / sizeof(role_table[0]) == LAUNCH_ROLE_COUNT, "a rule a role");
 

@@ -199,6 +199,19 @@ launch_spawn_write_map(pid_t pid, const char *file, uint32_t first)
 	return io_write_full(fd, line, strlen(line));
 }
 
+/* -ECANCELED: said already. */
+static int
+launch_spawn_refuse_unfenced(struct launch *launch, const struct launch_spawn_request *request,
+			     int error)
+{
+	launch_state_refuse(
+		launch, error,
+		"%s of '%s' could reach this host's own services: the kernel keeps it outside only "
+		"with cgroup v2 and BPF (%s)",
+		request->rule->name, request->unit->name, strerror(-error));
+	return -ECANCELED;
+}
+
 /* What must be true before the child goes on: its record, maps and cgroup. */
 static int
 launch_spawn_prepare(struct launch *launch, struct launch_spawn_request *request, pid_t pid)
@@ -216,6 +229,12 @@ launch_spawn_prepare(struct launch *launch, struct launch_spawn_request *request
 		error = launch_spawn_write_map(pid, "uid_map", first);
 	if (error == 0 && request->plan.build)
 		error = launch_spawn_write_map(pid, "gid_map", first);
+	if (error == 0 && request->rule->outward_only) {
+		error = launch_cgroup_fence(&launch->cgroup, request->unit->name,
+					    request->rule->name);
+		if (error < 0)
+			return launch_spawn_refuse_unfenced(launch, request, error);
+	}
 	if (error == 0)
 		error = launch_cgroup_enter(&launch->cgroup, request->unit->name,
 					    request->rule->name, pid,
@@ -242,10 +261,10 @@ launch_spawn_release(struct launch *launch, struct launch_spawn_request *request
 	struct launch_child_failure failure = { 0, 0 };
 	int error = launch_spawn_prepare(launch, request, pid);
 
-	if (error < 0)
+	if (error < 0 && error != -ECANCELED)
 		launch_state_refuse(launch, error, "%s of '%s' cannot be prepared: %s",
 				    request->rule->name, request->unit->name, strerror(-error));
-	else
+	else if (error == 0)
 		error = io_write_full(gate, "g", 1);
 	if (error == 0 && io_read_full(report, &failure, sizeof(failure)) == 0) {
 		error = failure.error < 0 ? failure.error : -EIO;

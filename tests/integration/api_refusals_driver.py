@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from api_stage import BROKER_UID, check, find_port, stage_run  # noqa: E402
 
+os.environ["FAKE_HOSTD_NETWORKS"] = "none"  # the host of this stage has no passt
 POOL = {"name": "p", "template": "t", "size": 2, "users": ["ada"]}
 MAX_BODY = 64 * 1024
 
@@ -35,6 +36,8 @@ REFUSALS = [
     ("POST", "pools", dict(POOL, users=["A B"]), {}, 400, "pool.users", "names"),
     ("POST", "pools", dict(POOL, network="bridge"), {}, 400, "pool.network", "none or passt"),
     ("POST", "pools", dict(POOL, policy="keep"), {}, 400, "pool.policy", "destroy-on-logoff"),
+    ("POST", "pools", dict(POOL, network="passt"), {}, 409, "pool.network-unavailable", "install passt"),
+    ("PATCH", "pools/held", {"network": "passt"}, {}, 409, "pool.network-unavailable", "install passt"),
     ("POST", "pools", dict(POOL, size=2000), {}, 409, "pool.too-large", "choose a size of at most 70"),
     ("PATCH", "pools/held", {"size": 2000}, {}, 409, "pool.too-large", "choose a size of at most 70"),
     ("PATCH", "pools/held", {"name": "q"}, {}, 400, "request.body", "unknown key 'name'"),

@@ -9,6 +9,7 @@ acknowledged with a made-up certificate, every job is done. It ends after ROUNDS
 """
 import http.client
 import json
+import os
 import socket
 import sys
 import time
@@ -30,6 +31,7 @@ class Host:
         self.templates = [{"name": "t", "version": 1, "engine": "qemu", "kinds": ["user"], "ram_mib": 1024,
                            "created_ms": 1, "author": "root"}]
         self.images, self.number, self.seen = [], 0, 0
+        self.networks = os.environ.get("FAKE_HOSTD_NETWORKS", "none passt").split()
 
     def event(self, kind, desktop, session="", value=0):
         self.number += 1
@@ -39,7 +41,8 @@ class Host:
     def report(self):
         return {"v": 1, "instance": "fake", "seen": self.seen,
                 "capacity": {"ram_mib": 8192, "ram_free_mib": 8000, "cpus": 2, "engines": [
-                    {"name": "qemu", "usable": True, "accelerator": "tcg", "isolation": "none", "reason": ""}]},
+                    {"name": "qemu", "usable": True, "accelerator": "tcg", "isolation": "none", "reason": "",
+                     "networks": self.networks, "network_reason": "" if "passt" in self.networks else "install passt"}]},
                 "gateway": {"proxy": "http://127.0.0.1:3128"}, "templates": self.templates, "images": self.images,
                 "desktops": list(self.desktops.values()), "jobs": list(self.jobs.values()), "tickets": self.tickets,
                 "answers": [], "events": self.events}

@@ -423,7 +423,8 @@ test_engine_qemu__link_needs_a_network_process(void **state)
 	engine_qemu_ops.set_link(f->vm, TRUE, ends[0], &call);
 	SERVE_UNTIL(f, outcome.times == 1);
 	assert_null(outcome.error);
-	assert_string_equal(f->qemu->commands->str, "getfd netdev_add netdev_add set_link ");
+	assert_string_equal(f->qemu->commands->str,
+			    "set_link netdev_del netdev_del getfd netdev_add netdev_add set_link ");
 	outcome_clear(&outcome);
 	close(ends[0]);
 	close(ends[1]);
