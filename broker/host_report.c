@@ -249,12 +249,9 @@ static const struct {
 	const char *step;
 	gboolean of_desktop;
 } step_table[] = {
-	{ "forked", "fork", TRUE },
-	{ "agent", "agent", TRUE },
-	{ "identified", "identify", TRUE },
-	{ "logged_in", "log in", FALSE },
-	{ "connected", "connect", FALSE },
-	{ "first_frame", "first frame", FALSE },
+	{ "forked", "fork", TRUE },	    { "agent", "agent", TRUE },
+	{ "identified", "identify", TRUE }, { "logged_in", "log in", FALSE },
+	{ "connected", "connect", FALSE },  { "first_frame", "first frame", FALSE },
 };
 
 /* A step without a figure of its own took from the end of the session's last noted step to the event. */
