@@ -28,6 +28,8 @@ if [ -z "${bench_inside:-}" ]; then
 fi
 
 cd "$bench_root" || exit 1
+# where viewer_keep_picture leaves the screen
+mkdir -p "$CARREL_BUILD_DIR/integration"
 bench_samples=$TMPDIR/samples
 : >"$bench_samples"
 
