@@ -12,6 +12,7 @@
 
 #include "agent/port.h"
 #include "agent/guest_session.h"
+#include "agent/keyboard.h"
 #include "agent/task.h"
 #include "agent/xwatch.h"
 
@@ -43,6 +44,7 @@ struct agent {
 	struct port port;
 	struct task task; /* the one request that takes longer */
 	struct guest_session session;
+	struct keyboard keyboard;
 	struct xwatch xwatch;
 };
 

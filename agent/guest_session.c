@@ -4,7 +4,8 @@
  *
  * How it works: login is a task: make the account (no password, so nothing but the agent lets anybody in), set the
  * keyboard, locale and time zone of the client, start the recipe's unit carrel-session@USER.service, which counts as
- * started when it is usable, and learn its main process. That process is watched by a pidfd: guest_session_handle_end()
+ * started when it is usable, and learn its main process: from a file that the unit may leave, which is a program less to
+ * start, or from systemctl. That process is watched by a pidfd: guest_session_handle_end()
  * sends the event "logoff" when it ends, whoever ended it. logoff stops the unit and waits for that same end.
  */
 #include "agent/guest_session.h"
@@ -21,20 +22,21 @@
 
 #include "agent/agent.h"
 #include "agent/verbs.h"
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
 
-#define ACCOUNT_TIMEOUT_MS  20000
-#define KEYBOARD_TIMEOUT_MS 10000
-#define START_TIMEOUT_MS    90000
-#define STOP_TIMEOUT_MS	    30000
-#define UID_NOBODY	    65534
-#define GROUPS_SIZE	    (64 * NAME_USER_SIZE)
-#define ZONES		    "/usr/share/zoneinfo/"
+#define ACCOUNT_TIMEOUT_MS 20000
+#define START_TIMEOUT_MS   90000
+#define STOP_TIMEOUT_MS	   30000
+#define UID_NOBODY	   65534
+#define GROUPS_SIZE	   (64 * NAME_USER_SIZE)
+#define ZONES		   "/usr/share/zoneinfo/"
+#define PID_MAX_BYTES	   32
 
 static const struct json_field keyboard_fields[] = {
-	{ "layout", JSON_KIND_STRING, 0, 1, 32 },
-	{ "variant", JSON_KIND_STRING, 1, 0, 32 },
+	{ "layout", JSON_KIND_STRING, 0, 1, KEYBOARD_WORD_MAX },
+	{ "variant", JSON_KIND_STRING, 1, 0, KEYBOARD_WORD_MAX },
 };
 
 void
@@ -238,28 +240,25 @@ guest_session_run_locale(struct agent *agent, struct task *task)
 }
 
 static int
-guest_session_run_keyboard(struct agent *agent, struct task *task)
-{
-	const json_t *keyboard = json_object_get(task->request, "keyboard");
-	const char *const argv[] = { "/usr/bin/setxkbmap",
-				     "-layout",
-				     json_get_text(keyboard, "layout", ""),
-				     "-variant",
-				     json_get_text(keyboard, "variant", ""),
-				     NULL };
-
-	(void)agent;
-	if (!keyboard)
-		return TASK_SKIPPED;
-	return task_command(task, argv, KEYBOARD_TIMEOUT_MS);
-}
-
-static int
 guest_session_run_start(struct agent *agent, struct task *task)
 {
 	const char *const argv[] = { "/usr/bin/systemctl", "start", agent->session.unit, NULL };
 
+	unlink(GUEST_SESSION_PID_FILE);
 	return task_command(task, argv, START_TIMEOUT_MS);
+}
+
+/* The unit's main process, as a decimal number in the text. */
+static int
+guest_session_watch(struct agent *agent, struct task *task, const char *text)
+{
+	long pid = strtol(text, NULL, 10);
+	int error = pid > 1 ? io_pidfd_open((pid_t)pid, &agent->session.pidfd) : -ESRCH;
+
+	if (error < 0)
+		return task_fail(task, error, "the session of '%s' ended at once: see its journal",
+				 agent->session.user);
+	return 0;
 }
 
 static int
@@ -267,20 +266,21 @@ guest_session_run_show(struct agent *agent, struct task *task)
 {
 	const char *const argv[] = { "/usr/bin/systemctl", "show", "--property=MainPID", "--value",
 				     agent->session.unit,  NULL };
+	CLEANUP_FREE char *text = NULL;
+	size_t size;
 
-	return task_command(task, argv, ACCOUNT_TIMEOUT_MS);
+	int error;
+
+	if (io_read_file(GUEST_SESSION_PID_FILE, PID_MAX_BYTES, &text, &size) < 0)
+		return task_command(task, argv, ACCOUNT_TIMEOUT_MS);
+	error = guest_session_watch(agent, task, text);
+	return error < 0 ? error : TASK_DONE;
 }
 
 static int
 guest_session_finish_show(struct agent *agent, struct task *task)
 {
-	long pid = strtol(task->command.output, NULL, 10);
-	int error = pid > 1 ? io_pidfd_open((pid_t)pid, &agent->session.pidfd) : -ESRCH;
-
-	if (error < 0)
-		return task_fail(task, error, "the session of '%s' ended at once: see its journal",
-				 agent->session.user);
-	return 0;
+	return guest_session_watch(agent, task, task->command.output);
 }
 
 static void
@@ -346,6 +346,8 @@ guest_session_handle_end(struct agent *agent)
 			 session->asked ? "asked" : "ended");
 	verbs_send_event(agent, "logoff", body);
 	guest_session_done(session);
+	/* the X server is started afresh for the next one */
+	keyboard_forget(&agent->keyboard);
 	agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 	xwatch_begin(&agent->xwatch);
 }
@@ -355,7 +357,7 @@ static const struct task_step login_steps[] = {
 	{ "account", guest_session_run_account, NULL, false },
 	{ "timezone", guest_session_run_timezone, NULL, false },
 	{ "locale", guest_session_run_locale, NULL, false },
-	{ "keyboard", guest_session_run_keyboard, NULL, false },
+	{ "keyboard", keyboard_run_set, keyboard_finish_set, false },
 	{ "start", guest_session_run_start, NULL, false },
 	{ "show", guest_session_run_show, guest_session_finish_show, false },
 };

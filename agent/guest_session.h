@@ -14,6 +14,8 @@
 #include "agent/task.h"
 #include "base/name.h"
 
+/* The main process of the session, left by the recipe's unit; where there is none, systemctl is asked. */
+#define GUEST_SESSION_PID_FILE	"/run/carrel/session.pid"
 #define GUEST_SESSION_UNIT_SIZE (NAME_USER_SIZE * 4 + 32)
 
 struct guest_session {

@@ -172,20 +172,6 @@ verbs_handle_resync(struct agent *agent, const struct verb *verb, int64_t id, js
 }
 
 static void
-verbs_handle_quiesce(struct agent *agent, const struct verb *verb, int64_t id, json_t *body)
-{
-	CLEANUP_CLOSE int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
-
-	(void)body;
-	sync();
-	if (fd < 0 || io_write_full(fd, "3\n", 2) < 0) {
-		verbs_answer_error(agent, verb->name, id, "cannot drop the guest's caches");
-		return;
-	}
-	verbs_answer(agent, verb->name, id, NULL);
-}
-
-static void
 verbs_handle_ready(struct agent *agent, const struct verb *verb, int64_t id, json_t *body)
 {
 	(void)body;
@@ -225,6 +211,28 @@ verbs_end_shutdown(struct agent *agent, struct task *task, int status)
 		agent_set_state(agent, AGENT_STATE_ENDING);
 }
 
+/*
+ * What is in memory stays: the programs that a log-in starts are then shared by all forks and nobody reads them from
+ * the disk again.
+ */
+static int
+verbs_run_sync(struct agent *agent, struct task *task)
+{
+	(void)agent, (void)task;
+	sync();
+	return TASK_DONE;
+}
+
+static const struct task_step quiesce_steps[] = {
+	{ "keyboard", keyboard_run_query, keyboard_finish_query, true },
+	{ "sync", verbs_run_sync, NULL, false },
+};
+
+static const struct task_kind quiesce_task_kind = {
+	.steps = quiesce_steps,
+	.n_steps = COUNT(quiesce_steps),
+};
+
 static const struct task_step shutdown_steps[] = {
 	{ "shutdown", verbs_run_shutdown, NULL, false },
 };
@@ -245,7 +253,7 @@ static const struct verb verb_table[] = {
 	  verbs_handle_resync, NULL },
 	{ AGENT_VERB_READY, NULL, 0, ANY_STATE, NULL, verbs_handle_ready, NULL },
 	{ AGENT_VERB_QUIESCE, NULL, 0, BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED), NULL,
-	  verbs_handle_quiesce, NULL },
+	  verbs_handle_task, &quiesce_task_kind },
 	{ AGENT_VERB_IDENTIFY, identify_fields, COUNT(identify_fields),
 	  BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),
 	  identity_check_request, verbs_handle_task, &identity_task_kind },

@@ -163,9 +163,10 @@ static void
 desktop_end_step(struct desktop *desktop, const char *kind)
 {
 	gint64 now_us = g_get_monotonic_time();
+	gint64 took_ms = (now_us - desktop->since_us) / 1000;
 
-	desktop->host->event(desktop->host->context, desktop, kind,
-			     (now_us - desktop->since_us) / 1000, "");
+	log_info("desktop=%s step=%s ms=%" G_GINT64_FORMAT, desktop->id, kind, took_ms);
+	desktop->host->event(desktop->host->context, desktop, kind, took_ms, "");
 	desktop->since_us = now_us;
 }
 

@@ -167,14 +167,15 @@ qemu_machine_add_disk(const struct qemu_machine *machine, struct qemu_command *c
 			   fork ? "" : ",discard=unmap");
 	if (!fork)
 		return;
+	/* The overlay ends with its desktop, at the latest when the host does: to flush it would protect nothing. */
 	command_add_option(command, "-add-fd", "fd=%d,set=2",
 			   command_add_fd(command, machine->overlay));
 	command_add_option(
 		command, "-blockdev",
-		"driver=file,node-name=disk-file,filename=/dev/fdset/2,locking=off,discard=unmap");
+		"driver=file,node-name=disk-file,filename=/dev/fdset/2,locking=off,discard=unmap,cache.no-flush=on");
 	command_add_option(
 		command, "-blockdev",
-		"driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,l2-cache-size=1048576");
+		"driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,cache.no-flush=on,l2-cache-size=1048576");
 }
 
 static void
