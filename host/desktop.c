@@ -246,6 +246,15 @@ desktop_write_session(struct desktop *desktop)
 			path, g_strerror(-error));
 }
 
+/* Its user is logged in inside. A display that outlived hostd may have told of its client before that was known. */
+static void
+desktop_set_assigned(struct desktop *desktop)
+{
+	if (desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED) && desktop->display &&
+	    display_control_is_watched(desktop->display))
+		desktop_set_state(desktop, DESKTOP_STATE_ACTIVE);
+}
+
 static void
 desktop_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
 {
@@ -260,7 +269,7 @@ desktop_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
 	} else if (desktop->state == DESKTOP_STATE_READY) {
 		desktop_write_session(desktop);
 		desktop_end_step(desktop, "logged_in");
-		desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED);
+		desktop_set_assigned(desktop);
 	}
 	json_decref(body);
 	desktop_unref(desktop);
@@ -392,7 +401,7 @@ desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
 	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
 		   !desktop->login) {
 		desktop_set_state(desktop, DESKTOP_STATE_READY);
-		desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED);
+		desktop_set_assigned(desktop);
 	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
 		desktop_end_step(desktop, "agent");
 		desktop_identify(desktop);
