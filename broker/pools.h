@@ -36,4 +36,10 @@ gboolean pools_find_room(struct store *store, const char *pool, const char *temp
  */
 gboolean pools_reconcile(struct store *store, gboolean *ret_changed, GError **error);
 
+/* Why the pool makes no desktops for a while; "": it does. */
+const char *pools_explain_rest(struct store *store, const char *pool);
+
+/* A desktop's failure is in the store: tells the log when its pool rests from now on. */
+void pools_note_failure(struct store *store, const char *desktop);
+
 #endif

@@ -174,7 +174,9 @@ desktop_end_machine(struct desktop *desktop, const char *reason)
 void
 desktop_fail(struct desktop *desktop, const char *reason)
 {
-	if (!desktop_state_may_change(desktop->state, DESKTOP_STATE_FAILED))
+	/* What was cancelled by us is no failure. */
+	if (g_cancellable_is_cancelled(desktop->cancellable) ||
+	    !desktop_state_may_change(desktop->state, DESKTOP_STATE_FAILED))
 		return;
 	desktop_end_machine(desktop, reason);
 	desktop->host->event(desktop->host->context, desktop, "failed", 0, desktop->reason);
@@ -387,31 +389,6 @@ desktop_identify(struct desktop *desktop)
 		desktop_fail(desktop, "the kernel gave no random numbers for its seed");
 }
 
-static void
-desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
-{
-	struct desktop *desktop = data;
-	g_autoptr(GError) error = NULL;
-	json_t *body = agent_link_finish(result, &error);
-
-	(void)object;
-	if (error) {
-		g_prefix_error(&error, "the agent inside gave no sign of life: ");
-		desktop_fail(desktop, error->message);
-	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
-		   !desktop->login) {
-		desktop_set_state(desktop, DESKTOP_STATE_READY);
-		desktop_set_assigned(desktop);
-	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
-		desktop_end_step(desktop, "agent");
-		desktop_identify(desktop);
-	} else {
-		desktop_send_login(desktop);
-	}
-	json_decref(body);
-	desktop_unref(desktop);
-}
-
 static gboolean
 desktop_handle_agent_again(gpointer data)
 {
@@ -423,15 +400,79 @@ desktop_handle_agent_again(gpointer data)
 }
 
 static void
+desktop_open_agent_again(struct desktop *desktop)
+{
+	g_clear_pointer(&desktop->agent, agent_link_free);
+	if (desktop_state_lives(desktop->state) && desktop->again == 0)
+		desktop->again = g_timeout_add(AGAIN_MS, desktop_handle_agent_again, desktop);
+}
+
+/* A user is logged in inside, perhaps since before this hostd was started. */
+static gboolean
+desktop_has_user(const struct desktop *desktop)
+{
+	return desktop->state >= DESKTOP_STATE_ASSIGNED ||
+	       (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
+		!desktop->login);
+}
+
+static void
+desktop_keep_user(struct desktop *desktop)
+{
+	if (desktop->state == DESKTOP_STATE_IDENTIFYING &&
+	    desktop_set_state(desktop, DESKTOP_STATE_READY))
+		desktop_set_assigned(desktop);
+}
+
+/* Who works on a desktop does not lose it because its agent has died or is slow. */
+static void
+desktop_handle_agent_silent(struct desktop *desktop, const char *reason)
+{
+	if (g_cancellable_is_cancelled(desktop->cancellable))
+		return;
+	if (desktop_has_user(desktop)) {
+		log_warning("desktop=%s: the agent inside gave no sign of life: %s; its user works "
+			    "on, asking again",
+			    desktop->id, reason);
+		desktop_keep_user(desktop);
+		desktop_open_agent_again(desktop);
+	} else {
+		g_autofree char *words =
+			g_strconcat("the agent inside gave no sign of life: ", reason, NULL);
+
+		desktop_fail(desktop, words);
+	}
+}
+
+static void
+desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop *desktop = data;
+	g_autoptr(GError) error = NULL;
+	json_t *body = agent_link_finish(result, &error);
+
+	(void)object;
+	if (error) {
+		desktop_handle_agent_silent(desktop, error->message);
+	} else if (desktop_has_user(desktop)) {
+		desktop_keep_user(desktop);
+	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
+		desktop_end_step(desktop, "agent");
+		desktop_identify(desktop);
+	} else {
+		desktop_send_login(desktop);
+	}
+	json_decref(body);
+	desktop_unref(desktop);
+}
+
+static void
 desktop_handle_agent(void *context, const char *verb, const json_t *body)
 {
 	struct desktop *desktop = context;
 
 	if (!verb) {
-		g_clear_pointer(&desktop->agent, agent_link_free);
-		if (desktop_state_lives(desktop->state) && desktop->again == 0)
-			desktop->again =
-				g_timeout_add(AGAIN_MS, desktop_handle_agent_again, desktop);
+		desktop_open_agent_again(desktop);
 	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
 		desktop->host->event(desktop->host->context, desktop, "logoff", 0,
 				     json_get_text(body, "reason", ""));
@@ -447,8 +488,7 @@ desktop_handle_channel(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	if (!steps_finish(result, &error)) {
-		g_prefix_error(&error, "cannot reach the agent: ");
-		desktop_fail(desktop, error->message);
+		desktop_handle_agent_silent(desktop, error->message);
 	} else if (desktop_state_lives(desktop->state) && !desktop->agent) {
 		desktop->agent = agent_link_new(steps_take_fd(result), desktop->generation,
 						desktop_handle_agent, desktop);
