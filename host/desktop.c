@@ -26,14 +26,10 @@
 #include "host/desktop_identity.h"
 #include "host/process_log.h"
 
-#define RESYNC_MS   60000
-#define IDENTIFY_MS 30000
-#define LOGIN_MS    60000
-#define AGAIN_MS    1000
-
 struct desktop {
 	gint references;
 	const struct desktop_host *host;
+	struct desktop_times times;
 	char id[ID_SIZE];
 	guint64 generation;
 	enum desktop_state state;
@@ -55,7 +51,10 @@ struct desktop {
 	guint again;
 };
 
+static const struct desktop_times default_times = { 60000, 30000, 60000, 1000 };
+
 static void desktop_open_agent(struct desktop *desktop);
+static void desktop_resync(struct desktop *desktop);
 static void desktop_remove(struct desktop *desktop);
 
 static void
@@ -94,6 +93,23 @@ desktop_ref(struct desktop *desktop)
 	return desktop;
 }
 
+static guint
+desktop_choose_ms(guint time_ms, guint fallback_ms)
+{
+	return time_ms ? time_ms : fallback_ms;
+}
+
+static struct desktop_times
+desktop_choose_times(const struct desktop_times *times)
+{
+	return (struct desktop_times){
+		.resync_ms = desktop_choose_ms(times->resync_ms, default_times.resync_ms),
+		.identify_ms = desktop_choose_ms(times->identify_ms, default_times.identify_ms),
+		.login_ms = desktop_choose_ms(times->login_ms, default_times.login_ms),
+		.again_ms = desktop_choose_ms(times->again_ms, default_times.again_ms),
+	};
+}
+
 struct desktop *
 desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 {
@@ -101,6 +117,7 @@ desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 
 	desktop->references = 1;
 	desktop->host = host;
+	desktop->times = desktop_choose_times(&host->times);
 	g_strlcpy(desktop->id, id, sizeof(desktop->id));
 	desktop->generation = generation;
 	desktop->reason = g_strdup("");
@@ -212,7 +229,8 @@ desktop_handle_removed(void *data, const struct launch_answer *answer)
 
 	if (answer->error && !g_error_matches(answer->error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
 		log_debug("desktop=%s: %s; trying again", desktop->id, answer->error->message);
-		desktop->again = g_timeout_add(AGAIN_MS, desktop_handle_remove_again, desktop);
+		desktop->again = g_timeout_add(desktop->times.again_ms, desktop_handle_remove_again,
+					       desktop);
 		return;
 	}
 	desktop_remove_files(desktop);
@@ -284,7 +302,7 @@ desktop_send_login(struct desktop *desktop)
 		return;
 	desktop->since_us = g_get_monotonic_time();
 	agent_link_request(desktop->agent, AGENT_VERB_LOGIN, g_steal_pointer(&desktop->login),
-			   LOGIN_MS, desktop->cancellable, desktop_handle_logged_in,
+			   desktop->times.login_ms, desktop->cancellable, desktop_handle_logged_in,
 			   desktop_ref(desktop));
 }
 
@@ -382,9 +400,9 @@ desktop_identify(struct desktop *desktop)
 	json_t *body = desktop_identity_new(desktop->id, desktop->generation, g_get_real_time());
 
 	if (body)
-		agent_link_request(desktop->agent, AGENT_VERB_IDENTIFY, body, IDENTIFY_MS,
-				   desktop->cancellable, desktop_handle_identified,
-				   desktop_ref(desktop));
+		agent_link_request(desktop->agent, AGENT_VERB_IDENTIFY, body,
+				   desktop->times.identify_ms, desktop->cancellable,
+				   desktop_handle_identified, desktop_ref(desktop));
 	else
 		desktop_fail(desktop, "the kernel gave no random numbers for its seed");
 }
@@ -395,16 +413,19 @@ desktop_handle_agent_again(gpointer data)
 	struct desktop *desktop = data;
 
 	desktop->again = 0;
-	desktop_open_agent(desktop);
+	if (desktop->agent)
+		desktop_resync(desktop);
+	else
+		desktop_open_agent(desktop);
 	return G_SOURCE_REMOVE;
 }
 
 static void
-desktop_open_agent_again(struct desktop *desktop)
+desktop_ask_agent_again(struct desktop *desktop)
 {
-	g_clear_pointer(&desktop->agent, agent_link_free);
 	if (desktop_state_lives(desktop->state) && desktop->again == 0)
-		desktop->again = g_timeout_add(AGAIN_MS, desktop_handle_agent_again, desktop);
+		desktop->again =
+			g_timeout_add(desktop->times.again_ms, desktop_handle_agent_again, desktop);
 }
 
 /* A user is logged in inside, perhaps since before this hostd was started. */
@@ -435,7 +456,7 @@ desktop_handle_agent_silent(struct desktop *desktop, const char *reason)
 			    "on, asking again",
 			    desktop->id, reason);
 		desktop_keep_user(desktop);
-		desktop_open_agent_again(desktop);
+		desktop_ask_agent_again(desktop);
 	} else {
 		g_autofree char *words =
 			g_strconcat("the agent inside gave no sign of life: ", reason, NULL);
@@ -467,12 +488,20 @@ desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
 }
 
 static void
+desktop_resync(struct desktop *desktop)
+{
+	agent_link_resync(desktop->agent, desktop->times.resync_ms, desktop->cancellable,
+			  desktop_handle_resynced, desktop_ref(desktop));
+}
+
+static void
 desktop_handle_agent(void *context, const char *verb, const json_t *body)
 {
 	struct desktop *desktop = context;
 
 	if (!verb) {
-		desktop_open_agent_again(desktop);
+		g_clear_pointer(&desktop->agent, agent_link_free);
+		desktop_ask_agent_again(desktop);
 	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
 		desktop->host->event(desktop->host->context, desktop, "logoff", 0,
 				     json_get_text(body, "reason", ""));
@@ -492,8 +521,7 @@ desktop_handle_channel(GObject *object, GAsyncResult *result, gpointer data)
 	} else if (desktop_state_lives(desktop->state) && !desktop->agent) {
 		desktop->agent = agent_link_new(steps_take_fd(result), desktop->generation,
 						desktop_handle_agent, desktop);
-		agent_link_resync(desktop->agent, RESYNC_MS, desktop->cancellable,
-				  desktop_handle_resynced, desktop_ref(desktop));
+		desktop_resync(desktop);
 	}
 	desktop_unref(desktop);
 }
