@@ -50,9 +50,9 @@ api_pools_entitled(const struct http_identity *identity, const json_t *pool)
 	return FALSE;
 }
 
-/* From the store's columns to the API's: lists, and the version as part of the template's name. */
+/* From the store's columns to the API's: lists, the version as part of the template's name, why it rests. */
 static void
-api_pools_unpack(json_t *row)
+api_pools_unpack(struct store *store, json_t *row)
 {
 	gint64 version = json_get_integer(row, "version", 0);
 
@@ -65,6 +65,8 @@ api_pools_unpack(json_t *row)
 		json_object_set_new(row, "template", json_string(full));
 	}
 	json_object_del(row, "version");
+	json_object_set_new(row, "error",
+			    json_string(pools_explain_rest(store, json_get_text(row, "name", ""))));
 }
 
 /* The pool if it exists and the caller may see it. */
@@ -76,7 +78,7 @@ api_pools_find(struct broker *broker, struct http_request *request)
 				      request->name);
 
 	if (row)
-		api_pools_unpack(row);
+		api_pools_unpack(broker->store, row);
 	if (!row || (!(request->identity.roles & ROUTE_ROLE_OPERATOR) &&
 		     !api_pools_entitled(&request->identity, row))) {
 		json_decref(row);
@@ -105,7 +107,7 @@ api_pools_list(struct broker *broker, struct http_request *request)
 	for (gsize i = json_array_size(rows); i-- > 0;) {
 		json_t *row = json_array_get(rows, i);
 
-		api_pools_unpack(row);
+		api_pools_unpack(broker->store, row);
 		if (!(request->identity.roles & ROUTE_ROLE_OPERATOR) &&
 		    !api_pools_entitled(&request->identity, row))
 			json_array_remove(rows, i);
@@ -211,7 +213,7 @@ api_pools_respond_saved(struct broker *broker, struct http_request *request, gui
 
 	host_sync_reconcile(broker->hosts);
 	if (row)
-		api_pools_unpack(row);
+		api_pools_unpack(broker->store, row);
 	http_respond(request, status, row);
 }
 

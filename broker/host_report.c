@@ -22,6 +22,7 @@
 #include "base/name.h"
 #include "broker/assign.h"
 #include "broker/broker.h"
+#include "broker/pools.h"
 #include "broker/store.h"
 #include "broker/ticket_issue.h"
 
@@ -206,10 +207,12 @@ host_report_apply_desktop(struct report_context *context, const json_t *element,
 
 	if (changed <= 0)
 		return changed == 0;
-	if (strcmp(state, "failed") == 0)
+	if (strcmp(state, "failed") == 0) {
 		log_warning(
 			"desktop=%s failed on host '%s': %s; it is kept in the list with this reason",
 			id, context->host, json_get_text(element, "error", "no reason given"));
+		pools_note_failure(context->store, id);
+	}
 	if (strcmp(state, "failed") != 0 && strcmp(state, "gone") != 0 &&
 	    strcmp(state, "retiring") != 0)
 		return TRUE;

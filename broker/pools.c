@@ -19,6 +19,9 @@
 
 #define POOLS_MAX_FAILURES 5
 #define POOLS_REST_MS	   (2 * 60 * 1000)
+#define POOLS_REST_WORDS                                                                                 \
+	"5 of its desktops failed within 2 minutes, so it makes no new ones until 2 minutes have passed" \
+	" without a failure; 'carrel desktop list' says why they failed"
 
 struct pools_source {
 	gint64 version;
@@ -197,16 +200,39 @@ pools_add_desktop(struct store *store, const json_t *pool, const struct pools_so
 		       source->ram_mib, json_get_text(pool, "network", "none"), now_ms) == 1;
 }
 
-static gboolean
-pools_rests(struct store *store, const char *pool)
+static gint64
+pools_count_failures(struct store *store, const char *pool)
 {
-	gint64 failures = store_query_integer(
+	return store_query_integer(
 		store, NULL, 0,
 		"SELECT count(*) FROM desktop WHERE pool = $1 AND state = 'failed'"
 		" AND changed_ms > $2",
 		"si", pool, broker_now_ms() - POOLS_REST_MS);
+}
 
-	return failures >= POOLS_MAX_FAILURES;
+static gboolean
+pools_rests(struct store *store, const char *pool)
+{
+	return pools_count_failures(store, pool) >= POOLS_MAX_FAILURES;
+}
+
+const char *
+pools_explain_rest(struct store *store, const char *pool)
+{
+	return pools_rests(store, pool) ? POOLS_REST_WORDS : "";
+}
+
+void
+pools_note_failure(struct store *store, const char *desktop)
+{
+	json_t *row = store_query_one(store, NULL, "SELECT pool FROM desktop WHERE id = $1", "s",
+				      desktop);
+	const char *pool = json_get_text(row, "pool", "");
+
+	/* Only the one that is one too many: the pool rests from now on. */
+	if (row && pools_count_failures(store, pool) == POOLS_MAX_FAILURES)
+		log_warning("pool '%s': %s", pool, POOLS_REST_WORDS);
+	json_decref(row);
 }
 
 static gboolean

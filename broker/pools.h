@@ -39,4 +39,10 @@ char *pools_find_network_refusal(struct store *store, const char *network);
  */
 gboolean pools_reconcile(struct store *store, gboolean *ret_changed, GError **error);
 
+/* Why the pool makes no desktops for a while; "": it does. */
+const char *pools_explain_rest(struct store *store, const char *pool);
+
+/* A desktop's failure is in the store: tells the log when its pool rests from now on. */
+void pools_note_failure(struct store *store, const char *desktop);
+
 #endif

@@ -13,7 +13,7 @@ static const char *const pool_columns[] = { "name",   N_("NAME"),   "template", 
 					    "size",   N_("SIZE"),   "ready",	N_("READY"),
 					    "used",   N_("USED"),   "users",	N_("USERS"),
 					    "groups", N_("GROUPS"), "network",	N_("NETWORK"),
-					    NULL };
+					    "error",  N_("ERROR"),  NULL };
 static const char *const desktop_columns[] = { "id",	   N_("ID"),	   "pool",    N_("POOL"),
 					       "state",	   N_("STATE"),	   "user",    N_("USER"),
 					       "template", N_("TEMPLATE"), "version", N_("VERSION"),

@@ -30,16 +30,13 @@
 #include "host/desktop_network.h"
 #include "host/process_log.h"
 
-#define RESYNC_MS   60000
-#define IDENTIFY_MS 30000
-#define LOGIN_MS    60000
-#define AGAIN_MS    1000
 /* Killed processes take some milliseconds to end. */
 #define REMOVE_AGAIN_MS 200
 
 struct desktop {
 	gint references;
 	const struct desktop_host *host;
+	struct desktop_times times;
 	char id[ID_SIZE];
 	guint64 generation;
 	enum desktop_state state;
@@ -64,7 +61,10 @@ struct desktop {
 	guint again;
 };
 
+static const struct desktop_times default_times = { 60000, 30000, 60000, 1000 };
+
 static void desktop_open_agent(struct desktop *desktop);
+static void desktop_resync(struct desktop *desktop);
 static void desktop_remove(struct desktop *desktop);
 
 static void
@@ -103,6 +103,23 @@ desktop_ref(struct desktop *desktop)
 	return desktop;
 }
 
+static guint
+desktop_choose_ms(guint time_ms, guint fallback_ms)
+{
+	return time_ms ? time_ms : fallback_ms;
+}
+
+static struct desktop_times
+desktop_choose_times(const struct desktop_times *times)
+{
+	return (struct desktop_times){
+		.resync_ms = desktop_choose_ms(times->resync_ms, default_times.resync_ms),
+		.identify_ms = desktop_choose_ms(times->identify_ms, default_times.identify_ms),
+		.login_ms = desktop_choose_ms(times->login_ms, default_times.login_ms),
+		.again_ms = desktop_choose_ms(times->again_ms, default_times.again_ms),
+	};
+}
+
 struct desktop *
 desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 {
@@ -110,6 +127,7 @@ desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 
 	desktop->references = 1;
 	desktop->host = host;
+	desktop->times = desktop_choose_times(&host->times);
 	g_strlcpy(desktop->id, id, sizeof(desktop->id));
 	desktop->generation = generation;
 	desktop->reason = g_strdup("");
@@ -185,7 +203,9 @@ desktop_end_machine(struct desktop *desktop, const char *reason)
 void
 desktop_fail(struct desktop *desktop, const char *reason)
 {
-	if (!desktop_state_may_change(desktop->state, DESKTOP_STATE_FAILED))
+	/* What was cancelled by us is no failure. */
+	if (g_cancellable_is_cancelled(desktop->cancellable) ||
+	    !desktop_state_may_change(desktop->state, DESKTOP_STATE_FAILED))
 		return;
 	desktop_end_machine(desktop, reason);
 	desktop->host->event(desktop->host->context, desktop, "failed", 0, desktop->reason);
@@ -225,8 +245,8 @@ desktop_handle_removed(void *data, const struct launch_answer *answer)
 
 	if (answer->error && !g_error_matches(answer->error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
 		log_debug("desktop=%s: %s; trying again", desktop->id, answer->error->message);
-		desktop->again =
-			g_timeout_add(REMOVE_AGAIN_MS, desktop_handle_remove_again, desktop);
+		desktop->again = g_timeout_add(MIN(REMOVE_AGAIN_MS, desktop->times.again_ms),
+					       desktop_handle_remove_again, desktop);
 		return;
 	}
 	desktop_remove_files(desktop);
@@ -268,6 +288,15 @@ desktop_write_session(struct desktop *desktop)
 		log_warning("desktop=%s: after a restart its user is logged in again", desktop->id);
 }
 
+/* Its user is logged in inside. A display that outlived hostd may have told of its client before that was known. */
+static void
+desktop_set_assigned(struct desktop *desktop)
+{
+	if (desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED) && desktop->display &&
+	    display_control_is_watched(desktop->display))
+		desktop_set_state(desktop, DESKTOP_STATE_ACTIVE);
+}
+
 static void
 desktop_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
 {
@@ -282,7 +311,7 @@ desktop_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
 	} else if (desktop->state == DESKTOP_STATE_READY) {
 		desktop_write_session(desktop);
 		desktop_end_step(desktop, "logged_in");
-		desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED);
+		desktop_set_assigned(desktop);
 	}
 	json_decref(body);
 	desktop_unref(desktop);
@@ -295,7 +324,7 @@ desktop_send_login(struct desktop *desktop)
 		return;
 	desktop->since_us = g_get_monotonic_time();
 	agent_link_request(desktop->agent, AGENT_VERB_LOGIN, g_steal_pointer(&desktop->login),
-			   LOGIN_MS, desktop->cancellable, desktop_handle_logged_in,
+			   desktop->times.login_ms, desktop->cancellable, desktop_handle_logged_in,
 			   desktop_ref(desktop));
 }
 
@@ -464,11 +493,72 @@ desktop_identify(struct desktop *desktop)
 					    desktop->wants_network);
 
 	if (body)
-		agent_link_request(desktop->agent, AGENT_VERB_IDENTIFY, body, IDENTIFY_MS,
-				   desktop->cancellable, desktop_handle_identified,
-				   desktop_ref(desktop));
+		agent_link_request(desktop->agent, AGENT_VERB_IDENTIFY, body,
+				   desktop->times.identify_ms, desktop->cancellable,
+				   desktop_handle_identified, desktop_ref(desktop));
 	else
 		desktop_fail(desktop, "the kernel gave no random numbers for its seed");
+}
+
+static gboolean
+desktop_handle_agent_again(gpointer data)
+{
+	struct desktop *desktop = data;
+
+	desktop->again = 0;
+	if (desktop->agent)
+		desktop_resync(desktop);
+	else
+		desktop_open_agent(desktop);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+desktop_ask_agent_again(struct desktop *desktop)
+{
+	if (desktop_state_lives(desktop->state) && desktop->again == 0)
+		desktop->again =
+			g_timeout_add(desktop->times.again_ms, desktop_handle_agent_again, desktop);
+}
+
+/* A user is logged in inside, perhaps since before this hostd was started. */
+static gboolean
+desktop_has_user(const struct desktop *desktop)
+{
+	return desktop->state >= DESKTOP_STATE_ASSIGNED ||
+	       (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
+		!desktop->login);
+}
+
+static void
+desktop_keep_user(struct desktop *desktop)
+{
+	if (desktop->state != DESKTOP_STATE_IDENTIFYING ||
+	    !desktop_set_state(desktop, DESKTOP_STATE_READY))
+		return;
+	desktop_set_assigned(desktop);
+	if (desktop->wants_network)
+		desktop_start_network(desktop);
+}
+
+/* Who works on a desktop does not lose it because its agent has died or is slow. */
+static void
+desktop_handle_agent_silent(struct desktop *desktop, const char *reason)
+{
+	if (g_cancellable_is_cancelled(desktop->cancellable))
+		return;
+	if (desktop_has_user(desktop)) {
+		log_warning("desktop=%s: the agent inside gave no sign of life: %s; its user works "
+			    "on, asking again",
+			    desktop->id, reason);
+		desktop_keep_user(desktop);
+		desktop_ask_agent_again(desktop);
+	} else {
+		g_autofree char *words =
+			g_strconcat("the agent inside gave no sign of life: ", reason, NULL);
+
+		desktop_fail(desktop, words);
+	}
 }
 
 static void
@@ -480,14 +570,9 @@ desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	if (error) {
-		g_prefix_error(&error, "the agent inside gave no sign of life: ");
-		desktop_fail(desktop, error->message);
-	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
-		   !desktop->login) {
-		desktop_set_state(desktop, DESKTOP_STATE_READY);
-		desktop_set_state(desktop, DESKTOP_STATE_ASSIGNED);
-		if (desktop->wants_network)
-			desktop_start_network(desktop);
+		desktop_handle_agent_silent(desktop, error->message);
+	} else if (desktop_has_user(desktop)) {
+		desktop_keep_user(desktop);
 	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
 		desktop_end_step(desktop, "agent");
 		desktop_identify(desktop);
@@ -498,14 +583,11 @@ desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_unref(desktop);
 }
 
-static gboolean
-desktop_handle_agent_again(gpointer data)
+static void
+desktop_resync(struct desktop *desktop)
 {
-	struct desktop *desktop = data;
-
-	desktop->again = 0;
-	desktop_open_agent(desktop);
-	return G_SOURCE_REMOVE;
+	agent_link_resync(desktop->agent, desktop->times.resync_ms, desktop->cancellable,
+			  desktop_handle_resynced, desktop_ref(desktop));
 }
 
 static void
@@ -515,9 +597,7 @@ desktop_handle_agent(void *context, const char *verb, const json_t *body)
 
 	if (!verb) {
 		g_clear_pointer(&desktop->agent, agent_link_free);
-		if (desktop_state_lives(desktop->state) && desktop->again == 0)
-			desktop->again =
-				g_timeout_add(AGAIN_MS, desktop_handle_agent_again, desktop);
+		desktop_ask_agent_again(desktop);
 	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
 		desktop->host->event(desktop->host->context, desktop, "logoff", 0,
 				     json_get_text(body, "reason", ""));
@@ -533,13 +613,11 @@ desktop_handle_channel(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	if (!steps_finish(result, &error)) {
-		g_prefix_error(&error, "cannot reach the agent: ");
-		desktop_fail(desktop, error->message);
+		desktop_handle_agent_silent(desktop, error->message);
 	} else if (desktop_state_lives(desktop->state) && !desktop->agent) {
 		desktop->agent = agent_link_new(steps_take_fd(result), desktop->generation,
 						desktop_handle_agent, desktop);
-		agent_link_resync(desktop->agent, RESYNC_MS, desktop->cancellable,
-				  desktop_handle_resynced, desktop_ref(desktop));
+		desktop_resync(desktop);
 	}
 	desktop_unref(desktop);
 }

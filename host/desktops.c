@@ -150,14 +150,17 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 	desktops->events = events;
 	desktops->context = context;
 	desktops->spawner = (struct engine_spawner){ desktops, desktops_spawn, desktops_kill };
-	desktops->host = (struct desktop_host){ options->launch,
-						&desktops->spawner,
-						desktops->run,
-						desktops->lib,
-						desktops,
-						desktops_handle_event,
-						desktops_handle_changed,
-						desktops_handle_fact };
+	desktops->host = (struct desktop_host){
+		.launch = options->launch,
+		.spawner = &desktops->spawner,
+		.run = desktops->run,
+		.lib = desktops->lib,
+		.times = options->times,
+		.context = desktops,
+		.event = desktops_handle_event,
+		.changed = desktops_handle_changed,
+		.fact = desktops_handle_fact,
+	};
 	desktops->templates = template_store_new(desktops->lib, desktops_handle_template, desktops);
 	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
 	return desktops;

@@ -807,6 +807,12 @@ display_control_get_state(const struct display_control *control)
 	return control->state;
 }
 
+gboolean
+display_control_is_watched(const struct display_control *control)
+{
+	return control->attachment != 0;
+}
+
 const char *
 display_control_get_certificate(struct display_control *control)
 {

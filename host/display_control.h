@@ -93,6 +93,9 @@ void display_control_kill(struct display_control *control, const char *reason);
 
 enum display_control_state display_control_get_state(const struct display_control *control);
 
+/* A client's main channel lives in it. */
+gboolean display_control_is_watched(const struct display_control *control);
+
 /* For sync's ticket states, before any display runs; NULL when no certificate could be made. */
 const char *display_control_get_certificate(struct display_control *control);
 const char *display_control_get_subject(struct display_control *control);

@@ -28,6 +28,26 @@ process_log_read_tail(const char *path, char tail[TAIL_BYTES + 1])
 	return n > 0;
 }
 
+/*
+ * The last line that is not a mere warning: one of those was there before whatever ended the process. Cuts the text
+ * behind it; "" when there is none.
+ */
+static char *
+process_log_find_line(char *tail)
+{
+	char *line;
+
+	do {
+		g_strchomp(tail);
+		line = strrchr(tail, '\n');
+		line = line ? line + 1 : tail;
+		if (!strstr(line, ": warning: "))
+			return line;
+		*line = '\0';
+	} while (line > tail);
+	return tail;
+}
+
 char *
 process_log_explain(const char *folder, const char *role, const char *reason)
 {
@@ -38,9 +58,7 @@ process_log_explain(const char *folder, const char *role, const char *reason)
 
 	if (!process_log_read_tail(path, tail))
 		return g_strdup(reason);
-	g_strchomp(tail);
-	line = strrchr(tail, '\n');
-	line = line ? line + 1 : tail;
+	line = process_log_find_line(tail);
 	for (char *at = line; *at; at++)
 		if (!g_ascii_isprint(*at))
 			*at = '?';

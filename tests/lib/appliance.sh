@@ -15,9 +15,10 @@ appliance_state=
 appliance_pid=
 appliance_log=
 appliance_template=debian-openbox
-appliance_uid_range=200000-465535
-appliance_hostd_uid=200002
-appliance_group=200000
+# several appliances on one machine at once need uids of their own
+appliance_group=${CARREL_TEST_FIRST_UID:-200000}
+appliance_uid_range=$appliance_group-$((appliance_group + 265535))
+appliance_hostd_uid=$((appliance_group + 2))
 
 fail() {
 	echo "$*"
@@ -75,6 +76,7 @@ appliance_place_template() {
 	mkdir -p "$folder/$appliance_template"
 	chown "$appliance_hostd_uid:$appliance_group" "$folder" "$folder/$appliance_template"
 	appliance_place "$version" "$folder/$appliance_template/1"
+	find "$folder/$appliance_template/1" -type d -exec chown "$appliance_hostd_uid:$appliance_group" {} +
 }
 
 # appliance_run_up: starts carrel up on the state folder and waits until everything runs

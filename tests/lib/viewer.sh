@@ -125,10 +125,15 @@ viewer_choose_from_menu() {
 
 # viewer_open_terminal: by the menu's first item, and the calibration line in it
 viewer_open_terminal() {
-	local try
 	viewer_choose_from_menu 1
 	wait_until 120 viewer_has_terminal || { viewer_keep_picture; fail "the terminal does not open"; }
 	viewer_settle
+	viewer_calibrate
+}
+
+# viewer_calibrate: the line in its terminal that pixels.py needs
+viewer_calibrate() {
+	local try
 	# what is typed before the terminal has the keyboard is lost
 	for try in 1 2 3 4; do
 		screen_type "# $(python3 -B "$screen_tools/pixels.py" line)"

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "broker/pools.h"
 #include "tests/unit/broker_stage.h"
 
@@ -142,7 +144,9 @@ test_pools__rest_after_failures(void **state)
 	broker_stage_run(&broker, "UPDATE desktop SET state = 'failed', want = 'gone',"
 				  " changed_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000");
 	reconcile(&broker, FALSE);
+	assert_non_null(strstr(pools_explain_rest(broker.store, "p"), "carrel desktop list"));
 	broker_stage_run(&broker, "UPDATE desktop SET changed_ms = changed_ms - 121000");
+	assert_string_equal(pools_explain_rest(broker.store, "p"), "");
 	reconcile(&broker, TRUE);
 	assert_int_equal(broker_stage_count(&broker, WANTED), 5);
 	broker_stage_done(&broker);

@@ -27,6 +27,9 @@ test_process_log__tells_the_last_line(void **state)
 		{ "\n\n", "it failed" },
 		{ "one\ntwo\n", "it failed; the last line of 'qemu.log' was: two" },
 		{ "only", "it failed; the last line of 'qemu.log' was: only" },
+		{ "qemu: warning: a\n", "it failed" },
+		{ "one\nqemu: warning: a\n\nqemu: warning: b\n",
+		  "it failed; the last line of 'qemu.log' was: one" },
 		{ "a\x1b[31mred\xff\n", "it failed; the last line of 'qemu.log' was: a?[31mred?" },
 	};
 	g_autofree char *folder = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
