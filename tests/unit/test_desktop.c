@@ -333,7 +333,7 @@ start_fork(struct fixture *f)
 {
 	struct engine_template source = { f->manifest, f->root, "user", f->memory };
 
-	desktop_fork(f->desktop, &source);
+	desktop_fork(f->desktop, &source, FALSE);
 }
 
 static void
