@@ -15,10 +15,8 @@ appliance_state=
 appliance_pid=
 appliance_log=
 appliance_template=debian-openbox
-# several appliances on one machine at once need uids of their own
-appliance_group=${CARREL_TEST_FIRST_UID:-200000}
-appliance_uid_range=$appliance_group-$((appliance_group + 265535))
-appliance_hostd_uid=$((appliance_group + 2))
+appliance_hostd_uid=
+appliance_group=
 
 fail() {
 	echo "$*"
@@ -39,6 +37,9 @@ appliance_prepare() {
 	[ "$(id -u)" = 0 ] || { echo "root is needed: services and desktops get uids of their own"; exit 77; }
 	local ports
 	read -r -a ports < <(appliance_find_ports 2)
+	# uids of its own, too: what has a desktop's uid is killed with it
+	appliance_group=$((300000 * (1 + ports[0] % 5000)))
+	appliance_hostd_uid=$((appliance_group + 2))
 	appliance_state=$TMPDIR/s
 	appliance_log=$TMPDIR/up.log
 	appliance_url=https://127.0.0.1:${ports[0]}
@@ -53,7 +54,7 @@ appliance_prepare() {
 		listen = 127.0.0.1:${ports[1]}
 		[host]
 		name = testhost
-		uid_range = $appliance_uid_range
+		uid_range = $appliance_group-$((appliance_group + 265535))
 		${1:-}
 	END
 	chmod 0644 "$TMPDIR/carrel.conf"
@@ -74,9 +75,9 @@ appliance_place_template() {
 	folder=$appliance_state/lib/templates
 	mkdir -p -m 0711 "$appliance_state/lib"
 	mkdir -p "$folder/$appliance_template"
-	chown "$appliance_hostd_uid:$appliance_group" "$folder" "$folder/$appliance_template"
 	appliance_place "$version" "$folder/$appliance_template/1"
-	find "$folder/$appliance_template/1" -type d -exec chown "$appliance_hostd_uid:$appliance_group" {} +
+	# its files may be read by all, its folders were those of the uid that published it
+	find "$folder" -type d -exec chown "$appliance_hostd_uid:$appliance_group" {} +
 }
 
 # appliance_run_up: starts carrel up on the state folder and waits until everything runs

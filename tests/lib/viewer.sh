@@ -37,6 +37,12 @@ viewer_state() {
 		sed -n 's/.*session: [a-z]* -> \([a-z]*\)$/\1/p' | tail -n 1
 }
 
+# viewer_was_told TEXT: is that the last thing it told its user?
+viewer_was_told() {
+	tail -n +"$((viewer_log_starts[$viewer_user] + 1))" "$TMPDIR/home.$viewer_user/log" |
+		sed -n 's/.*session: the user is told: //p' | tail -n 1 | grep -qF "$1"
+}
+
 viewer_is() {
 	[[ $(viewer_state) =~ ^($1)$ ]]
 }

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-desktop-clipboard.sh - what is copied at the client can be pasted in the desktop, and the other way round
+set -eu
+. tests/lib/appliance.sh
+. tests/lib/viewer.sh
+
+clipboard_is() {
+	[ "$(timeout 10 xclip -o -selection clipboard 2>/dev/null)" = "$1" ]
+}
+
+clipboard_wait() {
+	wait_until 60 clipboard_is "$1" ||
+		fail "the client's clipboard holds '$(timeout 10 xclip -o -selection clipboard 2>&1 || true)', not '$1'"
+}
+
+# clipboard_copy: standard input becomes the client's clipboard; sets $hash, of what pixels.py can read
+clipboard_copy() {
+	cat >"$TMPDIR/copied"
+	screen_run xclip -quiet -selection clipboard -i "$TMPDIR/copied" >/dev/null 2>&1
+	hash=$(sha256sum <"$TMPDIR/copied" | cut -c 1-16)
+}
+
+# guest_expect_hash: the desktop's clipboard, as its own xclip reads it; asked again until the new one has arrived
+guest_has_hash() {
+	screen_type "xclip -o -selection clipboard | sha256sum | cut -c 1-16"
+	screen_key Return
+	wait_until 15 viewer_shows "$hash"
+}
+
+guest_expect_hash() {
+	viewer_focus
+	wait_until 60 guest_has_hash || { viewer_keep_picture; fail "the desktop's clipboard is not '$(cat "$TMPDIR/copied")'"; }
+}
+
+appliance_start
+appliance_make_pool office 1 ada
+screen_start
+viewer_log_in ada office
+viewer_open_terminal
+
+token=$(screen_new_token)
+clipboard_copy < <(printf '%s Grüße für 12 €\nзаметка 漢字 😀' "$token")
+guest_expect_hash
+clipboard_copy < <(head -c 30000 /dev/urandom | base64)
+guest_expect_hash
+echo "the desktop pastes what the client copied: UTF-8 in two lines, and 40 kB"
+
+token=$(screen_new_token)
+screen_type "printf '$token gr\\303\\274n \\342\\202\\254 \\360\\237\\230\\200' | xclip -selection clipboard"
+screen_key Return
+clipboard_wait "$token grün € 😀"
+echo "the client pastes what a program in the desktop copied"
+
+token=$(screen_new_token)
+screen_type "# $token"
+viewer_expect "$token" 60
+read -r x y _ < <(python3 -B tests/lib/pixels.py read "$TMPDIR/screen.xwd" | grep " $token\$")
+xdotool mousemove --window "${viewer_windows[$viewer_user]}" $((x + 20)) $((y + 6)) click --repeat 2 --delay 60 1
+clipboard_wait "$token"
+echo "and the word selected with the mouse in the terminal"
+appliance_stop
