@@ -110,6 +110,57 @@ fork_start_connect(struct steps *steps, void *context)
 				qemu_vm_migration_capabilities(), -1, NULL);
 }
 
+/* A state is loaded only where it was made: QEMU might take another one and go wrong later. */
+static void
+fork_refuse(struct steps *steps, const char *what, const char *sealed, const char *here)
+{
+	steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+				      "the template was sealed with %s %s, here it is %s: publish "
+				      "it again on this host",
+				      what, sealed, here));
+}
+
+static void
+fork_take_version(struct steps *steps, void *context, const json_t *value)
+{
+	struct qemu_fork *fork = context;
+	g_autofree char *version = qemu_vm_read_version(value);
+
+	if (strcmp(version, fork->manifest->engine_version) == 0)
+		steps_next(steps);
+	else
+		fork_refuse(steps, "QEMU", fork->manifest->engine_version, version);
+}
+
+static void
+fork_start_version(struct steps *steps, void *context)
+{
+	struct qemu_fork *fork = context;
+
+	qemu_vm_execute(fork->qemu, steps, context, "query-version", NULL, -1, fork_take_version);
+}
+
+static void
+fork_take_cpu(struct steps *steps, void *context, const json_t *value)
+{
+	struct qemu_fork *fork = context;
+	g_autofree char *sha256 = qemu_vm_read_cpu(value);
+
+	if (strcmp(sha256, fork->manifest->cpuid_sha256) == 0)
+		steps_next(steps);
+	else
+		fork_refuse(steps, "a CPU", fork->manifest->cpu, "another one under this name");
+}
+
+static void
+fork_start_cpu(struct steps *steps, void *context)
+{
+	struct qemu_fork *fork = context;
+
+	qemu_vm_execute(fork->qemu, steps, context, "query-cpu-model-expansion",
+			qemu_vm_cpu_arguments(fork->manifest->cpu), -1, fork_take_cpu);
+}
+
 static void
 fork_start_getfd(struct steps *steps, void *context)
 {
@@ -146,6 +197,8 @@ fork_start_run(struct steps *steps, void *context)
 static const struct step fork_steps[] = {
 	{ "start the process", fork_start_spawn, SPAWN_MS },
 	{ "connect to it", fork_start_connect, SPAWN_MS },
+	{ "compare its version", fork_start_version, SPAWN_MS },
+	{ "compare its CPU", fork_start_cpu, SPAWN_MS },
 	{ "hand over the state", fork_start_getfd, SPAWN_MS },
 	{ "load the state", fork_start_load, LOAD_MS },
 	{ "run", fork_start_run, SPAWN_MS },

@@ -16,7 +16,6 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
-#include "common/hash.h"
 #include "host/agent_link.h"
 #include "host/engine_qemu_vm.h"
 #include "host/template_memory.h"
@@ -137,11 +136,7 @@ static void
 seal_take_version(struct steps *steps, void *context, const json_t *value)
 {
 	struct qemu_seal *seal = context;
-	const json_t *number = json_object_get(value, "qemu");
-	g_autofree char *version =
-		g_strdup_printf("%d.%d.%d", (int)json_get_integer(number, "major", 0),
-				(int)json_get_integer(number, "minor", 0),
-				(int)json_get_integer(number, "micro", 0));
+	g_autofree char *version = qemu_vm_read_version(value);
 
 	json_object_set_new(seal->result, "engine",
 			    json_pack("{s:s, s:s, s:s, s:i}", "name", "qemu", "version", version,
@@ -162,10 +157,8 @@ static void
 seal_take_cpu(struct steps *steps, void *context, const json_t *value)
 {
 	struct qemu_seal *seal = context;
-	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
-	g_autofree char *sha256 = hash_text(text);
+	g_autofree char *sha256 = qemu_vm_read_cpu(value);
 
-	free(text);
 	json_object_set_new(seal->result, "machine",
 			    json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:o}", "type",
 				      QEMU_MACHINE_TYPE, "cpu", seal->cpu, "cpuid_sha256", sha256,
@@ -181,8 +174,7 @@ seal_start_cpu(struct steps *steps, void *context)
 	struct qemu_seal *seal = context;
 
 	qemu_vm_execute(seal->qemu, steps, context, "query-cpu-model-expansion",
-			json_pack("{s:s, s:{s:s}}", "type", "static", "model", "name", seal->cpu),
-			-1, seal_take_cpu);
+			qemu_vm_cpu_arguments(seal->cpu), -1, seal_take_cpu);
 }
 
 static void

@@ -15,6 +15,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "common/hash.h"
 
 struct qemu_closure {
 	struct qemu_vm *qemu;
@@ -269,4 +270,30 @@ void
 qemu_vm_adopt_process(struct qemu_vm *qemu, const struct engine_process *process)
 {
 	qemu_vm_take_process(qemu, process);
+}
+
+char *
+qemu_vm_read_version(const json_t *value)
+{
+	const json_t *number = json_object_get(value, "qemu");
+
+	return g_strdup_printf("%d.%d.%d", (int)json_get_integer(number, "major", 0),
+			       (int)json_get_integer(number, "minor", 0),
+			       (int)json_get_integer(number, "micro", 0));
+}
+
+char *
+qemu_vm_read_cpu(const json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+	char *sha256 = hash_text(text ? text : "");
+
+	free(text);
+	return sha256;
+}
+
+json_t *
+qemu_vm_cpu_arguments(const char *cpu)
+{
+	return json_pack("{s:s, s:{s:s}}", "type", "static", "model", "name", cpu);
 }

@@ -57,6 +57,11 @@ void qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps);
 /* Ends the step when the process has ended. */
 void qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps);
 
+/* "7.2.22" of query-version's answer, and what stands for the CPU in query-cpu-model-expansion's; the caller's to free. */
+char *qemu_vm_read_version(const json_t *value);
+char *qemu_vm_read_cpu(const json_t *value);
+json_t *qemu_vm_cpu_arguments(const char *cpu);
+
 /* The arguments of migrate-set-capabilities for sealing and forking. */
 json_t *qemu_vm_migration_capabilities(void);
 

@@ -152,6 +152,8 @@ static const struct {
 	const char *event; /* after the answer */
 } answer_table[] = {
 	{ "query-status", "{\"running\": true}", NULL },
+	{ "query-version", "{\"qemu\": {\"major\": 7, \"minor\": 2, \"micro\": 22}}", NULL },
+	{ "query-cpu-model-expansion", "{\"model\": {\"name\": \"base\"}}", NULL },
 	{ "stop", "{}", "{\"event\": \"STOP\"}\r\n" },
 	{ "cont", "{}", "{\"event\": \"RESUME\"}\r\n" },
 	{ "migrate-incoming", "{}",
@@ -172,6 +174,8 @@ fake_qemu_say_answer(const struct fake_qemu *qemu, const char *command, json_int
 		value = answer_table[i].value;
 		event = answer_table[i].event ? answer_table[i].event : "";
 	}
+	if (qemu->fault == FAKE_QEMU_OTHER && g_strcmp0(qemu->command, command) == 0)
+		value = "{\"qemu\": {\"major\": 8}}";
 	if (qemu->fault == FAKE_QEMU_FAILS && g_strcmp0(qemu->command, command) == 0)
 		event = "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"failed\"}}\r\n";
 	text = g_strdup_printf("{\"return\": %s, \"id\": %" JSON_INTEGER_FORMAT "}\r\n%s", value,

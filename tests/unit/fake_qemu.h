@@ -15,8 +15,13 @@ enum fake_qemu_fault {
 	FAKE_QEMU_DIES,	    /* when the command comes; without a command: before it greets */
 	FAKE_QEMU_SILENT,   /* the command gets no answer */
 	FAKE_QEMU_NONSENSE, /* the command's answer is no QMP; without a command: its greeting */
+	FAKE_QEMU_OTHER,    /* the command's answer is that of another QEMU */
 	FAKE_QEMU_FAILS,    /* the migration that the command starts */
 };
+
+/* What a manifest says that was sealed with it. */
+#define FAKE_QEMU_VERSION "7.2.22"
+#define FAKE_QEMU_CPUID	  "91810b9a0fcf4e5a99af7d9e201005e9f9528975919f9e6e88eef6e58dc22754"
 
 struct fake_qemu {
 	char *folder; /* of the sockets, for the test too */

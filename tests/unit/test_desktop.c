@@ -31,8 +31,9 @@
 static const char manifest_text[] =
 	"{\"v\":1,\"name\":\"debian-openbox\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
 	"\"kinds\":[\"user\"],\"agent_version\":1,"
-	"\"engine\":{\"name\":\"qemu\",\"version\":\"7.2.22\",\"accelerator\":\"tcg\",\"state_format\":1},"
-	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" HASH
+	"\"engine\":{\"name\":\"qemu\",\"version\":\"" FAKE_QEMU_VERSION
+	"\",\"accelerator\":\"tcg\",\"state_format\":1},"
+	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" FAKE_QEMU_CPUID
 	"\",\"cpus\":2,\"ram_mib\":1024,"
 	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
 	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH

@@ -25,8 +25,9 @@
 static const char manifest_text[] =
 	"{\"v\":1,\"name\":\"debian-openbox\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
 	"\"kinds\":[\"user\"],\"agent_version\":1,"
-	"\"engine\":{\"name\":\"qemu\",\"version\":\"7.2.22\",\"accelerator\":\"tcg\",\"state_format\":1},"
-	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" HASH
+	"\"engine\":{\"name\":\"qemu\",\"version\":\"" FAKE_QEMU_VERSION
+	"\",\"accelerator\":\"tcg\",\"state_format\":1},"
+	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" FAKE_QEMU_CPUID
 	"\",\"cpus\":2,\"ram_mib\":1024,"
 	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
 	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH
@@ -210,6 +211,8 @@ static const struct {
 	{ FAKE_QEMU_REFUSES, "qmp_capabilities", "connect to it: ", "log says why" },
 	{ FAKE_QEMU_DIES, "qmp_capabilities", "connect to it: ", "log says why" },
 	{ FAKE_QEMU_REFUSES, "migrate-set-capabilities", "connect to it: ", "not today" },
+	{ FAKE_QEMU_OTHER, "query-version", "compare its version: ", "publish it again" },
+	{ FAKE_QEMU_OTHER, "query-cpu-model-expansion", "compare its CPU: ", "publish it again" },
 	{ FAKE_QEMU_DIES, "migrate-set-capabilities", "connect to it: ", "log says why" },
 	{ FAKE_QEMU_REFUSES, "getfd", "hand over the state: ", "not today" },
 	{ FAKE_QEMU_NONSENSE, "getfd", "hand over the state: ", "log says why" },
@@ -254,9 +257,9 @@ test_engine_qemu__forks(void **state)
 	struct fixture *f = *state;
 
 	run_fork(f);
-	assert_string_equal(
-		f->qemu->commands->str,
-		"qmp_capabilities migrate-set-capabilities getfd migrate-incoming cont ");
+	assert_string_equal(f->qemu->commands->str,
+			    "qmp_capabilities migrate-set-capabilities query-version "
+			    "query-cpu-model-expansion getfd migrate-incoming cont ");
 	assert_int_equal(f->qemu->peer.n_fds, 1); /* the state's file */
 	assert_true(engine_qemu_ops.watch_exit(f->vm));
 	stop_and_check(f);
