@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -152,6 +153,19 @@ io_write_file_durably(const char *path, const void *data, size_t size, mode_t mo
 	}
 	memcpy(folder, path, strlen(path) + 1);
 	return io_sync_folder(dirname(folder));
+}
+
+int
+io_raise_files(unsigned int wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_cur >= wanted)
+		return 0;
+	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }
 
 int

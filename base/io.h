@@ -33,6 +33,9 @@ int io_read_file(const char *path, size_t max, char **ret_data, size_t *ret_size
 int io_write_file_durably(const char *path, const void *data, size_t size, mode_t mode);
 int io_sync_folder(const char *path);
 
+/* Raises the limit of open descriptors (RLIMIT_NOFILE) to "wanted", or as far as it may go. */
+int io_raise_files(unsigned int wanted);
+
 int io_set_nonblocking(int fd, bool on);
 
 /*

@@ -32,8 +32,10 @@
 #include "common/settings.h"
 #include "config.h"
 
-#define SWEEP_S		3600
-#define KEEP_HISTORY_MS (30 * G_GINT64_CONSTANT(86400000))
+#define SWEEP_S		 3600
+#define BROKER_MAX_FILES 2048
+#define KEEP_TICKETS_MS	 G_GINT64_CONSTANT(3600000)
+#define KEEP_HISTORY_MS	 (30 * G_GINT64_CONSTANT(86400000))
 
 struct broker_options {
 	const char *config;
@@ -115,6 +117,10 @@ broker_sweep(gpointer data)
 		    "DELETE FROM desktop WHERE state IN ('gone', 'failed') AND want = 'gone' AND changed_ms < $1 AND NOT EXISTS"
 		    " (SELECT 1 FROM session s WHERE s.desktop = desktop.id)",
 		    "i", old_ms) < 0 ||
+	    store_change(
+		    broker->store, &error,
+		    "DELETE FROM ticket WHERE state NOT IN ('sent', 'ready') AND created_ms < $1",
+		    "i", broker_now_ms() - KEEP_TICKETS_MS) < 0 ||
 	    store_change(
 		    broker->store, &error,
 		    "DELETE FROM timing WHERE subject NOT IN (SELECT id FROM session UNION SELECT id FROM desktop)",
@@ -239,6 +245,8 @@ main(int argc, char **argv)
 			"cannot protect the memory against being dumped (prctl): passwords would not be safe");
 		return 1;
 	}
+	if (io_raise_files(BROKER_MAX_FILES) < 0)
+		log_warning("the limit of open files cannot be raised; fewer clients can come in");
 	json_set_alloc_funcs(malloc, broker_wipe_free);
 	started = broker_start(&broker, &options, &error);
 	if (started) {

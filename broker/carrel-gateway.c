@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "broker/gateway_core.h"
@@ -20,6 +21,9 @@
 #define DEFAULT_HOSTD_SOCKET "/run/carrel/gateway.sock"
 
 /* The one address is bound by then. */
+#define GATEWAY_MAX_FILES 2048 /* twice what gateway_core.c lets in */
+#define GATEWAY_BACKLOG	  128
+
 static const char *const denied_calls[] = { "bind" };
 
 struct gateway_options {
@@ -59,6 +63,7 @@ gateway_listen(const char *text)
 		log_error("--listen '%s' is no numeric ADDRESS:PORT, such as 127.0.0.1:3128", text);
 		return NULL;
 	}
+	g_socket_listener_set_backlog(G_SOCKET_LISTENER(service), GATEWAY_BACKLOG);
 	if (!g_socket_listener_add_address(G_SOCKET_LISTENER(service), address,
 					   G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, NULL,
 					   &error)) {
@@ -93,6 +98,8 @@ gateway_run(const char *listen_text, const char *hostd_path)
 	g_autoptr(GSocketService) service = gateway_listen(listen_text);
 	struct gateway_core *core;
 
+	if (io_raise_files(GATEWAY_MAX_FILES) < 0)
+		log_warning("the limit of open files cannot be raised; fewer clients can come in");
 	if (!service || gateway_enter_sandbox() < 0)
 		return EXIT_FAILURE;
 	loop = g_main_loop_new(NULL, FALSE);

@@ -296,7 +296,13 @@ login_connect(struct login *login)
 		g_build_filename(login->table->broker->run_folder, "auth.sock", NULL);
 	int fd = -1;
 	int error = io_unix_connect(path, SOCK_SEQPACKET, &fd);
+	struct io_peer peer;
 
+	/* A password goes to root's carrel-authd, or to one of our own user, as in tests; to nobody else who took its place. */
+	if (error == 0)
+		error = io_peer_get(fd, &peer);
+	if (error == 0 && peer.uid != 0 && peer.uid != geteuid())
+		error = -EPERM;
 	if (error == 0) {
 		login->source = seq_source_new(fd, "authd", login_handle_message, login);
 		error = login->source ? login_send_start(login) : -EIO;
@@ -332,6 +338,40 @@ login_make_room(struct login_table *table, const char *remote)
 		login_end(oldest);
 }
 
+/* The table is full: of the address that has most log-ins open, the oldest that waits for its client goes. */
+static void
+login_make_room_for_others(struct login_table *table)
+{
+	g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
+	struct login *victim = NULL;
+	guint most = 0;
+	GHashTableIter iter;
+	gpointer value;
+
+	if (g_hash_table_size(table->logins) < LOGIN_MAX)
+		return;
+	g_hash_table_iter_init(&iter, table->logins);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct login *login = value;
+		guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, login->remote)) + 1;
+
+		g_hash_table_insert(counts, login->remote, GUINT_TO_POINTER(count));
+	}
+	g_hash_table_iter_init(&iter, table->logins);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct login *login = value;
+		guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, login->remote));
+
+		if (login->state == LOGIN_WORKING || count < most ||
+		    (count == most && victim && login->begun_us >= victim->begun_us))
+			continue;
+		victim = login;
+		most = count;
+	}
+	if (victim)
+		login_end(victim);
+}
+
 void
 login_begin(struct login_table *table, struct http_request *request)
 {
@@ -349,6 +389,7 @@ login_begin(struct login_table *table, struct http_request *request)
 		return;
 	}
 	login_make_room(table, request->remote);
+	login_make_room_for_others(table);
 	if (wait_s > 0 || g_hash_table_size(table->logins) >= LOGIN_MAX) {
 		problem_respond(request, 429, "login.limited",
 				"too many log-ins; try again in %u s", MAX(wait_s, 5));

@@ -135,11 +135,18 @@ cli_connect_tls(struct cli *cli, const char *broker, const char *token)
 	return TRUE;
 }
 
+static void
+cli_wipe(char **secret)
+{
+	if (*secret)
+		explicit_bzero(*secret, strlen(*secret));
+	g_clear_pointer(secret, g_free);
+}
+
 static gboolean
 cli_connect(struct cli *cli)
 {
-	const char *run =
-		cli->options->run_folder ? cli->options->run_folder : g_getenv("CARREL_RUN_DIR");
+	const char *run = cli->options->run_folder;
 	g_autofree char *broker = NULL;
 	g_autofree char *token = NULL;
 	g_autofree char *socket = NULL;
@@ -147,7 +154,17 @@ cli_connect(struct cli *cli)
 
 	if (cli->client)
 		return TRUE;
+	/* What is named on the command line counts more than the environment. */
+	if (!run && !cli->options->broker)
+		run = g_getenv("CARREL_RUN_DIR");
 	known = !run && cli_token_load(&broker, &token);
+	/* A token is for the broker that gave it. */
+	if (known && cli->options->broker) {
+		g_autofree char *given = known_hosts_normalize(cli->options->broker, NULL);
+
+		if (g_strcmp0(given, broker) != 0)
+			cli_wipe(&token);
+	}
 	if (!run && (cli->options->broker || known))
 		return cli_connect_tls(cli, cli->options->broker ? cli->options->broker : broker,
 				       token);

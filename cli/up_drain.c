@@ -140,7 +140,8 @@ up_drain_handle_hosts(void *context, const struct http_answer *answer)
 	gsize index;
 	json_t *host;
 
-	if (answer->status == 0)
+	/* Without a broker nothing can be resumed; an end goes on and finds nobody to wait for. */
+	if (answer->status == 0 && !(drain->drain && drain->callback))
 		return;
 	body = json_pack("{s:b}", "drain", drain->drain);
 	json_array_foreach(list, index, host) {

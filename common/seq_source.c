@@ -43,6 +43,7 @@ struct seq_listener {
 	seq_accept_callback callback;
 	void *context;
 	char *name;
+	struct log_limit refusals; /* of the kernel, e.g. no descriptors: it comes again at once */
 };
 
 static void
@@ -233,7 +234,8 @@ seq_listener_handle_readable(int fd, G_GNUC_UNUSED GIOCondition condition, gpoin
 
 	if (client >= 0)
 		listener->callback(listener->context, client);
-	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+		 log_limit_allow(&listener->refusals, io_boottime_ms()))
 		log_warning("'%s': cannot accept a connection: %s", listener->name,
 			    strerror(errno));
 	return G_SOURCE_CONTINUE;

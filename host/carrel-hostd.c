@@ -13,13 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "common/settings.h"
 #include "host/hostd.h"
 #include "config.h"
 
-#define DEFAULT_CONFIG CARREL_SYSCONFDIR "/carrel.conf"
+#define HOSTD_MAX_FILES 8192 /* some ten a desktop */
+#define DEFAULT_CONFIG	CARREL_SYSCONFDIR "/carrel.conf"
 
 static const char usage_text[] =
 	"Usage: carrel-hostd --run DIR --lib DIR --broker-socket PATH --gateway-uid UID [--config FILE]\n"
@@ -172,6 +174,8 @@ main(int argc, char **argv)
 			  "passwords would not be safe");
 		return 1;
 	}
+	if (io_raise_files(HOSTD_MAX_FILES) < 0)
+		log_warning("the limit of open files cannot be raised; fewer desktops fit");
 	settings = settings_load(line.config ? line.config : DEFAULT_CONFIG, !line.config, &error);
 	if (!settings) {
 		log_error("%s", error->message);

@@ -188,12 +188,21 @@ desktop_end_step(struct desktop *desktop, const char *kind)
 	desktop->since_us = now_us;
 }
 
+/* For JSON: a guest or QEMU may have had a part in it, and it may be cut in the middle of a character. */
+static char *
+desktop_cut_reason(const char *reason)
+{
+	g_autofree char *cut = g_strndup(reason, DESKTOP_MAX_REASON);
+
+	return g_utf8_make_valid(cut, -1);
+}
+
 static void
 desktop_end_machine(struct desktop *desktop, const char *reason)
 {
 	char *old = desktop->reason;
 
-	desktop->reason = g_strndup(reason, DESKTOP_MAX_REASON);
+	desktop->reason = desktop_cut_reason(reason);
 	g_free(old);
 	desktop_quiet(desktop);
 	g_clear_pointer(&desktop->display, display_control_free);

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,6 +23,8 @@
 /* What a fork needs beyond its template: its process, and the share of its RAM that it soon writes to. */
 #define FORK_MIB       96
 #define FORK_RAM_SHARE 8
+/* What a new desktop leaves free on the disk. */
+#define DISK_RESERVE_MIB 1024
 
 #define UNISOLATED_REFUSED                                                                   \
 	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \
@@ -228,6 +231,16 @@ desktops_get_free_mib(const struct desktops *desktops)
 	return available > desktops->ram_reserve_mib ? available - desktops->ram_reserve_mib : 0;
 }
 
+/* Overlays grow; where they lie, the broker and other desktops write, too. */
+static gboolean
+desktops_has_disk(const struct desktops *desktops)
+{
+	struct statvfs about;
+
+	return statvfs(desktops->lib, &about) < 0 ||
+	       (guint64)about.f_bavail * about.f_frsize >> 20 >= DISK_RESERVE_MIB;
+}
+
 static gboolean
 desktops_may_fork(struct desktops *desktops, guint ram_mib)
 {
@@ -241,10 +254,12 @@ desktops_may_fork(struct desktops *desktops, guint ram_mib)
 		if (desktop_get_state(value) <= DESKTOP_STATE_IDENTIFYING)
 			n_forking++;
 	full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
-	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE;
+	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE ||
+	       !desktops_has_disk(desktops);
 	if (full && !desktops->full)
-		log_warning("this host is full: new desktops wait until memory is free, or lower "
-			    "the pools' sizes");
+		log_warning("this host is full: new desktops wait until memory and %d MiB of disk "
+			    "in '%s' are free, or lower the pools' sizes",
+			    DISK_RESERVE_MIB, desktops->lib);
 	desktops->full = full;
 	return !full && n_forking < MAX_FORKING;
 }

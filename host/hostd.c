@@ -257,7 +257,17 @@ static void
 hostd_handle_fact(void *context, struct desktop *desktop, const struct display_fact *fact)
 {
 	struct hostd *hostd = context;
+	struct ticket_view ticket;
 
+	/* A display speaks for its own clients only. */
+	if (tickets_find_attachment(hostd->tickets, fact->attachment, &ticket) &&
+	    strcmp(ticket.desktop, desktop_get_id(desktop)) != 0) {
+		if (log_limit_allow(&hostd->refusals, io_boottime_ms()))
+			log_warning("desktop=%s: its display speaks of another desktop's client; "
+				    "not heard",
+				    desktop_get_id(desktop));
+		return;
+	}
 	if (fact->kind == DISPLAY_FACT_CONNECTED || fact->kind == DISPLAY_FACT_DISCONNECTED)
 		tickets_note_main(hostd->tickets, fact->attachment,
 				  fact->kind == DISPLAY_FACT_CONNECTED);

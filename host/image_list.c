@@ -9,6 +9,8 @@
 
 #include "base/name.h"
 
+#define IMAGE_LIST_MAX_S G_GINT64_CONSTANT(0xffffffff) /* a file's time may be anything */
+
 json_t *
 image_list_read(const char *lib)
 {
@@ -23,8 +25,10 @@ image_list_read(const char *lib)
 
 		if (!name_valid(name) || g_stat(path, &about) < 0)
 			continue;
-		json_array_append_new(list, json_pack("{s:s, s:I}", "name", name, "created_ms",
-						      (json_int_t)about.st_mtime * 1000));
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:I}", "name", name, "created_ms",
+				  CLAMP((json_int_t)about.st_mtime, 0, IMAGE_LIST_MAX_S) * 1000));
 	}
 	return list;
 }

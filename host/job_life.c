@@ -153,6 +153,8 @@ job_life_handle_clean_again(gpointer data)
 {
 	struct job *job = data;
 
+	/* After a restart of hostd the first try may have come before launch's socket was open. */
+	launch_client_kill(job->owner->launch, job->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 	job->timer = 0;
 	job_life_clean(job, job->outcome);
 	return G_SOURCE_REMOVE;
@@ -396,8 +398,14 @@ job_life_send_start(struct job *job)
 	g_autofree char *payload = g_malloc0(sizeof(struct job_start) + JOB_MAX_JSON);
 	struct job_start start = { .kind = job->kind };
 	struct seq_header head = { .type = JOB_START };
-	gsize bytes =
-		json_dumpb(job->arguments, payload + sizeof(start), JOB_MAX_JSON, JSON_COMPACT);
+	gsize bytes;
+
+	/* Its socket has ended already: the pidfd tells the rest. */
+	if (!job->worker) {
+		job_life_expect_end(job);
+		return;
+	}
+	bytes = json_dumpb(job->arguments, payload + sizeof(start), JOB_MAX_JSON, JSON_COMPACT);
 
 	g_strlcpy(start.job, job->id, sizeof(start.job));
 	start.json_bytes = (guint32)bytes;

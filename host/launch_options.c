@@ -185,6 +185,12 @@ launch_options_last_uid(const struct launch_options *options)
 }
 
 uint32_t
+launch_options_job_gid(const struct launch_options *options)
+{
+	return options->uid_first + LAUNCH_JOB_GID;
+}
+
+uint32_t
 launch_options_build_uid(const struct launch_options *options)
 {
 	return options->uid_last - LAUNCH_BUILD_UIDS + 1;

@@ -10,6 +10,7 @@
 
 #define LAUNCH_BUILD_UIDS    65536 /* the last of the range: user namespaces of builds */
 #define LAUNCH_RESERVED_UIDS 64	   /* the first of the range: services */
+#define LAUNCH_JOB_GID	     3	   /* of these: no service is in it */
 
 struct launch_options {
 	const char *run; /* all texts belong to argv */
@@ -37,6 +38,8 @@ void launch_options_print_usage(FILE *stream);
 /* The uids for desktops and jobs, both included, and the first of those for builds. */
 uint32_t launch_options_first_uid(const struct launch_options *options);
 uint32_t launch_options_last_uid(const struct launch_options *options);
+uint32_t launch_options_job_gid(
+	const struct launch_options *options); /* of all jobs: they read templates and images */
 uint32_t launch_options_build_uid(const struct launch_options *options);
 
 #endif

@@ -180,8 +180,9 @@ launch_spawn_plan_uids(const struct launch *launch, struct launch_spawn_request 
 	plan->own_network = request->rule->own_network;
 	plan->build = request->rule->uid == LAUNCH_ROLE_UID_BUILD;
 	plan->uid = request->unit->uids[request->rule->uid == LAUNCH_ROLE_UID_SECOND];
-	/* Templates and images are readable for hostd's group: a worker reads them, a desktop gets descriptors. */
-	plan->gid = request->rule->kind == ID_KIND_JOB ? launch->options.hostd_gid : plan->uid;
+	/* Templates and images are readable for this group: a worker reads them, a desktop gets descriptors. */
+	plan->gid = request->rule->kind == ID_KIND_JOB ? launch_options_job_gid(&launch->options)
+						       : plan->uid;
 }
 
 static int

@@ -35,7 +35,7 @@ launch_stage_make(struct launch *launch, struct launch_unit *unit, bool build)
 	if (build)
 		unit->uids[0] = root;
 	return launch_unit_make(launch, unit, 1, LAUNCH_UNIT_OWN_UID,
-				build ? root : launch->options.hostd_gid);
+				build ? root : launch_options_job_gid(&launch->options));
 }
 
 int
@@ -163,7 +163,7 @@ launch_stage_commit(struct launch *launch, const struct launch_commit *wish)
 		error = launch_stage_open_target(launch, wish, &target);
 	if (error == 0)
 		error = launch_tree_seal(staging, wish->job, launch->options.hostd_uid,
-					 launch->options.hostd_gid);
+					 launch_options_job_gid(&launch->options));
 	if (error == -EINVAL)
 		return launch_state_refuse(
 			launch, error,

@@ -17,9 +17,10 @@
 
 #include "base/cleanup.h"
 
-#define TREE_MAX_DEPTH	 32
-#define TREE_MAX_ENTRIES 100000
-#define TREE_FLAGS	 (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+#define TREE_MAX_DEPTH	      32
+#define TREE_MAX_REMOVE_DEPTH 1024 /* a descriptor a level */
+#define TREE_MAX_ENTRIES      100000
+#define TREE_FLAGS	      (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 
 struct launch_tree_seal {
 	uid_t uid;
@@ -81,7 +82,7 @@ launch_tree_remove_at(int parent, const char *name, int depth)
 		return 0;
 	if (errno != EISDIR)
 		return -errno;
-	if (depth > TREE_MAX_DEPTH)
+	if (depth > TREE_MAX_REMOVE_DEPTH)
 		return -E2BIG;
 	fd = openat(parent, name, TREE_FLAGS | O_DIRECTORY);
 	if (fd < 0)

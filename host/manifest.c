@@ -15,7 +15,11 @@
 #include "base/name.h"
 #include "common/hash.h"
 
-#define MAX_TEXT       512
+#define MAX_TEXT 512
+/* What the broker takes of a host's report, broker/host_report.c: one that says more would cut this host off. */
+#define MAX_AUTHOR     64
+#define MAX_ENGINE     8
+#define MAX_NUMBER     INT64_C(0x1fffffffffffff)
 #define MAX_FILES      32
 #define MAX_DEVICES    32
 #define MAX_CPUS       256
@@ -26,8 +30,8 @@ static const struct json_field top_fields[] = {
 	{ "name", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },
 	{ "version", JSON_KIND_INTEGER, 0, 1, 999999999 },
 	{ "parent", JSON_KIND_STRING, 0, 0, MAX_TEXT },
-	{ "created_ms", JSON_KIND_INTEGER, 0, 0, INT64_MAX },
-	{ "author", JSON_KIND_STRING, 0, 0, MAX_TEXT },
+	{ "created_ms", JSON_KIND_INTEGER, 0, 0, MAX_NUMBER },
+	{ "author", JSON_KIND_STRING, 0, 0, MAX_AUTHOR },
 	{ "note", JSON_KIND_STRING, 0, 0, MAX_TEXT },
 	{ "kinds", JSON_KIND_ARRAY, 0, 1, 2 },
 	{ "agent_version", JSON_KIND_INTEGER, 0, 0, 1000 },
@@ -38,7 +42,7 @@ static const struct json_field top_fields[] = {
 };
 
 static const struct json_field engine_fields[] = {
-	{ "name", JSON_KIND_STRING, 0, 1, 16 },
+	{ "name", JSON_KIND_STRING, 0, 1, MAX_ENGINE },
 	{ "version", JSON_KIND_STRING, 0, 1, 64 },
 	{ "accelerator", JSON_KIND_STRING, 0, 1, 16 },
 	{ "state_format", JSON_KIND_INTEGER, 0, 1, 1 },

@@ -98,13 +98,18 @@ qmp_take_answer(struct qmp *qmp, const json_t *object)
 
 	if (!request_link_find(qmp->link, id))
 		return;
-	if (value && !problem)
+	if (value && !problem) {
 		request_link_answer(qmp->link, id, json_incref(value), NULL);
-	else
+	} else {
+		/* Cut, perhaps in the middle of a character: it goes into JSON again. */
+		g_autofree char *cut =
+			g_strndup(json_get_text(problem, "desc", "it gave no reason"), 200);
+		g_autofree char *words = g_utf8_make_valid(cut, -1);
+
 		request_link_answer(
 			qmp->link, id, NULL,
-			g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "QEMU refused: %.200s",
-				    json_get_text(problem, "desc", "it gave no reason")));
+			g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "QEMU refused: %s", words));
+	}
 }
 
 /* FALSE when the connection is of no more use. */

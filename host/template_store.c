@@ -186,11 +186,19 @@ template_store_sweep(struct template_store *store)
 }
 
 static void
-template_store_add_version(json_t *list, const char *folder)
+template_store_add_version(json_t *list, const char *folder, const char *name, const char *version)
 {
 	g_autoptr(GError) error = NULL;
 	struct manifest *manifest = manifest_read(folder, &error);
 
+	/* A worker wrote it: it speaks for the place that launch gave it, and for no other. */
+	if (manifest && (strcmp(manifest->name, name) != 0 ||
+			 manifest->version != g_ascii_strtoull(version, NULL, 10))) {
+		g_set_error(&error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "its manifest is that of '%s' version %u", manifest->name,
+			    manifest->version);
+		g_clear_pointer(&manifest, manifest_free);
+	}
 	if (!manifest) {
 		log_warning("'%s' is no template version: %s", folder, error->message);
 		return;
@@ -220,7 +228,7 @@ template_store_list(const struct template_store *store)
 		       json_array_size(list) < TEMPLATE_STORE_MAX) {
 			g_autofree char *path = g_build_filename(folder, version, NULL);
 
-			template_store_add_version(list, path);
+			template_store_add_version(list, path, name, version);
 		}
 	}
 	return list;

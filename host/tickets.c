@@ -159,22 +159,30 @@ tickets_free(struct ticket_table *table)
 	g_free(table);
 }
 
+/* Spent, and nobody was ever linked with it: a display gives such a client up after 20 s. */
 static gboolean
-ticket_has_ended(const struct ticket *ticket)
+ticket_was_in_vain(const struct ticket *ticket, guint64 now_ms)
+{
+	return ticket->main == TICKET_MAIN_WAITING &&
+	       now_ms - ticket->changed_ms >= TICKETS_VAIN_MS;
+}
+
+static gboolean
+ticket_has_ended(const struct ticket *ticket, guint64 now_ms)
 {
 	if (ticket->state == TICKET_STATE_SPENT)
-		return ticket->main == TICKET_MAIN_GONE;
+		return ticket->main == TICKET_MAIN_GONE || ticket_was_in_vain(ticket, now_ms);
 	return ticket->state != TICKET_STATE_READY;
 }
 
 /* Room for one more: the oldest ended one goes. */
 static gboolean
-tickets_make_room(struct ticket_table *table)
+tickets_make_room(struct ticket_table *table, guint64 now_ms)
 {
 	if (table->tickets->len < TICKETS_MAX)
 		return TRUE;
 	for (guint i = 0; i < table->tickets->len; i++) {
-		if (ticket_has_ended(g_ptr_array_index(table->tickets, i))) {
+		if (ticket_has_ended(g_ptr_array_index(table->tickets, i), now_ms)) {
 			g_ptr_array_remove_index(table->tickets, i);
 			return TRUE;
 		}
@@ -217,7 +225,7 @@ tickets_insert(struct ticket_table *table, const struct ticket_offer *offer, gui
 		ticket_free(ticket);
 		return 0;
 	}
-	if (error == 0 && !tickets_make_room(table))
+	if (error == 0 && !tickets_make_room(table, now_ms))
 		error = -ENOSPC;
 	if (error < 0) {
 		ticket_free(ticket);
@@ -386,7 +394,8 @@ tickets_expire(struct ticket_table *table, guint64 now_ms)
 
 		if (ticket_end_if_due(ticket, now_ms))
 			changed = TRUE;
-		if (ticket_has_ended(ticket) && now_ms - ticket->changed_ms >= TICKETS_KEEP_MS)
+		if (ticket_has_ended(ticket, now_ms) &&
+		    now_ms - ticket->changed_ms >= TICKETS_KEEP_MS)
 			g_ptr_array_remove_index(table->tickets, i);
 		else
 			i++;

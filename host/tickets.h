@@ -21,6 +21,7 @@
 #define TICKETS_MAX	   4096
 #define TICKETS_MAX_TTL_MS (5 * 60 * 1000)
 #define TICKETS_LINK_MS	   (10 * 1000)	    /* later channels without a living main */
+#define TICKETS_VAIN_MS	   (60 * 1000)	    /* until a spent one without a main channel has ended */
 #define TICKETS_KEEP_MS	   (10 * 60 * 1000) /* how long an ended ticket is remembered and reported */
 
 /*

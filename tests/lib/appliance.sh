@@ -76,8 +76,8 @@ appliance_place_template() {
 	mkdir -p -m 0711 "$appliance_state/lib"
 	mkdir -p "$folder/$appliance_template"
 	appliance_place "$version" "$folder/$appliance_template/1"
-	# its files may be read by all, its folders were those of the uid that published it
-	find "$folder" -type d -exec chown "$appliance_hostd_uid:$appliance_group" {} +
+	# its files may be read by all, its folders by hostd and the group of jobs (docs/PROTOCOL.md)
+	find "$folder" -type d -exec chown "$appliance_hostd_uid:$((appliance_group + 3))" {} +
 }
 
 # appliance_run_up: starts carrel up on the state folder and waits until everything runs
