@@ -47,8 +47,8 @@ static const struct cli_command command_table[] = {
 	{ "session", "assign", "POOL", N_("get a desktop of a pool"), 1, 1, cmd_session_assign },
 	{ "session", "vv", "ID [--output FILE]", N_("write a connection file for a SPICE client"),
 	  1, 1, cmd_session_vv },
-	{ "session", "revoke", "ID | --user U | --all", N_("end sessions and their streams"), 0, 1,
-	  cmd_session_revoke },
+	{ "session", "revoke", "ID | --user U... | --all", N_("end sessions and their streams"), 0,
+	  1, cmd_session_revoke },
 	{ "session", "timing", "ID", N_("show how long each step to the desktop took"), 1, 1,
 	  cmd_session_timing },
 	{ "host", "list", "", N_("list hosts"), 0, 0, cmd_host_list },
@@ -136,6 +136,47 @@ carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **erro
 	return g_option_context_parse(context, argc, argv, error);
 }
 
+/* The first option that was given and that the command's usage does not name, or NULL. */
+static const char *
+carrel_find_stranger(const struct cli_options *options, const struct cli_command *command)
+{
+	const struct {
+		const char *name;
+		gboolean given;
+	} table[] = {
+		{ "--wait", options->wait },
+		{ "--all", options->all },
+		{ "--template", options->template_name != NULL },
+		{ "--size", options->size != NULL },
+		{ "--network", options->network != NULL },
+		{ "--note", options->note != NULL },
+		{ "--recipe", options->recipe != NULL },
+		{ "--output", options->output != NULL },
+		{ "--user", options->users != NULL },
+		{ "--group", options->groups != NULL },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
+		if (table[i].given && !strstr(command->usage, table[i].name))
+			return table[i].name;
+	return NULL;
+}
+
+static int
+carrel_check(const struct cli_options *options, const struct cli_command *command)
+{
+	const char *stranger = carrel_find_stranger(options, command);
+
+	if (stranger)
+		return cli_fail(
+			CLI_EXIT_USAGE, _("'%s' does not go with '%s %s'; see 'carrel %s --help'"),
+			stranger, command->noun, command->verb ? command->verb : "", command->noun);
+	if (options->run_folder && options->broker)
+		return cli_fail(CLI_EXIT_USAGE,
+				_("--run and --broker both name a broker: give one of them"));
+	return CLI_EXIT_OK;
+}
+
 static void
 carrel_options_done(struct cli_options *options)
 {
@@ -161,7 +202,10 @@ carrel_run(const struct cli_command *command, int argc, char **argv)
 	struct cli *cli;
 
 	if (!carrel_parse(&options, &argc, &argv, &error)) {
-		cli_fail(CLI_EXIT_USAGE, "%s", error->message);
+		cli_fail(CLI_EXIT_USAGE, _("%s; see 'carrel %s --help'"), error->message,
+			 command->noun);
+	} else if (carrel_check(&options, command) != CLI_EXIT_OK) {
+		code = CLI_EXIT_USAGE;
 	} else if (argc - first < command->min_args || argc - first > command->max_args) {
 		carrel_print_usage(stderr, command->noun);
 	} else {

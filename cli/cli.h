@@ -32,7 +32,7 @@ struct cli_command {
 	int (*run)(struct cli *cli, int argc, char **argv);
 };
 
-/* Values of the options, "" or FALSE where not given. */
+/* Values of the options, NULL or FALSE where not given. */
 struct cli_options {
 	gboolean json;
 	gboolean wait;

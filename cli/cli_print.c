@@ -204,7 +204,8 @@ int
 cli_follow_job(struct cli *cli, const char *id)
 {
 	static const char *const over[] = { "done", "failed", "cancelled", NULL };
-	g_autofree char *path = g_strconcat("/api/v1/jobs/", id, NULL);
+	g_autofree char *escaped = g_uri_escape_string(id, NULL, FALSE);
+	g_autofree char *path = g_strconcat("/api/v1/jobs/", escaped, NULL);
 	gboolean terminal = isatty(STDERR_FILENO);
 	g_autofree char *last = NULL;
 	int code;

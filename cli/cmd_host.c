@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cmd_host.c - carrel host doctor, drain and resume: what a host can do, and whether it takes desktops (carrel)
+ * cmd_host.c - carrel host list, doctor, drain and resume: what a host can do, and whether it takes desktops (carrel)
  *
  * The doctor needs no service: carrel-hostd, which knows, is run with --doctor and says it as JSON.
  */

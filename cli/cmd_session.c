@@ -73,6 +73,7 @@ int
 cmd_session_revoke(struct cli *cli, int argc, char **argv)
 {
 	const struct cli_options *options = cli_get_options(cli);
+	int code = CLI_EXIT_OK;
 	int n_ways = argc + (options->users != NULL) + (options->all != FALSE);
 
 	if (n_ways != 1)
@@ -83,8 +84,10 @@ cmd_session_revoke(struct cli *cli, int argc, char **argv)
 	if (options->all)
 		return cmd_call(cli, "POST", "sessions", "revoke", NULL,
 				json_pack("{s:b}", "all", 1));
-	return cmd_call(cli, "POST", "sessions", "revoke", NULL,
-			json_pack("{s:s}", "user", options->users[0]));
+	for (guint i = 0; options->users[i] && code == CLI_EXIT_OK; i++)
+		code = cmd_call(cli, "POST", "sessions", "revoke", NULL,
+				json_pack("{s:s}", "user", options->users[i]));
+	return code;
 }
 
 static char *

@@ -23,7 +23,8 @@ static const char *const job_columns[] = {
 static int
 cmd_template_start(struct cli *cli, const char *name, const char *verb, json_t *body)
 {
-	g_autofree char *path = g_strdup_printf("/api/v1/templates/%s/%s", name, verb);
+	g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE);
+	g_autofree char *path = g_strdup_printf("/api/v1/templates/%s/%s", escaped, verb);
 	json_t *answer = NULL;
 	const char *job;
 	int code = cli_request(cli, "POST", path, body, &answer);

@@ -133,6 +133,15 @@ settings_add_key(struct settings *settings, GKeyFile *file, const char *group, c
 }
 
 static gboolean
+settings_has_group(const char *group)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(key_table); i++)
+		if (strcmp(key_table[i].group, group) == 0)
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean
 settings_add_file(struct settings *settings, const char *path, const char *content, GError **error)
 {
 	g_autoptr(GKeyFile) file = g_key_file_new();
@@ -146,6 +155,13 @@ settings_add_file(struct settings *settings, const char *path, const char *conte
 	for (guint i = 0; groups[i]; i++) {
 		g_auto(GStrv) keys = g_key_file_get_keys(file, groups[i], NULL, NULL);
 
+		if (!settings_has_group(groups[i])) {
+			g_set_error(
+				error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+				"%s:%u: unknown group [%s]; see carrel.conf(5) for those that exist",
+				path, settings_find_line(content, groups[i], NULL), groups[i]);
+			return FALSE;
+		}
 		for (guint k = 0; keys && keys[k]; k++) {
 			if (settings_add_key(settings, file, groups[i], keys[k], error))
 				continue;

@@ -71,4 +71,7 @@ for script in tests/integration/test-*.sh; do
 		tail -n 40 "$out/$name.log" | sed 's/^/    /'
 	fi
 done
+for name in "$@"; do
+	[ -f "tests/integration/$name.sh" ] || results_add "$results" "$name" FAIL "there is no such test"
+done
 [ "$(results_count "$results" FAIL)" -eq 0 ]

@@ -61,7 +61,7 @@ test_settings__refuses_with_file_and_line(void **state)
 	} table[] = {
 		{ "[broker]\nlisten = x\nlsiten = y\n",
 		  "carrel.conf:3: unknown key 'lsiten' in [broker]" },
-		{ "[borker]\nlisten = x\n", "carrel.conf:2: unknown key 'listen' in [borker]" },
+		{ "[borker]\nlisten = x\n", "carrel.conf:1: unknown group [borker]" },
 		{ "[broker]\ntoken_hours = 13\n",
 		  "carrel.conf:2: 'token_hours' must be a number from 1 to 12" },
 		{ "[broker]\ntoken_hours = many\n", "'token_hours' must be a number" },
