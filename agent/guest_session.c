@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/agent_record.h"
 #include "agent/verbs.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -272,10 +273,21 @@ guest_session_run_show(struct agent *agent, struct task *task)
 }
 
 static int
+guest_session_watch(struct guest_session *session, pid_t pid)
+{
+	int error = io_pidfd_open(pid, &session->pidfd);
+
+	if (error == 0)
+		error = io_process_start(pid, &session->start_ticks);
+	session->pid = pid;
+	return error;
+}
+
+static int
 guest_session_finish_show(struct agent *agent, struct task *task)
 {
 	long pid = strtol(task->command.output, NULL, 10);
-	int error = pid > 1 ? io_pidfd_open((pid_t)pid, &agent->session.pidfd) : -ESRCH;
+	int error = pid > 1 ? guest_session_watch(&agent->session, (pid_t)pid) : -ESRCH;
 
 	if (error < 0)
 		return task_fail(task, error, "the session of '%s' ended at once: see its journal",
@@ -332,14 +344,12 @@ guest_session_logoff_ended(struct agent *agent, struct task *task, int status)
 	}
 }
 
-void
-guest_session_handle_end(struct agent *agent)
+static void
+guest_session_tell_end(struct agent *agent)
 {
 	struct guest_session *session = &agent->session;
 	json_t *body;
 
-	if (session->pidfd < 0)
-		return;
 	log_info("the session of '%s' has ended (%s)", session->user,
 		 session->asked ? "asked" : "ended");
 	body = json_pack("{s:s, s:s}", "user", session->user, "reason",
@@ -348,6 +358,39 @@ guest_session_handle_end(struct agent *agent)
 	guest_session_done(session);
 	agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 	xwatch_begin(&agent->xwatch);
+}
+
+void
+guest_session_handle_end(struct agent *agent)
+{
+	if (agent->session.pidfd >= 0)
+		guest_session_tell_end(agent);
+}
+
+void
+guest_session_describe(const struct guest_session *session, struct agent_record *record)
+{
+	memcpy(record->user, session->user, sizeof(record->user));
+	record->pid = session->pid;
+	record->start_ticks = session->start_ticks;
+}
+
+void
+guest_session_restore(struct agent *agent, const struct agent_record *record)
+{
+	struct guest_session *session = &agent->session;
+	int error;
+
+	guest_session_done(session);
+	memcpy(session->user, record->user, sizeof(session->user));
+	guest_session_make_unit(session->user, session->unit);
+	error = guest_session_watch(session, record->pid);
+	if (error == 0 && session->start_ticks == record->start_ticks) {
+		log_info("the session of '%s' still runs", session->user);
+		agent_set_state(agent, AGENT_STATE_IN_SESSION);
+	} else {
+		guest_session_tell_end(agent);
+	}
 }
 
 static const struct task_step login_steps[] = {
