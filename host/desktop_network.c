@@ -232,7 +232,7 @@ network_spawn(struct desktop_network *network, int fd)
 
 	while (argv[n])
 		n++;
-	for (gsize i = 0; servers[i] && i < NETWORK_MAX_SERVERS; i++) {
+	for (gsize i = 0; i < NETWORK_MAX_SERVERS && servers[i]; i++) {
 		argv[n++] = "--dns";
 		argv[n++] = servers[i];
 	}
