@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * agent.c - the context of carrel-agent and its life cycle (carrel-agent, in the guest)
+ *
+ * How it works: agent_set_state() writes each state that a restarted agent has to know into the record; agent_restore()
+ * goes there. Who is killed in the middle of a log-in or log-off leaves the state before it: the host's request for it
+ * has no answer, and fails the desktop or is made again.
  */
 #include "agent/agent.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
+#include "agent/agent_record.h"
 #include "base/log.h"
 
 #define BIT(state) (1u << (state))
@@ -15,7 +21,8 @@ static const struct {
 	const char *name;
 	unsigned int next; /* bit set of the states that may follow */
 } state_table[] = {
-	[AGENT_STATE_FRESH] = { "fresh", BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_ENDING) },
+	[AGENT_STATE_FRESH] = { "fresh", BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION) |
+						 BIT(AGENT_STATE_ENDING) },
 	[AGENT_STATE_IDENTIFIED] = { "identified",
 				     BIT(AGENT_STATE_LOGGING_IN) | BIT(AGENT_STATE_ENDING) },
 	[AGENT_STATE_LOGGING_IN] = { "logging-in", BIT(AGENT_STATE_IN_SESSION) |
@@ -56,6 +63,43 @@ agent_state_name(enum agent_state state)
 	return state_table[state].name;
 }
 
+static void
+agent_save(const struct agent *agent)
+{
+	struct agent_record record = { .generation = agent->generation };
+	int error;
+
+	if (!agent->record ||
+	    (agent->state != AGENT_STATE_IDENTIFIED && agent->state != AGENT_STATE_IN_SESSION))
+		return;
+	if (agent->state == AGENT_STATE_IN_SESSION)
+		guest_session_describe(&agent->session, &record);
+	error = agent_record_write(agent->record, &record);
+	if (error < 0)
+		log_warning("'%s' cannot be written: %s; an agent that is started again will not "
+			    "know the session",
+			    agent->record, strerror(-error));
+}
+
+void
+agent_restore(struct agent *agent)
+{
+	struct agent_record record;
+	int error = agent->record ? agent_record_read(agent->record, &record) : -ENOENT;
+
+	if (error < 0) {
+		if (error != -ENOENT)
+			log_warning("'%s' cannot be read: %s; I begin anew", agent->record,
+				    strerror(-error));
+		return;
+	}
+	agent->generation = record.generation;
+	if (record.user[0] == '\0')
+		agent_set_state(agent, AGENT_STATE_IDENTIFIED);
+	else
+		guest_session_restore(agent, &record);
+}
+
 int
 agent_set_state(struct agent *agent, enum agent_state state)
 {
@@ -68,5 +112,6 @@ agent_set_state(struct agent *agent, enum agent_state state)
 	}
 	log_info("state '%s' -> '%s'", agent_state_name(agent->state), agent_state_name(state));
 	agent->state = state;
+	agent_save(agent);
 	return 0;
 }

@@ -26,6 +26,7 @@
  *   in-session -> logging-off           logoff has begun
  *   in-session, logging-off -> identified   the session has ended
  *   logging-off -> in-session           the session could not be stopped
+ *   fresh -> in-session                 a restarted agent found the session (agent_restore())
  *   any -> ending                       shutdown
  */
 enum agent_state {
@@ -41,6 +42,7 @@ enum agent_state {
 struct agent {
 	enum agent_state state;
 	int64_t generation; /* of the last request; events carry it */
+	const char *record; /* the file of agent_record.h; NULL: none is kept */
 	struct port port;
 	struct task task; /* the one request that takes longer */
 	struct guest_session session;
@@ -51,10 +53,16 @@ struct agent {
 void agent_init(struct agent *agent);
 void agent_done(struct agent *agent);
 
+/*
+ * For an agent that was killed and started again, once its port is open: goes to the state that the record names. A
+ * session that has ended meanwhile is told to the host.
+ */
+void agent_restore(struct agent *agent);
+
 /* "identified", ... for messages. */
 const char *agent_state_name(enum agent_state state);
 
-/* Checks and logs the change. 0, or -EPERM (and no change) when the life cycle above does not have it. */
+/* Checks, logs and records the change. 0, or -EPERM (and no change) when the life cycle above does not have it. */
 int agent_set_state(struct agent *agent, enum agent_state state);
 
 #endif

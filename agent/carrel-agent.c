@@ -22,8 +22,9 @@
 #include "base/proto_agent.h"
 #include "config.h"
 
-#define PORT_PATH  "/dev/virtio-ports/" AGENT_PORT_NAME
-#define EXIT_USAGE 2
+#define PORT_PATH   "/dev/virtio-ports/" AGENT_PORT_NAME
+#define RECORD_PATH "/run/carrel/agent-record"
+#define EXIT_USAGE  2
 
 static void
 main_on_frame(void *context, const char *text, size_t size)
@@ -140,12 +141,13 @@ main_loop_once(struct agent *agent)
 }
 
 static int
-main_run(const char *port_path)
+main_run(const char *port_path, const char *record_path)
 {
 	struct agent agent;
 	int error;
 
 	agent_init(&agent);
+	agent.record = record_path;
 	error = notes_prepare(NOTES_FOLDER);
 	if (error < 0)
 		log_warning("no notes folder '%s': %s", NOTES_FOLDER, strerror(-error));
@@ -157,6 +159,7 @@ main_run(const char *port_path)
 		agent_done(&agent);
 		return 1;
 	}
+	agent_restore(&agent);
 	xwatch_begin(&agent.xwatch);
 	while (error == 0)
 		error = main_loop_once(&agent);
@@ -174,6 +177,8 @@ main_print_help(void)
 	       "\n"
 	       "  -p, --port=PATH  the agent port, or a unix socket to connect to\n"
 	       "                   [" PORT_PATH "]\n"
+	       "  -r, --record=FILE  what an agent that is started again must know\n"
+	       "                   [" RECORD_PATH "]\n"
 	       "  -h, --help       print this and exit\n"
 	       "  -V, --version    print the version and exit\n");
 }
@@ -183,17 +188,22 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "port", required_argument, NULL, 'p' },
+		{ "record", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *port_path = PORT_PATH;
+	const char *record_path = RECORD_PATH;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "p:hV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "p:r:hV", options, NULL)) != -1) {
 		switch (option) {
 		case 'p':
 			port_path = optarg;
+			break;
+		case 'r':
+			record_path = optarg;
 			break;
 		case 'h':
 			main_print_help();
@@ -211,5 +221,5 @@ main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	return main_run(port_path);
+	return main_run(port_path, record_path);
 }

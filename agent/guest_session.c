@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/agent_record.h"
 #include "agent/verbs.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -250,10 +251,21 @@ guest_session_run_start(struct agent *agent, struct task *task)
 
 /* The unit's main process, as a decimal number in the text. */
 static int
-guest_session_watch(struct agent *agent, struct task *task, const char *text)
+guest_session_watch(struct guest_session *session, pid_t pid)
+{
+	int error = io_pidfd_open(pid, &session->pidfd);
+
+	if (error == 0)
+		error = io_process_start(pid, &session->start_ticks);
+	session->pid = pid;
+	return error;
+}
+
+static int
+guest_session_take_pid(struct agent *agent, struct task *task, const char *text)
 {
 	long pid = strtol(text, NULL, 10);
-	int error = pid > 1 ? io_pidfd_open((pid_t)pid, &agent->session.pidfd) : -ESRCH;
+	int error = pid > 1 ? guest_session_watch(&agent->session, (pid_t)pid) : -ESRCH;
 
 	if (error < 0)
 		return task_fail(task, error, "the session of '%s' ended at once: see its journal",
@@ -268,19 +280,18 @@ guest_session_run_show(struct agent *agent, struct task *task)
 				     agent->session.unit,  NULL };
 	CLEANUP_FREE char *text = NULL;
 	size_t size;
-
 	int error;
 
 	if (io_read_file(GUEST_SESSION_PID_FILE, PID_MAX_BYTES, &text, &size) < 0)
 		return task_command(task, argv, ACCOUNT_TIMEOUT_MS);
-	error = guest_session_watch(agent, task, text);
+	error = guest_session_take_pid(agent, task, text);
 	return error < 0 ? error : TASK_DONE;
 }
 
 static int
 guest_session_finish_show(struct agent *agent, struct task *task)
 {
-	return guest_session_watch(agent, task, task->command.output);
+	return guest_session_take_pid(agent, task, task->command.output);
 }
 
 static void
@@ -332,14 +343,12 @@ guest_session_logoff_ended(struct agent *agent, struct task *task, int status)
 	}
 }
 
-void
-guest_session_handle_end(struct agent *agent)
+static void
+guest_session_tell_end(struct agent *agent)
 {
 	struct guest_session *session = &agent->session;
 	json_t *body;
 
-	if (session->pidfd < 0)
-		return;
 	log_info("the session of '%s' has ended (%s)", session->user,
 		 session->asked ? "asked" : "ended");
 	body = json_pack("{s:s, s:s}", "user", session->user, "reason",
@@ -350,6 +359,39 @@ guest_session_handle_end(struct agent *agent)
 	keyboard_forget(&agent->keyboard);
 	agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 	xwatch_begin(&agent->xwatch);
+}
+
+void
+guest_session_handle_end(struct agent *agent)
+{
+	if (agent->session.pidfd >= 0)
+		guest_session_tell_end(agent);
+}
+
+void
+guest_session_describe(const struct guest_session *session, struct agent_record *record)
+{
+	memcpy(record->user, session->user, sizeof(record->user));
+	record->pid = session->pid;
+	record->start_ticks = session->start_ticks;
+}
+
+void
+guest_session_restore(struct agent *agent, const struct agent_record *record)
+{
+	struct guest_session *session = &agent->session;
+	int error;
+
+	guest_session_done(session);
+	memcpy(session->user, record->user, sizeof(session->user));
+	guest_session_make_unit(session->user, session->unit);
+	error = guest_session_watch(session, record->pid);
+	if (error == 0 && session->start_ticks == record->start_ticks) {
+		log_info("the session of '%s' still runs", session->user);
+		agent_set_state(agent, AGENT_STATE_IN_SESSION);
+	} else {
+		guest_session_tell_end(agent);
+	}
 }
 
 static const struct task_step login_steps[] = {

@@ -20,10 +20,7 @@
 #define AGENT_VERB_IDENTIFY "identify"
 #define AGENT_VERB_LOGIN    "login"
 #define AGENT_VERB_LOGOFF   "logoff"
-#define AGENT_VERB_LOCK	    "lock"
-#define AGENT_VERB_NOTIFY   "notify"
 #define AGENT_VERB_READY    "ready"
-#define AGENT_VERB_IDLE	    "idle"
 #define AGENT_VERB_SCREEN   "screen"
 #define AGENT_VERB_SHUTDOWN "shutdown"
 

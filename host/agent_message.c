@@ -44,8 +44,6 @@ static const struct json_field ready_fields[] = {
 	{ "x", JSON_KIND_BOOLEAN, 0, 0, 0 },
 	{ "notes", JSON_KIND_OBJECT, 1, 0, 0 },
 };
-static const struct json_field idle_fields[] = { { "idle_ms", JSON_KIND_INTEGER, 0, 0,
-						   INT64_MAX } };
 static const struct json_field logoff_fields[] = {
 	{ "user", JSON_KIND_STRING, 0, 0, AGENT_MAX_TEXT },
 	{ "reason", JSON_KIND_STRING, 0, 0, AGENT_MAX_TEXT },
@@ -64,18 +62,14 @@ static const struct verb_table answer_table[] = {
 	{ AGENT_VERB_IDENTIFY, identify_fields, G_N_ELEMENTS(identify_fields) },
 	{ AGENT_VERB_LOGIN, login_fields, G_N_ELEMENTS(login_fields) },
 	{ AGENT_VERB_LOGOFF, NULL, 0 },
-	{ AGENT_VERB_LOCK, NULL, 0 },
-	{ AGENT_VERB_NOTIFY, NULL, 0 },
 	{ AGENT_VERB_SCREEN, screen_fields, G_N_ELEMENTS(screen_fields) },
 	{ AGENT_VERB_READY, ready_fields, G_N_ELEMENTS(ready_fields) },
 	{ AGENT_VERB_SHUTDOWN, NULL, 0 },
-	{ AGENT_VERB_IDLE, idle_fields, G_N_ELEMENTS(idle_fields) },
 };
 
 static const struct verb_table event_table[] = {
 	{ AGENT_VERB_READY, ready_fields, G_N_ELEMENTS(ready_fields) },
 	{ AGENT_VERB_LOGOFF, logoff_fields, G_N_ELEMENTS(logoff_fields) },
-	{ AGENT_VERB_IDLE, idle_fields, G_N_ELEMENTS(idle_fields) },
 };
 
 static const struct verb_table *

@@ -27,6 +27,7 @@
 #define NETWORK_RETRY_MS      500
 #define NETWORK_MAX_RETRY_MS  30000
 #define NETWORK_FIRST_TRIES   3
+#define NETWORK_SETTLED_US    (60 * G_USEC_PER_SEC) /* the next pause is a short one again */
 #define NETWORK_MEMORY_MAX    (G_GUINT64_CONSTANT(256) << 20)
 #define NETWORK_MAX_SERVERS   3 /* as many as resolv.conf(5) lets count */
 #define NETWORK_MAX_ARGUMENTS (16 + 2 * NETWORK_MAX_SERVERS)
@@ -56,6 +57,7 @@ struct desktop_network {
 	enum network_state state;
 	gboolean told; /* up() was said: from here on it is tried for ever */
 	guint tries;
+	gint64 up_us; /* since when it is up */
 	guint retry_ms;
 	guint timer;
 	guint end_source;
@@ -148,8 +150,11 @@ network_handle_ended(G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition
 
 	network->end_source = 0;
 	network_forget_process(network);
-	if (network->state == NETWORK_UP)
-		network_try_again(network, "passt has ended; net.log of the desktop says why");
+	if (network->state != NETWORK_UP)
+		return G_SOURCE_REMOVE;
+	if (g_get_monotonic_time() - network->up_us > NETWORK_SETTLED_US)
+		network->tries = 0;
+	network_try_again(network, "passt has ended; net.log of the desktop says why");
 	return G_SOURCE_REMOVE;
 }
 
@@ -164,6 +169,7 @@ static void
 network_handle_up(struct desktop_network *network)
 {
 	network_move(network, NETWORK_UP);
+	network->up_us = g_get_monotonic_time();
 	log_info("desktop=%s: its link is up", network->desktop);
 	/* It ended while it was plugged in: its pidfd's callback had nothing to do yet. */
 	if (network->pidfd < 0) {

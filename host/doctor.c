@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "host/desktop_network.h"
 
 #define DOCTOR_MAX_FILE_BYTES (1024 * 1024)
 #define DOCTOR_KVM_API	      12
@@ -124,8 +125,17 @@ doctor_check_qemu(const struct doctor_options *options, struct doctor_finding *f
 static void
 doctor_check_passt(const struct doctor_options *options, struct doctor_finding *finding)
 {
-	doctor_check_program(options->passt, "install passt, or give pools the network 'none'",
-			     finding);
+	static const char advice[] = "install passt, or give pools the network 'none'";
+	char *refusal;
+
+	doctor_check_program(options->passt, advice, finding);
+	refusal = finding->ok ? desktop_network_find_refusal(options->root) : NULL;
+	if (!refusal)
+		return;
+	finding->ok = FALSE;
+	finding->advice = "mend that, or give pools the network 'none'";
+	g_free(finding->value);
+	finding->value = refusal;
 }
 
 static void

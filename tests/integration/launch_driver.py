@@ -34,6 +34,16 @@ echo END
 read line <&5
 exit 7
 '''
+# Stands in for passt: can it reach what listens on this host?
+NET_STAND_IN = '''#!/bin/bash
+echo "net $(readlink /proc/self/ns/net)"
+for address in 127.0.0.1 127.9.9.9 %s; do
+	timeout 1 bash -c "exec 9<>/dev/tcp/$address/%d" 2>/dev/null && echo "reached $address" || echo "dropped $address"
+done
+echo END
+read -r line <&3
+'''
+PASST = ['--foreground', '--quiet', '--fd', '3', '--no-map-gw', '--tcp-ports', 'none', '--udp-ports', 'none']
 
 program, folder = sys.argv[1:3]
 run, lib, libexec = (os.path.join(folder, n) for n in ('run', 'lib', 'libexec'))
@@ -43,6 +53,8 @@ stand_in = os.path.join(libexec, 'carrel-worker')
 with open(stand_in, 'w') as f:
     f.write(STAND_IN)
 os.chmod(stand_in, 0o755)
+service = socket.create_server(('', 0))
+net_stand_in = os.path.join(folder, 'net-stand-in')
 state = {}
 number = 0
 
@@ -67,7 +79,7 @@ def wait_for(what, condition):
 def start():
     state['launch'] = subprocess.Popen([program, '--run', run, '--lib', lib, '--libexec', libexec,
                                         '--uid-range', '200000-465535', '--hostd-uid', str(HOSTD),
-                                        '--hostd-gid', str(HOSTD), '--qemu', stand_in])
+                                        '--hostd-gid', str(HOSTD), '--qemu', stand_in, '--passt', net_stand_in])
     connect()
 
 
@@ -271,6 +283,40 @@ def commit(j, n, version):
     return ask(COMMIT, struct.pack('=24s64sI', j, n, version))
 
 
+def find_address():
+    """One of this machine's own beside the loopback's, or the loopback's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(('192.0.2.77', 9))
+        except OSError:
+            return '127.0.0.1'
+        return probe.getsockname()[0]
+
+
+def test_network():
+    address, port = find_address(), service.getsockname()[1]
+    with open(net_stand_in, 'w') as file:
+        file.write(NET_STAND_IN % (address, port))
+    os.chmod(net_stand_in, 0o755)
+    for own in ('127.9.9.9', address):
+        socket.create_connection((own, port), 10).close()
+    d = name('d', 'n')
+    ask(MAKE, desktop(d))
+    os.makedirs('%s/desktops/%s' % (lib, d.decode()), exist_ok=True)
+    for argv in ([], PASST[:4], PASST + ['--tcp-ports', 'all'], PASST + ['--dns', '--pcap']):
+        refused('passt with %s' % argv[-2:], errno.EPERM, ask(SPAWN, spawn(d, NET, argv, [3]), [0]))
+    reader, writer = os.pipe()
+    status, answer, _ = ask(SPAWN, spawn(d, NET, PASST + ['--dns', '192.0.2.53'], [3]), [reader])
+    check('passt runs', status == 0, answer)
+    log = '%s/desktops/%s/net.log' % (lib, d.decode())
+    text = wait_for('its log', lambda: 'END' in open(log).read() and open(log).read())
+    check('on the host\'s network', os.readlink('/proc/self/ns/net') in text, text)
+    check('but it reaches nothing of the host', 'reached' not in text and text.count('dropped') == 3, text)
+    os.write(writer, b'\n')
+    check('its end is told', exited()[:2] == (d, NET))
+    wait_for('remove', lambda: ask(REMOVE, desktop(d))[0] == 0)
+
+
 def test_jobs():
     j, text, writer, stage = job('b', WORKER, lambda uid: 200064 <= uid <= 400000)
     check('worker without network', os.readlink('/proc/self/ns/net') not in text, text)
@@ -310,6 +356,7 @@ start()
 d, pid, writer = test_desktop()
 test_refusals(d)
 test_adoption(d, pid, writer)
+test_network()
 test_jobs()
 stop()
 check('launch ends well', state['launch'].returncode == 0)

@@ -42,7 +42,7 @@ note_event(void *context, const char *verb, const json_t *body)
 	} else {
 		f->events++;
 		g_strlcpy(f->event, verb, sizeof(f->event));
-		f->event_value = json_get_integer(body, "idle_ms", -1);
+		f->event_value = g_ascii_strtoll(json_get_text(body, "user", "-1"), NULL, 10);
 	}
 	if (f->free_on_event)
 		g_clear_pointer(&f->link, agent_link_free);
@@ -161,6 +161,16 @@ request(struct fixture *f, const char *verb, guint timeout_ms, struct fake_answe
 	agent_link_request(f->link, verb, NULL, timeout_ms, NULL, note_answer, answer);
 }
 
+/* An event that can be told from others by its number. */
+static void
+say_logoff(struct fixture *f, int number)
+{
+	g_autofree char *text =
+		g_strdup_printf("\"body\": {\"user\": \"%d\", \"reason\": \"\"}", number);
+
+	say_answer(f, 0, AGENT_VERB_LOGOFF, text);
+}
+
 static void
 test_agent_link__takes_nothing_before_resync(void **state)
 {
@@ -169,7 +179,7 @@ test_agent_link__takes_nothing_before_resync(void **state)
 
 	request(f, AGENT_VERB_READY, LONG_MS, &answer);
 	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
-	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
+	say_logoff(f, 1);
 	fake_peer_settle();
 	assert_int_equal(f->events, 0);
 	assert_int_equal(f->ends, 0);
@@ -198,13 +208,13 @@ test_agent_link__resync_discards_what_was_before_the_nonce(void **unused)
 		id = expect_request(f, AGENT_VERB_RESYNC, &nonce);
 		echo_nonce(f, id, "ffffffffffffffffffffffffffffffffffffffffffffffffffff");
 		say_answer(f, id, AGENT_VERB_READY, "\"ok\": true, \"body\": {\"x\": true}");
-		say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
+		say_logoff(f, 1);
 		fake_peer_say(&f->agent, noises[i]);
 		fake_peer_settle();
 		assert_false(answer.came);
 		echo_nonce(f, id, nonce);
 		/* From behind the nonce on, frames count. */
-		say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 42}");
+		say_logoff(f, 42);
 		WAIT_FOR(answer.came && f->events == 1);
 		assert_null(answer.error);
 		assert_int_equal(f->event_value, 42);
@@ -297,29 +307,32 @@ static void
 test_agent_link__matches_answers_by_id_and_verb(void **state)
 {
 	struct fixture *f = *state;
-	struct fake_answer idle = { 0 };
+	struct fake_answer screen = { 0 };
 	struct fake_answer ready = { 0 };
-	json_int_t idle_id;
+	json_int_t screen_id;
 	json_int_t ready_id;
 
 	make_open(f);
-	request(f, AGENT_VERB_IDLE, LONG_MS, &idle);
+	request(f, AGENT_VERB_SCREEN, LONG_MS, &screen);
 	request(f, AGENT_VERB_READY, LONG_MS, &ready);
-	idle_id = expect_request(f, AGENT_VERB_IDLE, NULL);
+	screen_id = expect_request(f, AGENT_VERB_SCREEN, NULL);
 	ready_id = expect_request(f, AGENT_VERB_READY, NULL);
 	/* Nobody asked for these: an id of no request, and another verb than was asked. */
-	say_answer(f, 4711, AGENT_VERB_IDLE, "\"ok\": true, \"body\": {\"idle_ms\": 1}");
-	say_answer(f, ready_id, AGENT_VERB_IDLE, "\"ok\": true, \"body\": {\"idle_ms\": 1}");
+	say_answer(f, 4711, AGENT_VERB_SCREEN,
+		   "\"ok\": true, \"body\": {\"width\": 1, \"height\": 1}");
+	say_answer(f, ready_id, AGENT_VERB_SCREEN,
+		   "\"ok\": true, \"body\": {\"width\": 1, \"height\": 1}");
 	fake_peer_settle();
-	assert_false(idle.came || ready.came);
+	assert_false(screen.came || ready.came);
 	say_answer(f, ready_id, AGENT_VERB_READY, "\"ok\": true, \"body\": {\"x\": true}");
 	WAIT_FOR(ready.came);
 	assert_true(json_get_flag(ready.value, "x", 0));
-	assert_false(idle.came);
-	say_answer(f, idle_id, AGENT_VERB_IDLE, "\"ok\": true, \"body\": {\"idle_ms\": 9}");
-	WAIT_FOR(idle.came);
-	assert_int_equal(json_get_integer(idle.value, "idle_ms", 0), 9);
-	fake_answer_clear(&idle);
+	assert_false(screen.came);
+	say_answer(f, screen_id, AGENT_VERB_SCREEN,
+		   "\"ok\": true, \"body\": {\"width\": 9, \"height\": 1}");
+	WAIT_FOR(screen.came);
+	assert_int_equal(json_get_integer(screen.value, "width", 0), 9);
+	fake_answer_clear(&screen);
 	fake_answer_clear(&ready);
 	assert_int_equal(f->ends, 0);
 }
@@ -414,7 +427,7 @@ static const char *const bad_texts[] = {
 	"{\"v\": 1, \"id\": 1, \"verb\": \"ready\", \"ok\": true, \"body\": []}",
 	"{\"v\": 1, \"id\": 18446744073709551615, \"verb\": \"quiesce\", \"ok\": true}",
 	"{\"v\": 1, \"id\": 0, \"verb\": \"login\", \"body\": {\"session\": \"x\"}}",
-	"{\"v\": 1, \"id\": 0, \"verb\": \"idle\", \"body\": {\"idle_ms\": -1}}",
+	"{\"v\": 1, \"id\": 0, \"verb\": \"logoff\", \"body\": {\"user\": -1}}",
 };
 
 static void
@@ -460,7 +473,7 @@ static void
 test_agent_link__takes_frames_in_pieces(void **state)
 {
 	static const char text[] =
-		"{\"v\": 1, \"id\": 0, \"verb\": \"idle\", \"body\": {\"idle_ms\": 7}}";
+		"{\"v\": 1, \"id\": 0, \"verb\": \"logoff\", \"body\": {\"user\": \"7\", \"reason\": \"\"}}";
 	struct fixture *f = *state;
 	uint8_t *frame;
 	size_t size;
@@ -502,8 +515,8 @@ test_agent_link__may_be_freed_in_its_callback(void **state)
 	make_open(f);
 	request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
 	f->free_on_event = TRUE;
-	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 1}");
-	say_answer(f, 0, AGENT_VERB_IDLE, "\"body\": {\"idle_ms\": 2}");
+	say_logoff(f, 1);
+	say_logoff(f, 2);
 	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	fake_peer_settle();
 	assert_null(f->link);

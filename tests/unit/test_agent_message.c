@@ -19,7 +19,7 @@ static const struct {
 	{ "{\"v\":1,\"id\":3,\"verb\":\"quiesce\",\"ok\":true}", 0 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true,\"body\":{\"x\":true}}", 0 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"dance\",\"ok\":false,\"error\":\"unsupported\"}", 0 },
-	{ "{\"v\":1,\"id\":0,\"verb\":\"idle\",\"body\":{\"idle_ms\":5}}", 0 },
+	{ "{\"v\":1,\"id\":0,\"verb\":\"logoff\",\"body\":{\"user\":\"ada\",\"reason\":\"\"}}", 0 },
 	{ "{\"v\":1,\"id\":0,\"verb\":\"login\",\"body\":{\"session\":\"1\"}}", -1 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true,\"body\":{\"x\":1}}", -1 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true}", -1 },
@@ -75,8 +75,9 @@ test_agent_message__finds_the_nonce_behind_noise(void **state)
 		bytes + size,
 		"{\"v\":1,\"id\":2,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"fresh\"}}");
 	end = size;
-	size += add_frame(bytes + size,
-			  "{\"v\":1,\"id\":0,\"verb\":\"idle\",\"body\":{\"idle_ms\":5}}");
+	size += add_frame(
+		bytes + size,
+		"{\"v\":1,\"id\":0,\"verb\":\"logoff\",\"body\":{\"user\":\"ada\",\"reason\":\"\"}}");
 	assert_int_equal(agent_message_find_resync(bytes, size, "fresh"), end);
 	assert_int_equal(agent_message_find_resync(bytes, end - 1, "fresh"), 0);
 	assert_int_equal(agent_message_find_resync(bytes, size, "absent"), 0);
