@@ -39,8 +39,10 @@ print_available_kib() {
 	awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo
 }
 
+# Beyond the template: its pages, as far as they are still shared, are the sealed memfd's and count as Pss_Shmem
 print_pss_mib() {
-	awk '$1 == "Pss:" { printf "%.1f\n", $2 / 1024 }' "/proc/$1/smaps_rollup"
+	awk '$1 == "Pss:" { all = $2 } $1 == "Pss_Shmem:" { shared = $2 } END { printf "%.1f\n", (all - shared) / 1024 }' \
+		"/proc/$1/smaps_rollup"
 }
 
 list_machines() {

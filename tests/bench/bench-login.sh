@@ -5,7 +5,7 @@
 #
 # First frame: the code drawn by that user's session is on the screen. The panel of debian-openbox shows who is logged in,
 # and each run's user has a new random name; the end of the panel, without the clock, is looked at every 2 ms. The first
-# picture that is the same as the settled one counts; no two users' settled pictures may be the same. The viewer is in
+# picture that is the same as the settled one counts, which has text; no two users' settled pictures may be the same. The viewer is in
 # full screen, as large as the guest's screen at the fork, so that no resizing comes between.
 set -eu
 . "${BASH_SOURCE[0]%/*}/bench.sh"
@@ -31,7 +31,7 @@ start_recorder() {
 
 end_recorder() {
 	echo >"$TMPDIR/stop"
-	wait "$recorder" || fail "the first frame was not recorded"
+	wait "$recorder" || { viewer_keep_picture; fail "the first frame was not recorded"; }
 	read -r first_frame_ms code <"$TMPDIR/recorded"
 }
 
@@ -49,7 +49,6 @@ bring_user() {
 
 await_frame() {
 	viewer_wait connected 120
-	viewer_settle
 	end_recorder
 	! grep -qx "$code" "$TMPDIR/codes" ||
 		{ viewer_keep_picture; fail "the settled picture of '$user' is another's: the code is not in it"; }
@@ -106,7 +105,8 @@ measure_input() {
 	viewer_open_terminal
 	read -r x y _ < <(tail -n 1 <<<"$screen_read")
 	mapfile -t values < <(python3 -B tests/bench/screen_clock.py input "$x" "$y" 400 80 $((RUNS * 2)) a b c d e f)
-	[ ${#values[@]} = $((RUNS * 2)) ] || fail "the keys changed nothing on the screen"
+	[ ${#values[@]} = $((RUNS * 2)) ] ||
+		{ viewer_keep_picture; fail "the keys changed nothing in ${x}x$y: $screen_read"; }
 	bench_add input_to_pixel_ms ms "${values[@]}"
 }
 

@@ -3,9 +3,10 @@
 # screen_clock.py - from a key pressed on this X display to the pixels that follow from it
 """
 screen_clock.py record X Y W H FIFO KEY [COMMAND...]
-    presses KEY, then keeps the time of each new picture of that part of the screen until something is written to FIFO.
-    The last picture is the settled one. Prints "MS HASH": when it was first seen, and which picture it is. With COMMAND,
-    the time starts when that starts, and KEY is pressed when it has ended.
+    presses KEY, then keeps the time of each new picture of that part of the screen. When something has been written to
+    FIFO (the desktop is there), the first picture with text in it that stays for two seconds is the settled one. Prints
+    "MS HASH": when it was first seen, and which picture it is. With COMMAND, the time starts when that starts, and KEY
+    is pressed when it has ended.
 screen_clock.py input X Y W H COUNT KEY...
     presses the keys in turn, COUNT in all, each after the part of the screen has come to rest; prints the milliseconds
     that each took to change it, a line each.
@@ -20,8 +21,11 @@ import sys
 import time
 
 LOOK_S = 0.002
+HOLD_S = 0.03  # as short as a person's tap can be; a shorter one may be taken for bouncing
 REST_S = 0.4
 LIMIT_S = 60
+SETTLED_S = 2
+TEXT_COLOURS = 8  # letters have soft edges; a bare panel or background has one colour or two
 Z_PIXMAP = 2
 ALL_PLANES = 0xFFFFFFFF
 
@@ -62,7 +66,9 @@ class Screen:
             sys.exit(f"there is no key '{name}'")
         for down in (1, 0):
             self.xtst.XTestFakeKeyEvent(self.display, code, down, ctypes.c_ulong(0))
-        self.x11.XFlush(self.display)
+            self.x11.XFlush(self.display)
+            if down:
+                time.sleep(HOLD_S)
 
     def wait_rest(self):
         """Until nothing has changed for a while."""
@@ -73,6 +79,10 @@ class Screen:
             if now != picture:
                 picture, since = now, time.monotonic()
         return picture
+
+
+def has_text(picture):
+    return len({picture[at:at + 4] for at in range(0, len(picture), 4)}) >= TEXT_COLOURS
 
 
 def is_told(fifo):
@@ -90,9 +100,16 @@ def record(screen, path, key, *command):
     if command:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     screen.press(key)
-    while not is_told(fifo):
-        picture = screen.look()
-        first_seen.setdefault(picture, time.monotonic() - started)
+    told = since = None
+    while told is None or now - since < SETTLED_S or not has_text(picture):
+        now, last, picture = time.monotonic(), picture, screen.look()
+        first_seen.setdefault(picture, now - started)
+        if told is None and is_told(fifo):
+            told = now
+        if since is None or picture != last:
+            since = now
+        if told is not None and now - told > LIMIT_S:
+            sys.exit(f"no text that stays is on the screen {LIMIT_S} s after the desktop came")
         time.sleep(LOOK_S)
     print(f"{first_seen[picture] * 1000:.1f} {hashlib.sha256(picture).hexdigest()[:16]}")
 
