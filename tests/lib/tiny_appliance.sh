@@ -100,3 +100,13 @@ tiny_wait_state() {
 tiny_has_state() {
 	[ "$(tiny_show .state)" = "$1" ]
 }
+
+# tiny_is_over: has the job $job ended, in whatever way?
+tiny_is_over() {
+	[[ $(tiny_show .state) =~ ^(done|failed|cancelled)$ ]]
+}
+
+# tiny_has_ended PID: it is gone, or what is left of it waits for its parent
+tiny_has_ended() {
+	[ ! -e "/proc/$1" ] || [ "$(awk '{ print $3 }' "/proc/$1/stat" 2>/dev/null)" = Z ]
+}
