@@ -25,23 +25,26 @@ configure() {
 	{ cat "$TMPDIR/carrel.conf" && echo "$1"; } >"$TMPDIR/other.conf"
 }
 
-# taken PORT GROUP: up must end by itself, say which port that is, and leave nothing
+# taken GROUP: up must end by itself, say which port that is, and leave nothing
 taken() {
-	local code=0
+	local code=0 port
+	: >"$TMPDIR/taken"
 	python3 -B -c '
-import signal, socket, sys
-taken = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-print("taken", flush=True)
-signal.pause()' "$1" >"$TMPDIR/taken" &
+import signal, socket
+taken = socket.create_server(("127.0.0.1", 0))
+print(taken.getsockname()[1], flush=True)
+signal.pause()' >"$TMPDIR/taken" &
 	taker=$!
-	wait_until 30 grep -q taken "$TMPDIR/taken" || fail "the port $1 cannot be taken by the test"
-	said=$(up --state "$appliance_state" --config "$TMPDIR/carrel.conf") || code=$?
+	wait_until 30 grep -q . "$TMPDIR/taken" || fail "the test finds no port"
+	port=$(cat "$TMPDIR/taken")
+	sed "/\[$1\]/,/listen/s/^listen.*/listen = 127.0.0.1:$port/" "$TMPDIR/carrel.conf" >"$TMPDIR/other.conf"
+	said=$(up --state "$appliance_state" --config "$TMPDIR/other.conf") || code=$?
 	kill "$taker"
 	wait "$taker" || true
-	[ "$code" = 1 ] || fail "with the port of [$2] taken 'carrel up' ended with $code: $said"
-	grep -qE "so nothing can work.*cannot listen on '127.0.0.1:$1'.*ss -ltnp.*'listen' in \[$2\] of carrel.conf" <<<"$said" ||
+	[ "$code" = 1 ] || fail "with the port of [$1] taken 'carrel up' ended with $code: $said"
+	grep -qE "so nothing can work.*cannot listen on '127.0.0.1:$port'.*ss -ltnp.*'listen' in \[$1\] of carrel.conf" <<<"$said" ||
 		fail "it does not say which port is taken and what to do: $said"
-	! grep -q 'everything runs' <<<"$said" || fail "it said that everything runs without a port for [$2]"
+	! grep -q 'everything runs' <<<"$said" || fail "it said that everything runs without a port for [$1]"
 	wait_until 10 appliance_is_gone || fail "left behind: $(appliance_describe_processes)"
 }
 
@@ -93,9 +96,8 @@ refused 1 "uid_range '200000-200100' is not .* at least [0-9]* uids .*\[host\] o
 	--state "$appliance_state"
 
 echo "ports"
-read -r broker gateway <<<"$appliance_ports"
-taken "$broker" broker
-taken "$gateway" gateway
+taken broker
+taken gateway
 
 echo "two on one folder, and no PAM service"
 mkdir "$TMPDIR/no-pam"
@@ -113,7 +115,8 @@ refused 1 "another 'carrel up' \(pid $appliance_pid\) runs on '$appliance_state'
 	--header 'Content-Type: application/json' --data '{"user": "ada"}' "$appliance_url/api/v1/login")" = 503 ] ||
 	fail "a log-in without a PAM service is not refused with 503: $(cat "$TMPDIR/answer")"
 [ "$(jq -r .code "$TMPDIR/answer")" = login.unavailable ] || fail "another code: $(cat "$TMPDIR/answer")"
-grep -E "PAM.*'carrel'.*$TMPDIR/no-pam" "$appliance_log" || fail "the log does not name the missing PAM service: $(tail -n 5 "$appliance_log")"
+grep -E "login of 'ada' is not possible: .*check the service file '$TMPDIR/no-pam/carrel'" "$appliance_log" ||
+	fail "the log does not name the missing PAM service"
 appliance_stop
 
 echo "no QEMU: it is named with its package, and the services run"
