@@ -307,6 +307,7 @@ job_build_run(struct job *job)
 
 const struct job_ops job_build_ops = {
 	.kind = JOB_KIND_BUILD,
+	.name = "build",
 	.fields = job_build_fields,
 	.n_fields = G_N_ELEMENTS(job_build_fields),
 	.run = job_build_run,
