@@ -10,9 +10,9 @@
 {
 	appliance_template=tiny
 	# apart from other appliances of this machine: to end a job is to end all processes of its uid
-	appliance_uid_range=700000-965535
-	appliance_hostd_uid=700002
-	appliance_group=700000
+	appliance_group=${CARREL_TEST_UIDS:-700000}
+	appliance_hostd_uid=$((appliance_group + 2))
+	appliance_uid_range=$appliance_group-$((appliance_group + 265535))
 }
 
 # tiny_start [CONFIG-LINES]: for what has to be there before the services, tiny_prepare and appliance_restart
