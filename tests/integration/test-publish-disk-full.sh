@@ -20,7 +20,7 @@ fill() {
 # expect_full VERB: it fails, names the disk and says what to do, and only what was there before is there
 expect_full() {
 	tiny_fails carrel template "$1" tiny --wait
-	tiny_says "$appliance_state/lib/staging/.*(No space left on device|disk full)"
+	tiny_says "disk full in '$appliance_state/lib/staging/|'$appliance_state/lib/staging/.*No space left on device"
 	tiny_says "free space there, then run the $1 again"
 	tiny_expect_versions 1
 }
