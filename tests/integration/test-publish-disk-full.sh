@@ -5,7 +5,7 @@
 # timeout-minutes: 15
 # The state folder is a small file system of the test's own, in a mount namespace of its own.
 set -eu
-[ "${1:-}" = inside ] || exec unshare --mount --propagation private bash "$0" inside
+[ "${1:-}" = inside ] || [ "$(id -u)" != 0 ] || exec unshare --mount --propagation private bash "$0" inside
 . tests/lib/tiny_appliance.sh
 
 # fill MIB: leaves that much space
@@ -20,13 +20,16 @@ fill() {
 # expect_full VERB: it fails, names the disk and says what to do, and only what was there before is there
 expect_full() {
 	tiny_fails carrel template "$1" tiny --wait
-	tiny_says "disk full in '$appliance_state/lib/staging/|'$appliance_state/lib/staging/.*No space left on device"
-	tiny_says "free space there, then run the $1 again"
+	tiny_says "(No space left on device|disk full)"
+	tiny_says "free space on the disk of '$appliance_state/lib/staging', then run the $1 again"
 	tiny_expect_versions 1
 }
 
 tiny_prepare
-mount -t tmpfs -o size=700m,mode=0711 tmpfs "$appliance_state"
+mkdir "$TMPDIR/disk"
+mount -t tmpfs -o size=700m,mode=0711 tmpfs "$TMPDIR/disk"
+appliance_state=$TMPDIR/disk/s
+mkdir -m 0711 "$appliance_state"
 appliance_restart
 carrel template build tiny --wait >/dev/null
 carrel template publish tiny --wait >/dev/null
@@ -53,4 +56,4 @@ tiny_expect_versions "1 2"
 carrel pool create old --template tiny@1 --size 1 --user ada >/dev/null
 appliance_wait old ready 1
 appliance_stop
-umount "$appliance_state"
+umount "$TMPDIR/disk"
