@@ -138,7 +138,8 @@ api_templates_next_version(struct broker *broker, const char *name)
 	       store_query_integer(
 		       broker->store, NULL, 0,
 		       "SELECT max(version) FROM (SELECT max(version) AS version FROM template WHERE name = $1"
-		       " UNION ALL SELECT max(version) FROM job WHERE template = $1 AND kind = 'publish')",
+		       " UNION ALL SELECT max(version) FROM job WHERE template = $1 AND kind = 'publish'"
+		       " AND state NOT IN ('failed', 'cancelled'))",
 		       "s", name);
 }
 

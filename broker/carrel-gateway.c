@@ -9,6 +9,7 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -27,8 +28,9 @@
 static const char *const denied_calls[] = { "bind" };
 
 struct gateway_options {
-	char *listen; /* owned, as the next */
+	char *listen; /* owned, as the next two */
 	char *hostd_socket;
+	char *pid_file; /* NULL: none */
 	gboolean version;
 };
 
@@ -68,8 +70,8 @@ gateway_listen(const char *text)
 					   G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, NULL,
 					   &error)) {
 		log_error(
-			"cannot listen on '%s': %s; end what uses it ('ss -ltnp' names it) or choose "
-			"another port with --listen",
+			"cannot listen on '%s': %s; end what uses it ('ss -ltnp' names it), or set "
+			"another 'listen' in [gateway] of carrel.conf (--listen)",
 			text, error->message);
 		return NULL;
 	}
@@ -90,8 +92,21 @@ gateway_enter_sandbox(void)
 	return error;
 }
 
+/* Whoever waits for it sees by the file that clients are heard. NULL: nobody does. */
+static gboolean
+gateway_write_pid(const char *path)
+{
+	g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+	int error = path ? io_write_file_durably(path, text, strlen(text), 0644) : 0;
+
+	if (error < 0)
+		log_error("cannot write '%s': %s; is there space, and may uid %u write there?",
+			  path, g_strerror(-error), (unsigned int)getuid());
+	return error == 0;
+}
+
 static int
-gateway_run(const char *listen_text, const char *hostd_path)
+gateway_run(const char *listen_text, const char *hostd_path, const char *pid_path)
 {
 	static const struct gateway_core_times times = GATEWAY_CORE_TIMES;
 	g_autoptr(GMainLoop) loop = NULL;
@@ -100,7 +115,7 @@ gateway_run(const char *listen_text, const char *hostd_path)
 
 	if (io_raise_files(GATEWAY_MAX_FILES) < 0)
 		log_warning("the limit of open files cannot be raised; fewer clients can come in");
-	if (!service || gateway_enter_sandbox() < 0)
+	if (!service || !gateway_write_pid(pid_path) || gateway_enter_sandbox() < 0)
 		return EXIT_FAILURE;
 	loop = g_main_loop_new(NULL, FALSE);
 	core = gateway_core_new(hostd_path, &times);
@@ -124,6 +139,8 @@ gateway_read_options(int argc, char **argv, struct gateway_options *ret_options)
 		  "Address and port for clients (default " DEFAULT_LISTEN ")", "ADDRESS:PORT" },
 		{ "hostd-socket", 0, 0, G_OPTION_ARG_FILENAME, &ret_options->hostd_socket,
 		  "carrel-hostd's socket (default " DEFAULT_HOSTD_SOCKET ")", "PATH" },
+		{ "pid-file", 0, 0, G_OPTION_ARG_FILENAME, &ret_options->pid_file,
+		  "File to write its process id to once it listens", "PATH" },
 		{ "version", 0, 0, G_OPTION_ARG_NONE, &ret_options->version,
 		  "Print the version and end", NULL },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
@@ -153,10 +170,12 @@ main(int argc, char **argv)
 		} else {
 			status = gateway_run(options.listen ? options.listen : DEFAULT_LISTEN,
 					     options.hostd_socket ? options.hostd_socket
-								  : DEFAULT_HOSTD_SOCKET);
+								  : DEFAULT_HOSTD_SOCKET,
+					     options.pid_file);
 		}
 	}
 	g_free(options.listen);
 	g_free(options.hostd_socket);
+	g_free(options.pid_file);
 	return status;
 }

@@ -11,6 +11,7 @@
 
 #include <gio/gio.h>
 #include <glib-unix.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,9 @@
 #define DEFAULT_STATE	"/var/lib/carrel/up"
 #define DEFAULT_CONFIG	"/etc/carrel/carrel.conf"
 #define UP_MAX_SERVICES 5
+
+/* It has no socket in <run>. */
+#define GATEWAY_PID_FILE "gateway.pid"
 
 enum up_state {
 	UP_STATE_STARTING,
@@ -127,15 +131,16 @@ up_make_hostd(const struct up *up)
 static char **
 up_make_gateway(const struct up *up)
 {
-	return up_take_argv(ARG("carrel-gateway"), ARG("--listen"),
-			    ARG(settings_get_text(up->settings, "gateway", "listen")),
-			    ARG("--hostd-socket"),
-			    g_build_filename(up->folders.run, "gateway.sock", NULL), NULL);
+	return up_take_argv(
+		ARG("carrel-gateway"), ARG("--listen"),
+		ARG(settings_get_text(up->settings, "gateway", "listen")), ARG("--hostd-socket"),
+		g_build_filename(up->folders.run, "gateway.sock", NULL), ARG("--pid-file"),
+		g_build_filename(up->folders.run, GATEWAY_PID_FILE, NULL), NULL);
 }
 
 static const struct {
 	const char *name;
-	const char *socket; /* in <run>; NULL: ready as soon as it lives */
+	const char *socket; /* in <run>; or another file that it makes when it is ready */
 	enum up_user user;
 	char **(*make_argv)(const struct up *up);
 } service_table[UP_MAX_SERVICES] = {
@@ -143,7 +148,7 @@ static const struct {
 	{ "carrel-authd", "auth.sock", USER_ROOT, up_make_authd },
 	{ "carrel-broker", "broker.sock", USER_BROKER, up_make_broker },
 	{ "carrel-hostd", "gateway.sock", USER_HOSTD, up_make_hostd },
-	{ "carrel-gateway", NULL, USER_GATEWAY, up_make_gateway },
+	{ "carrel-gateway", GATEWAY_PID_FILE, USER_GATEWAY, up_make_gateway },
 };
 
 static void
@@ -225,10 +230,9 @@ up_make_children(struct up *up)
 	};
 
 	for (guint i = 0; i < UP_MAX_SERVICES; i++) {
-		g_autofree char *socket = NULL;
+		g_autofree char *socket =
+			g_build_filename(up->folders.run, service_table[i].socket, NULL);
 
-		if (service_table[i].socket)
-			socket = g_build_filename(up->folders.run, service_table[i].socket, NULL);
 		up->children[i] = up_child_new(service_table[i].make_argv(up), socket,
 					       uids[service_table[i].user], up->ids.group,
 					       &up_child_event_table, up);
@@ -281,7 +285,7 @@ up_prepare_demo(struct up *up, GError **error)
 		return FALSE;
 	if (password) {
 		/* For the person at the terminal, not for a log. */
-		printf("carrel up: user '%s' has the password '%s' (shown only now)\n",
+		printf(_("carrel up: user '%s' has the password '%s' (shown only now)\n"),
 		       up->demo_user, password);
 		fflush(stdout);
 		explicit_bzero(password, strlen(password));
@@ -299,8 +303,8 @@ up_prepare(struct up *up, GError **error)
 	if (geteuid() != 0) {
 		g_set_error_literal(
 			error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-			"it has to be started by root, because every service and desktop gets a uid of its "
-			"own: try sudo");
+			_("it has to be started by root, because every service and desktop gets a uid of its "
+			  "own: try sudo"));
 		return FALSE;
 	}
 	if (is_default)
@@ -338,21 +342,25 @@ up_parse(struct up *up, int argc, char **argv, GError **error)
 {
 	const GOptionEntry entries[] = {
 		{ "state", 0, 0, G_OPTION_ARG_FILENAME, &up->state_folder,
-		  "Folder for everything that is kept (default " DEFAULT_STATE ")", "DIR" },
+		  N_("Folder for everything that is kept (default /var/lib/carrel/up)"), "DIR" },
 		{ "config", 0, 0, G_OPTION_ARG_FILENAME, &up->config,
-		  "Configuration (default " DEFAULT_CONFIG ", where there is one)", "FILE" },
+		  N_("Configuration (default /etc/carrel/carrel.conf, where there is one)"),
+		  "FILE" },
 		{ "demo-user", 0, 0, G_OPTION_ARG_STRING, &up->demo_user,
-		  "Let this user in with a password of its own, printed once; system accounts are not asked",
+		  N_("Let this user in with a password of its own, printed once; system accounts are not asked"),
 		  "NAME" },
 		G_OPTION_ENTRY_NULL,
 	};
-	g_autoptr(GOptionContext) context = g_option_context_new("- run all services of one host");
+	g_autoptr(GOptionContext) context =
+		g_option_context_new(_("- run all services of one host"));
 
-	g_option_context_add_main_entries(context, entries, NULL);
+	/* For the first line of its help. */
+	g_set_prgname("carrel up");
+	g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
 	if (!g_option_context_parse(context, &argc, &argv, error))
 		return FALSE;
 	if (argc > 1) {
-		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "'%s' is no option",
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("'%s' is no option"),
 			    argv[1]);
 		return FALSE;
 	}
@@ -369,7 +377,7 @@ up_run(int argc, char **argv)
 
 	if (!up_parse(&up, argc, argv, &error)) {
 		up.exit_code =
-			cli_fail(CLI_EXIT_USAGE, "%s; try 'carrel up --help'", error->message);
+			cli_fail(CLI_EXIT_USAGE, _("%s; try 'carrel up --help'"), error->message);
 	} else if (!up_prepare(&up, &error)) {
 		up.exit_code = cli_fail(geteuid() != 0 ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED, "%s",
 					error->message);

@@ -4,15 +4,17 @@
  *
  * How it works: up_child_start() removes a socket left by an earlier process, forks, changes ids and executes; the
  * socket's appearance (looked for each POLL_MS while STARTING) makes it RUNNING. The process's end comes as a child
- * watch. Its standard error goes through a pipe, so that the last line can be told when it cannot be started at all.
+ * watch. Its standard error goes through a pipe (up_child_read_lines()), so that the last line can be told when it cannot be
+ * started at all.
  * A service dies with "carrel up" (PR_SET_PDEATHSIG); desktops do not, and the next start adopts them.
  */
 #include "cli/up_child.h"
 
-#include <gio/gio.h>
-#include <gio/gunixinputstream.h>
+#include <errno.h>
+#include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +29,7 @@
 #define LONG_LIFE_MS	30000
 #define STOP_MS		5000
 #define WORDS_MAX_BYTES 500
+#define LINE_MAX_BYTES	4096
 
 struct up_child {
 	enum up_child_state state;
@@ -42,8 +45,9 @@ struct up_child {
 	guint64 started_ms;
 	guint n_failures;	/* in a row */
 	guint n_start_failures; /* before it was ready for the first time */
-	GDataInputStream *lines;
-	GCancellable *lines_cancel;
+	int stderr_fd;		/* our end of its standard error, -1: none */
+	guint readable;		/* its source */
+	GString *line;		/* what has come of the next one */
 	char *words;
 };
 
@@ -124,15 +128,6 @@ up_child_fail(struct up_child *child, gboolean was_ready, const char *how)
 }
 
 static void
-up_child_drop_lines(struct up_child *child)
-{
-	if (child->lines_cancel)
-		g_cancellable_cancel(child->lines_cancel);
-	g_clear_object(&child->lines_cancel);
-	g_clear_object(&child->lines);
-}
-
-static void
 up_child_take_line(struct up_child *child, const char *line)
 {
 	g_autofree char *safe = g_utf8_make_valid(line, -1);
@@ -142,32 +137,63 @@ up_child_take_line(struct up_child *child, const char *line)
 	child->words = g_strndup(safe, WORDS_MAX_BYTES);
 }
 
+/* A line that is too long is taken in pieces. */
 static void
-up_child_handle_line(GObject *object, GAsyncResult *result, gpointer data)
+up_child_take_bytes(struct up_child *child, const char *bytes, gsize size)
 {
-	g_autoptr(GError) error = NULL;
-	g_autofree char *line = g_data_input_stream_read_line_finish(G_DATA_INPUT_STREAM(object),
-								     result, NULL, &error);
-	struct up_child *child = data;
-
-	/* Cancelled: the child may be gone. */
-	if (!line)
-		return;
-	up_child_take_line(child, line);
-	g_data_input_stream_read_line_async(G_DATA_INPUT_STREAM(object), G_PRIORITY_DEFAULT,
-					    child->lines_cancel, up_child_handle_line, child);
+	for (gsize i = 0; i < size; i++) {
+		if (bytes[i] != '\n' && bytes[i] != '\0')
+			g_string_append_c(child->line, bytes[i]);
+		if (bytes[i] == '\n' || child->line->len >= LINE_MAX_BYTES) {
+			up_child_take_line(child, child->line->str);
+			g_string_truncate(child->line, 0);
+		}
+	}
 }
 
 static void
-up_child_read_lines(struct up_child *child, int fd)
+up_child_drop_lines(struct up_child *child)
 {
-	g_autoptr(GInputStream) stream = g_unix_input_stream_new(fd, TRUE);
+	if (child->line->len > 0)
+		up_child_take_line(child, child->line->str);
+	g_string_truncate(child->line, 0);
+	g_clear_handle_id(&child->readable, g_source_remove);
+	if (child->stderr_fd >= 0)
+		close(child->stderr_fd);
+	child->stderr_fd = -1;
+}
 
+/* All that is there. FALSE at its end. */
+static gboolean
+up_child_read_lines(struct up_child *child)
+{
+	char bytes[1024];
+	ssize_t n;
+
+	while ((n = read(child->stderr_fd, bytes, sizeof(bytes))) > 0)
+		up_child_take_bytes(child, bytes, (gsize)n);
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static gboolean
+up_child_handle_readable(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
+{
+	struct up_child *child = data;
+
+	if (up_child_read_lines(child))
+		return G_SOURCE_CONTINUE;
+	child->readable = 0;
 	up_child_drop_lines(child);
-	child->lines = g_data_input_stream_new(stream);
-	child->lines_cancel = g_cancellable_new();
-	g_data_input_stream_read_line_async(child->lines, G_PRIORITY_DEFAULT, child->lines_cancel,
-					    up_child_handle_line, child);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+up_child_watch_lines(struct up_child *child, int fd)
+{
+	up_child_drop_lines(child);
+	child->stderr_fd = fd;
+	io_set_nonblocking(fd, true);
+	child->readable = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, up_child_handle_readable, child);
 }
 
 static void
@@ -178,6 +204,9 @@ up_child_handle_exit(GPid pid, gint wait_status, gpointer data)
 
 	child->watch = 0;
 	child->pid = 0;
+	/* Its last words come before its end; what it started may hold the pipe on. */
+	if (child->stderr_fd >= 0)
+		up_child_read_lines(child);
 	if (WIFSIGNALED(wait_status))
 		how = g_strdup_printf("signal %d", WTERMSIG(wait_status));
 	else
@@ -247,7 +276,7 @@ up_child_start(struct up_child *child)
 		return;
 	}
 	up_child_change(child, UP_CHILD_STARTING);
-	up_child_read_lines(child, stderr_fd);
+	up_child_watch_lines(child, stderr_fd);
 	child->watch = g_child_watch_add(child->pid, up_child_handle_exit, child);
 	up_child_set_timer(child, POLL_MS, up_child_handle_poll);
 }
@@ -285,6 +314,8 @@ up_child_new(char **argv, const char *socket, uid_t uid, gid_t gid,
 {
 	struct up_child *child = g_new0(struct up_child, 1);
 
+	child->stderr_fd = -1;
+	child->line = g_string_new(NULL);
 	child->argv = argv;
 	child->socket = g_strdup(socket);
 	child->uid = uid;
@@ -301,6 +332,7 @@ up_child_free(struct up_child *child)
 		g_source_remove(child->watch);
 	up_child_set_timer(child, 0, NULL);
 	up_child_drop_lines(child);
+	g_string_free(child->line, TRUE);
 	g_strfreev(child->argv);
 	g_free(child->socket);
 	g_free(child->words);

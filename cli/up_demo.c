@@ -9,6 +9,7 @@
 #include <crypt.h>
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/id.h"
@@ -24,7 +25,7 @@ up_demo_write(const char *path, const char *text, GError **error)
 
 	if (status == 0)
 		return TRUE;
-	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-status), "cannot write '%s': %s",
+	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-status), _("cannot write '%s': %s"),
 		    path, g_strerror(-status));
 	return FALSE;
 }
@@ -44,7 +45,7 @@ up_demo_hash(const char *password, GError **error)
 		return hash;
 	g_free(hash);
 	g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-			    "libcrypt cannot make a yescrypt hash");
+			    _("libcrypt cannot make a yescrypt hash"));
 	return NULL;
 }
 
@@ -74,7 +75,7 @@ up_demo_add_user(const char *passwd, const char *user, char **ret_password, GErr
 
 	if (id_new_secret(secret) < 0) {
 		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-				    "the kernel gives no random numbers");
+				    _("the kernel gives no random numbers"));
 		return FALSE;
 	}
 	secret[PASSWORD_LENGTH] = '\0';
@@ -102,8 +103,10 @@ up_demo_make(const char *folder, const char *service, const char *user, char **r
 						passwd);
 
 	if (!name_user_valid(user)) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-			    "'%s' is not a user name", user);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			_("'%s' is not a user name: letters, digits and inner '-', '_' or '.', a letter first"),
+			user);
 		return FALSE;
 	}
 	*ret_password = NULL;

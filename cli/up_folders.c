@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,11 +40,33 @@ static const struct {
 	{ "pam", OWNER_ROOT, 0700 },
 };
 
-static gboolean
-up_folders_fail(GError **error, const char *what, const char *path)
+/* What to do about an errno of the disk. */
+static const char *
+up_folders_advise(int code)
 {
-	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot %s '%s': %s", what,
-		    path, g_strerror(errno));
+	switch (code) {
+	case ENOSPC:
+	case EDQUOT:
+		return _("free space on that disk, or choose another --state");
+	case EROFS:
+		return _("choose another --state, on a disk that can be written");
+	default:
+		return _("mend that, or choose another --state");
+	}
+}
+
+/* Says what failed, on what and why (errno), and what to do. */
+static gboolean G_GNUC_PRINTF(2, 3) up_folders_fail(GError **error, const char *format, ...)
+{
+	int code = errno;
+	g_autofree char *what = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	what = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s: %s", what,
+		    up_folders_advise(code));
 	return FALSE;
 }
 
@@ -58,9 +81,11 @@ up_ids_parse(struct up_ids *ids, const char *range, GError **error)
 	    !g_ascii_string_to_signed(ends[0], 10, UID_MIN, UID_MAX, &first, NULL) ||
 	    !g_ascii_string_to_signed(ends[1], 10, UID_MIN, UID_MAX, &last, NULL) ||
 	    last - first < UIDS_RESERVED + UIDS_FOR_BUILDS + 2) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-			    "uid_range '%s' is not FIRST-LAST with at least %d uids above %d",
-			    range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN);
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			_("uid_range '%s' is not FIRST-LAST with at least %d uids above %d: set "
+			  "another in [host] of carrel.conf, such as 200000-465535"),
+			range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN);
 		return FALSE;
 	}
 	ids->broker = (uid_t)first;
@@ -84,7 +109,7 @@ up_folders_check_parents(const char *state, GError **error)
 		if (stat(path, &about) == 0 && (about.st_mode & S_IXOTH) == 0) {
 			g_set_error(
 				error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-				"'%s' is closed to the services' users: choose another --state, or chmod o+x it",
+				_("'%s' is closed to the services' users: choose another --state, or chmod o+x it"),
 				path);
 			return FALSE;
 		}
@@ -106,16 +131,18 @@ up_folders_make_one(const char *state, gsize index, const struct up_ids *ids, GE
 	struct stat about;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return up_folders_fail(error, "make", path);
+		return up_folders_fail(error, _("cannot make '%s': %s"), path, g_strerror(errno));
 	if (lstat(path, &about) < 0)
-		return up_folders_fail(error, "look at", path);
+		return up_folders_fail(error, _("cannot look at '%s': %s"), path,
+				       g_strerror(errno));
 	if (!S_ISDIR(about.st_mode)) {
 		errno = ENOTDIR;
-		return up_folders_fail(error, "use", path);
+		return up_folders_fail(error, _("cannot use '%s': %s"), path, g_strerror(errno));
 	}
 	if (lchown(path, owners[folder_table[index].owner], ids->group) < 0 ||
 	    chmod(path, folder_table[index].mode) < 0)
-		return up_folders_fail(error, "set owner and mode of", path);
+		return up_folders_fail(error, _("cannot set owner and mode of '%s': %s"), path,
+				       g_strerror(errno));
 	return TRUE;
 }
 
@@ -128,18 +155,18 @@ up_folders_lock(struct up_folders *folders, GError **error)
 
 	folders->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (folders->lock_fd < 0)
-		return up_folders_fail(error, "open", path);
+		return up_folders_fail(error, _("cannot open '%s': %s"), path, g_strerror(errno));
 	if (flock(folders->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		n = read(folders->lock_fd, text, sizeof(text) - 1);
 		g_set_error(
 			error, G_IO_ERROR, G_IO_ERROR_BUSY,
-			"another 'carrel up' (pid %s) runs on '%s': stop it first, or choose another --state",
-			n > 0 ? g_strchomp(text) : "unknown", folders->state);
+			_("another 'carrel up' (pid %s) runs on '%s': stop it first, or choose another --state"),
+			n > 0 ? g_strchomp(text) : "?", folders->state);
 		return FALSE;
 	}
 	g_snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(folders->lock_fd, 0) < 0 || write(folders->lock_fd, text, strlen(text)) < 0)
-		return up_folders_fail(error, "write", path);
+		return up_folders_fail(error, _("cannot write '%s': %s"), path, g_strerror(errno));
 	return TRUE;
 }
 
@@ -153,11 +180,13 @@ up_folders_make(struct up_folders *folders, const char *state, const struct up_i
 	folders->lib = g_build_filename(folders->state, "lib", NULL);
 	folders->pam = g_build_filename(folders->state, "pam", NULL);
 	if (g_mkdir_with_parents(folders->state, 0711) < 0)
-		return up_folders_fail(error, "make", folders->state);
+		return up_folders_fail(error, _("cannot make '%s': %s"), folders->state,
+				       g_strerror(errno));
 	if (!up_folders_check_parents(folders->state, error) || !up_folders_lock(folders, error))
 		return FALSE;
 	if (chmod(folders->state, 0711) < 0)
-		return up_folders_fail(error, "set the mode of", folders->state);
+		return up_folders_fail(error, _("cannot set the mode of '%s': %s"), folders->state,
+				       g_strerror(errno));
 	for (gsize i = 0; i < G_N_ELEMENTS(folder_table); i++)
 		if (!up_folders_make_one(folders->state, i, ids, error))
 			return FALSE;

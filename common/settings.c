@@ -182,7 +182,10 @@ settings_read_file(struct settings *settings, const char *path, gboolean optiona
 	if (!g_file_get_contents(path, &content, NULL, &problem)) {
 		if (optional && g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT))
 			return TRUE;
-		g_propagate_error(error, g_steal_pointer(&problem));
+		g_set_error(
+			error, problem->domain, problem->code,
+			"cannot read the configuration: %s: make that file, or name another with --config",
+			problem->message);
 		return FALSE;
 	}
 	return settings_add_file(settings, path, content, error);

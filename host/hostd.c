@@ -19,6 +19,7 @@
 #include "common/settings.h"
 #include "host/desktops.h"
 #include "host/doctor.h"
+#include "host/engine.h"
 #include "host/event_ring.h"
 #include "host/gateway_port.h"
 #include "host/image_list.h"
@@ -460,6 +461,18 @@ hostd_check_engine(const struct settings *settings, GError **error)
 	return FALSE;
 }
 
+/* It can be mended while we run, so it is no reason to end. */
+static void
+hostd_warn_of_engine(void)
+{
+	json_t *engine = engine_qemu_ops.probe();
+
+	if (!json_get_flag(engine, "usable", 0))
+		log_warning("engine 'qemu' makes no desktop here: %s",
+			    json_get_text(engine, "reason", ""));
+	json_decref(engine);
+}
+
 static struct jobs *
 hostd_make_jobs(struct hostd *hostd)
 {
@@ -532,6 +545,7 @@ hostd_new(const struct hostd_options *options, GError **error)
 
 	if (!name || !hostd_check_engine(options->settings, error))
 		return NULL;
+	hostd_warn_of_engine();
 	hostd = g_new0(struct hostd, 1);
 	hostd->options = options;
 	hostd_make_parts(hostd, name);

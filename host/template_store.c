@@ -28,6 +28,7 @@ struct template_entry {
 struct template_store {
 	char *folder;
 	GHashTable *entries; /* "name@version/kind" -> struct template_entry */
+	GHashTable *refused; /* folder -> why it is no version: said once, not with each report */
 	template_store_callback callback;
 	void *context;
 };
@@ -63,6 +64,7 @@ template_store_new(const char *lib, template_store_callback callback, void *cont
 	store->folder = g_build_filename(lib, "templates", NULL);
 	store->entries =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, template_store_drop_entry);
+	store->refused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	store->callback = callback;
 	store->context = context;
 	return store;
@@ -72,6 +74,7 @@ void
 template_store_free(struct template_store *store)
 {
 	g_hash_table_unref(store->entries);
+	g_hash_table_unref(store->refused);
 	g_free(store->folder);
 	g_free(store);
 }
@@ -186,7 +189,20 @@ template_store_sweep(struct template_store *store)
 }
 
 static void
-template_store_add_version(json_t *list, const char *folder, const char *name, const char *version)
+template_store_refuse(const struct template_store *store, const char *folder, const char *why)
+{
+	if (g_strcmp0(g_hash_table_lookup(store->refused, folder), why) == 0)
+		return;
+	log_warning(
+		"'%s' is no template version and is not offered: %s; publish the template again, "
+		"or remove that folder",
+		folder, why);
+	g_hash_table_replace(store->refused, g_strdup(folder), g_strdup(why));
+}
+
+static void
+template_store_add_version(const struct template_store *store, json_t *list, const char *folder,
+			   const char *name, const char *version)
 {
 	g_autoptr(GError) error = NULL;
 	struct manifest *manifest = manifest_read(folder, &error);
@@ -200,9 +216,10 @@ template_store_add_version(json_t *list, const char *folder, const char *name, c
 		g_clear_pointer(&manifest, manifest_free);
 	}
 	if (!manifest) {
-		log_warning("'%s' is no template version: %s", folder, error->message);
+		template_store_refuse(store, folder, error->message);
 		return;
 	}
+	g_hash_table_remove(store->refused, folder);
 	json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:O, s:i, s:I, s:s}", "name",
 					      manifest->name, "version", (int)manifest->version,
 					      "engine", manifest->engine, "kinds", manifest->kinds,
@@ -228,7 +245,7 @@ template_store_list(const struct template_store *store)
 		       json_array_size(list) < TEMPLATE_STORE_MAX) {
 			g_autofree char *path = g_build_filename(folder, version, NULL);
 
-			template_store_add_version(list, path, name, version);
+			template_store_add_version(store, list, path, name, version);
 		}
 	}
 	return list;

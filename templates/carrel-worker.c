@@ -33,6 +33,7 @@ enum worker_state {
 struct worker {
 	struct job job; /* first: a job's functions find their worker by it */
 	enum worker_state state;
+	const struct job_ops *ops; /* once it works */
 	struct seq_source *source;
 	GMainLoop *loop;
 	guint percent;
@@ -91,11 +92,27 @@ worker_send_done(struct worker *worker, const json_t *result, const GError *erro
 		seq_source_send(worker->source, &head, payload, NULL, 0);
 }
 
+/* Whatever step it was that found the disk full. */
+static void
+worker_advise_space(const struct worker *worker, GError **error)
+{
+	const char *staging = json_get_text(worker->job.arguments, "staging", "");
+	g_autofree char *disk = g_path_get_dirname(staging);
+	g_autofree char *text =
+		g_strdup_printf("%s: free space on the disk of '%s', then run the %s again",
+				(*error)->message, disk, worker->ops->name);
+
+	g_free((*error)->message);
+	(*error)->message = g_steal_pointer(&text);
+}
+
 static void
 worker_done(struct job *job, json_t *result, GError *error)
 {
 	struct worker *worker = (struct worker *)job;
 
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE) && worker->ops)
+		worker_advise_space(worker, &error);
 	if (error)
 		log_error("job=%s failed: %s", job->id, error->message);
 	worker_send_done(worker, result, error);
@@ -140,6 +157,7 @@ worker_handle_start(void *context, struct seq_message *message)
 			g_error_new(G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s", problem.text));
 		return 0;
 	}
+	worker->ops = ops;
 	ops->run(&worker->job);
 	return 0;
 }

@@ -23,6 +23,7 @@ struct job {
 
 struct job_ops {
 	enum job_kind kind;
+	const char *name; /* as the user types it */
 	const struct json_field *fields;
 	gsize n_fields;
 	void (*run)(struct job *job);

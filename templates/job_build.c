@@ -46,7 +46,9 @@ job_build_parse_progress(const char *line, guint *ret_percent, char *ret_step)
 {
 	int end = 0;
 
-	if (sscanf(line, "progress %3u %31s%n", ret_percent, ret_step, &end) != 2 || end == 0)
+	/* A step is a plain word: it goes to hostd, whose messages are UTF-8, and from there to people. */
+	if (sscanf(line, "progress %3u %31[a-z0-9-]%n", ret_percent, ret_step, &end) != 2 ||
+	    end == 0)
 		return FALSE;
 	return *ret_percent <= 100 && (line[end] == ' ' || line[end] == '\0');
 }
@@ -307,6 +309,7 @@ job_build_run(struct job *job)
 
 const struct job_ops job_build_ops = {
 	.kind = JOB_KIND_BUILD,
+	.name = "build",
 	.fields = job_build_fields,
 	.n_fields = G_N_ELEMENTS(job_build_fields),
 	.run = job_build_run,

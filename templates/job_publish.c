@@ -353,6 +353,7 @@ job_publish_run(struct job *job)
 
 const struct job_ops job_publish_ops = {
 	.kind = JOB_KIND_PUBLISH,
+	.name = "publish",
 	.fields = job_publish_fields,
 	.n_fields = G_N_ELEMENTS(job_publish_fields),
 	.run = job_publish_run,

@@ -57,6 +57,7 @@ job_verify_run(struct job *job)
 
 const struct job_ops job_verify_ops = {
 	.kind = JOB_KIND_VERIFY,
+	.name = "verify",
 	.fields = job_verify_fields,
 	.n_fields = G_N_ELEMENTS(job_verify_fields),
 	.run = job_verify_run,

@@ -84,7 +84,8 @@ appliance_place_template() {
 appliance_run_up() {
 	: >"$TMPDIR/up.out"
 	chmod 0600 "$TMPDIR/up.out"
-	"$appliance_root/run" carrel up --state "$appliance_state" --config "$TMPDIR/carrel.conf" --demo-user ada \
+	# the password's line is read
+	LC_ALL=C.UTF-8 "$appliance_root/run" carrel up --state "$appliance_state" --config "$TMPDIR/carrel.conf" --demo-user ada \
 		>"$TMPDIR/up.out" 2>>"$appliance_log" &
 	appliance_pid=$!
 	wait_until 120 appliance_is_up && appliance_runs ||

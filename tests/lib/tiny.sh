@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tiny.sh - prints a folder of recipes with one in it, "tiny": a guest that is built in a second and published in ten
+#
+# Its kernel and modules are those of the golden image (golden.sh), read out of it with debugfs; its init is compiled here.
+# For tests of what goes round a guest, not of what is in it: nobody can log in to it, and nothing is on its screen. The
+# folder belongs to the cache: copy it (appliance_use_recipes of tiny_appliance.sh does) to change it.
+set -eu
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$root/tests/lib/cache.sh"
+
+# In the order in which they must be loaded
+modules="virtio/virtio_ring virtio/virtio virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev virtio/virtio_pci
+char/virtio_console"
+
+fail() {
+	echo "tiny recipe: $*" >&2
+	exit 1
+}
+
+# read_image REQUEST: debugfs tells failure on standard error only
+read_image() {
+	debugfs -R "$1" "$image/disk.img" 2>/dev/null
+}
+
+# make_parts FOLDER
+make_parts() {
+	local version number=10 module
+	version=$(read_image 'ls -p /usr/lib/modules' | awk -F/ '$6 ~ /^[0-9]/ { print $6 }' | head -n 1)
+	[ -n "$version" ] || fail "'$image/disk.img' holds no kernel modules"
+	mkdir -p "$1/modules"
+	cp "$image/kernel" "$1/kernel"
+	for module in $modules; do
+		read_image "cat /usr/lib/modules/$version/kernel/drivers/$module.ko" >"$1/modules/$number-${module#*/}.ko"
+		[ -s "$1/modules/$number-${module#*/}.ko" ] || fail "the golden image has no module '$module'"
+		number=$((number + 1))
+	done
+	"${CC:-gcc}" -static -O2 -o "$1/init" "$root/tests/recipes/tiny/tiny_init.c"
+}
+
+image=$(bash "$root/tests/lib/golden.sh")
+cache_open || fail "no folder for it can be written"
+name=tiny-$( (cache_hash_tree "$root/tests/recipes/tiny" "$root/tests/lib/tiny.sh" && basename "$image") | sha256sum | cut -c 1-16)
+cache_lock "$name"
+if ! [ -d "$cache/$name" ]; then
+	cache_make_temporary
+	trap 'rm -rf "$temporary"' EXIT
+	cp -R "$root/tests/recipes/tiny" "$temporary/tiny"
+	make_parts "$temporary/tiny/parts"
+	chmod -R u=rwX,go=rX "$temporary"
+	mv -T "$temporary" "$cache/$name"
+fi
+cache_use "$cache/$name"
+cache_drop_old "tiny-*"
+echo "$cache/$name"

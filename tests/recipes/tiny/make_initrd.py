@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# make_initrd.py - packs the tiny guest's initrd: make_initrd.py INITRD PARTS AGENT
+"""
+The archive is cpio's "newc" (Documentation/driver-api/early-userspace/buffer-format.rst of Linux): init, the modules in
+the order of their names, carrel-agent and the libraries that ldd lists for it.
+"""
+import os
+import re
+import subprocess
+import sys
+
+FOLDERS = ["dev", "etc", "modules", "proc", "run", "sys", "tmp", "usr", "usr/libexec"]
+
+
+def make_record(number, name, mode, data):
+    """One entry, its name and its data padded to four bytes."""
+    plain = name.encode() + b"\0"
+    fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(plain), 0]
+    head = b"070701" + b"".join(b"%08X" % field for field in fields) + plain
+    return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
+
+
+def find_libraries(program):
+    """The paths of a program's libraries and of its loader."""
+    text = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    return re.findall(r"(/\S+) \(0x", text)
+
+
+def main(initrd, parts, agent):
+    """Writes the archive."""
+    files = {"init": f"{parts}/init", "usr/libexec/carrel-agent": agent}
+    for name in os.listdir(f"{parts}/modules"):
+        files[f"modules/{name}"] = f"{parts}/modules/{name}"
+    for library in find_libraries(agent):
+        files[library.lstrip("/")] = library
+    folders = set(FOLDERS)
+    for name in files:
+        while "/" in name:
+            name = os.path.dirname(name)
+            folders.add(name)
+    with open(initrd, "wb") as out:
+        for number, name in enumerate(sorted(folders)):
+            out.write(make_record(number, name, 0o40755, b""))
+        for number, (name, source) in enumerate(sorted(files.items()), start=1000):
+            with open(source, "rb") as file:
+                out.write(make_record(number, name, 0o100755, file.read()))
+        out.write(make_record(0, "TRAILER!!!", 0, b""))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
