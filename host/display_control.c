@@ -2,7 +2,7 @@
 /*
  * display_control.c - one desktop's carrel-display, from hostd's side (carrel-hostd)
  *
- * How it works: a client waits in "pending" while display_start() asks launch for a process, display_greet() connects to
+ * How it works: a client waits (host/display_waiting.c) while display_start() asks launch for a process, display_greet() connects to
  * its watch socket and display_handle_hello() sets it up. display_flush() passes clients on as soon as the display has
  * a source. display_move() is the only writer of the state. Whatever ends the process leads to display_handle_end():
  * it tells that its attachment has gone, and starts again, up to DISPLAY_MAX_TRIES times, while clients wait.
@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "common/seq_source.h"
 #include "host/cert.h"
+#include "host/display_waiting.h"
 
 #define DISPLAY_BEAT_MS		500
 #define DISPLAY_SILENCE_MS	2000
@@ -38,22 +39,6 @@ enum display_source_state {
 	DISPLAY_SOURCE_NONE,
 	DISPLAY_SOURCE_ASKED,
 	DISPLAY_SOURCE_GIVEN,
-};
-
-struct display_pending {
-	struct display_control *control;
-	int fd;
-	struct display_client client;
-	display_control_callback callback;
-	void *data;
-	guint deadline;
-};
-
-/* Told from an idle source, so that no callback comes from inside a call. */
-struct display_told {
-	display_control_callback callback;
-	void *data;
-	int error;
 };
 
 struct display_control {
@@ -80,7 +65,7 @@ struct display_control {
 	guint64 attachment; /* whose main channel lives */
 	gboolean vdagent_open;
 	struct cert *cert;
-	GQueue pending; /* struct display_pending */
+	struct display_waiting *waiting;
 };
 
 static const char *const state_names[] = { "idle", "starting", "greeting", "ready", "ending" };
@@ -115,74 +100,13 @@ display_move(struct display_control *control, enum display_control_state state)
 	g_clear_handle_id(&control->timer, g_source_remove);
 }
 
-/* --- clients that wait --- */
-
-static gboolean
-display_tell_now(gpointer data)
-{
-	struct display_told *told = data;
-
-	told->callback(told->data, told->error);
-	return G_SOURCE_REMOVE;
-}
-
 static void
-display_tell(display_control_callback callback, void *data, int error)
+display_handle_late(void *context)
 {
-	struct display_told *told = g_new0(struct display_told, 1);
+	const struct display_control *control = context;
 
-	*told = (struct display_told){ callback, data, error };
-	g_idle_add_full(G_PRIORITY_DEFAULT, display_tell_now, told, g_free);
-}
-
-static void
-display_pending_finish(struct display_pending *pending, int error)
-{
-	g_queue_remove(&pending->control->pending, pending);
-	g_clear_handle_id(&pending->deadline, g_source_remove);
-	display_tell(pending->callback, pending->data, error);
-	close(pending->fd);
-	explicit_bzero(pending, sizeof(*pending));
-	g_free(pending);
-}
-
-static gboolean
-display_pending_handle_deadline(gpointer data)
-{
-	struct display_pending *pending = data;
-
-	pending->deadline = 0;
 	log_warning("desktop=%s: no display for a client in time (display is '%s')",
-		    pending->control->desktop, state_names[pending->control->state]);
-	display_pending_finish(pending, -ETIMEDOUT);
-	return G_SOURCE_REMOVE;
-}
-
-static void
-display_fail_pending(struct display_control *control, int error)
-{
-	struct display_pending *pending;
-
-	while ((pending = g_queue_peek_head(&control->pending)))
-		display_pending_finish(pending, error);
-}
-
-/* After the display's end a later channel has nothing to join, unless its first one waits with it. */
-static void
-display_fail_orphans(struct display_control *control)
-{
-	guint64 first = 0;
-	GList *at = control->pending.head;
-
-	while (at) {
-		struct display_pending *pending = at->data;
-
-		at = at->next;
-		if (pending->client.first)
-			first = pending->client.attachment;
-		else if (pending->client.attachment != first)
-			display_pending_finish(pending, -ENOTCONN);
-	}
+		    control->desktop, state_names[control->state]);
 }
 
 /* --- talking to it --- */
@@ -242,7 +166,7 @@ display_linger(struct display_control *control)
 	if (control->state != DISPLAY_CONTROL_READY)
 		return;
 	g_clear_handle_id(&control->timer, g_source_remove);
-	if (control->attachment == 0 && g_queue_is_empty(&control->pending))
+	if (control->attachment == 0 && display_waiting_count(control->waiting) == 0)
 		control->timer = g_timeout_add(control->times.linger_ms, display_handle_linger_over,
 					       control);
 }
@@ -273,21 +197,22 @@ display_ask_source(struct display_control *control)
 						      display_handle_ask_source, control);
 }
 
+static int
+display_pass_client(void *context, const struct display_client *client, int fd)
+{
+	return display_send(context, DISPLAY_CLIENT, client, sizeof(*client), fd);
+}
+
 static void
 display_flush(struct display_control *control)
 {
-	struct display_pending *pending;
-
 	if (control->state != DISPLAY_CONTROL_READY)
 		return;
-	if (!g_queue_is_empty(&control->pending))
+	if (display_waiting_count(control->waiting) > 0)
 		display_ask_source(control);
 	if (control->source != DISPLAY_SOURCE_GIVEN)
 		return;
-	while ((pending = g_queue_peek_head(&control->pending)))
-		display_pending_finish(pending,
-				       display_send(control, DISPLAY_CLIENT, &pending->client,
-						    sizeof(pending->client), pending->fd));
+	display_waiting_pass_all(control->waiting, display_pass_client, control);
 	display_linger(control);
 }
 
@@ -409,7 +334,7 @@ display_handle_fact(void *context, struct seq_message *message)
 		control->attachment = 0;
 	if (fact.kind == DISPLAY_FACT_SOURCE_LOST) {
 		control->source = DISPLAY_SOURCE_NONE;
-		if (control->attachment || !g_queue_is_empty(&control->pending))
+		if (control->attachment || display_waiting_count(control->waiting) > 0)
 			display_ask_source(control);
 	}
 	if (fact.kind == DISPLAY_FACT_CONNECTED || fact.kind == DISPLAY_FACT_DISCONNECTED)
@@ -507,7 +432,7 @@ display_handle_retry(gpointer data)
 	struct display_control *control = data;
 
 	control->timer = 0;
-	if (!g_queue_is_empty(&control->pending))
+	if (display_waiting_count(control->waiting) > 0)
 		display_start(control);
 	return G_SOURCE_REMOVE;
 }
@@ -535,14 +460,14 @@ display_handle_end(struct display_control *control)
 		display_tell_fact(control, DISPLAY_FACT_DISCONNECTED, "the display ended");
 		control->attachment = 0;
 	}
-	display_fail_orphans(control);
-	if (g_queue_is_empty(&control->pending))
+	display_waiting_fail_orphans(control->waiting);
+	if (display_waiting_count(control->waiting) == 0)
 		return;
 	if (++control->tries > DISPLAY_MAX_TRIES) {
 		log_error("desktop=%s: no display after %d tries; see display.log of the desktop",
 			  control->desktop, DISPLAY_MAX_TRIES);
 		control->tries = 0;
-		display_fail_pending(control, -EIO);
+		display_waiting_fail_all(control->waiting, -EIO);
 		return;
 	}
 	control->timer = g_timeout_add(control->times.retry_ms * control->tries,
@@ -651,7 +576,8 @@ display_control_new(const struct display_control_options *options,
 	control->events = events;
 	control->context = context;
 	control->pidfd = -1;
-	g_queue_init(&control->pending);
+	control->waiting =
+		display_waiting_new(control->times.client_ms, display_handle_late, control);
 	return control;
 }
 
@@ -660,7 +586,7 @@ display_control_leave(struct display_control *control)
 {
 	if (!control)
 		return;
-	display_fail_pending(control, -ECANCELED);
+	display_waiting_free(control->waiting);
 	display_forget_process(control);
 	g_clear_handle_id(&control->timer, g_source_remove);
 	launch_client_forget(control->launch, control);
@@ -704,31 +630,18 @@ void
 display_control_add_client(struct display_control *control, int fd, const struct ticket_pass *pass,
 			   display_control_callback callback, void *data)
 {
-	struct display_pending *pending;
+	guint waiting = display_waiting_count(control->waiting);
 	int error = 0;
 
-	if (control->pending.length >= DISPLAY_CONTROL_MAX_PENDING)
+	if (waiting >= DISPLAY_CONTROL_MAX_PENDING)
 		error = -EBUSY;
-	else if (control->state == DISPLAY_CONTROL_IDLE && !pass->password[0] &&
-		 g_queue_is_empty(&control->pending))
+	else if (control->state == DISPLAY_CONTROL_IDLE && !pass->password[0] && waiting == 0)
 		error = -ENOTCONN; /* a later channel of a display that has gone */
 	if (error < 0) {
-		close(fd);
-		display_tell(callback, data, error);
+		display_waiting_refuse(fd, error, callback, data);
 		return;
 	}
-	pending = g_new0(struct display_pending, 1);
-	pending->control = control;
-	pending->fd = fd;
-	pending->client.attachment = pass->attachment;
-	pending->client.sink = pass->sink;
-	pending->client.first = pass->password[0] != '\0';
-	g_strlcpy(pending->client.password, pass->password, sizeof(pending->client.password));
-	pending->callback = callback;
-	pending->data = data;
-	pending->deadline =
-		g_timeout_add(control->times.client_ms, display_pending_handle_deadline, pending);
-	g_queue_push_tail(&control->pending, pending);
+	display_waiting_add(control->waiting, fd, pass, callback, data);
 	if (control->state == DISPLAY_CONTROL_READY)
 		g_clear_handle_id(&control->timer, g_source_remove);
 	if (control->state == DISPLAY_CONTROL_IDLE && control->timer == 0)
@@ -746,7 +659,7 @@ display_control_give_source(struct display_control *control, int fd, enum displa
 	    display_send(control, DISPLAY_SOURCE, &offer, sizeof(offer), fd) < 0) {
 		if (control->source == DISPLAY_SOURCE_ASKED) {
 			control->source = DISPLAY_SOURCE_NONE;
-			display_fail_pending(control, -EIO);
+			display_waiting_fail_all(control->waiting, -EIO);
 			display_linger(control);
 		}
 	} else {
@@ -771,15 +684,8 @@ void
 display_control_drop(struct display_control *control, guint64 attachment)
 {
 	struct display_drop drop = { .attachment = attachment };
-	GList *at = control->pending.head;
 
-	while (at) {
-		struct display_pending *pending = at->data;
-
-		at = at->next;
-		if (attachment == 0 || pending->client.attachment == attachment)
-			display_pending_finish(pending, -ECANCELED);
-	}
+	display_waiting_drop(control->waiting, attachment);
 	if (control->state == DISPLAY_CONTROL_READY)
 		display_send(control, DISPLAY_DROP, &drop, sizeof(drop), -1);
 	display_linger(control);

@@ -59,6 +59,7 @@ struct request_link {
 	gsize unsent;
 	GHashTable *pending; /* id -> struct request (owned) */
 	guint64 last_id;
+	char *why; /* it was broken; NULL: the peer closed it, or we did */
 };
 
 static void
@@ -131,8 +132,9 @@ request_link_fail_all(struct request_link *link)
 	while (g_hash_table_iter_next(&iter, NULL, &request)) {
 		request_link_settle(request, NULL,
 				    g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED,
-						"the connection to %s was closed%s",
-						link->rules->peer, link->rules->advice));
+						"the connection to %s was closed%s%s%s",
+						link->rules->peer, link->why ? ": " : "",
+						link->why ? link->why : "", link->rules->advice));
 		g_hash_table_iter_init(&iter, link->pending);
 	}
 }
@@ -171,6 +173,7 @@ request_link_unref(struct request_link *link)
 		return;
 	g_hash_table_unref(link->pending);
 	link->rules->done(link->owner);
+	g_free(link->why);
 	g_free(link);
 }
 
@@ -195,6 +198,7 @@ request_link_break(struct request_link *link, const char *why)
 	/* That a process ends is its owner's to tell. */
 	if (why)
 		log_info("the connection to %s ends: %s", link->rules->peer, why);
+	link->why = g_strdup(why);
 	link->state = REQUEST_LINK_BREAKING;
 	request_link_drop_sources(link);
 	link->broken = g_idle_add_full(G_PRIORITY_DEFAULT, request_link_handle_broken, link, NULL);

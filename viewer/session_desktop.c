@@ -36,6 +36,14 @@ static const char *const end_notices[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(end_notices) == DISPLAY_END_COUNT);
 
+/*
+ * spice-gtk does not tell a display that ended in the middle of the handshake from one with a wrong certificate. Whoever
+ * had a picture already is worth another try: nothing is said to a display that is not the one named.
+ */
+#define UNSAFE_NOTICE                                                                                \
+	N_("No safe connection to the display came about: it ended too early, or it showed another " \
+	   "certificate than the broker named. Nothing was sent to it.")
+
 static void session_ask_ticket(struct session *session);
 static void session_handle_prepared(void *context, const struct client_api_answer *answer);
 
@@ -320,6 +328,7 @@ void
 session_handle_display_shown(struct session *session)
 {
 	session->n_waits = 0;
+	session->had_picture = TRUE;
 	session_set_notice(session, NULL);
 	if (session->state == SESSION_STATE_CONNECTING)
 		session_change(session, SESSION_STATE_CONNECTED);
@@ -333,8 +342,10 @@ session_handle_display_ended(struct session *session, enum display_end end)
 	session->events->disconnect(session->context);
 	if (!session->id)
 		session_enter_idle(session, _(end_notices[end]));
-	else if (end == DISPLAY_END_UNTRUSTED)
+	else if (end == DISPLAY_END_UNTRUSTED && !session->had_picture)
 		session_leave_desktop(session, _(end_notices[end]));
+	else if (end == DISPLAY_END_UNTRUSTED)
+		session_wait(session, _(UNSAFE_NOTICE));
 	else
 		session_wait(session, _(end_notices[end]));
 }

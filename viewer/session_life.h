@@ -27,8 +27,9 @@ struct session {
 	json_t *prompts;
 	json_t *pools;
 	guint timer;
-	guint n_waits;	 /* tries since the last picture */
-	gboolean shared; /* whoever leaves the desktop is logged out */
+	guint n_waits;	      /* tries since the last picture */
+	gboolean had_picture; /* of this desktop */
+	gboolean shared;      /* whoever leaves the desktop is logged out */
 };
 
 /* The only place where the state changes. FALSE (and a warning) when the table does not allow it. */

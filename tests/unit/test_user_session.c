@@ -332,6 +332,20 @@ test_user_session__backs_off_while_the_display_is_lost(void **state)
 	session_expect_ok("POST", "/api/v1/sessions/s-1/ticket", VV);
 	session_handle_display_shown(session);
 	assert_int_equal(session_get_wait_s(session), 0);
+	/* Perhaps it only ended in the middle of the handshake. */
+	session_handle_display_ended(session, DISPLAY_END_UNTRUSTED);
+	assert_int_equal(session_get_state(session), SESSION_STATE_WAITING);
+	assert_non_null(strstr(session_get_notice(session), "Nothing was sent to it"));
+}
+
+static void
+test_user_session__leaves_a_display_that_is_not_the_one_named(void **state)
+{
+	struct session *session = ((struct fixture *)*state)->session;
+
+	session_log_in(session, NULL, ONE);
+	session_expect_ok("POST", "/api/v1/pools/office/assign", READY);
+	session_expect_ok("POST", "/api/v1/sessions/s-1/ticket", VV);
 	session_handle_display_ended(session, DISPLAY_END_UNTRUSTED);
 	assert_int_equal(session_get_state(session), SESSION_STATE_LISTING);
 }
@@ -387,6 +401,7 @@ main(void)
 		TEST(ends_a_refused_log_in_with_the_reason),
 		TEST(judges_a_failed_ticket),
 		TEST(backs_off_while_the_display_is_lost),
+		TEST(leaves_a_display_that_is_not_the_one_named),
 		TEST(stays_logged_in_when_the_broker_is_away),
 		TEST(logs_out_of_a_shared_screen),
 		TEST(names_every_state),

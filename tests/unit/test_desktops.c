@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_desktops.c - what is wanted of a host against what it has: with a fake launch, and templates that are damaged
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/desktops.h"
+#include "tests/unit/fake_launch.h"
+#include "tests/unit/fake_peer.h"
+
+#define DESKTOP "d-aaaaaaaaaaaaaaaaaaaa"
+#define HASH	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define RAM_MIB 1024
+
+static const char manifest_text[] =
+	"{\"v\":1,\"name\":\"debian-openbox\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
+	"\"kinds\":[\"user\"],\"agent_version\":1,"
+	"\"engine\":{\"name\":\"qemu\",\"version\":\"7.2.22\",\"accelerator\":\"tcg\",\"state_format\":1},"
+	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" HASH
+	"\",\"cpus\":2,\"ram_mib\":1024,"
+	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
+	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH
+	"\"}]}";
+
+struct fixture {
+	struct fake_launch *launch;
+	struct launch_client *client;
+	guint links;
+	char *lib;
+	char *version; /* the template's folder */
+	struct desktops *desktops;
+	guint failures;
+};
+
+static void
+note_link(void *context, gboolean up)
+{
+	struct fixture *f = context;
+
+	f->links += up ? 1 : 0;
+}
+
+static const struct launch_client_events client_events = { note_link, NULL };
+
+static void
+note_event(void *context, const struct desktop *desktop, const char *kind, gint64 value,
+	   const char *text)
+{
+	struct fixture *f = context;
+
+	(void)desktop, (void)value, (void)text;
+	f->failures += strcmp(kind, "failed") == 0;
+}
+
+static void
+note_changed(void *context)
+{
+	(void)context;
+}
+
+static void
+note_fact(void *context, struct desktop *desktop, const struct display_fact *fact)
+{
+	(void)context, (void)desktop, (void)fact;
+}
+
+static const struct desktops_events desktops_events = { note_event, note_changed, note_fact };
+
+static void
+write_file(const struct fixture *f, const char *name, const char *text, gsize size)
+{
+	g_autofree char *path = g_build_filename(f->version, name, NULL);
+
+	assert_true(g_file_set_contents(path, text, (gssize)strlen(text), NULL));
+	assert_int_equal(truncate(path, (off_t)size), 0);
+}
+
+static void
+make_template(struct fixture *f)
+{
+	g_autofree char *state = NULL;
+
+	f->version = g_build_filename(f->lib, "templates", "debian-openbox", "3", NULL);
+	state = g_build_filename(f->version, "qemu", "user", NULL);
+	assert_int_equal(g_mkdir_with_parents(state, 0700), 0);
+	write_file(f, "manifest.json", manifest_text, strlen(manifest_text));
+	write_file(f, "qemu/user/state", "s", 1);
+	write_file(f, "qemu/user/memory", "", (gsize)RAM_MIB << 20);
+}
+
+static void
+remove_template(struct fixture *f)
+{
+	static const char *const paths[] = {
+		"templates/debian-openbox/3/qemu/user/state",
+		"templates/debian-openbox/3/qemu/user/memory",
+		"templates/debian-openbox/3/qemu/user",
+		"templates/debian-openbox/3/qemu",
+		"templates/debian-openbox/3/manifest.json",
+		"templates/debian-openbox/3",
+		"templates/debian-openbox",
+		"templates",
+		"",
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
+		g_autofree char *path = g_build_filename(f->lib, paths[i], NULL);
+
+		assert_int_equal(g_remove(path), 0);
+	}
+}
+
+static void
+open_desktops(struct fixture *f, guint ram_reserve_mib)
+{
+	struct desktops_options options = {
+		.launch = f->client,
+		.run = f->launch->folder,
+		.lib = f->lib,
+		.ram_reserve_mib = ram_reserve_mib,
+		.accept_unisolated = TRUE,
+	};
+
+	f->desktops = desktops_new(&options, &desktops_events, f);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+
+	f->launch = fake_launch_new();
+	f->client = launch_client_new(f->launch->path, &client_events, f);
+	fake_launch_run_until(&f->links, 1);
+	f->lib = g_dir_make_tmp("test-desktops-XXXXXX", NULL);
+	make_template(f);
+	open_desktops(f, 0);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	desktops_free(f->desktops);
+	fake_peer_settle();
+	launch_client_free(f->client);
+	fake_launch_free(f->launch);
+	remove_template(f);
+	g_free(f->version);
+	g_free(f->lib);
+	g_free(f);
+	return 0;
+}
+
+static json_t *
+make_want(const char *engine, const char *network, guint64 generation, const char *want)
+{
+	return json_pack("{s:s, s:I, s:s, s:s, s:i, s:s, s:s, s:i, s:s, s:s, s:n}", "id", DESKTOP,
+			 "generation", (json_int_t)generation, "pool", "p", "template",
+			 "debian-openbox", "version", 3, "engine", engine, "kind", "user",
+			 "ram_mib", RAM_MIB, "network", network, "want", want, "session");
+}
+
+static void
+want(struct fixture *f, json_t *one)
+{
+	json_t *list = json_array();
+
+	if (one)
+		json_array_append_new(list, one);
+	desktops_want(f->desktops, list);
+	json_decref(list);
+}
+
+static const char *
+reason(struct fixture *f)
+{
+	struct desktop *desktop = desktops_find(f->desktops, DESKTOP);
+
+	assert_non_null(desktop);
+	assert_int_equal(desktop_get_state(desktop), DESKTOP_STATE_FAILED);
+	return desktop_get_reason(desktop);
+}
+
+static const struct {
+	const char *engine;
+	const char *network;
+	const char *file; /* which is damaged, or NULL */
+	gsize size;
+	const char *reason;
+} refusals[] = {
+	{ "kvm", "none", NULL, 0, "engine 'qemu' only" },
+	{ "qemu", "passt", NULL, 0, "no network" },
+	{ "qemu", "none", "qemu/user/state", 0, "state" },
+	{ "qemu", "none", "qemu/user/state", 2, "state" },
+	{ "qemu", "none", "qemu/user/memory", 4096, "publish the template again" },
+	{ "qemu", "none", "manifest.json", 40, "manifest" },
+};
+
+static void
+test_desktops__what_cannot_be_made_fails_with_its_reason(void **unused)
+{
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
+		void *state = NULL;
+		struct fixture *f;
+
+		setup(&state);
+		f = state;
+		if (refusals[i].file)
+			write_file(f, refusals[i].file, refusals[i].size == 40 ? manifest_text : "",
+				   refusals[i].size);
+		want(f, make_want(refusals[i].engine, refusals[i].network, 1, "ready"));
+		WAIT_FOR(f->failures > 0);
+		print_message("%s\n", reason(f));
+		assert_non_null(strstr(reason(f), refusals[i].reason));
+		/* It is told, not tried again, until the broker gives it up. */
+		fake_peer_settle();
+		assert_int_equal(f->failures, 1);
+		want(f, make_want("qemu", "none", 1, "gone"));
+		WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_REMOVE] == 1);
+		want(f, NULL);
+		WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
+		teardown(&state);
+	}
+}
+
+static void
+test_desktops__a_full_host_makes_none_and_says_so(void **state)
+{
+	struct fixture *f = *state;
+	json_t *capacity;
+
+	desktops_free(f->desktops);
+	open_desktops(f, 1u << 30);
+	want(f, make_want("qemu", "none", 1, "ready"));
+	fake_peer_settle();
+	assert_null(desktops_find(f->desktops, DESKTOP));
+	capacity = desktops_get_capacity(f->desktops);
+	assert_int_equal(json_get_integer(capacity, "ram_free_mib", -1), 0);
+	json_decref(capacity);
+}
+
+static void
+adopt(struct fixture *f, guint64 generation)
+{
+	struct launch_record record = { .generation = generation };
+
+	g_strlcpy(record.desktop, DESKTOP, sizeof(record.desktop));
+	desktops_adopt(f->desktops, &record, 1);
+}
+
+static void
+test_desktops__nothing_goes_before_the_broker_has_spoken(void **state)
+{
+	struct fixture *f = *state;
+
+	adopt(f, 5);
+	assert_non_null(desktops_find(f->desktops, DESKTOP));
+	WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_REMOVE] == 1);
+	fake_peer_settle();
+	assert_non_null(desktops_find(f->desktops, DESKTOP));
+	want(f, NULL);
+	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
+}
+
+static void
+test_desktops__an_older_generation_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	adopt(f, 5);
+	want(f, make_want("qemu", "none", 4, "ready"));
+	WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_REMOVE] == 1);
+	fake_peer_settle();
+	assert_int_equal(desktop_get_generation(desktops_find(f->desktops, DESKTOP)), 5);
+	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 0);
+}
+
+static void
+test_desktops__a_newer_generation_waits_for_the_end_of_the_older(void **state)
+{
+	struct fixture *f = *state;
+
+	adopt(f, 5);
+	want(f, make_want("kvm", "none", 6, "ready"));
+	WAIT_FOR(f->failures > 0);
+	assert_int_equal(desktop_get_generation(desktops_find(f->desktops, DESKTOP)), 6);
+	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_REMOVE], 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_desktops__##name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_desktops__what_cannot_be_made_fails_with_its_reason),
+		TEST(a_full_host_makes_none_and_says_so),
+		TEST(nothing_goes_before_the_broker_has_spoken),
+		TEST(an_older_generation_is_refused),
+		TEST(a_newer_generation_waits_for_the_end_of_the_older),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
