@@ -11,7 +11,7 @@ count_clients() {
 }
 
 is_shown_by_remote() {
-	window=$(client_find_window "^$desktop") && [ "$(count_clients)" = 2 ] && [ -n "$(appliance_desktops office active)" ]
+	client_find_window "^$desktop" >/dev/null && [ "$(count_clients)" = 2 ] && [ -n "$(appliance_desktops office active)" ]
 }
 
 remote_has_ended() {
