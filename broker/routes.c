@@ -18,6 +18,7 @@
 #include "broker/http.h"
 #include "broker/problem.h"
 #include "broker/token.h"
+#include "common/hash.h"
 #include "common/settings.h"
 
 #define ROUTES_PREFIX	"/api/v1/"
@@ -60,6 +61,7 @@ static const struct json_field assign_fields[] = {
 
 static const struct json_field ticket_fields[] = {
 	{ "protocol", JSON_KIND_STRING, 0, 1, 8 },
+	{ "after", JSON_KIND_STRING, 1, HASH_TEXT_LENGTH, HASH_TEXT_LENGTH },
 };
 
 static const struct json_field revoke_fields[] = {

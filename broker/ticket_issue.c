@@ -6,6 +6,10 @@
  * memory as a pending ticket while the viewer waits. The next sync answer carries hash and password to the host. Its
  * report decides (ticket_issue_note): ready answers the viewer with the .vv, anything else with a problem. A ticket is in
  * sync answers only until then; after a restart of the broker or of hostd it is void, never sent again.
+ *
+ * The newest client of a session gets its display, so two viewers that open it again by themselves would take it from each
+ * other for ever. A viewer that lost its display names that display's ticket ("after"); when a newer one was
+ * used, it gets none (ticket_issue_was_replaced), and leaves it to its user to take the desktop back.
  */
 #include "broker/ticket_issue.h"
 
@@ -185,6 +189,18 @@ ticket_issue_store(struct ticket_table *table, const struct ticket *ticket, cons
 		       broker_now_ms()) == 1;
 }
 
+/* Has a newer ticket of the session been used than the one that the viewer lost its display with ("after")? */
+static gboolean
+ticket_issue_was_replaced(struct store *store, const struct http_request *request)
+{
+	return store_query_integer(
+		       store, NULL, 0,
+		       "SELECT count(*) FROM ticket mine JOIN ticket newer ON newer.session = mine.session"
+		       " AND newer.created_ms > mine.created_ms AND newer.state = 'spent'"
+		       " WHERE mine.hash = $1 AND mine.session = $2",
+		       "ss", json_get_text(request->body, "after", ""), request->name) > 0;
+}
+
 void
 ticket_issue_begin(struct ticket_table *table, struct http_request *request, const char *protocol)
 {
@@ -197,6 +213,12 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 	if (!session) {
 		problem_respond(request, 404, "session.unknown",
 				"you have no open session with that id");
+		return;
+	}
+	if (ticket_issue_was_replaced(table->broker->store, request)) {
+		problem_respond(request, 409, "session.elsewhere",
+				"the desktop was opened in another viewer since");
+		json_decref(session);
 		return;
 	}
 	if (g_hash_table_size(table->pending) >= TICKET_MAX_PENDING ||

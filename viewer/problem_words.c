@@ -25,6 +25,9 @@ static const struct {
 	  N_("All desktops of this kind are taken just now. Try again in a moment.") },
 	{ "pool.forbidden", N_("This desktop is not offered to you any more.") },
 	{ "pool.unknown", N_("This desktop is not offered any more. Choose another.") },
+	{ "session.elsewhere",
+	  N_("Your desktop was opened in another viewer. Choose it to bring it back "
+	     "to this one.") },
 	{ "session.unknown", N_("Your session on the desktop has ended.") },
 	{ "ticket.busy", N_("The broker is busy opening displays. It will be tried again.") },
 	{ "ticket.timeout", N_("The desktop's host does not answer. It will be tried again.") },

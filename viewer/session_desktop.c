@@ -6,7 +6,8 @@
  * the next step: pools, assign, poll until the host has prepared the desktop, ticket, connect.
  *
  * A lost display costs no session: session_wait() backs off (wait_table) and session_ask_ticket() gets a new ticket,
- * until the broker says that the session or the token is over. Polling while the host prepares the desktop, and the
+ * until the broker says that the session or the token is over, or that another viewer has the desktop now: then
+ * the user may take it back, but this program does not, for the other one would do the same. Polling while the host prepares the desktop, and the
  * back-off, are one timer (session->timer).
  */
 #include "viewer/session_desktop.h"
@@ -14,6 +15,7 @@
 #include <gio/gio.h>
 #include <glib/gi18n.h>
 
+#include "common/hash.h"
 #include "viewer/client_settings.h"
 #include "viewer/connection_file.h"
 #include "viewer/session_life.h"
@@ -288,6 +290,8 @@ session_handle_ticket(void *context, const struct client_api_answer *answer)
 		session_leave_desktop(session, error->message);
 		return;
 	}
+	g_free(session->ticket);
+	session->ticket = hash_text(file->host);
 	if (session_change(session, SESSION_STATE_CONNECTING))
 		session->events->connect(session->context, file);
 	connection_file_free(file);
@@ -300,8 +304,9 @@ session_ask_ticket(struct session *session)
 
 	if (session_change(session, SESSION_STATE_TICKETING))
 		client_api_call(session->api, "POST", path,
-				json_pack("{s:s}", "protocol", display_spice_ops.protocol), NULL,
-				session_handle_ticket);
+				json_pack("{s:s, s:s*}", "protocol", display_spice_ops.protocol,
+					  "after", session->ticket),
+				NULL, session_handle_ticket);
 }
 
 void

@@ -84,6 +84,7 @@ void
 session_forget_desktop(struct session *session)
 {
 	g_clear_pointer(&session->id, g_free);
+	g_clear_pointer(&session->ticket, g_free);
 	g_clear_pointer(&session->title, g_free);
 	session->n_waits = 0;
 	session->had_picture = FALSE;

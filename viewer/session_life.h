@@ -21,6 +21,7 @@ struct session {
 	char *pool;	   /* the one chosen */
 	char *login;	   /* id of the log-in */
 	char *id;	   /* of the session at the broker; NULL for a .vv file */
+	char *ticket; /* hash of the one that opened the display; NULL: the user wants it here, whoever has it */
 	char *title;
 	char *notice;
 	char *fingerprint;

@@ -59,7 +59,7 @@ client_carrel ada session assign office >/dev/null
 client_carrel bob session assign office >/dev/null
 appliance_wait office assigned 2
 read -r session_ada _ < <(appliance_session ada)
-read -r session_bob desktop_bob < <(appliance_session bob)
+read -r session_bob _ < <(appliance_session bob)
 get_ticket ada "$session_ada"
 expires=$ticket expires_at=$((SECONDS + 30))
 

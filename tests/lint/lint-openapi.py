@@ -68,7 +68,7 @@ class Yaml:
 
 def constants():
     found = {}
-    for path in ('base/name.h', 'base/proto_auth.h', ROUTES):
+    for path in ('base/name.h', 'base/proto_auth.h', 'common/hash.h', ROUTES):
         for name, number in re.findall(r'^#define (\w+)\s+(\d+)\b', tree.read(path), re.M):
             found[name] = int(number)
     return found

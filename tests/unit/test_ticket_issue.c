@@ -230,6 +230,46 @@ test_ticket_issue__a_session_has_four_at_a_time(void **state)
 	}
 }
 
+/* Two viewers that lose their display to each other must not take it back by themselves. */
+static void
+test_ticket_issue__a_display_taken_since_is_not_taken_back(void **state)
+{
+	static const struct {
+		const char *after;
+		const char *newer_state;
+		const char *code; /* "": it is made */
+	} cases[] = {
+		{ "mine", "spent", "session.elsewhere" },
+		{ "newer", "spent", "" },
+		{ "nobody's", "spent", "" },
+		{ "mine", "ready", "" },
+		{ "mine", "expired", "" },
+		{ NULL, "spent", "" },
+	};
+	struct ticket_stage stage;
+
+	(void)state;
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct stage_request *request;
+
+		stage_init(&stage);
+		assert_int_equal(
+			store_change(
+				stage.broker.store, NULL,
+				"INSERT INTO ticket SELECT column1, $1, 'd-1', 1, 'h1', 'i', 'spice',"
+				" column2, column3 FROM (VALUES ('mine', 'spent', 1), ('newer', $2, 2))",
+				"ss", stage.session, cases[i].newer_state),
+			2);
+		request = stage_request_new(
+			"ada", stage.session,
+			json_pack("{s:s, s:s*}", "protocol", "spice", "after", cases[i].after));
+		ticket_issue_begin(stage.broker.tickets, &request->request, "spice");
+		assert_string_equal(stage_request_code(request), cases[i].code);
+		stage_done(&stage);
+		stage_request_free(request);
+	}
+}
+
 int
 main(void)
 {
@@ -239,6 +279,7 @@ main(void)
 		cmocka_unit_test(test_ticket_issue__is_its_users_and_hosts),
 		cmocka_unit_test(test_ticket_issue__a_new_instance_voids_all),
 		cmocka_unit_test(test_ticket_issue__a_session_has_four_at_a_time),
+		cmocka_unit_test(test_ticket_issue__a_display_taken_since_is_not_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,7 @@ static void
 session_open_display(struct session *session)
 {
 	session_expect_ok("POST", "/api/v1/pools/office/assign", READY);
+	assert_string_equal(call.body, "{\"protocol\":\"spice\"}");
 	session_expect_ok("POST", "/api/v1/sessions/s-1/ticket", VV);
 	assert_int_equal(session_get_state(session), SESSION_STATE_CONNECTING);
 	session_handle_display_shown(session);
@@ -293,6 +294,7 @@ test_user_session__judges_a_failed_ticket(void **state)
 		{ CLIENT_API_OUTCOME_REFUSED, 503, "ticket.timeout", SESSION_STATE_WAITING },
 		{ CLIENT_API_OUTCOME_REFUSED, 409, "ticket.refused", SESSION_STATE_WAITING },
 		{ CLIENT_API_OUTCOME_REFUSED, 409, "session.closed", SESSION_STATE_LISTING },
+		{ CLIENT_API_OUTCOME_REFUSED, 409, "session.elsewhere", SESSION_STATE_LISTING },
 		{ CLIENT_API_OUTCOME_REFUSED, 404, "session.unknown", SESSION_STATE_LISTING },
 		{ CLIENT_API_OUTCOME_REFUSED, 401, "token.invalid", SESSION_STATE_IDLE },
 		{ CLIENT_API_OUTCOME_UNTRUSTED, 0, "", SESSION_STATE_IDLE },
@@ -324,6 +326,11 @@ test_user_session__backs_off_while_the_display_is_lost(void **state)
 	while (session_get_state(session) ==
 	       SESSION_STATE_WAITING) /* the first try comes at once */
 		g_main_context_iteration(NULL, TRUE);
+	/* It names the ticket that it lost, so that it takes nothing back from another viewer: SHA-256 of "h". */
+	assert_string_equal(
+		call.body,
+		"{\"protocol\":\"spice\","
+		"\"after\":\"aaa9402664f1a41f40ebbc52c9993eb66aeb366602958fdfaa283b71e64db123\"}");
 	session_expect_ok("POST", "/api/v1/sessions/s-1/ticket", VV);
 	session_handle_display_ended(session, DISPLAY_END_UNREACHABLE);
 	assert_int_equal(session_get_wait_s(session), 2); /* the next one's, after this of 1 s */
