@@ -77,7 +77,10 @@ cmd_host_doctor(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **ar
 		return cli_fail(CLI_EXIT_FAILED, _("cannot examine this machine: %s"),
 				error->message);
 	list = cmd_host_list_findings(found, &usable);
-	cli_print_list(cli, list, columns);
+	if (cli_get_options(cli)->json)
+		cli_print_object(cli, found);
+	else
+		cli_print_list(cli, list, columns);
 	json_decref(list);
 	json_decref(found);
 	return usable ? CLI_EXIT_OK : CLI_EXIT_FAILED;

@@ -9,6 +9,7 @@
  */
 #include <getopt.h>
 #include <glib-unix.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,7 +126,10 @@ command_line_parse(struct command_line *line, int argc, char **argv)
 static int
 print_doctor(const struct hostd_options *options)
 {
-	json_t *found = hostd_examine(options->lib ? options->lib : "/", options->settings);
+	const char *lib = options->lib				 ? options->lib
+			  : g_access(CARREL_STATEDIR, F_OK) == 0 ? CARREL_STATEDIR
+								 : "/";
+	json_t *found = hostd_examine(lib, options->settings);
 	int error = json_dumpf(found, stdout, JSON_COMPACT);
 
 	puts("");

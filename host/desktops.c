@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "host/desktop_network.h"
+#include "host/engine_list.h"
 
 #define MAX_FORKING    4
 #define AGAIN_MS       2000
@@ -25,10 +25,6 @@
 #define FORK_RAM_SHARE 8
 /* What a new desktop leaves free on the disk. */
 #define DISK_RESERVE_MIB 1024
-
-#define UNISOLATED_REFUSED                                                                   \
-	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \
-	"carrel.conf is false"
 
 struct desktops {
 	struct desktop_host host;
@@ -274,44 +270,13 @@ desktops_handle_again(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* What the engine says of itself, unless this host's owner refuses it, and which networks its desktops can have. */
-static json_t *
-desktops_probe(const struct desktops *desktops)
-{
-	json_t *engine = engine_qemu_ops.probe();
-	g_autofree char *no_network = desktop_network_find_refusal("");
-
-	json_object_set_new(engine, "networks",
-			    no_network ? json_pack("[s]", "none")
-				       : json_pack("[s, s]", "none", "passt"));
-	json_object_set_new(engine, "network_reason", json_string(no_network ? no_network : ""));
-
-	if (!desktops->accept_unisolated &&
-	    strcmp(json_get_text(engine, "isolation", ""), "none") == 0) {
-		json_object_set_new(engine, "usable", json_false());
-		json_object_set_new(engine, "reason", json_string(UNISOLATED_REFUSED));
-	}
-	return engine;
-}
-
-/* Why no desktop can run here, or NULL. */
-static char *
-desktops_find_refusal(const struct desktops *desktops)
-{
-	json_t *engine = desktops_probe(desktops);
-	gboolean usable = json_get_flag(engine, "usable", FALSE);
-	char *reason = usable ? NULL : g_strdup(json_get_text(engine, "reason", ""));
-
-	json_decref(engine);
-	return reason;
-}
-
 static void
 desktops_create(struct desktops *desktops, const json_t *want)
 {
 	struct engine_template source;
 	g_autoptr(GError) error = NULL;
-	g_autofree char *refusal = desktops_find_refusal(desktops);
+	g_autofree char *refusal =
+		engine_list_refuse(json_get_text(want, "engine", ""), desktops->accept_unisolated);
 	struct desktop *desktop;
 	gboolean found;
 
@@ -330,8 +295,6 @@ desktops_create(struct desktops *desktops, const json_t *want)
 			       (guint64)json_get_integer(want, "generation", 0));
 	if (error)
 		desktop_fail(desktop, error->message);
-	else if (strcmp(json_get_text(want, "engine", ""), "qemu") != 0)
-		desktop_fail(desktop, "this host runs engine 'qemu' only");
 	else if (refusal)
 		desktop_fail(desktop, refusal);
 	else
@@ -488,10 +451,11 @@ desktops_get_capacity(struct desktops *desktops)
 	guint total = desktops_read_memory_mib("MemTotal:");
 
 	return json_pack(
-		"{s:i, s:i, s:i, s:[o]}", "ram_mib",
+		"{s:i, s:i, s:i, s:o}", "ram_mib",
 		(int)(total > desktops->ram_reserve_mib ? total - desktops->ram_reserve_mib : 0),
 		"ram_free_mib", (int)desktops_get_free_mib(desktops), "cpus",
-		(int)g_get_num_processors(), "engines", desktops_probe(desktops));
+		(int)g_get_num_processors(), "engines",
+		engine_list_describe(desktops->accept_unisolated));
 }
 
 json_t *

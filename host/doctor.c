@@ -2,8 +2,7 @@
 /*
  * doctor.c - what this machine can do, and what keeps it from doing more (carrel-hostd)
  *
- * How it works: check_table lists the checks; each fills a struct doctor_finding. doctor_describe_engines() draws the
- * conclusion about engines from what the checks found, in words that name the cause.
+ * How it works: check_table lists the checks; each fills a struct doctor_finding.
  */
 #include "host/doctor.h"
 
@@ -149,10 +148,10 @@ doctor_check_cgroup(const struct doctor_options *options, struct doctor_finding 
 
 	finding->ok = memory && faccessat(AT_FDCWD, path, F_OK, 0) == 0;
 	finding->value = g_strdup(!text ? "no cgroup v2" : memory ? text : "no memory controller");
-	finding->advice = finding->ok
-				  ? ""
-				  : "desktops run without limits: boot with cgroup v2, and start "
-				    "Carrel with systemd, which delegates a tree to it";
+	finding->advice =
+		finding->ok
+			? ""
+			: "desktops run without limits: boot with cgroup v2 and its memory controller";
 	free(text);
 }
 
@@ -273,25 +272,6 @@ static const struct {
 
 G_STATIC_ASSERT(G_N_ELEMENTS(check_table) == DOCTOR_CHECK_COUNT);
 
-static json_t *
-doctor_describe_engines(const struct doctor_finding *findings)
-{
-	gboolean device = findings[DOCTOR_CHECK_KVM_DEVICE].ok;
-	gboolean cpu = findings[DOCTOR_CHECK_CPU].ok;
-	gboolean qemu = findings[DOCTOR_CHECK_QEMU].ok;
-	gboolean kvm = device && cpu;
-	const char *reason = !device ? "/dev/kvm cannot be used"
-			     : !cpu  ? "the CPU shows neither vmx nor svm, so /dev/kvm "
-				       "emulates guests and fails at what it does not know"
-				     : "";
-
-	return json_pack("[{s:s, s:b, s:s, s:s, s:s}, {s:s, s:b, s:s, s:s, s:s}]", "name", "kvm",
-			 "usable", kvm, "accelerator", "kvm", "isolation", "hardware", "reason",
-			 reason, "name", "qemu", "usable", qemu, "accelerator", kvm ? "kvm" : "tcg",
-			 "isolation", kvm ? "hardware" : "none", "reason",
-			 qemu ? reason : "qemu-system-x86_64 cannot be started");
-}
-
 json_t *
 doctor_examine(const struct doctor_options *options)
 {
@@ -306,7 +286,7 @@ doctor_examine(const struct doctor_options *options)
 						"advice", findings[i].advice));
 		g_free(findings[i].value);
 	}
-	return json_pack("{s:s, s:o, s:o}", "limits",
+	return json_pack("{s:s, s:O, s:o}", "limits",
 			 findings[DOCTOR_CHECK_CGROUP].ok ? "cgroup" : "none", "engines",
-			 doctor_describe_engines(findings), "checks", checks);
+			 options->engines, "checks", checks);
 }

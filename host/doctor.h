@@ -18,6 +18,7 @@ struct doctor_options {
 	const char *lib;   /* whose free space counts */
 	const char *
 		root; /* "" for this machine; tests give a folder with proc/ and sys/ of their own */
+	json_t *engines;   /* engine_list_describe(), borrowed */
 	guint64 uid_first; /* uid_range */
 	guint64 uid_count;
 };

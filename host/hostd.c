@@ -20,6 +20,7 @@
 #include "host/desktops.h"
 #include "host/doctor.h"
 #include "host/engine.h"
+#include "host/engine_list.h"
 #include "host/event_ring.h"
 #include "host/gateway_port.h"
 #include "host/image_list.h"
@@ -64,14 +65,20 @@ hostd_examine(const char *lib, const struct settings *settings)
 	const char *end = strchr(range, '-');
 	guint64 first = g_ascii_strtoull(range, NULL, 10);
 	guint64 last = end ? g_ascii_strtoull(end + 1, NULL, 10) : 0;
-	struct doctor_options options = { .qemu = "qemu-system-x86_64",
+	json_t *engines =
+		engine_list_describe(settings_get_flag(settings, "host", "accept_unisolated"));
+	struct doctor_options options = { .engines = engines,
+					  .qemu = "qemu-system-x86_64",
 					  .passt = "passt",
 					  .lib = lib,
 					  .root = "",
 					  .uid_first = first,
 					  .uid_count = last >= first ? last - first + 1 : 0 };
+	json_t *found;
 
-	return doctor_examine(&options);
+	found = doctor_examine(&options);
+	json_decref(engines);
+	return found;
 }
 
 /* --- what is told to the broker --- */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine_list.c - the engines of this host, as they are told to the broker and to the doctor (carrel-hostd)
+ */
+#include "host/engine_list.h"
+
+#include <string.h>
+
+#include "host/desktop_network.h"
+#include "host/engine.h"
+
+#define UNISOLATED_REFUSED                                                                   \
+	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \
+	"carrel.conf is false"
+
+static const struct engine_ops *const engine_list[] = { &engine_qemu_ops };
+
+/* What the engine says of itself, unless this host's owner refuses it, and which networks its desktops can have. */
+static json_t *
+engine_list_probe(const struct engine_ops *ops, gboolean accept_unisolated)
+{
+	json_t *engine = ops->probe();
+	g_autofree char *no_network = desktop_network_find_refusal("");
+
+	json_object_set_new(engine, "networks",
+			    no_network ? json_pack("[s]", "none")
+				       : json_pack("[s, s]", "none", "passt"));
+	json_object_set_new(engine, "network_reason", json_string(no_network ? no_network : ""));
+	if (!accept_unisolated && strcmp(json_get_text(engine, "isolation", ""), "none") == 0) {
+		json_object_set_new(engine, "usable", json_false());
+		json_object_set_new(engine, "reason", json_string(UNISOLATED_REFUSED));
+	}
+	return engine;
+}
+
+json_t *
+engine_list_describe(gboolean accept_unisolated)
+{
+	json_t *list = json_array();
+
+	for (gsize i = 0; i < G_N_ELEMENTS(engine_list); i++)
+		json_array_append_new(list, engine_list_probe(engine_list[i], accept_unisolated));
+	return list;
+}
+
+char *
+engine_list_refuse(const char *name, gboolean accept_unisolated)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(engine_list); i++) {
+		json_t *engine;
+		char *reason;
+
+		if (strcmp(engine_list[i]->name, name) != 0)
+			continue;
+		engine = engine_list_probe(engine_list[i], accept_unisolated);
+		reason = json_get_flag(engine, "usable", FALSE)
+				 ? NULL
+				 : g_strdup(json_get_text(engine, "reason", ""));
+		json_decref(engine);
+		return reason;
+	}
+	return g_strdup_printf("this host has no engine '%s'", name);
+}
