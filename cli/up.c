@@ -199,9 +199,11 @@ up_start_next(struct up *up)
 	}
 	up->state = UP_STATE_RUNNING;
 	up_drain_resume(up->drain);
-	log_info("everything runs: broker https://%s, gateway %s, state in '%s'",
+	log_info("everything runs: broker https://%s, gateway %s, state in '%s'; "
+		 "commands: carrel NOUN VERB --run %s",
 		 settings_get_text(up->settings, "broker", "listen"),
-		 settings_get_text(up->settings, "gateway", "listen"), up->folders.state);
+		 settings_get_text(up->settings, "gateway", "listen"), up->folders.state,
+		 up->folders.run);
 }
 
 static void

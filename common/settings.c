@@ -43,7 +43,7 @@ static const struct key key_table[] = {
 	{ "gateway", "proxy", KEY_TEXT, "", 0, 0,
 	  "URL under which clients reach the gateway; empty: http:// and listen" },
 	{ "host", "name", KEY_TEXT, "", 0, 0, "this host's name; empty: its host name" },
-	{ "host", "engine", KEY_TEXT, "auto", 0, 0, "auto, kvm or qemu" },
+	{ "host", "engine", KEY_TEXT, "auto", 0, 0, "auto or qemu" },
 	{ "host", "ram_reserve_mib", KEY_INTEGER, "1024", 0, 1048576,
 	  "memory not given to desktops" },
 	{ "host", "uid_range", KEY_TEXT, "200000-465535", 0, 0,

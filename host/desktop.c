@@ -361,6 +361,9 @@ desktop_handle_source(GObject *object, GAsyncResult *result, gpointer data)
 	if (!ok)
 		log_warning("desktop=%s gives its display no picture: %s", desktop->id,
 			    error->message);
+	/* QEMU waits for a display that registers and then stands still: that one must go. */
+	if (!ok && desktop->display && g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+		display_control_kill(desktop->display, "QEMU could not attach it in time");
 	if (desktop->display)
 		display_control_give_source(desktop->display, ok ? steps_take_fd(result) : -1,
 					    DISPLAY_SOURCE_QEMU);

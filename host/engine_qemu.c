@@ -14,6 +14,9 @@
 #include "base/io.h"
 #include "host/engine_qemu_vm.h"
 
+/* A display that registers and stands still holds QEMU up: the guest, too. */
+#define DISPLAY_MS 3000
+
 struct qemu_operation {
 	struct qemu_vm *qemu;
 	gboolean flag;
@@ -347,8 +350,8 @@ display_start_add(struct steps *steps, void *context)
 }
 
 static const struct step display_steps[] = {
-	{ "hand over the display's socket", display_start_getfd, QEMU_COMMAND_MS },
-	{ "attach the display", display_start_add, QEMU_COMMAND_MS },
+	{ "hand over the display's socket", display_start_getfd, DISPLAY_MS },
+	{ "attach the display", display_start_add, DISPLAY_MS },
 };
 
 static void
