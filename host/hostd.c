@@ -229,7 +229,7 @@ hostd_handle_changed(void *context)
 	hostd_tell(hostd);
 }
 
-/* Which facts become events; the others are for hostd's own use. */
+/* Which facts become events; the others are in the debug log. */
 static const char *const fact_kinds[DISPLAY_FACT_COUNT] = {
 	[DISPLAY_FACT_CONNECTED] = "connected",
 	[DISPLAY_FACT_FIRST_FRAME] = "first_frame",
@@ -285,6 +285,9 @@ hostd_handle_fact(void *context, struct desktop *desktop, const struct display_f
 			    fact->text);
 	if (fact_kinds[fact->kind])
 		hostd_note_fact(hostd, desktop, fact);
+	else
+		log_debug("desktop=%s: fact %u of its display: %" G_GUINT64_FORMAT,
+			  desktop_get_id(desktop), fact->kind, (guint64)fact->value);
 }
 
 static const struct desktops_events desktops_event_table = { hostd_handle_event,
