@@ -11,7 +11,6 @@
 #include <sys/types.h>
 
 #define COMMAND_MAX_OUTPUT 8192
-#define COMMAND_MAX_ARGS   16
 
 struct command {
 	pid_t pid;     /* 0: nothing runs */

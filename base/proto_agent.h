@@ -9,10 +9,9 @@
 #ifndef BASE_PROTO_AGENT_H
 #define BASE_PROTO_AGENT_H
 
-#define AGENT_PORT_NAME		"org.carrel.agent.0"
-#define AGENT_VDAGENT_PORT_NAME "com.redhat.spice.0"
-#define AGENT_PROTOCOL_VERSION	1
-#define AGENT_MAX_TEXT		256
+#define AGENT_PORT_NAME	       "org.carrel.agent.0"
+#define AGENT_PROTOCOL_VERSION 1
+#define AGENT_MAX_TEXT	       256
 
 #define AGENT_VERB_HELLO    "hello"
 #define AGENT_VERB_RESYNC   "resync"

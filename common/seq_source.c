@@ -180,12 +180,6 @@ seq_source_free(struct seq_source *source)
 	g_free(source);
 }
 
-int
-seq_source_get_fd(const struct seq_source *source)
-{
-	return source->fd;
-}
-
 static int
 seq_source_enqueue(struct seq_source *source, const struct seq_header *head, const void *payload,
 		   const int *fds, gsize n_fds)

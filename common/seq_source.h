@@ -21,7 +21,6 @@ typedef void (*seq_source_callback)(void *context, struct seq_message *message);
 struct seq_source *seq_source_new(int fd, const char *name, seq_source_callback callback,
 				  void *context);
 void seq_source_free(struct seq_source *source);
-int seq_source_get_fd(const struct seq_source *source);
 
 /* Sends now, or queues while the socket is full (SEQ_SOURCE_MAX_QUEUE messages). 0 or a negative errno. */
 int seq_source_send(struct seq_source *source, const struct seq_header *head, const void *payload,
