@@ -29,7 +29,7 @@ peak=$base stopped=0 last=
 end=$((SECONDS + stop_s))
 while [ "$SECONDS" -lt "$end" ]; do
 	display=$(faults_find_process "$desktop" display) || display=
-	if [ -n "$display" ] && [ "$display" != "$last" ]; then
+	if [ -n "$display" ] && [ "$display" != "$last" ] && grep -q carrel-display "/proc/$display/comm" 2>/dev/null; then
 		kill -STOP "$display" 2>/dev/null && stopped=$((stopped + 1))
 		last=$display
 	fi
