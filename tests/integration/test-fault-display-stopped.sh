@@ -10,7 +10,7 @@ set -eu
 . tests/lib/faults.sh
 
 stop_s=60
-peak_max_kib=$((900 * 1024))  # more than before; a display that is not killed costs 120 MB a second
+peak_max_kib=$((500 * 1024))  # more than before; a display that is not killed costs 120 MB a second
 after_max_kib=$((200 * 1024))
 longest_pause_s=8
 
