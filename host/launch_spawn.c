@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@
 #define LAUNCH_FIRST_FD 3
 #define LAUNCH_LAST_FD	63
 #define SPAWN_PATH_SIZE 320
+#define START_MS	5000 /* a child from its gate to its program; launch does nothing else meanwhile */
 
 #define SPAWN_MAX_ENVIRONMENT 4
 
@@ -254,6 +256,21 @@ launch_spawn_forget(struct launch *launch, struct launch_unit *unit, uint32_t ro
 	launch_state_save(launch, unit);
 }
 
+/* 1: the child reports a failure; 0: it runs the program; -ETIMEDOUT: neither, somebody has stopped it. */
+static int
+launch_spawn_await(int report, struct launch_child_failure *ret_failure)
+{
+	struct pollfd end = { .fd = report, .events = POLLIN };
+	int n;
+
+	do {
+		n = poll(&end, 1, START_MS);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 ? -errno : -ETIMEDOUT;
+	return io_read_full(report, ret_failure, sizeof(*ret_failure)) == 0 ? 1 : 0;
+}
+
 /* Lets the child through its gate and waits until it runs the program or has failed. */
 static int
 launch_spawn_release(struct launch *launch, struct launch_spawn_request *request, pid_t pid,
@@ -267,7 +284,14 @@ launch_spawn_release(struct launch *launch, struct launch_spawn_request *request
 				    request->rule->name, request->unit->name, strerror(-error));
 	else if (error == 0)
 		error = io_write_full(gate, "g", 1);
-	if (error == 0 && io_read_full(report, &failure, sizeof(failure)) == 0) {
+	if (error == 0) {
+		error = launch_spawn_await(report, &failure);
+		if (error < 0)
+			launch_state_refuse(launch, error, "%s of '%s' does not start: %s",
+					    request->rule->name, request->unit->name,
+					    strerror(-error));
+	}
+	if (error == 1) {
 		error = failure.error < 0 ? failure.error : -EIO;
 		launch_state_refuse(
 			launch, error, "%s '%s': %s: %s%s", request->rule->name, request->program,
