@@ -20,17 +20,19 @@ measure_forks() {
 		appliance_wait bench ready "$i"
 	done
 	awk -v warm=1 '
+		BEGIN {
+			name["forked"] = "fork_to_running_ms"
+			name["agent"] = "fork_to_agent_ms"
+			name["identified"] = "fork_to_ready_ms"
+		}
 		match($0, /desktop=[^ ]+ step=[a-z_]+ ms=[0-9]+/) {
 			split(substr($0, RSTART, RLENGTH), word, /[ =]/)
 			if (word[4] == "forked" && ++seen <= warm)
-				skipped[word[2]]
-			if (word[2] in skipped)
+				skipped[word[2]] = 1
+			if (!(word[4] in name) || word[2] in skipped)
 				next
 			total[word[2]] += word[6]
-			name = word[4] == "forked" ? "fork_to_running_ms" : word[4] == "agent" ? "fork_to_agent_ms" :
-				word[4] == "identified" ? "fork_to_ready_ms" : ""
-			if (name != "")
-				printf "%s\tms\t%d\n", name, total[word[2]]
+			printf "%s\tms\t%d\n", name[word[4]], total[word[2]]
 		}' "$appliance_log" >>"$bench_samples"
 	[ "$(grep -c '^fork_to_ready_ms' "$bench_samples")" = "$RUNS" ] || fail "hostd's log does not tell of $RUNS forks"
 }

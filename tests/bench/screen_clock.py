@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 
-LOOK_S = 0.002
+LOOK_S = 0.004
 HOLD_S = 0.03  # as short as a person's tap can be; a shorter one may be taken for bouncing
 REST_S = 0.4
 LIMIT_S = 60
@@ -100,14 +100,14 @@ def record(screen, path, key, *command):
     if command:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     screen.press(key)
-    told = since = None
-    while told is None or now - since < SETTLED_S or not has_text(picture):
+    told, since, text = None, started, False
+    while told is None or now - since < SETTLED_S or not text:
         now, last, picture = time.monotonic(), picture, screen.look()
         first_seen.setdefault(picture, now - started)
         if told is None and is_told(fifo):
             told = now
-        if since is None or picture != last:
-            since = now
+        if picture != last:
+            since, text = now, has_text(picture)
         if told is not None and now - told > LIMIT_S:
             sys.exit(f"no text that stays is on the screen {LIMIT_S} s after the desktop came")
         time.sleep(LOOK_S)
