@@ -2,9 +2,10 @@
 /*
  * up_drain.c - "carrel up" ends: no new desktops, and those that run are stopped (carrel)
  *
- * How it works: up_drain_begin() drains each host that the broker knows, so that pools make no new desktops, and asks it to stop
- * every desktop; up_drain_look() then counts what is left until nothing is or DRAIN_MAX_POLLS are over. The broker keeps a
- * host drained until up_drain_resume() of the next start.
+ * How it works: up_drain_begin() drains each host that the broker knows, so that pools make no new desktops, and asks it
+ * to stop every desktop; up_drain_look() then counts what is left until nothing is or DRAIN_MAX_POLLS are over. A broker
+ * that does not answer, such as one that is being started again, is asked again. It keeps a host drained until
+ * up_drain_resume() of the next start.
  */
 #include "cli/up_drain.h"
 
@@ -19,9 +20,17 @@
 #define DRAIN_MAX_POLLS 60
 #define DRAIN_TIMEOUT_S 5
 
+/* idle -> telling -> stopping -> counting -> idle; any of the three -> idle when it took too long. */
+enum up_drain_state {
+	UP_DRAIN_IDLE,
+	UP_DRAIN_TELLING,  /* the hosts do not know it yet */
+	UP_DRAIN_STOPPING, /* they do, the desktops do not */
+	UP_DRAIN_COUNTING, /* how many desktops are left */
+};
+
 struct up_drain {
+	enum up_drain_state state;
 	struct http_client *client;
-	gboolean drain; /* what hosts are told */
 	up_drain_callback callback;
 	void *context;
 	guint timer;
@@ -68,6 +77,11 @@ up_drain_end(struct up_drain *drain, guint left)
 {
 	up_drain_callback callback = g_steal_pointer(&drain->callback);
 
+	if (drain->state != UP_DRAIN_COUNTING)
+		log_warning(
+			"the broker did not answer in time, so no desktop was stopped; the next "
+			"'carrel up' looks after them");
+	drain->state = UP_DRAIN_IDLE;
 	if (left > 0)
 		log_warning(
 			"%u desktops have not stopped in time; the next 'carrel up' looks after "
@@ -91,7 +105,7 @@ up_drain_stop(struct up_drain *drain, json_t *list)
 		if (g_str_equal(state, "gone") || g_str_equal(state, "failed"))
 			continue;
 		n++;
-		if (drain->n_polls > 0)
+		if (drain->state == UP_DRAIN_COUNTING)
 			continue;
 		path = g_strdup_printf("/api/v1/desktops/%s/stop",
 				       json_get_text(desktop, "id", ""));
@@ -103,47 +117,46 @@ up_drain_stop(struct up_drain *drain, json_t *list)
 
 static gboolean up_drain_look(gpointer data);
 
+/* "left" is what may still run. */
+static void
+up_drain_look_later(struct up_drain *drain, guint left)
+{
+	if (++drain->n_polls > DRAIN_MAX_POLLS)
+		up_drain_end(drain, left);
+	else
+		drain->timer = g_timeout_add(DRAIN_POLL_MS, up_drain_look, drain);
+}
+
 static void
 up_drain_handle_desktops(void *context, const struct http_answer *answer)
 {
 	struct up_drain *drain = context;
 	guint n;
 
-	if (answer->status == 0 && !drain->callback)
+	if (!drain->callback)
 		return;
+	if (answer->status != 200) {
+		up_drain_look_later(drain, 0);
+		return;
+	}
 	n = up_drain_stop(drain, up_drain_get_list(answer, "desktops"));
-	if (n > 0 && drain->n_polls == 0)
+	if (n > 0 && drain->state == UP_DRAIN_STOPPING)
 		log_info("stopping %u desktops", n);
-	if (n == 0 || ++drain->n_polls > DRAIN_MAX_POLLS)
-		up_drain_end(drain, n);
+	drain->state = UP_DRAIN_COUNTING;
+	if (n == 0)
+		up_drain_end(drain, 0);
 	else
-		drain->timer = g_timeout_add(DRAIN_POLL_MS, up_drain_look, drain);
-}
-
-static gboolean
-up_drain_look(gpointer data)
-{
-	struct up_drain *drain = data;
-
-	drain->timer = 0;
-	http_client_send(drain->client, "GET", "/api/v1/desktops", NULL, NULL, DRAIN_TIMEOUT_S,
-			 NULL, up_drain_handle_desktops, drain);
-	return G_SOURCE_REMOVE;
+		up_drain_look_later(drain, n);
 }
 
 static void
-up_drain_handle_hosts(void *context, const struct http_answer *answer)
+up_drain_tell_hosts(struct up_drain *drain, const struct http_answer *answer, gboolean on)
 {
-	struct up_drain *drain = context;
 	json_t *list = up_drain_get_list(answer, "hosts");
-	json_t *body;
+	json_t *body = json_pack("{s:b}", "drain", on);
 	gsize index;
 	json_t *host;
 
-	/* Without a broker nothing can be resumed; an end goes on and finds nobody to wait for. */
-	if (answer->status == 0 && !(drain->drain && drain->callback))
-		return;
-	body = json_pack("{s:b}", "drain", drain->drain);
 	json_array_foreach(list, index, host) {
 		g_autofree char *path =
 			g_strdup_printf("/api/v1/hosts/%s", json_get_text(host, "name", ""));
@@ -152,22 +165,51 @@ up_drain_handle_hosts(void *context, const struct http_answer *answer)
 				 up_drain_handle_nothing, NULL);
 	}
 	json_decref(body);
-	if (drain->drain)
-		up_drain_look(drain);
 }
 
 static void
-up_drain_tell_hosts(struct up_drain *drain, gboolean on)
+up_drain_handle_hosts(void *context, const struct http_answer *answer)
 {
-	drain->drain = on;
-	http_client_send(drain->client, "GET", "/api/v1/hosts", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
-			 up_drain_handle_hosts, drain);
+	struct up_drain *drain = context;
+
+	if (!drain->callback)
+		return;
+	if (answer->status != 200) {
+		up_drain_look_later(drain, 0);
+		return;
+	}
+	up_drain_tell_hosts(drain, answer, TRUE);
+	drain->state = UP_DRAIN_STOPPING;
+	up_drain_look(drain);
+}
+
+static void
+up_drain_handle_resumed(void *context, const struct http_answer *answer)
+{
+	struct up_drain *drain = context;
+
+	if (answer->status == 200)
+		up_drain_tell_hosts(drain, answer, FALSE);
+}
+
+static gboolean
+up_drain_look(gpointer data)
+{
+	struct up_drain *drain = data;
+	gboolean telling = drain->state == UP_DRAIN_TELLING;
+
+	drain->timer = 0;
+	http_client_send(drain->client, "GET", telling ? "/api/v1/hosts" : "/api/v1/desktops", NULL,
+			 NULL, DRAIN_TIMEOUT_S, NULL,
+			 telling ? up_drain_handle_hosts : up_drain_handle_desktops, drain);
+	return G_SOURCE_REMOVE;
 }
 
 void
 up_drain_resume(struct up_drain *drain)
 {
-	up_drain_tell_hosts(drain, FALSE);
+	http_client_send(drain->client, "GET", "/api/v1/hosts", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
+			 up_drain_handle_resumed, drain);
 }
 
 void
@@ -175,5 +217,6 @@ up_drain_begin(struct up_drain *drain, up_drain_callback callback, void *context
 {
 	drain->callback = callback;
 	drain->context = context;
-	up_drain_tell_hosts(drain, TRUE);
+	drain->state = UP_DRAIN_TELLING;
+	up_drain_look(drain);
 }

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_up_drain.c - "carrel up" ends: what the broker is asked, and what a broker does that answers late or wrong
+ *
+ * How it works: the stage is a broker on a unix socket: it writes down each request and answers what the test has put into
+ * it. A desktop is gone when it was told to stop.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <gio/gio.h>
+#include <gio/gunixsocketaddress.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "cli/up_drain.h"
+
+#define PATIENCE_S   60
+#define REQUEST_SIZE 8192
+
+struct stage {
+	char *folder;
+	char *path;
+	GSocketService *service;
+	GMainLoop *loop;
+	GString *asked; /* "GET /api/v1/hosts\n" ... */
+	const char *desktops;
+	guint n_refused; /* so many requests are answered with 503 first */
+	gboolean stopped;
+	guint n_drained;
+};
+
+static const char *
+stage_find_answer(struct stage *stage, const char *line)
+{
+	if (stage->n_refused > 0 && stage->n_refused--)
+		return "HTTP/1.1 503 Away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+	if (g_str_has_prefix(line, "GET /api/v1/hosts"))
+		return "[{\"name\": \"one\"}, {\"name\": \"two\"}]";
+	if (g_str_has_prefix(line, "GET /api/v1/desktops"))
+		return stage->stopped ? "[]" : stage->desktops;
+	stage->stopped = stage->stopped || strstr(line, "/stop");
+	return "{}";
+}
+
+/* One request a connection. */
+static gboolean
+stage_handle_run(GSocketService *service, GSocketConnection *connection, GObject *source,
+		 gpointer data)
+{
+	GOutputStream *out = g_io_stream_get_output_stream(G_IO_STREAM(connection));
+	GInputStream *in = g_io_stream_get_input_stream(G_IO_STREAM(connection));
+	struct stage *stage = data;
+	char request[REQUEST_SIZE] = "";
+	g_autofree char *whole = NULL;
+	const char *answer;
+	gsize size = 0;
+
+	(void)service, (void)source;
+	while (!strstr(request, "\r\n\r\n") && size < sizeof(request) - 1) {
+		gssize n = g_input_stream_read(in, request + size, sizeof(request) - 1 - size, NULL,
+					       NULL);
+
+		if (n <= 0)
+			return TRUE;
+		size += (gsize)n;
+	}
+	g_string_append_len(stage->asked, request, (gssize)(strstr(request, " HTTP/") - request));
+	g_string_append_c(stage->asked, '\n');
+	answer = stage_find_answer(stage, request);
+	if (g_str_has_prefix(answer, "HTTP/"))
+		whole = g_strdup(answer);
+	else
+		whole = g_strdup_printf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+					"Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+					strlen(answer), answer);
+	g_output_stream_write_all(out, whole, strlen(whole), NULL, NULL, NULL);
+	g_io_stream_close(G_IO_STREAM(connection), NULL, NULL);
+	return TRUE;
+}
+
+static void
+stage_listen(struct stage *stage)
+{
+	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(stage->path);
+
+	/* A thread a connection: a request may come in pieces, and the client is in this one. */
+	stage->service = g_threaded_socket_service_new(1);
+	assert_true(g_socket_listener_add_address(G_SOCKET_LISTENER(stage->service), address,
+						  G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT,
+						  NULL, NULL, NULL));
+	g_signal_connect(stage->service, "run", G_CALLBACK(stage_handle_run), stage);
+}
+
+static int
+stage_setup(void **state)
+{
+	struct stage *stage = g_new0(struct stage, 1);
+
+	stage->folder = g_dir_make_tmp("up_drain.XXXXXX", NULL);
+	stage->path = g_build_filename(stage->folder, "broker.sock", NULL);
+	stage->loop = g_main_loop_new(NULL, FALSE);
+	stage->asked = g_string_new(NULL);
+	stage->desktops = "[]";
+	*state = stage;
+	return 0;
+}
+
+static int
+stage_teardown(void **state)
+{
+	struct stage *stage = *state;
+
+	g_clear_object(&stage->service);
+	g_unlink(stage->path);
+	g_rmdir(stage->folder);
+	g_main_loop_unref(stage->loop);
+	g_string_free(stage->asked, TRUE);
+	g_free(stage->path);
+	g_free(stage->folder);
+	g_free(stage);
+	return 0;
+}
+
+static void
+stage_handle_drained(void *context)
+{
+	struct stage *stage = context;
+
+	stage->n_drained++;
+	g_main_loop_quit(stage->loop);
+}
+
+static gboolean
+stage_handle_late(gpointer data)
+{
+	(void)data;
+	fail_msg("it was not drained after %d s", PATIENCE_S);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+stage_drain(struct stage *stage)
+{
+	guint late = g_timeout_add_seconds(PATIENCE_S, stage_handle_late, NULL);
+	struct up_drain *drain = up_drain_new(stage->path);
+
+	up_drain_begin(drain, stage_handle_drained, stage);
+	g_main_loop_run(stage->loop);
+	g_source_remove(late);
+	up_drain_free(drain);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
+}
+
+static guint
+stage_count(const struct stage *stage, const char *request)
+{
+	g_auto(GStrv) parts = g_strsplit(stage->asked->str, request, -1);
+
+	return g_strv_length(parts) - 1;
+}
+
+static void
+test_up_drain__tells_hosts_then_stops_each_desktop_once(void **state)
+{
+	struct stage *stage = *state;
+
+	stage->desktops = "[{\"id\": \"d-a\", \"state\": \"ready\"}, {\"id\": \"d-b\", \"state\": "
+			  "\"gone\"}, {\"id\": \"d-c\", \"state\": \"failed\"}]";
+	stage_listen(stage);
+	stage_drain(stage);
+	assert_int_equal(stage->n_drained, 1);
+	assert_true(g_str_has_prefix(stage->asked->str, "GET /api/v1/hosts\n"));
+	assert_int_equal(stage_count(stage, "PATCH /api/v1/hosts/one\n"), 1);
+	assert_int_equal(stage_count(stage, "PATCH /api/v1/hosts/two\n"), 1);
+	assert_int_equal(stage_count(stage, "POST /api/v1/desktops/d-a/stop\n"), 1);
+	assert_int_equal(stage_count(stage, "/stop"), 1);
+}
+
+static void
+test_up_drain__ends_at_once_without_desktops(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_listen(stage);
+	stage_drain(stage);
+	assert_int_equal(stage_count(stage, "GET /api/v1/desktops\n"), 1);
+	assert_int_equal(stage_count(stage, "/stop"), 0);
+}
+
+static void
+test_up_drain__asks_a_broker_again_that_is_away(void **state)
+{
+	struct stage *stage = *state;
+
+	stage->desktops = "[{\"id\": \"d-a\", \"state\": \"ready\"}]";
+	stage->n_refused = 2;
+	stage_listen(stage);
+	stage_drain(stage);
+	assert_int_equal(stage_count(stage, "GET /api/v1/hosts\n"), 3);
+	assert_int_equal(stage_count(stage, "POST /api/v1/desktops/d-a/stop\n"), 1);
+}
+
+static void
+test_up_drain__does_not_wait_for_ever_for_no_broker(void **state)
+{
+	stage_drain(*state);
+	assert_int_equal(((struct stage *)*state)->n_drained, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_up_drain__tells_hosts_then_stops_each_desktop_once, stage_setup,
+			stage_teardown),
+		cmocka_unit_test_setup_teardown(test_up_drain__ends_at_once_without_desktops,
+						stage_setup, stage_teardown),
+		cmocka_unit_test_setup_teardown(test_up_drain__asks_a_broker_again_that_is_away,
+						stage_setup, stage_teardown),
+		cmocka_unit_test_setup_teardown(test_up_drain__does_not_wait_for_ever_for_no_broker,
+						stage_setup, stage_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
