@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -134,6 +135,7 @@ static void
 test_desktop_network__starts_passt_and_plugs_it_in(void **state)
 {
 	struct fixture *f = *state;
+	struct pollfd end = { .events = POLLIN };
 	char byte = 0;
 
 	desktop_network_start(f->network);
@@ -149,6 +151,9 @@ test_desktop_network__starts_passt_and_plugs_it_in(void **state)
 	assert_int_equal(byte, 'x');
 	close(f->peer);
 	f->peer = -1;
+	/* The fake's child has a copy until it executes. */
+	end.fd = f->launch->fds[0];
+	assert_int_equal(poll(&end, 1, 10000), 1);
 	assert_int_equal(recv(f->launch->fds[0], &byte, 1, MSG_DONTWAIT), 0);
 	/* Once is enough. */
 	desktop_network_start(f->network);
