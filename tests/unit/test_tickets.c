@@ -307,6 +307,37 @@ test_tickets__forgets_what_ended_long_ago(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* Clients that show a ticket and go away must not use the table up. */
+static void
+test_tickets__forgets_those_shown_in_vain(void **state)
+{
+	struct fixture *f = *state;
+	struct ticket_pass pass;
+	guint64 now_ms = 1000;
+
+	assert_int_equal(tickets_add(f->table, &f->offer, now_ms), 0);
+	assert_int_equal(tickets_show(f->table, f->shown, DISPLAY_SINK_SPICE, now_ms, &pass),
+			 TICKET_VERDICT_FIRST);
+	for (guint i = 1; i < TICKETS_MAX; i++) {
+		char secret[ID_SECRET_SIZE];
+		g_autofree char *hash = NULL;
+		struct ticket_offer offer = f->offer;
+
+		assert_int_equal(id_new_secret(secret), 0);
+		hash = hash_text(secret);
+		offer.hash = hash;
+		assert_int_equal(tickets_add(f->table, &offer, now_ms), 0);
+		assert_int_equal(tickets_show(f->table, secret, DISPLAY_SINK_SPICE, now_ms, &pass),
+				 TICKET_VERDICT_FIRST);
+	}
+	assert_int_equal(id_new_secret(f->shown), 0);
+	g_free(f->hash);
+	f->hash = hash_text(f->shown);
+	f->offer.hash = f->hash;
+	assert_int_equal(tickets_add(f->table, &f->offer, now_ms + TICKETS_VAIN_MS - 1), -ENOSPC);
+	assert_int_equal(tickets_add(f->table, &f->offer, now_ms + TICKETS_VAIN_MS), 0);
+}
+
 int
 main(void)
 {
@@ -322,6 +353,8 @@ main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tickets__holds_only_so_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tickets__forgets_what_ended_long_ago, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_tickets__forgets_those_shown_in_vain, setup,
 						teardown),
 	};
 
