@@ -90,7 +90,7 @@ refused 1 "'?$TMPDIR/none.conf.*: No such file.*make that file, or name another 
 configure 'colour = red'
 refused 1 "$TMPDIR/other.conf:[0-9]*: unknown key 'colour' in \[host\]; see carrel.conf\(5\)" --config "$TMPDIR/other.conf"
 configure $'[paint]\ncolour = red'
-refused 1 "$TMPDIR/other.conf:[0-9]*: unknown key 'colour' in \[paint\]" --config "$TMPDIR/other.conf"
+refused 1 "$TMPDIR/other.conf:[0-9]*: unknown group \[paint\]" --config "$TMPDIR/other.conf"
 sed 's/^uid_range.*/uid_range = 200000-200100/' "$TMPDIR/carrel.conf" >"$TMPDIR/other.conf"
 refused 1 "uid_range '200000-200100' is not .* at least [0-9]* uids .*\[host\] of carrel.conf" --config "$TMPDIR/other.conf" \
 	--state "$appliance_state"
