@@ -54,12 +54,15 @@ own_ids(struct up_ids *ids)
 	return ids;
 }
 
+/* Does not follow links. */
 static void
 remove_tree(const char *path)
 {
-	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+	g_autoptr(GDir) folder = NULL;
 	const char *name;
 
+	if (!g_file_test(path, G_FILE_TEST_IS_SYMLINK))
+		folder = g_dir_open(path, 0, NULL);
 	while (folder && (name = g_dir_read_name(folder))) {
 		g_autofree char *below = g_build_filename(path, name, NULL);
 
@@ -159,7 +162,7 @@ test_up_folders__refuses_a_closed_parent_and_what_is_no_folder(void **state)
 	g_clear_error(&error);
 
 	assert_int_equal(g_mkdir(place, 0711), 0);
-	assert_int_equal(symlink("/tmp", file), 0);
+	assert_int_equal(symlink(closed, file), 0);
 	assert_false(up_folders_make(&folders, place, &ids, &error));
 	assert_non_null(strstr(error->message, file));
 	up_folders_done(&folders);
