@@ -23,8 +23,9 @@
 /* What a fork needs beyond its template: its process, and the share of its RAM that it soon writes to. */
 #define FORK_MIB       96
 #define FORK_RAM_SHARE 8
-/* What a new desktop leaves free on the disk. */
-#define DISK_RESERVE_MIB 1024
+/* What a new desktop leaves free on the disk: a twentieth of it, at most 1 GiB. */
+#define DISK_RESERVE_SHARE 20
+#define DISK_RESERVE_MAX   (G_GUINT64_CONSTANT(1) << 30)
 
 struct desktops {
 	struct desktop_host host;
@@ -232,9 +233,13 @@ static gboolean
 desktops_has_disk(const struct desktops *desktops)
 {
 	struct statvfs about;
+	guint64 reserve;
 
-	return statvfs(desktops->lib, &about) < 0 ||
-	       (guint64)about.f_bavail * about.f_frsize >> 20 >= DISK_RESERVE_MIB;
+	if (statvfs(desktops->lib, &about) < 0)
+		return TRUE;
+	reserve = MIN((guint64)about.f_blocks * about.f_frsize / DISK_RESERVE_SHARE,
+		      DISK_RESERVE_MAX);
+	return (guint64)about.f_bavail * about.f_frsize >= reserve;
 }
 
 static gboolean
@@ -253,9 +258,10 @@ desktops_may_fork(struct desktops *desktops, guint ram_mib)
 	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE ||
 	       !desktops_has_disk(desktops);
 	if (full && !desktops->full)
-		log_warning("this host is full: new desktops wait until memory and %d MiB of disk "
-			    "in '%s' are free, or lower the pools' sizes",
-			    DISK_RESERVE_MIB, desktops->lib);
+		log_warning(
+			"this host is full: new desktops wait until there is memory, and space on the "
+			"disk of '%s'; or lower the pools' sizes",
+			desktops->lib);
 	desktops->full = full;
 	return !full && n_forking < MAX_FORKING;
 }
