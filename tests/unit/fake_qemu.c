@@ -145,6 +145,19 @@ fake_qemu_handle_connection(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+const char fake_qemu_manifest[] =
+	"{\"v\":1,\"name\":\"debian-openbox\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
+	"\"kinds\":[\"user\"],\"agent_version\":1,"
+	"\"engine\":{\"name\":\"qemu\",\"version\":\"" FAKE_QEMU_VERSION
+	"\",\"accelerator\":\"tcg\",\"state_format\":1},"
+	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" FAKE_QEMU_CPUID
+	"\",\"cpus\":2,\"ram_mib\":1024,"
+	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
+	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH
+	"\"}]}";
+
 /* What real QEMU says beside an empty answer. */
 static const struct {
 	const char *command;

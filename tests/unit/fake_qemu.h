@@ -19,9 +19,11 @@ enum fake_qemu_fault {
 	FAKE_QEMU_FAILS,    /* the migration that the command starts */
 };
 
-/* What a manifest says that was sealed with it. */
+/* What a manifest says that was sealed with it, and the whole of one (its hashes belong to no file). */
 #define FAKE_QEMU_VERSION "7.2.22"
 #define FAKE_QEMU_CPUID	  "91810b9a0fcf4e5a99af7d9e201005e9f9528975919f9e6e88eef6e58dc22754"
+
+extern const char fake_qemu_manifest[];
 
 struct fake_qemu {
 	char *folder; /* of the sockets, for the test too */

@@ -25,19 +25,7 @@
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define SESSION	   "s-aaaaaaaaaaaaaaaaaaaa"
-#define HASH	   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define GENERATION 7
-
-static const char manifest_text[] =
-	"{\"v\":1,\"name\":\"debian-openbox\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
-	"\"kinds\":[\"user\"],\"agent_version\":1,"
-	"\"engine\":{\"name\":\"qemu\",\"version\":\"" FAKE_QEMU_VERSION
-	"\",\"accelerator\":\"tcg\",\"state_format\":1},"
-	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" FAKE_QEMU_CPUID
-	"\",\"cpus\":2,\"ram_mib\":1024,"
-	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
-	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH
-	"\"}]}";
 
 static const char *const template_files[] = { "disk.img", "kernel", "initrd", "qemu/user/state" };
 
@@ -283,7 +271,7 @@ setup(void **state)
 	f->client = launch_client_new(f->launch->path, &client_events, f);
 	fake_launch_run_until(&f->links, 1);
 	make_folders(f);
-	f->manifest = manifest_parse(manifest_text, strlen(manifest_text), NULL);
+	f->manifest = manifest_parse(fake_qemu_manifest, strlen(fake_qemu_manifest), NULL);
 	assert_non_null(f->manifest);
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 	f->agent.fd = -1;

@@ -20,18 +20,6 @@
 #include "tests/unit/fake_qemu.h"
 
 #define DESKTOP "d-aaaaaaaaaaaaaaaaaaaa"
-#define HASH	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-static const char manifest_text[] =
-	"{\"v\":1,\"name\":\"debian-openbox\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
-	"\"kinds\":[\"user\"],\"agent_version\":1,"
-	"\"engine\":{\"name\":\"qemu\",\"version\":\"" FAKE_QEMU_VERSION
-	"\",\"accelerator\":\"tcg\",\"state_format\":1},"
-	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" FAKE_QEMU_CPUID
-	"\",\"cpus\":2,\"ram_mib\":1024,"
-	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
-	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH
-	"\"}]}";
 
 static const char *const template_files[] = { "disk.img", "kernel", "initrd", "qemu/user/state" };
 
@@ -98,7 +86,7 @@ make_template(struct fixture *f)
 
 		assert_true(g_file_set_contents(path, block, sizeof(block), NULL));
 	}
-	f->manifest = manifest_parse(manifest_text, strlen(manifest_text), NULL);
+	f->manifest = manifest_parse(fake_qemu_manifest, strlen(fake_qemu_manifest), NULL);
 	assert_non_null(f->manifest);
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 }
