@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host/doctor.h"
 #include "host/engine_list.h"
 
 #define MAX_FORKING    4
@@ -207,23 +208,10 @@ desktops_adopt(struct desktops *desktops, const struct launch_record *records, g
 	}
 }
 
-/* A line of meminfo, proc(5). */
-static guint
-desktops_read_memory_mib(const char *key)
-{
-	g_autofree char *text = NULL;
-	const char *line;
-
-	if (!g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
-		return 0;
-	line = strstr(text, key);
-	return line ? (guint)(g_ascii_strtoull(line + strlen(key), NULL, 10) / 1024) : 0;
-}
-
 static guint
 desktops_get_free_mib(const struct desktops *desktops)
 {
-	guint available = desktops_read_memory_mib("MemAvailable:");
+	guint available = (guint)doctor_read_memory_mib("", "MemAvailable:");
 
 	return available > desktops->ram_reserve_mib ? available - desktops->ram_reserve_mib : 0;
 }
@@ -281,8 +269,7 @@ desktops_create(struct desktops *desktops, const json_t *want)
 {
 	struct engine_template source;
 	g_autoptr(GError) error = NULL;
-	g_autofree char *refusal =
-		engine_list_refuse(json_get_text(want, "engine", ""), desktops->accept_unisolated);
+	g_autofree char *refusal = NULL;
 	struct desktop *desktop;
 	gboolean found;
 
@@ -299,6 +286,8 @@ desktops_create(struct desktops *desktops, const json_t *want)
 		return;
 	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
 			       (guint64)json_get_integer(want, "generation", 0));
+	refusal =
+		engine_list_refuse(json_get_text(want, "engine", ""), desktops->accept_unisolated);
 	if (error)
 		desktop_fail(desktop, error->message);
 	else if (refusal)
@@ -454,7 +443,7 @@ desktops_list(struct desktops *desktops)
 json_t *
 desktops_get_capacity(struct desktops *desktops)
 {
-	guint total = desktops_read_memory_mib("MemTotal:");
+	guint total = (guint)doctor_read_memory_mib("", "MemTotal:");
 
 	return json_pack(
 		"{s:i, s:i, s:i, s:o}", "ram_mib",

@@ -46,13 +46,19 @@ enum doctor_check {
 
 /* A file below the root, or NULL. */
 static char *
-doctor_read(const struct doctor_options *options, const char *path)
+doctor_read_below(const char *root, const char *path)
 {
-	g_autofree char *full = g_strconcat(options->root, path, NULL);
+	g_autofree char *full = g_strconcat(root, path, NULL);
 	char *text = NULL;
 	size_t size;
 
 	return io_read_file(full, DOCTOR_MAX_FILE_BYTES, &text, &size) == 0 ? text : NULL;
+}
+
+static char *
+doctor_read(const struct doctor_options *options, const char *path)
+{
+	return doctor_read_below(options->root, path);
 }
 
 static void
@@ -213,14 +219,22 @@ doctor_check_uids(const struct doctor_options *options, struct doctor_finding *f
 	finding->advice = finding->ok ? "" : "choose another uid_range in carrel.conf";
 }
 
+guint64
+doctor_read_memory_mib(const char *root, const char *key)
+{
+	char *text = doctor_read_below(root, "/proc/meminfo");
+	const char *at = text ? strstr(text, key) : NULL;
+	guint64 mib = at ? g_ascii_strtoull(at + strlen(key), NULL, 10) / 1024 : 0;
+
+	free(text);
+	return mib;
+}
+
 static void
 doctor_check_ram(const struct doctor_options *options, struct doctor_finding *finding)
 {
-	char *text = doctor_read(options, "/proc/meminfo");
-	const char *at = text ? strstr(text, "MemAvailable:") : NULL;
-	guint64 mib = at ? g_ascii_strtoull(at + strlen("MemAvailable:"), NULL, 10) / 1024 : 0;
+	guint64 mib = doctor_read_memory_mib(options->root, "MemAvailable:");
 
-	free(text);
 	finding->ok = mib >= DOCTOR_MIN_RAM_MIB;
 	finding->value = g_strdup_printf("%" G_GUINT64_FORMAT " MiB available", mib);
 	finding->advice = finding->ok ? "" : "a template and its desktops want 2 GiB at least";

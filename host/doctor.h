@@ -29,4 +29,7 @@ struct doctor_options {
  */
 json_t *doctor_examine(const struct doctor_options *options);
 
+/* A line of <root>/proc/meminfo, such as "MemAvailable:", in MiB; 0 when it is not there (proc(5)). */
+guint64 doctor_read_memory_mib(const char *root, const char *key);
+
 #endif
