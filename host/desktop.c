@@ -3,10 +3,10 @@
  * desktop.c - one desktop of this host, from its fork to its end (carrel-hostd)
  *
  * How it works: desktop_fork() asks launch for the folder (desktop_handle_made), lets the engine fork
- * (desktop_handle_forked), connects to the agent (desktop_open_agent), and after the echo of its nonce sends it its
- * identity; then the desktop is ready. desktop_adopt() enters at the agent. desktop_set_state() is the only place where
- * the state changes. Each step's deadline is that of launch_client, the engine's steps, or the agent's request, and each
- * failure ends in desktop_fail() with its text.
+ * (desktop_handle_forked), looks for the agent (desktop_agent.c) and lets it give the guest its identity
+ * (desktop_handle_heard); then the desktop is ready. desktop_adopt() enters at the agent. desktop_set_state() is the only
+ * place where the state changes. Each step's deadline is that of launch_client, the engine's steps, or the agent's request,
+ * and each failure ends in desktop_fail() with its text.
  *
  * A desktop with a network is ready when its link is up (desktop_network.c).
  *
@@ -24,9 +24,6 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "base/proto_agent.h"
-#include "host/agent_link.h"
-#include "host/desktop_identity.h"
 #include "host/desktop_network.h"
 #include "host/process_log.h"
 
@@ -36,7 +33,6 @@
 struct desktop {
 	gint references;
 	const struct desktop_host *host;
-	struct desktop_times times;
 	char id[ID_SIZE];
 	guint64 generation;
 	enum desktop_state state;
@@ -53,18 +49,14 @@ struct desktop {
 	char *template_folder;
 	char *kind;
 	int memory;
-	struct agent_link *agent;
+	struct desktop_agent *agent; /* from identifying on, while it lives */
 	struct display_control *display;
 	gboolean wants_network;
 	struct launch_process passt; /* of an adopted one; pid 0: none */
 	struct desktop_network *network;
-	guint again;
+	guint remove_again;
 };
 
-static const struct desktop_times default_times = { 60000, 30000, 60000, 1000 };
-
-static void desktop_open_agent(struct desktop *desktop);
-static void desktop_resync(struct desktop *desktop);
 static void desktop_remove(struct desktop *desktop);
 
 static void
@@ -103,23 +95,6 @@ desktop_ref(struct desktop *desktop)
 	return desktop;
 }
 
-static guint
-desktop_choose_ms(guint time_ms, guint fallback_ms)
-{
-	return time_ms ? time_ms : fallback_ms;
-}
-
-static struct desktop_times
-desktop_choose_times(const struct desktop_times *times)
-{
-	return (struct desktop_times){
-		.resync_ms = desktop_choose_ms(times->resync_ms, default_times.resync_ms),
-		.identify_ms = desktop_choose_ms(times->identify_ms, default_times.identify_ms),
-		.login_ms = desktop_choose_ms(times->login_ms, default_times.login_ms),
-		.again_ms = desktop_choose_ms(times->again_ms, default_times.again_ms),
-	};
-}
-
 struct desktop *
 desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 {
@@ -127,7 +102,6 @@ desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 
 	desktop->references = 1;
 	desktop->host = host;
-	desktop->times = desktop_choose_times(&host->times);
 	g_strlcpy(desktop->id, id, sizeof(desktop->id));
 	desktop->generation = generation;
 	desktop->reason = g_strdup("");
@@ -144,8 +118,8 @@ static void
 desktop_quiet(struct desktop *desktop)
 {
 	g_cancellable_cancel(desktop->cancellable);
-	g_clear_handle_id(&desktop->again, g_source_remove);
-	g_clear_pointer(&desktop->agent, agent_link_free);
+	g_clear_handle_id(&desktop->remove_again, g_source_remove);
+	g_clear_pointer(&desktop->agent, desktop_agent_free);
 	g_clear_pointer(&desktop->network, desktop_network_free);
 }
 
@@ -241,7 +215,7 @@ desktop_handle_remove_again(gpointer data)
 {
 	struct desktop *desktop = data;
 
-	desktop->again = 0;
+	desktop->remove_again = 0;
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 	desktop_remove(desktop);
 	return G_SOURCE_REMOVE;
@@ -254,8 +228,8 @@ desktop_handle_removed(void *data, const struct launch_answer *answer)
 
 	if (answer->error && !g_error_matches(answer->error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
 		log_debug("desktop=%s: %s; trying again", desktop->id, answer->error->message);
-		desktop->again = g_timeout_add(MIN(REMOVE_AGAIN_MS, desktop->times.again_ms),
-					       desktop_handle_remove_again, desktop);
+		desktop->remove_again =
+			g_timeout_add(REMOVE_AGAIN_MS, desktop_handle_remove_again, desktop);
 		return;
 	}
 	desktop_remove_files(desktop);
@@ -307,34 +281,13 @@ desktop_set_assigned(struct desktop *desktop)
 }
 
 static void
-desktop_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
-{
-	struct desktop *desktop = data;
-	g_autoptr(GError) error = NULL;
-	json_t *body = agent_link_finish(result, &error);
-
-	(void)object;
-	if (error) {
-		g_prefix_error(&error, "the user could not be logged in inside: ");
-		desktop_fail(desktop, error->message);
-	} else if (desktop->state == DESKTOP_STATE_READY) {
-		desktop_write_session(desktop);
-		desktop_end_step(desktop, "logged_in");
-		desktop_set_assigned(desktop);
-	}
-	json_decref(body);
-	desktop_unref(desktop);
-}
-
-static void
 desktop_send_login(struct desktop *desktop)
 {
-	if (desktop->state != DESKTOP_STATE_READY || !desktop->agent || !desktop->login)
+	if (desktop->state != DESKTOP_STATE_READY || !desktop_agent_is_open(desktop->agent) ||
+	    !desktop->login)
 		return;
 	desktop->since_us = g_get_monotonic_time();
-	agent_link_request(desktop->agent, AGENT_VERB_LOGIN, g_steal_pointer(&desktop->login),
-			   desktop->times.login_ms, desktop->cancellable, desktop_handle_logged_in,
-			   desktop_ref(desktop));
+	desktop_agent_login(desktop->agent, g_steal_pointer(&desktop->login));
 }
 
 void
@@ -478,59 +431,29 @@ desktop_start_network(struct desktop *desktop)
 	desktop_network_adopt(desktop->network, &desktop->passt);
 }
 
+/* --- the agent --- */
+
 static void
-desktop_handle_identified(GObject *object, GAsyncResult *result, gpointer data)
+desktop_handle_channel(GObject *object, GAsyncResult *result, gpointer data)
 {
 	struct desktop *desktop = data;
 	g_autoptr(GError) error = NULL;
-	json_t *body = agent_link_finish(result, &error);
+	gboolean ok = steps_finish(result, &error);
 
 	(void)object;
-	if (error) {
-		g_prefix_error(&error, "the agent could not give the guest its names: ");
-		desktop_fail(desktop, error->message);
-	} else if (desktop->wants_network && desktop->state == DESKTOP_STATE_IDENTIFYING) {
-		desktop_start_network(desktop);
-	} else {
-		desktop_become_ready(desktop);
-	}
-	json_decref(body);
+	if (desktop->agent)
+		desktop_agent_take_channel(desktop->agent, ok ? steps_take_fd(result) : -1, error);
 	desktop_unref(desktop);
 }
 
 static void
-desktop_identify(struct desktop *desktop)
+desktop_handle_need_channel(void *context)
 {
-	json_t *body = desktop_identity_new(desktop->id, desktop->generation, g_get_real_time(),
-					    desktop->wants_network);
+	struct desktop *desktop = context;
+	struct steps_call call = { desktop->cancellable, desktop_handle_channel,
+				   desktop_ref(desktop) };
 
-	if (body)
-		agent_link_request(desktop->agent, AGENT_VERB_IDENTIFY, body,
-				   desktop->times.identify_ms, desktop->cancellable,
-				   desktop_handle_identified, desktop_ref(desktop));
-	else
-		desktop_fail(desktop, "the kernel gave no random numbers for its seed");
-}
-
-static gboolean
-desktop_handle_agent_again(gpointer data)
-{
-	struct desktop *desktop = data;
-
-	desktop->again = 0;
-	if (desktop->agent)
-		desktop_resync(desktop);
-	else
-		desktop_open_agent(desktop);
-	return G_SOURCE_REMOVE;
-}
-
-static void
-desktop_ask_agent_again(struct desktop *desktop)
-{
-	if (desktop_state_lives(desktop->state) && desktop->again == 0)
-		desktop->again =
-			g_timeout_add(desktop->times.again_ms, desktop_handle_agent_again, desktop);
+	desktop->vm->ops->agent_channel(desktop->vm, FALSE, &call);
 }
 
 /* A user is logged in inside, perhaps since before this hostd was started. */
@@ -553,18 +476,32 @@ desktop_keep_user(struct desktop *desktop)
 		desktop_start_network(desktop);
 }
 
+static void
+desktop_handle_heard(void *context)
+{
+	struct desktop *desktop = context;
+
+	if (desktop_has_user(desktop)) {
+		desktop_keep_user(desktop);
+	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
+		desktop_end_step(desktop, "agent");
+		desktop_agent_identify(desktop->agent, desktop->wants_network);
+	} else {
+		desktop_send_login(desktop);
+	}
+}
+
 /* Who works on a desktop does not lose it because its agent has died or is slow. */
 static void
-desktop_handle_agent_silent(struct desktop *desktop, const char *reason)
+desktop_handle_silent(void *context, const char *reason)
 {
-	if (g_cancellable_is_cancelled(desktop->cancellable))
-		return;
+	struct desktop *desktop = context;
+
 	if (desktop_has_user(desktop)) {
 		log_warning("desktop=%s: the agent inside gave no sign of life: %s; its user works "
 			    "on, asking again",
 			    desktop->id, reason);
 		desktop_keep_user(desktop);
-		desktop_ask_agent_again(desktop);
 	} else {
 		g_autofree char *words =
 			g_strconcat("the agent inside gave no sign of life: ", reason, NULL);
@@ -574,74 +511,65 @@ desktop_handle_agent_silent(struct desktop *desktop, const char *reason)
 }
 
 static void
-desktop_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
-{
-	struct desktop *desktop = data;
-	g_autoptr(GError) error = NULL;
-	json_t *body = agent_link_finish(result, &error);
-
-	(void)object;
-	if (error) {
-		desktop_handle_agent_silent(desktop, error->message);
-	} else if (desktop_has_user(desktop)) {
-		desktop_keep_user(desktop);
-	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
-		desktop_end_step(desktop, "agent");
-		desktop_identify(desktop);
-	} else {
-		desktop_send_login(desktop);
-	}
-	json_decref(body);
-	desktop_unref(desktop);
-}
-
-static void
-desktop_resync(struct desktop *desktop)
-{
-	agent_link_resync(desktop->agent, desktop->times.resync_ms, desktop->cancellable,
-			  desktop_handle_resynced, desktop_ref(desktop));
-}
-
-static void
-desktop_handle_agent(void *context, const char *verb, const json_t *body)
+desktop_handle_identified(void *context)
 {
 	struct desktop *desktop = context;
 
-	if (!verb) {
-		g_clear_pointer(&desktop->agent, agent_link_free);
-		desktop_ask_agent_again(desktop);
-	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
-		desktop->host->event(desktop->host->context, desktop, "logoff", 0,
-				     json_get_text(body, "reason", ""));
-		desktop_retire(desktop, "its user logged off");
-	}
+	if (desktop->wants_network && desktop->state == DESKTOP_STATE_IDENTIFYING)
+		desktop_start_network(desktop);
+	else
+		desktop_become_ready(desktop);
 }
 
 static void
-desktop_handle_channel(GObject *object, GAsyncResult *result, gpointer data)
+desktop_handle_logged_in(void *context)
 {
-	struct desktop *desktop = data;
-	g_autoptr(GError) error = NULL;
+	struct desktop *desktop = context;
 
-	(void)object;
-	if (!steps_finish(result, &error)) {
-		desktop_handle_agent_silent(desktop, error->message);
-	} else if (desktop_state_lives(desktop->state) && !desktop->agent) {
-		desktop->agent = agent_link_new(steps_take_fd(result), desktop->generation,
-						desktop_handle_agent, desktop);
-		desktop_resync(desktop);
-	}
-	desktop_unref(desktop);
+	if (desktop->state != DESKTOP_STATE_READY)
+		return;
+	desktop_write_session(desktop);
+	desktop_end_step(desktop, "logged_in");
+	desktop_set_assigned(desktop);
 }
+
+static void
+desktop_handle_agent_failed(void *context, const char *reason)
+{
+	desktop_fail(context, reason);
+}
+
+static void
+desktop_handle_logoff(void *context, const char *reason)
+{
+	struct desktop *desktop = context;
+
+	desktop->host->event(desktop->host->context, desktop, "logoff", 0, reason);
+	desktop_retire(desktop, "its user logged off");
+}
+
+static const struct desktop_agent_events agent_events = {
+	.need_channel = desktop_handle_need_channel,
+	.heard = desktop_handle_heard,
+	.silent = desktop_handle_silent,
+	.identified = desktop_handle_identified,
+	.logged_in = desktop_handle_logged_in,
+	.failed = desktop_handle_agent_failed,
+	.logoff = desktop_handle_logoff,
+};
 
 static void
 desktop_open_agent(struct desktop *desktop)
 {
-	struct steps_call call = { desktop->cancellable, desktop_handle_channel,
-				   desktop_ref(desktop) };
+	const struct desktop_agent_options options = { .desktop = desktop->id,
+						       .generation = desktop->generation,
+						       .times = desktop->host->times };
 
-	desktop->vm->ops->agent_channel(desktop->vm, FALSE, &call);
+	desktop->agent = desktop_agent_new(&options, &agent_events, desktop);
+	desktop_agent_open(desktop->agent);
 }
+
+/* --- the machine --- */
 
 /* With what the process said: its log goes with the desktop. */
 static void

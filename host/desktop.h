@@ -5,6 +5,7 @@
 #ifndef HOST_DESKTOP_H
 #define HOST_DESKTOP_H
 
+#include "host/desktop_agent.h"
 #include "host/desktop_state.h"
 #include "host/display_control.h"
 #include "host/engine.h"
@@ -13,21 +14,13 @@
 
 struct desktop;
 
-/* How long the agent's answers may take. Zero means the value in desktop.c; tests are in more of a hurry. */
-struct desktop_times {
-	guint resync_ms;
-	guint identify_ms;
-	guint login_ms;
-	guint again_ms; /* between two tries */
-};
-
 /* What all desktops of a hostd share; it must outlive them. */
 struct desktop_host {
 	struct launch_client *launch;
 	const struct engine_spawner *spawner;
 	const char *run;
 	const char *lib;
-	struct desktop_times times;
+	struct desktop_agent_times times;
 	void *context;
 	/* For sync's numbered events; kinds as in docs/PROTOCOL.md. */
 	void (*event)(void *context, const struct desktop *desktop, const char *kind, gint64 value,

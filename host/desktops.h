@@ -24,7 +24,7 @@ struct desktops_options {
 	const char *lib;
 	guint ram_reserve_mib;
 	gboolean accept_unisolated; /* run guests without hardware virtualization */
-	struct desktop_times times;
+	struct desktop_agent_times times;
 };
 
 struct desktops *desktops_new(const struct desktops_options *options,

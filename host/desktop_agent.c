@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktop_agent.c - what one desktop has to do with the agent inside (carrel-hostd)
+ *
+ * How it works: desktop_agent_open() wants a connection to the agent's port; over each new one the agent has to echo a
+ * nonce (desktop_agent_resync) before it is heard. An agent that goes away, or was silent and is not freed for that,
+ * is asked again after a pause (desktop_agent_handle_again). Each request has its deadline, and its end is either the
+ * event of its own or failed().
+ *
+ * Each request holds a reference, so that an answer never meets a freed agent. The cancellable is cancelled when the owner
+ * has let go: from then on nothing is told.
+ */
+#include "host/desktop_agent.h"
+
+#include <string.h>
+
+#include "base/id.h"
+#include "base/proto_agent.h"
+#include "host/agent_link.h"
+#include "host/desktop_identity.h"
+
+struct desktop_agent {
+	gint references;
+	char desktop[ID_SIZE];
+	guint64 generation;
+	struct desktop_agent_times times;
+	const struct desktop_agent_events *events;
+	void *context;
+	GCancellable *cancellable;
+	struct agent_link *link; /* NULL: it is away */
+	guint again;
+};
+
+static const struct desktop_agent_times default_times = { 60000, 30000, 60000, 1000 };
+
+static void desktop_agent_resync(struct desktop_agent *agent);
+
+static guint
+desktop_agent_choose_ms(guint time_ms, guint fallback_ms)
+{
+	return time_ms ? time_ms : fallback_ms;
+}
+
+static struct desktop_agent_times
+desktop_agent_choose_times(const struct desktop_agent_times *times)
+{
+	return (struct desktop_agent_times){
+		.resync_ms = desktop_agent_choose_ms(times->resync_ms, default_times.resync_ms),
+		.identify_ms =
+			desktop_agent_choose_ms(times->identify_ms, default_times.identify_ms),
+		.login_ms = desktop_agent_choose_ms(times->login_ms, default_times.login_ms),
+		.again_ms = desktop_agent_choose_ms(times->again_ms, default_times.again_ms),
+	};
+}
+
+struct desktop_agent *
+desktop_agent_new(const struct desktop_agent_options *options,
+		  const struct desktop_agent_events *events, void *context)
+{
+	struct desktop_agent *agent = g_new0(struct desktop_agent, 1);
+
+	agent->references = 1;
+	g_strlcpy(agent->desktop, options->desktop, sizeof(agent->desktop));
+	agent->generation = options->generation;
+	agent->times = desktop_agent_choose_times(&options->times);
+	agent->events = events;
+	agent->context = context;
+	agent->cancellable = g_cancellable_new();
+	return agent;
+}
+
+static struct desktop_agent *
+desktop_agent_ref(struct desktop_agent *agent)
+{
+	agent->references++;
+	return agent;
+}
+
+static void
+desktop_agent_unref(struct desktop_agent *agent)
+{
+	if (--agent->references > 0)
+		return;
+	g_object_unref(agent->cancellable);
+	g_free(agent);
+}
+
+void
+desktop_agent_free(struct desktop_agent *agent)
+{
+	if (!agent)
+		return;
+	g_cancellable_cancel(agent->cancellable);
+	g_clear_handle_id(&agent->again, g_source_remove);
+	g_clear_pointer(&agent->link, agent_link_free);
+	desktop_agent_unref(agent);
+}
+
+static gboolean
+desktop_agent_is_owned(const struct desktop_agent *agent)
+{
+	return !g_cancellable_is_cancelled(agent->cancellable);
+}
+
+void
+desktop_agent_open(struct desktop_agent *agent)
+{
+	agent->events->need_channel(agent->context);
+}
+
+static gboolean
+desktop_agent_handle_again(gpointer data)
+{
+	struct desktop_agent *agent = data;
+
+	agent->again = 0;
+	if (agent->link)
+		desktop_agent_resync(agent);
+	else
+		desktop_agent_open(agent);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+desktop_agent_ask_again(struct desktop_agent *agent)
+{
+	if (agent->again == 0)
+		agent->again =
+			g_timeout_add(agent->times.again_ms, desktop_agent_handle_again, agent);
+}
+
+/* With a reference of the caller's: the event may free the agent. */
+static void
+desktop_agent_tell_silent(struct desktop_agent *agent, const char *reason)
+{
+	agent->events->silent(agent->context, reason);
+	if (desktop_agent_is_owned(agent))
+		desktop_agent_ask_again(agent);
+}
+
+static void
+desktop_agent_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop_agent *agent = data;
+	g_autoptr(GError) error = NULL;
+
+	(void)object;
+	json_decref(agent_link_finish(result, &error));
+	if (desktop_agent_is_owned(agent)) {
+		if (error)
+			desktop_agent_tell_silent(agent, error->message);
+		else
+			agent->events->heard(agent->context);
+	}
+	desktop_agent_unref(agent);
+}
+
+static void
+desktop_agent_resync(struct desktop_agent *agent)
+{
+	agent_link_resync(agent->link, agent->times.resync_ms, agent->cancellable,
+			  desktop_agent_handle_resynced, desktop_agent_ref(agent));
+}
+
+static void
+desktop_agent_handle_event(void *context, const char *verb, const json_t *body)
+{
+	struct desktop_agent *agent = context;
+
+	if (!verb) {
+		g_clear_pointer(&agent->link, agent_link_free);
+		desktop_agent_ask_again(agent);
+	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
+		agent->events->logoff(agent->context, json_get_text(body, "reason", ""));
+	}
+}
+
+void
+desktop_agent_take_channel(struct desktop_agent *agent, int fd, const GError *error)
+{
+	desktop_agent_ref(agent);
+	if (fd >= 0) {
+		agent->link =
+			agent_link_new(fd, agent->generation, desktop_agent_handle_event, agent);
+		desktop_agent_resync(agent);
+	} else {
+		desktop_agent_tell_silent(agent, error->message);
+	}
+	desktop_agent_unref(agent);
+}
+
+gboolean
+desktop_agent_is_open(const struct desktop_agent *agent)
+{
+	return agent->link != NULL;
+}
+
+/* The end of a request: its event, or failed() with what could not be done. */
+static void
+desktop_agent_end_request(struct desktop_agent *agent, GAsyncResult *result,
+			  void (*done)(void *context), const char *failure)
+{
+	g_autoptr(GError) error = NULL;
+
+	json_decref(agent_link_finish(result, &error));
+	g_prefix_error(&error, "%s: ", failure);
+	if (desktop_agent_is_owned(agent)) {
+		if (error)
+			agent->events->failed(agent->context, error->message);
+		else
+			done(agent->context);
+	}
+	desktop_agent_unref(agent);
+}
+
+static void
+desktop_agent_handle_identified(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop_agent *agent = data;
+
+	(void)object;
+	desktop_agent_end_request(agent, result, agent->events->identified,
+				  "the agent could not give the guest its names");
+}
+
+void
+desktop_agent_identify(struct desktop_agent *agent, gboolean link)
+{
+	json_t *body =
+		desktop_identity_new(agent->desktop, agent->generation, g_get_real_time(), link);
+
+	if (body)
+		agent_link_request(agent->link, AGENT_VERB_IDENTIFY, body, agent->times.identify_ms,
+				   agent->cancellable, desktop_agent_handle_identified,
+				   desktop_agent_ref(agent));
+	else
+		agent->events->failed(agent->context,
+				      "the kernel gave no random numbers for its seed");
+}
+
+static void
+desktop_agent_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop_agent *agent = data;
+
+	(void)object;
+	desktop_agent_end_request(agent, result, agent->events->logged_in,
+				  "the user could not be logged in inside");
+}
+
+void
+desktop_agent_login(struct desktop_agent *agent, json_t *body)
+{
+	agent_link_request(agent->link, AGENT_VERB_LOGIN, body, agent->times.login_ms,
+			   agent->cancellable, desktop_agent_handle_logged_in,
+			   desktop_agent_ref(agent));
+}
