@@ -8,22 +8,18 @@
  * place where the state changes. Each step's deadline is that of launch_client, the engine's steps, or the agent's request,
  * and each failure ends in desktop_fail() with its text.
  *
- * A desktop with a network is ready when its link is up (desktop_network.c).
- *
- * In the desktop's folder the file "network" tells a later hostd that it has one, and the file "session" that a user is
- * logged in inside.
+ * A desktop with a network is ready when its link is up (desktop_network.c). What a later hostd must know to adopt it is in
+ * its folder (desktop_folder.c).
  *
  * Each asynchronous call holds a reference, so that an answer never meets a freed desktop.
  */
 #include "host/desktop.h"
 
-#include <errno.h>
-#include <glib/gstdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "host/desktop_folder.h"
 #include "host/desktop_network.h"
 #include "host/process_log.h"
 
@@ -40,8 +36,7 @@ struct desktop {
 	char *session; /* whose login was asked for */
 	json_t *login; /* until it is sent */
 	char *run_folder;
-	char *lib_folder;
-	char *overlay;
+	struct desktop_folder folder;
 	gint64 since_us; /* of the step that events measure */
 	GCancellable *cancellable;
 	struct engine_vm *vm;
@@ -83,8 +78,7 @@ desktop_unref(struct desktop *desktop)
 	g_free(desktop->reason);
 	g_free(desktop->session);
 	g_free(desktop->run_folder);
-	g_free(desktop->lib_folder);
-	g_free(desktop->overlay);
+	desktop_folder_done(&desktop->folder);
 	g_free(desktop);
 }
 
@@ -107,8 +101,7 @@ desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 	desktop->reason = g_strdup("");
 	desktop->session = g_strdup("");
 	desktop->run_folder = g_build_filename(host->run, "desktops", id, NULL);
-	desktop->lib_folder = g_build_filename(host->lib, "desktops", id, NULL);
-	desktop->overlay = g_build_filename(desktop->lib_folder, "overlay.qcow2", NULL);
+	desktop_folder_init(&desktop->folder, host->lib, id);
 	desktop->cancellable = g_cancellable_new();
 	desktop->memory = -1;
 	return desktop;
@@ -195,21 +188,6 @@ desktop_fail(struct desktop *desktop, const char *reason)
 	desktop_set_state(desktop, DESKTOP_STATE_FAILED);
 }
 
-static void
-desktop_remove_files(struct desktop *desktop)
-{
-	static const char *const names[] = { "session", "network" };
-
-	g_unlink(desktop->overlay);
-	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-		g_autofree char *path = g_build_filename(desktop->lib_folder, names[i], NULL);
-
-		g_unlink(path);
-	}
-	if (g_rmdir(desktop->lib_folder) < 0 && errno != ENOENT)
-		log_warning("'%s' cannot be removed: %s", desktop->lib_folder, g_strerror(errno));
-}
-
 static gboolean
 desktop_handle_remove_again(gpointer data)
 {
@@ -232,7 +210,7 @@ desktop_handle_removed(void *data, const struct launch_answer *answer)
 			g_timeout_add(REMOVE_AGAIN_MS, desktop_handle_remove_again, desktop);
 		return;
 	}
-	desktop_remove_files(desktop);
+	desktop_folder_remove(&desktop->folder);
 	desktop_set_state(desktop, DESKTOP_STATE_GONE);
 }
 
@@ -251,24 +229,6 @@ desktop_retire(struct desktop *desktop, const char *reason)
 	desktop_end_machine(desktop, reason);
 	if (desktop_set_state(desktop, DESKTOP_STATE_RETIRING))
 		desktop_remove(desktop);
-}
-
-static gboolean
-desktop_write_file(struct desktop *desktop, const char *name, const char *text)
-{
-	g_autofree char *path = g_build_filename(desktop->lib_folder, name, NULL);
-	int error = io_write_file_durably(path, text, strlen(text), 0600);
-
-	if (error < 0)
-		log_warning("'%s' cannot be written: %s", path, g_strerror(-error));
-	return error == 0;
-}
-
-static void
-desktop_write_session(struct desktop *desktop)
-{
-	if (!desktop_write_file(desktop, "session", desktop->session))
-		log_warning("desktop=%s: after a restart its user is logged in again", desktop->id);
 }
 
 /* Its user is logged in inside. A display that outlived hostd may have told of its client before that was known. */
@@ -528,7 +488,8 @@ desktop_handle_logged_in(void *context)
 
 	if (desktop->state != DESKTOP_STATE_READY)
 		return;
-	desktop_write_session(desktop);
+	if (!desktop_folder_write_session(&desktop->folder, desktop->session))
+		log_warning("desktop=%s: after a restart its user is logged in again", desktop->id);
 	desktop_end_step(desktop, "logged_in");
 	desktop_set_assigned(desktop);
 }
@@ -575,7 +536,7 @@ desktop_open_agent(struct desktop *desktop)
 static void
 desktop_fail_machine(struct desktop *desktop, const char *reason)
 {
-	g_autofree char *words = process_log_explain(desktop->lib_folder, "qemu", reason);
+	g_autofree char *words = process_log_explain(desktop->folder.path, "qemu", reason);
 
 	desktop_fail(desktop, words);
 }
@@ -629,6 +590,7 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 	struct engine_template source = { desktop->manifest, desktop->template_folder,
 					  desktop->kind, desktop->memory };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
+	const char *problem;
 
 	if (desktop->state != DESKTOP_STATE_FORKING)
 		return;
@@ -640,20 +602,16 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 		desktop_fail(desktop, "an earlier machine of it still runs");
 		return;
 	}
-	if (g_mkdir_with_parents(desktop->lib_folder, 0700) < 0) {
-		desktop_fail(desktop, "its folder for the overlay cannot be made: see the disk");
-		return;
-	}
-	g_unlink(desktop->overlay);
-	if (desktop->wants_network && !desktop_write_file(desktop, "network", "passt")) {
-		desktop_fail(desktop, "its folder cannot be written to: see the disk");
+	problem = desktop_folder_make(&desktop->folder, desktop->wants_network);
+	if (problem) {
+		desktop_fail(desktop, problem);
 		return;
 	}
 	desktop_make_machine(desktop, answer->fds);
 	desktop_make_display(desktop, answer->fds[LAUNCH_SOCKET_WATCH]);
 	answer->fds[LAUNCH_SOCKET_WATCH] = -1;
 	desktop_ref(desktop);
-	desktop->vm->ops->fork(desktop->vm, &source, desktop->overlay, &call);
+	desktop->vm->ops->fork(desktop->vm, &source, desktop->folder.overlay, &call);
 	desktop_drop_template(desktop);
 }
 
@@ -693,19 +651,17 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 	struct engine_process process = { desktop_open_process(machine), machine->pid,
 					  machine->start_ticks };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
-	g_autofree char *path = g_build_filename(desktop->lib_folder, "session", NULL);
-	g_autofree char *network = g_build_filename(desktop->lib_folder, "network", NULL);
-	g_autofree char *session = NULL;
+	g_autofree char *session = desktop_folder_read_session(&desktop->folder);
 
 	if (process.pidfd < 0) {
 		desktop_retire(desktop, "its machine does not run any more");
 		return;
 	}
-	if (g_file_get_contents(path, &session, NULL, NULL) && id_valid(ID_KIND_SESSION, session)) {
+	if (session) {
 		g_free(desktop->session);
 		desktop->session = g_steal_pointer(&session);
 	}
-	desktop->wants_network = g_file_test(network, G_FILE_TEST_EXISTS);
+	desktop->wants_network = desktop_folder_has_network(&desktop->folder);
 	desktop->passt = record->processes[LAUNCH_ROLE_NET];
 	desktop->since_us = g_get_monotonic_time();
 	desktop_make_machine(desktop, NULL);

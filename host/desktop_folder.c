@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktop_folder.c - what a desktop has on disk (carrel-hostd)
+ *
+ * Beside the overlay the file "network" tells a later hostd that the desktop has one, and the file "session" that a user is
+ * logged in inside. Logs of its processes are launch's.
+ */
+#include "host/desktop_folder.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/id.h"
+#include "base/io.h"
+#include "base/log.h"
+
+#define SESSION_FILE "session"
+#define NETWORK_FILE "network"
+
+void
+desktop_folder_init(struct desktop_folder *folder, const char *lib, const char *id)
+{
+	folder->path = g_build_filename(lib, "desktops", id, NULL);
+	folder->overlay = g_build_filename(folder->path, "overlay.qcow2", NULL);
+}
+
+void
+desktop_folder_done(struct desktop_folder *folder)
+{
+	g_free(folder->path);
+	g_free(folder->overlay);
+}
+
+static gboolean
+desktop_folder_write(const struct desktop_folder *folder, const char *name, const char *text)
+{
+	g_autofree char *path = g_build_filename(folder->path, name, NULL);
+	int error = io_write_file_durably(path, text, strlen(text), 0600);
+
+	if (error < 0)
+		log_warning("'%s' cannot be written: %s", path, g_strerror(-error));
+	return error == 0;
+}
+
+const char *
+desktop_folder_make(const struct desktop_folder *folder, gboolean network)
+{
+	if (g_mkdir_with_parents(folder->path, 0700) < 0)
+		return "its folder for the overlay cannot be made: see the disk";
+	g_unlink(folder->overlay);
+	if (network && !desktop_folder_write(folder, NETWORK_FILE, "passt"))
+		return "its folder cannot be written to: see the disk";
+	return NULL;
+}
+
+void
+desktop_folder_remove(const struct desktop_folder *folder)
+{
+	static const char *const names[] = { SESSION_FILE, NETWORK_FILE };
+
+	g_unlink(folder->overlay);
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *path = g_build_filename(folder->path, names[i], NULL);
+
+		g_unlink(path);
+	}
+	if (g_rmdir(folder->path) < 0 && errno != ENOENT)
+		log_warning("'%s' cannot be removed: %s", folder->path, g_strerror(errno));
+}
+
+gboolean
+desktop_folder_has_network(const struct desktop_folder *folder)
+{
+	g_autofree char *path = g_build_filename(folder->path, NETWORK_FILE, NULL);
+
+	return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+gboolean
+desktop_folder_write_session(const struct desktop_folder *folder, const char *session)
+{
+	return desktop_folder_write(folder, SESSION_FILE, session);
+}
+
+char *
+desktop_folder_read_session(const struct desktop_folder *folder)
+{
+	g_autofree char *path = g_build_filename(folder->path, SESSION_FILE, NULL);
+	g_autofree char *session = NULL;
+
+	if (!g_file_get_contents(path, &session, NULL, NULL) || !id_valid(ID_KIND_SESSION, session))
+		return NULL;
+	return g_steal_pointer(&session);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktop_folder.h - what a desktop has on disk: <lib>/desktops/<id>/ with its overlay, and what a later hostd must know
+ */
+#ifndef HOST_DESKTOP_FOLDER_H
+#define HOST_DESKTOP_FOLDER_H
+
+#include <glib.h>
+
+struct desktop_folder {
+	char *path;
+	char *overlay; /* a path in it */
+};
+
+void desktop_folder_init(struct desktop_folder *folder, const char *lib, const char *id);
+void desktop_folder_done(struct desktop_folder *folder);
+
+/* For a fork: no overlay is in it. NULL, or why it cannot be made, for users. */
+const char *desktop_folder_make(const struct desktop_folder *folder, gboolean network);
+
+/* Removes it with all that this module has put there. */
+void desktop_folder_remove(const struct desktop_folder *folder);
+
+/* Whether it was made for a desktop with a network. */
+gboolean desktop_folder_has_network(const struct desktop_folder *folder);
+
+/* The session whose user is logged in inside; the read one is the caller's, NULL: none. */
+gboolean desktop_folder_write_session(const struct desktop_folder *folder, const char *session);
+char *desktop_folder_read_session(const struct desktop_folder *folder);
+
+#endif
