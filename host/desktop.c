@@ -243,7 +243,7 @@ desktop_set_assigned(struct desktop *desktop)
 static void
 desktop_send_login(struct desktop *desktop)
 {
-	if (desktop->state != DESKTOP_STATE_READY || !desktop_agent_is_open(desktop->agent) ||
+	if (desktop->state != DESKTOP_STATE_READY || !desktop_agent_is_heard(desktop->agent) ||
 	    !desktop->login)
 		return;
 	desktop->since_us = g_get_monotonic_time();

@@ -28,6 +28,7 @@ struct desktop_agent {
 	void *context;
 	GCancellable *cancellable;
 	struct agent_link *link; /* NULL: it is away */
+	gboolean heard;		 /* over this link, since the last nonce */
 	guint again;
 };
 
@@ -147,6 +148,7 @@ desktop_agent_handle_resynced(GObject *object, GAsyncResult *result, gpointer da
 	(void)object;
 	json_decref(agent_link_finish(result, &error));
 	if (desktop_agent_is_owned(agent)) {
+		agent->heard = error == NULL;
 		if (error)
 			desktop_agent_tell_silent(agent, error->message);
 		else
@@ -158,6 +160,7 @@ desktop_agent_handle_resynced(GObject *object, GAsyncResult *result, gpointer da
 static void
 desktop_agent_resync(struct desktop_agent *agent)
 {
+	agent->heard = FALSE;
 	agent_link_resync(agent->link, agent->times.resync_ms, agent->cancellable,
 			  desktop_agent_handle_resynced, desktop_agent_ref(agent));
 }
@@ -168,6 +171,7 @@ desktop_agent_handle_event(void *context, const char *verb, const json_t *body)
 	struct desktop_agent *agent = context;
 
 	if (!verb) {
+		agent->heard = FALSE;
 		g_clear_pointer(&agent->link, agent_link_free);
 		desktop_agent_ask_again(agent);
 	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
@@ -190,9 +194,9 @@ desktop_agent_take_channel(struct desktop_agent *agent, int fd, const GError *er
 }
 
 gboolean
-desktop_agent_is_open(const struct desktop_agent *agent)
+desktop_agent_is_heard(const struct desktop_agent *agent)
 {
-	return agent->link != NULL;
+	return agent->heard;
 }
 
 /* The end of a request: its event, or failed() with what could not be done. */

@@ -56,13 +56,13 @@ void desktop_agent_open(struct desktop_agent *agent);
 /* A connected socket, taken over, or -1 and why there is none. */
 void desktop_agent_take_channel(struct desktop_agent *agent, int fd, const GError *error);
 
-/* It is connected: it can be told something. */
-gboolean desktop_agent_is_open(const struct desktop_agent *agent);
+/* Since the last heard() it has not gone away: it can be told something. */
+gboolean desktop_agent_is_heard(const struct desktop_agent *agent);
 
-/* link: the guest shall use its network card. */
+/* While it is heard. link: the guest shall use its network card. */
 void desktop_agent_identify(struct desktop_agent *agent, gboolean link);
 
-/* "body" is taken over. */
+/* While it is heard. "body" is taken over. */
 void desktop_agent_login(struct desktop_agent *agent, json_t *body);
 
 #endif

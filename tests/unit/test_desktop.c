@@ -442,6 +442,22 @@ static const struct {
 };
 
 static void
+test_desktop__a_login_waits_for_an_agent_that_was_away(void **state)
+{
+	struct fixture *f = *state;
+
+	start_fork(f);
+	SERVE_UNTIL(f, is_in(f, DESKTOP_STATE_READY));
+	fake_peer_done(&f->agent);
+	/* It has come back, and has not echoed the nonce yet. */
+	WAIT_FOR(f->agent.fd >= 0 && f->agent.input->len > 0);
+	log_in(f);
+	SERVE_UNTIL(f, is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(f->said[0], 2);
+	assert_int_equal(f->said[2], 1);
+}
+
+static void
 test_desktop__fails_when_its_machine_does_not_start(void **unused)
 {
 	(void)unused;
@@ -574,6 +590,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_desktop__an_agent_without_sense_does_not_take_the_desktop_from_its_user,
 			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_desktop__a_login_waits_for_an_agent_that_was_away, setup, teardown),
 		cmocka_unit_test(test_desktop__fails_when_its_machine_does_not_start),
 		cmocka_unit_test_setup_teardown(test_desktop__fails_when_its_machine_ends, setup,
 						teardown),
