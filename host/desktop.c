@@ -17,11 +17,11 @@
 
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "host/desktop_folder.h"
 #include "host/desktop_network.h"
 #include "host/process_log.h"
+#include "host/process_watch.h"
 
 /* Killed processes take some milliseconds to end. */
 #define REMOVE_AGAIN_MS 200
@@ -628,27 +628,11 @@ desktop_fork(struct desktop *desktop, const struct engine_template *source, gboo
 				   desktop_handle_made, desktop);
 }
 
-/* The pidfd, when the process is still the one of the record; else -1. */
-static int
-desktop_open_process(const struct launch_process *process)
-{
-	guint64 start_ticks = 0;
-	int fd = -1;
-
-	if (process->pid <= 0 || io_pidfd_open(process->pid, &fd) < 0)
-		return -1;
-	if (io_process_start(process->pid, &start_ticks) == 0 &&
-	    start_ticks == process->start_ticks)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 void
 desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 {
 	const struct launch_process *machine = &record->processes[LAUNCH_ROLE_QEMU];
-	struct engine_process process = { desktop_open_process(machine), machine->pid,
+	struct engine_process process = { process_watch_open(machine), machine->pid,
 					  machine->start_ticks };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	g_autofree char *session = desktop_folder_read_session(&desktop->folder);

@@ -15,13 +15,13 @@
 #include "host/desktop_network.h"
 
 #include <arpa/inet.h>
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "host/process_watch.h"
 
 #define NETWORK_PASST_FD      3
 #define NETWORK_RETRY_MS      500
@@ -60,9 +60,8 @@ struct desktop_network {
 	gint64 up_us; /* since when it is up */
 	guint retry_ms;
 	guint timer;
-	guint end_source;
-	int pidfd; /* passt's; -1: none */
-	int peer;  /* the machine's end, until it is plugged in */
+	struct process_watch passt;
+	int peer; /* the machine's end, until it is plugged in */
 };
 
 static void network_start_process(struct desktop_network *network);
@@ -100,15 +99,6 @@ network_close_peer(struct desktop_network *network)
 	network->peer = -1;
 }
 
-static void
-network_forget_process(struct desktop_network *network)
-{
-	g_clear_handle_id(&network->end_source, g_source_remove);
-	if (network->pidfd >= 0)
-		close(network->pidfd);
-	network->pidfd = -1;
-}
-
 static gboolean
 network_handle_retry(gpointer data)
 {
@@ -125,10 +115,10 @@ network_try_again(struct desktop_network *network, const char *reason)
 {
 	guint pause_ms;
 
-	if (network->pidfd >= 0)
+	if (process_watch_is_on(&network->passt))
 		launch_client_kill(network->launch, network->desktop, LAUNCH_ROLE_NET, NULL, NULL);
 	network_close_peer(network);
-	network_forget_process(network);
+	process_watch_stop(&network->passt);
 	network_move(network, NETWORK_WAITING);
 	if (!network->told && ++network->tries >= NETWORK_FIRST_TRIES) {
 		network_move(network, NETWORK_ENDED);
@@ -143,26 +133,16 @@ network_try_again(struct desktop_network *network, const char *reason)
 	network->timer = g_timeout_add(pause_ms, network_handle_retry, network);
 }
 
-static gboolean
-network_handle_ended(G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
+static void
+network_handle_ended(void *context)
 {
-	struct desktop_network *network = data;
+	struct desktop_network *network = context;
 
-	network->end_source = 0;
-	network_forget_process(network);
 	if (network->state != NETWORK_UP)
-		return G_SOURCE_REMOVE;
+		return;
 	if (g_get_monotonic_time() - network->up_us > NETWORK_SETTLED_US)
 		network->tries = 0;
 	network_try_again(network, "passt has ended; net.log of the desktop says why");
-	return G_SOURCE_REMOVE;
-}
-
-static void
-network_watch_process(struct desktop_network *network, int pidfd)
-{
-	network->pidfd = pidfd;
-	network->end_source = g_unix_fd_add(pidfd, G_IO_IN, network_handle_ended, network);
 }
 
 static void
@@ -171,8 +151,8 @@ network_handle_up(struct desktop_network *network)
 	network_move(network, NETWORK_UP);
 	network->up_us = g_get_monotonic_time();
 	log_info("desktop=%s: its link is up", network->desktop);
-	/* It ended while it was plugged in: its pidfd's callback had nothing to do yet. */
-	if (network->pidfd < 0) {
+	/* It ended while it was plugged in: network_handle_ended() had nothing to do yet. */
+	if (!process_watch_is_on(&network->passt)) {
 		network_try_again(network, "passt ended at once; net.log of the desktop says why");
 		return;
 	}
@@ -204,7 +184,7 @@ network_handle_spawned(void *data, const struct launch_answer *answer)
 		network_try_again(network, answer->error->message);
 		return;
 	}
-	network_watch_process(network, g_steal_fd(&answer->fds[0]));
+	process_watch_begin(&network->passt, g_steal_fd(&answer->fds[0]));
 	network_move(network, NETWORK_PLUGGING);
 	network->events->plug(network->context, network->peer);
 }
@@ -266,7 +246,7 @@ desktop_network_new(const struct desktop_network_options *options,
 	network->retry_ms = options->retry_ms > 0 ? options->retry_ms : NETWORK_RETRY_MS;
 	network->events = events;
 	network->context = context;
-	network->pidfd = -1;
+	process_watch_init(&network->passt, network_handle_ended, network);
 	network->peer = -1;
 	return network;
 }
@@ -281,20 +261,16 @@ desktop_network_start(struct desktop_network *network)
 void
 desktop_network_adopt(struct desktop_network *network, const struct launch_process *process)
 {
-	guint64 start_ticks = 0;
-	int pidfd = -1;
+	int pidfd;
 
 	if (network->state != NETWORK_IDLE)
 		return;
-	if (process->pid <= 0 || io_pidfd_open(process->pid, &pidfd) < 0 ||
-	    io_process_start(process->pid, &start_ticks) < 0 ||
-	    start_ticks != process->start_ticks) {
-		if (pidfd >= 0)
-			close(pidfd);
+	pidfd = process_watch_open(process);
+	if (pidfd < 0) {
 		network_start_process(network);
 		return;
 	}
-	network_watch_process(network, pidfd);
+	process_watch_begin(&network->passt, pidfd);
 	network_handle_up(network);
 }
 
@@ -305,7 +281,7 @@ desktop_network_free(struct desktop_network *network)
 		return;
 	launch_client_forget(network->launch, network);
 	g_clear_handle_id(&network->timer, g_source_remove);
-	network_forget_process(network);
+	process_watch_stop(&network->passt);
 	network_close_peer(network);
 	g_free(network);
 }

@@ -13,7 +13,6 @@
 #include "host/display_control.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 #include "common/seq_source.h"
 #include "host/cert.h"
 #include "host/display_waiting.h"
+#include "host/process_watch.h"
 
 #define DISPLAY_BEAT_MS		500
 #define DISPLAY_SILENCE_MS	2000
@@ -53,9 +53,8 @@ struct display_control {
 	enum display_control_state state;
 	enum display_source_state source;
 	struct seq_source *watch;
-	int pidfd;
-	guint end_source; /* on the pidfd */
-	guint timer;	  /* of the state: greeting, linger, end, retry */
+	struct process_watch process;
+	guint timer; /* of the state: greeting, linger, end, retry */
 	guint beat_timer;
 	guint source_timer; /* a source that was lost at once is not offered again at once */
 	gint64 source_us;   /* when the last one was asked for; monotonic */
@@ -84,7 +83,7 @@ static const guint legal_moves[DISPLAY_CONTROL_COUNT] = {
 
 static void display_start(struct display_control *control);
 static void display_greet(struct display_control *control);
-static void display_handle_end(struct display_control *control);
+static void display_handle_end(void *context);
 
 static void
 display_move(struct display_control *control, enum display_control_state state)
@@ -410,23 +409,6 @@ display_greet(struct display_control *control)
 }
 
 static gboolean
-display_handle_pidfd(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
-{
-	struct display_control *control = data;
-
-	control->end_source = 0;
-	display_handle_end(control);
-	return G_SOURCE_REMOVE;
-}
-
-static void
-display_watch_process(struct display_control *control, int pidfd)
-{
-	control->pidfd = pidfd;
-	control->end_source = g_unix_fd_add(pidfd, G_IO_IN, display_handle_pidfd, control);
-}
-
-static gboolean
 display_handle_retry(gpointer data)
 {
 	struct display_control *control = data;
@@ -440,20 +422,19 @@ display_handle_retry(gpointer data)
 static void
 display_forget_process(struct display_control *control)
 {
-	g_clear_handle_id(&control->end_source, g_source_remove);
+	process_watch_stop(&control->process);
 	g_clear_handle_id(&control->beat_timer, g_source_remove);
 	g_clear_handle_id(&control->source_timer, g_source_remove);
 	g_clear_pointer(&control->watch, seq_source_free);
-	if (control->pidfd >= 0)
-		close(control->pidfd);
-	control->pidfd = -1;
 	control->source = DISPLAY_SOURCE_NONE;
 }
 
 /* The process is no more, or was never made. */
 static void
-display_handle_end(struct display_control *control)
+display_handle_end(void *context)
 {
+	struct display_control *control = context;
+
 	display_forget_process(control);
 	display_move(control, DISPLAY_CONTROL_IDLE);
 	if (control->attachment) {
@@ -486,7 +467,7 @@ display_handle_spawned(void *data, const struct launch_answer *answer)
 		display_handle_end(control);
 		return;
 	}
-	display_watch_process(control, g_steal_fd(&answer->fds[0]));
+	process_watch_begin(&control->process, g_steal_fd(&answer->fds[0]));
 	display_move(control, DISPLAY_CONTROL_GREETING);
 	display_greet(control);
 }
@@ -575,7 +556,7 @@ display_control_new(const struct display_control_options *options,
 	display_default(&control->times.retry_ms, DISPLAY_RETRY_MS);
 	control->events = events;
 	control->context = context;
-	control->pidfd = -1;
+	process_watch_init(&control->process, display_handle_end, control);
 	control->waiting =
 		display_waiting_new(control->times.client_ms, display_handle_late, control);
 	return control;
@@ -600,7 +581,7 @@ display_control_leave(struct display_control *control)
 void
 display_control_free(struct display_control *control)
 {
-	if (control && control->pidfd >= 0)
+	if (control && process_watch_is_on(&control->process))
 		launch_client_kill(control->launch, control->desktop, LAUNCH_ROLE_DISPLAY, NULL,
 				   NULL);
 	display_control_leave(control);
@@ -609,19 +590,15 @@ display_control_free(struct display_control *control)
 gboolean
 display_control_adopt(struct display_control *control, const struct launch_process *process)
 {
-	guint64 start_ticks = 0;
-	int pidfd = -1;
+	int pidfd;
 
-	if (control->state != DISPLAY_CONTROL_IDLE || process->pid <= 0 ||
-	    !display_control_get_certificate(control) || io_pidfd_open(process->pid, &pidfd) < 0)
+	if (control->state != DISPLAY_CONTROL_IDLE || !display_control_get_certificate(control))
 		return FALSE;
-	if (io_process_start(process->pid, &start_ticks) < 0 ||
-	    start_ticks != process->start_ticks) {
-		close(pidfd);
+	pidfd = process_watch_open(process);
+	if (pidfd < 0)
 		return FALSE;
-	}
 	display_move(control, DISPLAY_CONTROL_GREETING);
-	display_watch_process(control, pidfd);
+	process_watch_begin(&control->process, pidfd);
 	display_greet(control);
 	return TRUE;
 }
@@ -694,7 +671,7 @@ display_control_drop(struct display_control *control, guint64 attachment)
 void
 display_control_kill(struct display_control *control, const char *reason)
 {
-	if (control->state == DISPLAY_CONTROL_IDLE || control->pidfd < 0)
+	if (control->state == DISPLAY_CONTROL_IDLE || !process_watch_is_on(&control->process))
 		return;
 	log_warning("desktop=%s: killing the display: %s", control->desktop, reason);
 	if (control->state != DISPLAY_CONTROL_ENDING)

@@ -15,8 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <glib-unix.h>
-
 #include "base/io.h"
 #include "base/log.h"
 #include "common/seq_source.h"
@@ -47,6 +45,7 @@ static const struct {
 G_STATIC_ASSERT(G_N_ELEMENTS(state_table) == JOB_STATE_COUNT);
 
 static void job_life_clean(struct job *job, enum job_state outcome);
+static void job_life_handle_ended(void *context);
 
 gboolean
 job_life_is_over(const struct job *job)
@@ -107,7 +106,7 @@ job_life_new(const struct job_owner *owner, const char *id, enum job_kind kind)
 	job->owner = owner;
 	g_strlcpy(job->id, id, sizeof(job->id));
 	job->kind = kind;
-	job->pidfd = -1;
+	process_watch_init(&job->process, job_life_handle_ended, job);
 	job->result = json_object();
 	return job;
 }
@@ -125,11 +124,8 @@ job_life_prepare(struct job *job, json_t *arguments, const char *reason)
 static void
 job_life_forget_worker(struct job *job)
 {
-	g_clear_handle_id(&job->end_source, g_source_remove);
+	process_watch_stop(&job->process);
 	g_clear_pointer(&job->worker, seq_source_free);
-	if (job->pidfd >= 0)
-		close(job->pidfd);
-	job->pidfd = -1;
 }
 
 void
@@ -262,15 +258,11 @@ job_life_expect_end(struct job *job)
 	job->timer = g_timeout_add(JOB_EXITED_MS, job_life_handle_not_told, job);
 }
 
-/* The pidfd says that it ended; how, is told by launch's EXITED, if launch has not been restarted meanwhile. */
-static gboolean
-job_life_handle_pidfd(G_GNUC_UNUSED int fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
+/* How it ended is told by launch's EXITED, if launch has not been restarted meanwhile. */
+static void
+job_life_handle_ended(void *context)
 {
-	struct job *job = data;
-
-	job->end_source = 0;
-	job_life_expect_end(job);
-	return G_SOURCE_REMOVE;
+	job_life_expect_end(context);
 }
 
 /* --- the worker's messages --- */
@@ -342,7 +334,7 @@ job_life_handle_done(void *context, struct seq_message *message)
 		job_life_blame(job, done.text[0] ? g_utf8_make_valid(done.text, -1)
 						 : g_strdup(g_strerror(-done.status)));
 	job_life_move(job, JOB_STATE_REAPING);
-	if (job->ended || !job->end_source)
+	if (job->ended || !process_watch_is_on(&job->process))
 		job_life_expect_end(job);
 	else
 		job->timer = g_timeout_add(JOB_CANCEL_MS, job_life_handle_end_late, job);
@@ -425,8 +417,7 @@ job_life_handle_spawned(void *data, const struct launch_answer *answer)
 		job_life_clean(job, JOB_STATE_FAILED);
 		return;
 	}
-	job->pidfd = g_steal_fd(&answer->fds[0]);
-	job->end_source = g_unix_fd_add(job->pidfd, G_IO_IN, job_life_handle_pidfd, job);
+	process_watch_begin(&job->process, g_steal_fd(&answer->fds[0]));
 	job_life_move(job, JOB_STATE_RUNNING);
 	job_life_send_start(job);
 	if (job->cancel)

@@ -13,6 +13,7 @@
 #include "host/job_arguments.h"
 #include "host/job_record.h"
 #include "host/launch_client.h"
+#include "host/process_watch.h"
 
 /*
  * queued -> starting -> running -> reaping -> committing -> done
@@ -54,8 +55,7 @@ struct job {
 	json_t *arguments; /* the worker's */
 	struct job_subject subject;
 	struct seq_source *worker;
-	int pidfd;
-	guint end_source;
+	struct process_watch process; /* the worker's */
 	guint timer;
 	char step[32];
 	guint percent;
