@@ -2,25 +2,21 @@
 /*
  * display_control.c - one desktop's carrel-display, from hostd's side (carrel-hostd)
  *
- * How it works: a client waits (host/display_waiting.c) while display_start() asks launch for a process, display_greet() connects to
- * its watch socket and display_handle_hello() sets it up. display_flush() passes clients on as soon as the display has
- * a source. display_move() is the only writer of the state. Whatever ends the process leads to display_handle_end():
- * it tells that its attachment has gone, and starts again, up to DISPLAY_MAX_TRIES times, while clients wait.
- *
- * The heartbeat counts silence only while our own loop is on time: display_handle_beat_due() sees by its own lateness
- * that hostd, not the display, was asleep. A message that breaks the protocol ends the display: it may have been taken.
+ * How it works: a client waits (host/display_waiting.c) while display_start() asks launch for a process, display_greet()
+ * connects to it (host/display_link.c) and display_handle_hello() sets it up. display_flush() passes clients on as soon as
+ * the display has a source. display_move() is the only writer of the state. Whatever ends the process leads to
+ * display_handle_end(): it tells that its attachment has gone, and starts again, up to DISPLAY_MAX_TRIES times, while
+ * clients wait.
  */
 #include "host/display_control.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
-#include "common/seq_source.h"
 #include "host/cert.h"
+#include "host/display_link.h"
 #include "host/display_waiting.h"
 #include "host/process_watch.h"
 
@@ -32,6 +28,7 @@
 #define DISPLAY_RETRY_MS	200
 #define DISPLAY_SOURCE_AGAIN_MS 500
 #define DISPLAY_END_MS		3000 /* from QUIT to the kill */
+#define DISPLAY_STAYS		"it did not end when it was asked"
 #define DISPLAY_MAX_TRIES	3
 #define DISPLAY_MEMORY_MAX	(G_GUINT64_CONSTANT(512) << 20)
 
@@ -52,14 +49,12 @@ struct display_control {
 	void *context;
 	enum display_control_state state;
 	enum display_source_state source;
-	struct seq_source *watch;
+	struct display_link *link;
 	struct process_watch process;
-	guint timer; /* of the state: greeting, linger, end, retry */
-	guint beat_timer;
-	guint source_timer; /* a source that was lost at once is not offered again at once */
-	gint64 source_us;   /* when the last one was asked for; monotonic */
-	guint64 last_tick_ms;
-	guint64 last_beat_ms;
+	guint timer;		 /* of the state: greeting, linger, end, retry */
+	const char *kill_reason; /* of display_kill_after() */
+	guint source_timer;	 /* a source that was lost at once is not offered again at once */
+	gint64 source_us;	 /* when the last one was asked for; monotonic */
 	guint tries;
 	guint64 attachment; /* whose main channel lives */
 	gboolean vdagent_open;
@@ -108,18 +103,7 @@ display_handle_late(void *context)
 		    control->desktop, state_names[control->state]);
 }
 
-/* --- talking to it --- */
-
-static int
-display_send(struct display_control *control, enum display_type type, const void *payload,
-	     gsize size, int fd)
-{
-	struct seq_header head = { .type = type, .size = (guint32)size };
-
-	if (!control->watch)
-		return -ENOTCONN;
-	return seq_source_send(control->watch, &head, payload, &fd, fd >= 0 ? 1 : 0);
-}
+/* --- what it has to do --- */
 
 static void
 display_tell_fact(struct display_control *control, enum display_fact_kind kind, const char *text)
@@ -135,13 +119,21 @@ display_tell_fact(struct display_control *control, enum display_fact_kind kind, 
 }
 
 static gboolean
-display_handle_killed_late(gpointer data)
+display_handle_kill_due(gpointer data)
 {
 	struct display_control *control = data;
 
 	control->timer = 0;
-	display_control_kill(control, "it did not end when it was asked");
+	display_control_kill(control, control->kill_reason);
 	return G_SOURCE_REMOVE;
+}
+
+static void
+display_kill_after(struct display_control *control, guint after_ms, const char *reason)
+{
+	g_clear_handle_id(&control->timer, g_source_remove);
+	control->kill_reason = reason;
+	control->timer = g_timeout_add(after_ms, display_handle_kill_due, control);
 }
 
 static gboolean
@@ -150,12 +142,12 @@ display_handle_linger_over(gpointer data)
 	struct display_control *control = data;
 
 	control->timer = 0;
-	if (display_send(control, DISPLAY_QUIT, NULL, 0, -1) < 0) {
+	if (display_link_send_quit(control->link) < 0) {
 		display_control_kill(control, "it cannot be asked to end");
 		return G_SOURCE_REMOVE;
 	}
 	display_move(control, DISPLAY_CONTROL_ENDING);
-	control->timer = g_timeout_add(DISPLAY_END_MS, display_handle_killed_late, control);
+	display_kill_after(control, DISPLAY_END_MS, DISPLAY_STAYS);
 	return G_SOURCE_REMOVE;
 }
 
@@ -199,7 +191,9 @@ display_ask_source(struct display_control *control)
 static int
 display_pass_client(void *context, const struct display_client *client, int fd)
 {
-	return display_send(context, DISPLAY_CLIENT, client, sizeof(*client), fd);
+	struct display_control *control = context;
+
+	return display_link_send_client(control->link, client, fd);
 }
 
 static void
@@ -215,197 +209,94 @@ display_flush(struct display_control *control)
 	display_linger(control);
 }
 
-static void
-display_send_setup(struct display_control *control)
-{
-	gsize certificate_bytes = strlen(control->cert->certificate);
-	gsize key_bytes = strlen(control->cert->key);
-	struct display_setup setup = {
-		.generation = control->generation,
-		.certificate_bytes = (guint32)certificate_bytes,
-		.key_bytes = (guint32)key_bytes,
-	};
-	gsize size = sizeof(setup) + certificate_bytes + key_bytes;
-	g_autofree char *payload = g_malloc(size);
-
-	memcpy(payload, &setup, sizeof(setup));
-	memcpy(payload + sizeof(setup), control->cert->certificate, certificate_bytes);
-	memcpy(payload + sizeof(setup) + certificate_bytes, control->cert->key, key_bytes);
-	display_send(control, DISPLAY_SETUP, payload, size, -1);
-	explicit_bzero(payload, size);
-}
-
-/* Nonblocking: QEMU decides when it accepts, and is not trusted to. */
-static void
-display_send_vdagent(struct display_control *control)
-{
-	g_autofree char *path = g_build_filename(control->folder, "vdagent", NULL);
-	int fd = -1;
-	int error = 0;
-
-	if (control->vdagent_open)
-		error = io_unix_connect(path, SOCK_STREAM | SOCK_NONBLOCK, &fd);
-	if (error < 0) {
-		log_warning("desktop=%s: no clipboard and resize: cannot connect to '%s': %s",
-			    control->desktop, path, strerror(-error));
-		return;
-	}
-	display_send(control, DISPLAY_VDAGENT, NULL, 0, fd);
-	if (fd >= 0)
-		close(fd);
-}
-
 /* --- what it says --- */
 
-static gboolean
-display_handle_beat_due(gpointer data)
-{
-	struct display_control *control = data;
-	guint64 now = io_boottime_ms();
-
-	if (now - control->last_tick_ms > 2 * (guint64)control->times.beat_ms)
-		control->last_beat_ms = now;
-	control->last_tick_ms = now;
-	if (now - control->last_beat_ms > control->times.silence_ms) {
-		control->beat_timer = 0;
-		display_control_kill(control, "its heart does not beat");
-		return G_SOURCE_REMOVE;
-	}
-	display_send(control, DISPLAY_BEAT, NULL, 0, -1);
-	return G_SOURCE_CONTINUE;
-}
-
-static int
-display_handle_hello(void *context, struct seq_message *message)
+static void
+display_handle_hello(void *context, const struct display_hello *hello)
 {
 	struct display_control *control = context;
-	struct display_hello hello;
 
-	memcpy(&hello, message->payload, sizeof(hello));
-	if (hello.version != DISPLAY_PROTOCOL_VERSION ||
-	    !seq_text_ok(hello.desktop, sizeof(hello.desktop)) ||
-	    strcmp(hello.desktop, control->desktop) != 0)
-		return -EPROTO;
 	display_move(control, DISPLAY_CONTROL_READY);
 	control->tries = 0;
-	control->last_tick_ms = control->last_beat_ms = io_boottime_ms();
-	control->beat_timer =
-		g_timeout_add(control->times.beat_ms, display_handle_beat_due, control);
-	display_send_setup(control);
-	if (control->vdagent_open || hello.has_vdagent)
-		display_send_vdagent(control);
-	if (control->attachment && control->attachment != hello.attachment)
+	display_link_send_setup(control->link, control->generation, control->cert);
+	if (control->vdagent_open || hello->has_vdagent)
+		display_link_send_vdagent(control->link, control->vdagent_open);
+	if (control->attachment && control->attachment != hello->attachment)
 		display_tell_fact(control, DISPLAY_FACT_DISCONNECTED, "left unseen");
-	if (hello.attachment && control->attachment != hello.attachment) {
-		control->attachment = hello.attachment;
+	if (hello->attachment && control->attachment != hello->attachment) {
+		control->attachment = hello->attachment;
 		display_tell_fact(control, DISPLAY_FACT_CONNECTED, "taken over");
 	}
-	control->attachment = hello.attachment;
-	control->source = hello.has_source ? DISPLAY_SOURCE_GIVEN : DISPLAY_SOURCE_NONE;
+	control->attachment = hello->attachment;
+	control->source = hello->has_source ? DISPLAY_SOURCE_GIVEN : DISPLAY_SOURCE_NONE;
 	if (control->attachment)
 		display_ask_source(control);
 	display_flush(control);
 	display_linger(control);
-	return 0;
 }
 
-static int
-display_handle_beat(void *context, G_GNUC_UNUSED struct seq_message *message)
+static void
+display_handle_fact(void *context, const struct display_fact *fact)
 {
 	struct display_control *control = context;
 
-	control->last_beat_ms = io_boottime_ms();
-	return 0;
-}
-
-static int
-display_handle_fact(void *context, struct seq_message *message)
-{
-	struct display_control *control = context;
-	struct display_fact fact;
-
-	memcpy(&fact, message->payload, sizeof(fact));
-	if (fact.kind >= DISPLAY_FACT_COUNT || !seq_text_ok(fact.text, sizeof(fact.text)))
-		return -EPROTO;
-	if (fact.kind == DISPLAY_FACT_CONNECTED)
-		control->attachment = fact.attachment;
-	else if (fact.kind == DISPLAY_FACT_DISCONNECTED && control->attachment == fact.attachment)
+	if (fact->kind == DISPLAY_FACT_CONNECTED)
+		control->attachment = fact->attachment;
+	else if (fact->kind == DISPLAY_FACT_DISCONNECTED && control->attachment == fact->attachment)
 		control->attachment = 0;
-	if (fact.kind == DISPLAY_FACT_SOURCE_LOST) {
+	if (fact->kind == DISPLAY_FACT_SOURCE_LOST) {
 		control->source = DISPLAY_SOURCE_NONE;
 		if (control->attachment || display_waiting_count(control->waiting) > 0)
 			display_ask_source(control);
 	}
-	if (fact.kind == DISPLAY_FACT_CONNECTED || fact.kind == DISPLAY_FACT_DISCONNECTED)
+	if (fact->kind == DISPLAY_FACT_CONNECTED || fact->kind == DISPLAY_FACT_DISCONNECTED)
 		display_linger(control);
-	control->events->fact(control->context, &fact);
-	return 0;
+	control->events->fact(control->context, fact);
 }
 
-static const struct seq_rule display_rules[] = {
-	{ DISPLAY_HELLO, sizeof(struct display_hello), sizeof(struct display_hello), 0, 0,
-	  TO(GREETING), display_handle_hello },
-	{ DISPLAY_BEAT, 0, 0, 0, 0, TO(READY) | TO(ENDING), display_handle_beat },
-	{ DISPLAY_FACT, sizeof(struct display_fact), sizeof(struct display_fact), 0, 0,
-	  TO(READY) | TO(ENDING), display_handle_fact },
-};
-
+/* Its end is told by its process; until then it may still be there and only have closed. */
 static void
-display_handle_message(void *context, struct seq_message *message)
+display_handle_closed(void *context)
 {
 	struct display_control *control = context;
-	guint32 type = message ? message->head.type : 0;
-	int error;
 
-	if (!message) {
-		g_clear_handle_id(&control->beat_timer, g_source_remove);
-		g_clear_handle_id(&control->source_timer, g_source_remove);
-		g_clear_pointer(&control->watch, seq_source_free);
-		/* Its end is told by the pidfd; until then it may still be there and only have closed. */
-		if (control->state == DISPLAY_CONTROL_READY) {
-			display_move(control, DISPLAY_CONTROL_GREETING);
-			display_greet(control);
-		}
-		return;
+	g_clear_handle_id(&control->source_timer, g_source_remove);
+	g_clear_pointer(&control->link, display_link_free);
+	if (control->state == DISPLAY_CONTROL_READY) {
+		display_move(control, DISPLAY_CONTROL_GREETING);
+		display_greet(control);
 	}
-	error = seq_dispatch(display_rules, G_N_ELEMENTS(display_rules), control->state, control,
-			     message);
-	if (error == 0)
-		return;
-	log_warning("desktop=%s: the display sent a wrong message type=%u (%s)", control->desktop,
-		    type, strerror(-error));
-	display_control_kill(control, "it broke the protocol");
 }
+
+static void
+display_handle_failed(void *context, const char *reason)
+{
+	display_control_kill(context, reason);
+}
+
+static const struct display_link_events link_events = {
+	.hello = display_handle_hello,
+	.fact = display_handle_fact,
+	.closed = display_handle_closed,
+	.failed = display_handle_failed,
+};
 
 /* --- its process --- */
-
-static gboolean
-display_handle_greeting_late(gpointer data)
-{
-	struct display_control *control = data;
-
-	control->timer = 0;
-	display_control_kill(control, "it did not say hello");
-	return G_SOURCE_REMOVE;
-}
 
 /* In state "greeting". */
 static void
 display_greet(struct display_control *control)
 {
-	g_autofree char *path = g_build_filename(control->folder, "watch", NULL);
-	int fd = -1;
-	int error = io_unix_connect(path, SOCK_SEQPACKET | SOCK_NONBLOCK, &fd);
+	const struct display_link_options options = { .desktop = control->desktop,
+						      .folder = control->folder,
+						      .beat_ms = control->times.beat_ms,
+						      .silence_ms = control->times.silence_ms };
 
-	if (error < 0) {
-		log_warning("desktop=%s: cannot connect to '%s': %s", control->desktop, path,
-			    strerror(-error));
+	control->link = display_link_open(&options, &link_events, control);
+	if (control->link)
+		display_kill_after(control, control->times.greeting_ms, "it did not say hello");
+	else
 		display_control_kill(control, "it cannot be reached");
-		return;
-	}
-	control->watch = seq_source_new(fd, "display", display_handle_message, control);
-	control->timer =
-		g_timeout_add(control->times.greeting_ms, display_handle_greeting_late, control);
 }
 
 static gboolean
@@ -423,9 +314,8 @@ static void
 display_forget_process(struct display_control *control)
 {
 	process_watch_stop(&control->process);
-	g_clear_handle_id(&control->beat_timer, g_source_remove);
 	g_clear_handle_id(&control->source_timer, g_source_remove);
-	g_clear_pointer(&control->watch, seq_source_free);
+	g_clear_pointer(&control->link, display_link_free);
 	control->source = DISPLAY_SOURCE_NONE;
 }
 
@@ -630,10 +520,8 @@ display_control_add_client(struct display_control *control, int fd, const struct
 void
 display_control_give_source(struct display_control *control, int fd, enum display_source_kind kind)
 {
-	struct display_source_offer offer = { .kind = kind };
-
-	if (fd < 0 || control->source != DISPLAY_SOURCE_ASKED ||
-	    display_send(control, DISPLAY_SOURCE, &offer, sizeof(offer), fd) < 0) {
+	if (fd < 0 || control->source != DISPLAY_SOURCE_ASKED || !control->link ||
+	    display_link_send_source(control->link, kind, fd) < 0) {
 		if (control->source == DISPLAY_SOURCE_ASKED) {
 			control->source = DISPLAY_SOURCE_NONE;
 			display_waiting_fail_all(control->waiting, -EIO);
@@ -654,17 +542,15 @@ display_control_set_vdagent(struct display_control *control, gboolean open)
 		return;
 	control->vdagent_open = open;
 	if (control->state == DISPLAY_CONTROL_READY)
-		display_send_vdagent(control);
+		display_link_send_vdagent(control->link, open);
 }
 
 void
 display_control_drop(struct display_control *control, guint64 attachment)
 {
-	struct display_drop drop = { .attachment = attachment };
-
 	display_waiting_drop(control->waiting, attachment);
 	if (control->state == DISPLAY_CONTROL_READY)
-		display_send(control, DISPLAY_DROP, &drop, sizeof(drop), -1);
+		display_link_send_drop(control->link, attachment);
 	display_linger(control);
 }
 
@@ -676,12 +562,12 @@ display_control_kill(struct display_control *control, const char *reason)
 	log_warning("desktop=%s: killing the display: %s", control->desktop, reason);
 	if (control->state != DISPLAY_CONTROL_ENDING)
 		display_move(control, DISPLAY_CONTROL_ENDING);
-	g_clear_handle_id(&control->beat_timer, g_source_remove);
+	if (control->link)
+		display_link_expect_end(control->link);
 	g_clear_handle_id(&control->source_timer, g_source_remove);
 	launch_client_kill(control->launch, control->desktop, LAUNCH_ROLE_DISPLAY, NULL, NULL);
-	g_clear_handle_id(&control->timer, g_source_remove);
-	/* Again while launch is away, until the pidfd tells the end. */
-	control->timer = g_timeout_add(DISPLAY_END_MS, display_handle_killed_late, control);
+	/* Again while launch is away, until its process tells the end. */
+	display_kill_after(control, DISPLAY_END_MS, DISPLAY_STAYS);
 }
 
 enum display_control_state
@@ -710,8 +596,9 @@ display_control_get_certificate(struct display_control *control)
 		log_error("%s", error->message);
 		return NULL;
 	}
+	/* Streams keep theirs, new links get this one. */
 	if (control->state == DISPLAY_CONTROL_READY)
-		display_send_setup(control); /* streams keep theirs, new links get this one */
+		display_link_send_setup(control->link, control->generation, control->cert);
 	return control->cert->certificate;
 }
 
