@@ -446,11 +446,10 @@ desktops_get_capacity(struct desktops *desktops)
 	guint total = (guint)doctor_read_memory_mib("", "MemTotal:");
 
 	return json_pack(
-		"{s:i, s:i, s:i, s:o}", "ram_mib",
+		"{s:i, s:i, s:i}", "ram_mib",
 		(int)(total > desktops->ram_reserve_mib ? total - desktops->ram_reserve_mib : 0),
 		"ram_free_mib", (int)desktops_get_free_mib(desktops), "cpus",
-		(int)g_get_num_processors(), "engines",
-		engine_list_describe(desktops->accept_unisolated));
+		(int)g_get_num_processors());
 }
 
 json_t *

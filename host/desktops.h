@@ -42,7 +42,7 @@ void desktops_request(struct desktops *desktops, const char *verb, const char *i
 
 /* For sync, new references. */
 json_t *desktops_list(struct desktops *desktops);
-json_t *desktops_get_capacity(struct desktops *desktops);
+json_t *desktops_get_capacity(struct desktops *desktops); /* memory and CPUs */
 json_t *desktops_list_templates(struct desktops *desktops);
 
 struct desktop *desktops_find(struct desktops *desktops, const char *id); /* NULL: none */

@@ -88,6 +88,8 @@ hostd_describe_capacity(struct hostd *hostd)
 {
 	json_t *capacity = desktops_get_capacity(hostd->desktops);
 
+	/* Programs, devices and routes are looked at when the doctor comes, not for each report. */
+	json_object_set(capacity, "engines", json_object_get(hostd->doctor, "engines"));
 	json_object_set(capacity, "doctor", hostd->doctor);
 	return capacity;
 }
