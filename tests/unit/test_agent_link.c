@@ -10,43 +10,14 @@
 #include <cmocka.h>
 
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/frame.h"
-#include "base/io.h"
 #include "base/proto_agent.h"
 #include "host/agent_link.h"
-#include "tests/unit/fake_peer.h"
+#include "tests/unit/link_fixture.h"
 
 #define LONG_MS	   60000
 #define GENERATION 5
-
-struct fixture {
-	struct fake_peer agent;
-	struct agent_link *link;
-	char event[32];
-	gint64 event_value;
-	guint events;
-	guint ends;
-	gboolean free_on_event;
-	guint fds;
-};
-
-static void
-note_event(void *context, const char *verb, const json_t *body)
-{
-	struct fixture *f = context;
-
-	if (!verb) {
-		f->ends++;
-	} else {
-		f->events++;
-		g_strlcpy(f->event, verb, sizeof(f->event));
-		f->event_value = g_ascii_strtoll(json_get_text(body, "user", "-1"), NULL, 10);
-	}
-	if (f->free_on_event)
-		g_clear_pointer(&f->link, agent_link_free);
-}
 
 static void
 note_answer(GObject *source, GAsyncResult *result, gpointer data)
@@ -62,44 +33,28 @@ note_answer(GObject *source, GAsyncResult *result, gpointer data)
 static int
 setup(void **state)
 {
-	struct fixture *f = g_new0(struct fixture, 1);
-	int ends[2];
+	int fd;
+	struct link_fixture *f = link_fixture_new((GDestroyNotify)agent_link_free, &fd);
 
-	f->fds = fake_peer_count_fds();
-	assert_int_equal(io_socketpair(SOCK_STREAM, ends), 0);
-	fake_peer_init(&f->agent, ends[0]);
-	f->link = agent_link_new(ends[1], GENERATION, note_event, f);
+	f->link = agent_link_new(fd, GENERATION, link_fixture_note_event, f);
 	*state = f;
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	agent_link_free(f->link);
-	fake_peer_done(&f->agent);
-	fake_peer_settle();
-	assert_int_equal(fake_peer_count_fds(), f->fds);
-	g_free(f);
-	return 0;
-}
-
 static void
-say_frame(struct fixture *f, const char *text)
+say_frame(struct link_fixture *f, const char *text)
 {
 	uint8_t *frame;
 	size_t size;
 
 	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
-	fake_peer_send(&f->agent, frame, size);
+	fake_peer_send(&f->peer, frame, size);
 	free(frame);
 }
 
 /* An answer of the agent: "rest" is what comes behind the verb. */
 static void
-say_answer(struct fixture *f, json_int_t id, const char *verb, const char *rest)
+say_answer(struct link_fixture *f, json_int_t id, const char *verb, const char *rest)
 {
 	g_autofree char *text = g_strdup_printf("{\"v\": 1, \"id\": %" JSON_INTEGER_FORMAT
 						", \"verb\": \"%s\", \"generation\": %d, %s}",
@@ -110,12 +65,12 @@ say_answer(struct fixture *f, json_int_t id, const char *verb, const char *rest)
 
 /* The next request as the agent reads it; its id, and its nonce if ret_nonce is not NULL. */
 static json_int_t
-expect_request(struct fixture *f, const char *verb, char **ret_nonce)
+expect_request(struct link_fixture *f, const char *verb, char **ret_nonce)
 {
 	json_t *object;
 	json_int_t id;
 
-	WAIT_FOR((object = fake_peer_take_frame(&f->agent)));
+	WAIT_FOR((object = fake_peer_take_frame(&f->peer)));
 	assert_string_equal(json_get_text(object, "verb", ""), verb);
 	assert_int_equal(json_get_integer(object, "generation", 0), GENERATION);
 	id = json_get_integer(object, "id", -1);
@@ -126,7 +81,7 @@ expect_request(struct fixture *f, const char *verb, char **ret_nonce)
 }
 
 static void
-echo_nonce(struct fixture *f, json_int_t id, const char *nonce)
+echo_nonce(struct link_fixture *f, json_int_t id, const char *nonce)
 {
 	g_autofree char *rest =
 		g_strdup_printf("\"ok\": true, \"body\": {\"nonce\": \"%s\"}", nonce);
@@ -135,13 +90,13 @@ echo_nonce(struct fixture *f, json_int_t id, const char *nonce)
 }
 
 static void
-start_resync(struct fixture *f, guint timeout_ms, struct fake_answer *answer)
+start_resync(struct link_fixture *f, guint timeout_ms, struct fake_answer *answer)
 {
 	agent_link_resync(f->link, timeout_ms, NULL, note_answer, answer);
 }
 
 static void
-make_open(struct fixture *f)
+make_open(struct link_fixture *f)
 {
 	g_autofree char *nonce = NULL;
 	struct fake_answer answer = { 0 };
@@ -156,14 +111,14 @@ make_open(struct fixture *f)
 }
 
 static void
-request(struct fixture *f, const char *verb, guint timeout_ms, struct fake_answer *answer)
+request(struct link_fixture *f, const char *verb, guint timeout_ms, struct fake_answer *answer)
 {
 	agent_link_request(f->link, verb, NULL, timeout_ms, NULL, note_answer, answer);
 }
 
 /* An event that can be told from others by its number. */
 static void
-say_logoff(struct fixture *f, int number)
+say_logoff(struct link_fixture *f, int number)
 {
 	g_autofree char *text =
 		g_strdup_printf("\"body\": {\"user\": \"%d\", \"reason\": \"\"}", number);
@@ -174,7 +129,7 @@ say_logoff(struct fixture *f, int number)
 static void
 test_agent_link__takes_nothing_before_resync(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
 	request(f, AGENT_VERB_READY, LONG_MS, &answer);
@@ -198,18 +153,18 @@ test_agent_link__resync_discards_what_was_before_the_nonce(void **unused)
 		g_autofree char *nonce = NULL;
 		struct fake_answer answer = { 0 };
 		void *state = NULL;
-		struct fixture *f;
+		struct link_fixture *f;
 		json_int_t id;
 
 		setup(&state);
 		f = state;
-		fake_peer_say(&f->agent, noises[i]);
+		fake_peer_say(&f->peer, noises[i]);
 		start_resync(f, LONG_MS, &answer);
 		id = expect_request(f, AGENT_VERB_RESYNC, &nonce);
 		echo_nonce(f, id, "ffffffffffffffffffffffffffffffffffffffffffffffffffff");
 		say_answer(f, id, AGENT_VERB_READY, "\"ok\": true, \"body\": {\"x\": true}");
 		say_logoff(f, 1);
-		fake_peer_say(&f->agent, noises[i]);
+		fake_peer_say(&f->peer, noises[i]);
 		fake_peer_settle();
 		assert_false(answer.came);
 		echo_nonce(f, id, nonce);
@@ -217,9 +172,9 @@ test_agent_link__resync_discards_what_was_before_the_nonce(void **unused)
 		say_logoff(f, 42);
 		WAIT_FOR(answer.came && f->events == 1);
 		assert_null(answer.error);
-		assert_int_equal(f->event_value, 42);
+		assert_string_equal(json_get_text(f->event_body, "user", ""), "42");
 		fake_answer_clear(&answer);
-		teardown(&state);
+		link_fixture_teardown(&state);
 	}
 }
 
@@ -227,7 +182,7 @@ static void
 test_agent_link__resync_bears_much_noise(void **state)
 {
 	g_autofree char *noise = g_malloc(1000000);
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	g_autofree char *nonce = NULL;
 	struct fake_answer answer = { 0 };
 	json_int_t id;
@@ -235,7 +190,7 @@ test_agent_link__resync_bears_much_noise(void **state)
 	memset(noise, '{', 1000000);
 	start_resync(f, LONG_MS, &answer);
 	id = expect_request(f, AGENT_VERB_RESYNC, &nonce);
-	fake_peer_send(&f->agent, noise, 1000000);
+	fake_peer_send(&f->peer, noise, 1000000);
 	echo_nonce(f, id, nonce);
 	WAIT_FOR(answer.came);
 	assert_null(answer.error);
@@ -247,7 +202,7 @@ test_agent_link__resync_asks_again_and_takes_one_echo(void **state)
 {
 	g_autofree char *first = NULL;
 	g_autofree char *second = NULL;
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 	json_int_t id;
 
@@ -269,7 +224,7 @@ test_agent_link__a_second_resync_has_a_nonce_of_its_own(void **state)
 {
 	g_autofree char *first = NULL;
 	g_autofree char *second = NULL;
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 	json_int_t id;
 
@@ -293,7 +248,7 @@ test_agent_link__a_second_resync_has_a_nonce_of_its_own(void **state)
 static void
 test_agent_link__a_silent_agent_times_out(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
 	start_resync(f, 20, &answer);
@@ -306,7 +261,7 @@ test_agent_link__a_silent_agent_times_out(void **state)
 static void
 test_agent_link__matches_answers_by_id_and_verb(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer screen = { 0 };
 	struct fake_answer ready = { 0 };
 	json_int_t screen_id;
@@ -351,7 +306,7 @@ static const struct {
 static void
 test_agent_link__tells_what_the_agent_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 
 	make_open(f);
 	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
@@ -371,7 +326,7 @@ test_agent_link__tells_what_the_agent_refused(void **state)
 static void
 test_agent_link__a_late_answer_is_dropped(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 	json_int_t id;
 
@@ -388,7 +343,7 @@ static void
 test_agent_link__can_be_cancelled(void **state)
 {
 	g_autoptr(GCancellable) cancellable = g_cancellable_new();
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
 	make_open(f);
@@ -431,12 +386,12 @@ static const char *const bad_texts[] = {
 };
 
 static void
-expect_end(struct fixture *f, struct fake_answer *waiting)
+expect_end(struct link_fixture *f, struct fake_answer *waiting)
 {
 	struct fake_answer after = { 0 };
 
 	fake_answer_assert_failed(waiting, G_IO_ERROR_CLOSED);
-	WAIT_FOR(f->agent.ended && f->ends == 1);
+	WAIT_FOR(f->peer.ended && f->ends == 1);
 	assert_int_equal(f->events, 0);
 	request(f, AGENT_VERB_READY, LONG_MS, &after);
 	fake_answer_assert_failed(&after, G_IO_ERROR_CLOSED);
@@ -458,14 +413,14 @@ test_agent_link__ends_at_a_bad_frame(void **unused)
 		request(state, AGENT_VERB_QUIESCE, LONG_MS, &waiting);
 		if (i < G_N_ELEMENTS(bad_frames)) {
 			print_message("%s\n", bad_frames[i].name);
-			fake_peer_send(&((struct fixture *)state)->agent, bad_frames[i].bytes,
+			fake_peer_send(&((struct link_fixture *)state)->peer, bad_frames[i].bytes,
 				       bad_frames[i].size);
 		} else {
 			print_message("%s\n", bad_texts[i - G_N_ELEMENTS(bad_frames)]);
 			say_frame(state, bad_texts[i - G_N_ELEMENTS(bad_frames)]);
 		}
 		expect_end(state, &waiting);
-		teardown(&state);
+		link_fixture_teardown(&state);
 	}
 }
 
@@ -474,7 +429,7 @@ test_agent_link__takes_frames_in_pieces(void **state)
 {
 	static const char text[] =
 		"{\"v\": 1, \"id\": 0, \"verb\": \"logoff\", \"body\": {\"user\": \"7\", \"reason\": \"\"}}";
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	uint8_t *frame;
 	size_t size;
 
@@ -482,24 +437,24 @@ test_agent_link__takes_frames_in_pieces(void **state)
 	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
 	for (gsize i = 0; i < size; i++) {
 		assert_int_equal(f->events, 0);
-		fake_peer_send(&f->agent, frame + i, 1);
+		fake_peer_send(&f->peer, frame + i, 1);
 		fake_peer_settle();
 	}
 	free(frame);
 	assert_int_equal(f->events, 1);
-	assert_int_equal(f->event_value, 7);
+	assert_string_equal(json_get_text(f->event_body, "user", ""), "7");
 }
 
 static void
 test_agent_link__end_of_the_port_fails_what_waits(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
 	make_open(f);
 	request(f, AGENT_VERB_QUIESCE, LONG_MS, &answer);
-	fake_peer_send(&f->agent, "\x40\0\0\0{\"half", 10);
-	fake_peer_done(&f->agent);
+	fake_peer_send(&f->peer, "\x40\0\0\0{\"half", 10);
+	fake_peer_done(&f->peer);
 	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->ends == 1);
 	fake_peer_settle();
@@ -509,7 +464,7 @@ test_agent_link__end_of_the_port_fails_what_waits(void **state)
 static void
 test_agent_link__may_be_freed_in_its_callback(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
 	make_open(f);
@@ -528,7 +483,7 @@ static void
 test_agent_link__takes_a_bounded_number_of_requests(void **state)
 {
 	struct fake_answer answers[16] = { 0 };
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer more = { 0 };
 
 	make_open(f);
@@ -548,7 +503,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_agent_link__##name, setup, teardown)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(test_agent_link__##name, setup, link_fixture_teardown)
 		TEST(takes_nothing_before_resync),
 		cmocka_unit_test(test_agent_link__resync_discards_what_was_before_the_nonce),
 		TEST(resync_bears_much_noise),

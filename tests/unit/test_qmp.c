@@ -11,44 +11,15 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "host/qmp.h"
-#include "tests/unit/fake_peer.h"
+#include "tests/unit/link_fixture.h"
 
 #define GREETING "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7}}, \"capabilities\": []}}\r\n"
 #define LONG_MS	 60000
 #define MAX_LINE (1024 * 1024)
-
-struct fixture {
-	struct fake_peer qemu;
-	struct qmp *qmp;
-	char event[32];
-	gint64 event_value;
-	guint events;
-	guint ends;
-	gboolean free_on_event;
-	guint fds;
-};
-
-static void
-note_event(void *context, const char *name, const json_t *data)
-{
-	struct fixture *f = context;
-
-	if (!name) {
-		f->ends++;
-	} else {
-		f->events++;
-		g_strlcpy(f->event, name, sizeof(f->event));
-		f->event_value = json_get_integer(data, "value", -1);
-	}
-	if (f->free_on_event)
-		g_clear_pointer(&f->qmp, qmp_free);
-}
 
 static void
 note_answer(GObject *source, GAsyncResult *result, gpointer data)
@@ -64,40 +35,24 @@ note_answer(GObject *source, GAsyncResult *result, gpointer data)
 static int
 setup(void **state)
 {
-	struct fixture *f = g_new0(struct fixture, 1);
-	int ends[2];
+	int fd;
+	struct link_fixture *f = link_fixture_new((GDestroyNotify)qmp_free, &fd);
 
-	f->fds = fake_peer_count_fds();
-	assert_int_equal(io_socketpair(SOCK_STREAM, ends), 0);
-	fake_peer_init(&f->qemu, ends[0]);
-	f->qmp = qmp_new(ends[1], note_event, f);
+	f->link = qmp_new(fd, link_fixture_note_event, f);
 	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	qmp_free(f->qmp);
-	fake_peer_done(&f->qemu);
-	fake_peer_settle();
-	assert_int_equal(fake_peer_count_fds(), f->fds);
-	g_free(f);
 	return 0;
 }
 
 /* The next command as the fake QEMU reads it; its id. */
 static json_int_t
-expect_command(struct fixture *f, const char *name)
+expect_command(struct link_fixture *f, const char *name)
 {
 	g_autofree char *line = NULL;
 	struct json_problem problem;
 	json_t *object;
 	json_int_t id;
 
-	WAIT_FOR((line = fake_peer_take_line(&f->qemu)));
+	WAIT_FOR((line = fake_peer_take_line(&f->peer)));
 	object = json_parse_strict(line, strlen(line), MAX_LINE, &problem);
 	assert_string_equal(json_get_text(object, "execute", ""), name);
 	id = json_get_integer(object, "id", -1);
@@ -106,12 +61,12 @@ expect_command(struct fixture *f, const char *name)
 }
 
 static void
-say_return(struct fixture *f, json_int_t id, const char *value)
+say_return(struct link_fixture *f, json_int_t id, const char *value)
 {
 	g_autofree char *text = g_strdup_printf(
 		"{\"return\": %s, \"id\": %" JSON_INTEGER_FORMAT "}\r\n", value, id);
 
-	fake_peer_say(&f->qemu, text);
+	fake_peer_say(&f->peer, text);
 }
 
 static json_t *
@@ -123,33 +78,33 @@ make_long_arguments(gsize size)
 }
 
 static void
-make_ready(struct fixture *f)
+make_ready(struct link_fixture *f)
 {
-	fake_peer_say(&f->qemu, GREETING);
+	fake_peer_say(&f->peer, GREETING);
 	say_return(f, expect_command(f, "qmp_capabilities"), "{}");
 	fake_peer_settle();
 }
 
 static void
-execute(struct fixture *f, const char *command, struct fake_answer *answer)
+execute(struct link_fixture *f, const char *command, struct fake_answer *answer)
 {
-	qmp_execute(f->qmp, command, NULL, -1, LONG_MS, NULL, note_answer, answer);
+	qmp_execute(f->link, command, NULL, -1, LONG_MS, NULL, note_answer, answer);
 }
 
 static void
 test_qmp__waits_for_greeting_and_capabilities(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	execute(f, "query-status", &answer);
 	fake_peer_settle();
-	assert_int_equal(f->qemu.input->len, 0);
-	fake_peer_say(&f->qemu, GREETING);
+	assert_int_equal(f->peer.input->len, 0);
+	fake_peer_say(&f->peer, GREETING);
 	id = expect_command(f, "qmp_capabilities");
 	fake_peer_settle();
-	assert_int_equal(f->qemu.input->len, 0);
+	assert_int_equal(f->peer.input->len, 0);
 	say_return(f, id, "{}");
 	say_return(f, expect_command(f, "query-status"), "{\"running\": true}");
 	WAIT_FOR(answer.came);
@@ -160,15 +115,15 @@ test_qmp__waits_for_greeting_and_capabilities(void **state)
 static void
 test_qmp__refused_capabilities_end_the_connection(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	g_autofree char *refusal = NULL;
 	struct fake_answer answer = { 0 };
 
 	execute(f, "query-status", &answer);
-	fake_peer_say(&f->qemu, GREETING);
+	fake_peer_say(&f->peer, GREETING);
 	refusal = g_strdup_printf("{\"id\": %" JSON_INTEGER_FORMAT ", \"error\": {}}\n",
 				  expect_command(f, "qmp_capabilities"));
-	fake_peer_say(&f->qemu, refusal);
+	fake_peer_say(&f->peer, refusal);
 	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->ends == 1);
 }
@@ -176,7 +131,7 @@ test_qmp__refused_capabilities_end_the_connection(void **state)
 static void
 test_qmp__matches_answers_by_id(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answers[3] = { 0 };
 	json_int_t ids[3];
 
@@ -205,7 +160,7 @@ test_qmp__ignores_answers_to_nobody(void **state)
 		"{\"return\": {}, \"id\": \"1\"}\n", "{\"return\": {}}\n",
 		"{\"error\": {\"desc\": \"x\"}}\n",
 	};
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 	json_int_t id;
 
@@ -213,7 +168,7 @@ test_qmp__ignores_answers_to_nobody(void **state)
 	execute(f, "stop", &answer);
 	id = expect_command(f, "stop");
 	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
-		fake_peer_say(&f->qemu, lines[i]);
+		fake_peer_say(&f->peer, lines[i]);
 	fake_peer_settle();
 	assert_false(answer.came);
 	say_return(f, id, "{}");
@@ -240,7 +195,7 @@ static const struct {
 static void
 test_qmp__tells_what_qemu_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 
 	make_ready(f);
 	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
@@ -250,7 +205,7 @@ test_qmp__tells_what_qemu_refused(void **state)
 		execute(f, "getfd", &answer);
 		line = g_strdup_printf("{\"id\": %" JSON_INTEGER_FORMAT ", \"error\": %s}\r\n",
 				       expect_command(f, "getfd"), refusals[i].error);
-		fake_peer_say(&f->qemu, line);
+		fake_peer_say(&f->peer, line);
 		WAIT_FOR(answer.came);
 		assert_true(g_error_matches(answer.error, G_IO_ERROR, G_IO_ERROR_FAILED));
 		assert_string_equal(answer.error->message, refusals[i].text);
@@ -261,22 +216,22 @@ test_qmp__tells_what_qemu_refused(void **state)
 static void
 test_qmp__tells_events(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 	json_int_t id;
 
 	make_ready(f);
 	execute(f, "cont", &answer);
 	id = expect_command(f, "cont");
-	fake_peer_say(&f->qemu, "{\"timestamp\": {\"seconds\": 1}, \"event\": \"RESUME\", "
+	fake_peer_say(&f->peer, "{\"timestamp\": {\"seconds\": 1}, \"event\": \"RESUME\", "
 				"\"data\": {\"value\": 7}}\r\n\r\n \n");
 	WAIT_FOR(f->events == 1);
 	assert_string_equal(f->event, "RESUME");
-	assert_int_equal(f->event_value, 7);
+	assert_int_equal(json_get_integer(f->event_body, "value", -1), 7);
 	assert_false(answer.came);
-	fake_peer_say(&f->qemu, "{\"event\": \"STOP\"}\n");
+	fake_peer_say(&f->peer, "{\"event\": \"STOP\"}\n");
 	WAIT_FOR(f->events == 2);
-	assert_int_equal(f->event_value, -1);
+	assert_int_equal(json_get_integer(f->event_body, "value", -1), -1);
 	say_return(f, id, "{}");
 	WAIT_FOR(answer.came);
 	fake_answer_clear(&answer);
@@ -309,16 +264,16 @@ static const struct {
 };
 
 static void
-send_and_expect_end(struct fixture *f, const char *text, gsize size)
+send_and_expect_end(struct link_fixture *f, const char *text, gsize size)
 {
 	struct fake_answer answers[2] = { 0 };
 
 	execute(f, "query-status", &answers[0]);
 	execute(f, "query-version", &answers[1]);
-	fake_peer_send(&f->qemu, text, size);
+	fake_peer_send(&f->peer, text, size);
 	fake_answer_assert_failed(&answers[0], G_IO_ERROR_CLOSED);
 	fake_answer_assert_failed(&answers[1], G_IO_ERROR_CLOSED);
-	WAIT_FOR(f->qemu.ended && f->ends == 1);
+	WAIT_FOR(f->peer.ended && f->ends == 1);
 	assert_int_equal(f->events, 0);
 	/* Afterwards nothing is taken. */
 	execute(f, "cont", &answers[0]);
@@ -340,7 +295,7 @@ test_qmp__ends_at_what_is_no_qmp(void **unused)
 		send_and_expect_end(state, bad_lines[i].text,
 				    bad_lines[i].size ? bad_lines[i].size
 						      : strlen(bad_lines[i].text));
-		teardown(&state);
+		link_fixture_teardown(&state);
 	}
 }
 
@@ -348,7 +303,7 @@ static void
 test_qmp__ends_at_a_line_without_end(void **state)
 {
 	g_autofree char *line = g_malloc(MAX_LINE + 100000);
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 
 	memset(line, ' ', MAX_LINE + 100000);
 	make_ready(f);
@@ -359,23 +314,23 @@ static void
 test_qmp__takes_lines_in_pieces(void **state)
 {
 	static const char text[] = "{\"event\": \"STOP\", \"data\": {\"value\": 3}}\r\n";
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 
 	make_ready(f);
 	for (gsize i = 0; i < sizeof(text) - 1; i++) {
 		assert_int_equal(f->events, 0);
-		fake_peer_send(&f->qemu, text + i, 1);
+		fake_peer_send(&f->peer, text + i, 1);
 		fake_peer_settle();
 	}
 	assert_int_equal(f->events, 1);
-	assert_int_equal(f->event_value, 3);
+	assert_int_equal(json_get_integer(f->event_body, "value", -1), 3);
 	assert_int_equal(f->ends, 0);
 }
 
 static void
 test_qmp__end_of_qemu_fails_what_waits(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer sent = { 0 };
 	struct fake_answer queued = { 0 };
 
@@ -383,8 +338,8 @@ test_qmp__end_of_qemu_fails_what_waits(void **state)
 	execute(f, "screendump", &sent);
 	expect_command(f, "screendump");
 	execute(f, "cont", &queued);
-	fake_peer_say(&f->qemu, "{\"return\": {\"half");
-	fake_peer_done(&f->qemu);
+	fake_peer_say(&f->peer, "{\"return\": {\"half");
+	fake_peer_done(&f->peer);
 	fake_answer_assert_failed(&sent, G_IO_ERROR_CLOSED);
 	fake_answer_assert_failed(&queued, G_IO_ERROR_CLOSED);
 	WAIT_FOR(f->ends == 1);
@@ -395,16 +350,16 @@ test_qmp__end_of_qemu_fails_what_waits(void **state)
 static void
 test_qmp__may_be_freed_in_its_callback(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
 	make_ready(f);
 	execute(f, "cont", &answer);
 	f->free_on_event = TRUE;
-	fake_peer_say(&f->qemu, "{\"event\": \"STOP\"}\n{\"event\": \"RESUME\"}\n");
+	fake_peer_say(&f->peer, "{\"event\": \"STOP\"}\n{\"event\": \"RESUME\"}\n");
 	fake_answer_assert_failed(&answer, G_IO_ERROR_CLOSED);
 	fake_peer_settle();
-	assert_null(f->qmp);
+	assert_null(f->link);
 	assert_int_equal(f->events, 1);
 	assert_int_equal(f->ends, 0);
 }
@@ -412,25 +367,25 @@ test_qmp__may_be_freed_in_its_callback(void **state)
 static void
 test_qmp__may_be_freed_when_told_of_the_end(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 
 	make_ready(f);
 	f->free_on_event = TRUE;
-	fake_peer_done(&f->qemu);
+	fake_peer_done(&f->peer);
 	WAIT_FOR(f->ends == 1);
-	assert_null(f->qmp);
+	assert_null(f->link);
 }
 
 static void
 test_qmp__a_late_answer_is_dropped(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer late = { 0 };
 	struct fake_answer next = { 0 };
 	json_int_t id;
 
 	make_ready(f);
-	qmp_execute(f->qmp, "screendump", NULL, -1, 20, NULL, note_answer, &late);
+	qmp_execute(f->link, "screendump", NULL, -1, 20, NULL, note_answer, &late);
 	id = expect_command(f, "screendump");
 	fake_answer_assert_failed(&late, G_IO_ERROR_TIMED_OUT);
 	say_return(f, id, "{}");
@@ -445,34 +400,34 @@ test_qmp__a_late_answer_is_dropped(void **state)
 static void
 test_qmp__a_silent_qemu_times_out_before_its_greeting(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
-	qmp_execute(f->qmp, "query-status", NULL, -1, 20, NULL, note_answer, &answer);
+	qmp_execute(f->link, "query-status", NULL, -1, 20, NULL, note_answer, &answer);
 	fake_answer_assert_failed(&answer, G_IO_ERROR_TIMED_OUT);
 	/* What was given up is not sent later. */
 	make_ready(f);
-	assert_int_equal(f->qemu.input->len, 0);
+	assert_int_equal(f->peer.input->len, 0);
 }
 
 /* Half of it is written: it is written whole, and the next one is not torn. */
 static void
 test_qmp__a_command_given_up_half_way_is_written_whole(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer given_up = { 0 };
 	struct fake_answer taken_back = { 0 };
 	struct fake_answer next = { 0 };
 
 	make_ready(f);
-	fake_peer_read(&f->qemu, FALSE);
-	qmp_execute(f->qmp, "torn", make_long_arguments(900000), -1, 20, NULL, note_answer,
+	fake_peer_read(&f->peer, FALSE);
+	qmp_execute(f->link, "torn", make_long_arguments(900000), -1, 20, NULL, note_answer,
 		    &given_up);
-	qmp_execute(f->qmp, "unsent", NULL, -1, 20, NULL, note_answer, &taken_back);
+	qmp_execute(f->link, "unsent", NULL, -1, 20, NULL, note_answer, &taken_back);
 	fake_answer_assert_failed(&given_up, G_IO_ERROR_TIMED_OUT);
 	fake_answer_assert_failed(&taken_back, G_IO_ERROR_TIMED_OUT);
 	execute(f, "cont", &next);
-	fake_peer_read(&f->qemu, TRUE);
+	fake_peer_read(&f->peer, TRUE);
 	say_return(f, expect_command(f, "torn"), "{}");
 	say_return(f, expect_command(f, "cont"), "{}");
 	WAIT_FOR(next.came);
@@ -485,11 +440,11 @@ static void
 test_qmp__can_be_cancelled(void **state)
 {
 	g_autoptr(GCancellable) cancellable = g_cancellable_new();
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answer = { 0 };
 
 	make_ready(f);
-	qmp_execute(f->qmp, "cont", NULL, -1, LONG_MS, cancellable, note_answer, &answer);
+	qmp_execute(f->link, "cont", NULL, -1, LONG_MS, cancellable, note_answer, &answer);
 	expect_command(f, "cont");
 	g_cancellable_cancel(cancellable);
 	fake_answer_assert_failed(&answer, G_IO_ERROR_CANCELLED);
@@ -500,7 +455,7 @@ static void
 test_qmp__takes_a_bounded_number_of_commands(void **state)
 {
 	struct fake_answer answers[64] = { 0 };
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer more = { 0 };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
@@ -528,14 +483,14 @@ static void
 test_qmp__sends_each_descriptor_with_its_command(void **state)
 {
 	struct fake_answer answers[3] = { 0 };
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	ino_t inodes[2];
 
 	for (gsize i = 0; i < G_N_ELEMENTS(inodes); i++) {
 		int fd = memfd_create("test", MFD_CLOEXEC);
 
 		inodes[i] = get_inode(fd);
-		qmp_execute(f->qmp, "getfd", NULL, fd, LONG_MS, NULL, note_answer, &answers[i]);
+		qmp_execute(f->link, "getfd", NULL, fd, LONG_MS, NULL, note_answer, &answers[i]);
 		close(fd); /* the caller's own: qmp has a copy */
 	}
 	execute(f, "cont", &answers[2]);
@@ -544,9 +499,9 @@ test_qmp__sends_each_descriptor_with_its_command(void **state)
 		say_return(f, expect_command(f, "getfd"), "{}");
 	say_return(f, expect_command(f, "cont"), "{}");
 	WAIT_FOR(answers[2].came);
-	assert_int_equal(f->qemu.n_fds, 2);
+	assert_int_equal(f->peer.n_fds, 2);
 	for (gsize i = 0; i < G_N_ELEMENTS(inodes); i++)
-		assert_int_equal(get_inode(f->qemu.fds[i]), inodes[i]);
+		assert_int_equal(get_inode(f->peer.fds[i]), inodes[i]);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
 		fake_answer_clear(&answers[i]);
 }
@@ -555,16 +510,16 @@ test_qmp__sends_each_descriptor_with_its_command(void **state)
 static void
 test_qmp__waits_for_a_slow_qemu(void **state)
 {
-	struct fixture *f = *state;
+	struct link_fixture *f = *state;
 	struct fake_answer answers[3] = { 0 };
 
 	make_ready(f);
-	fake_peer_read(&f->qemu, FALSE);
+	fake_peer_read(&f->peer, FALSE);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
-		qmp_execute(f->qmp, "slow", make_long_arguments(500000), -1, LONG_MS, NULL,
+		qmp_execute(f->link, "slow", make_long_arguments(500000), -1, LONG_MS, NULL,
 			    note_answer, &answers[i]);
 	fake_peer_settle();
-	fake_peer_read(&f->qemu, TRUE);
+	fake_peer_read(&f->peer, TRUE);
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++)
 		say_return(f, expect_command(f, "slow"), "{}");
 	WAIT_FOR(answers[2].came);
@@ -576,7 +531,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_qmp__##name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(test_qmp__##name, setup, link_fixture_teardown)
 		TEST(waits_for_greeting_and_capabilities),
 		TEST(refused_capabilities_end_the_connection),
 		TEST(matches_answers_by_id),
