@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "host/launch_client.h"
 
 static void
 fake_launch_answer(struct fake_launch *launch, guint32 type, guint32 id, const void *payload,
@@ -261,4 +262,22 @@ fake_launch_run_until(const guint *number, guint wanted)
 		g_main_context_iteration(NULL, TRUE);
 	g_source_remove(timer);
 	assert_true(*number >= wanted);
+}
+
+static void
+fake_launch_note_link(void *context, gboolean up)
+{
+	struct fake_launch *launch = context;
+
+	launch->links += up ? 1 : 0;
+}
+
+struct launch_client *
+fake_launch_connect(struct fake_launch *launch)
+{
+	static const struct launch_client_events events = { .link = fake_launch_note_link };
+	struct launch_client *client = launch_client_new(launch->path, &events, launch);
+
+	fake_launch_run_until(&launch->links, launch->links + 1);
+	return client;
 }

@@ -10,11 +10,14 @@
 #include "base/proto_launch.h"
 #include "common/seq_source.h"
 
+struct launch_client;
+
 struct fake_launch {
 	char *folder; /* a temporary one, for the test too */
 	char *path;   /* of the socket */
 	int listen_fd;
 	guint listener;
+	guint links; /* clients of fake_launch_connect() that came up */
 	struct seq_source *client;
 	guint count[LAUNCH_EXITED]; /* requests by type */
 	gboolean silent;	    /* keep requests without an answer */
@@ -33,6 +36,9 @@ struct fake_launch *fake_launch_new(void);
 void fake_launch_free(struct fake_launch *launch);
 void fake_launch_listen(struct fake_launch *launch);
 void fake_launch_stop(struct fake_launch *launch); /* as if it had died */
+
+/* A client for modules that need one: it is up. The test's to free, before the launch. */
+struct launch_client *fake_launch_connect(struct fake_launch *launch);
 
 /* Ends the child by the signal and tells EXITED. */
 void fake_launch_end_child(struct fake_launch *launch, int signal_number);

@@ -43,7 +43,6 @@ struct fixture {
 	struct fake_launch *launch;
 	struct fake_qemu *qemu;
 	struct launch_client *client;
-	guint links;
 	char *root; /* of the template, "run" and "lib" */
 	char *run;
 	char *lib;
@@ -58,16 +57,6 @@ struct fixture {
 	guint said[3];	  /* resync, identify, login */
 	GString *events;
 };
-
-static void
-note_link(void *context, gboolean up)
-{
-	struct fixture *f = context;
-
-	f->links += up ? 1 : 0;
-}
-
-static const struct launch_client_events client_events = { note_link, NULL };
 
 static void
 note_event(void *context, const struct desktop *desktop, const char *kind, gint64 value,
@@ -268,8 +257,7 @@ setup(void **state)
 
 	f->launch = fake_launch_new();
 	f->qemu = fake_qemu_new();
-	f->client = launch_client_new(f->launch->path, &client_events, f);
-	fake_launch_run_until(&f->links, 1);
+	f->client = fake_launch_connect(f->launch);
 	make_folders(f);
 	f->manifest = manifest_parse(fake_qemu_manifest, strlen(fake_qemu_manifest), NULL);
 	assert_non_null(f->manifest);

@@ -29,7 +29,6 @@ struct fixture {
 	struct fake_launch *launch;
 	struct launch_client *client;
 	struct desktop_network *network;
-	guint links;
 	guint plugs;
 	guint ups;
 	guint fails;
@@ -37,23 +36,6 @@ struct fixture {
 	int peer;
 	gboolean refuse_plug;
 };
-
-static void
-note_link(void *context, gboolean up)
-{
-	struct fixture *f = context;
-
-	f->links += up;
-}
-
-static void
-note_exit(void *context, const struct launch_exited *exited)
-{
-	(void)context;
-	(void)exited;
-}
-
-static const struct launch_client_events launch_events = { note_link, note_exit };
 
 /* As the desktop does it: the answer comes later. */
 static gboolean
@@ -108,8 +90,7 @@ setup(void **state)
 
 	f->peer = -1;
 	f->launch = fake_launch_new();
-	f->client = launch_client_new(f->launch->path, &launch_events, f);
-	fake_launch_run_until(&f->links, 1);
+	f->client = fake_launch_connect(f->launch);
 	full.launch = f->client;
 	full.retry_ms = RETRY_MS;
 	f->network = desktop_network_new(&full, &events, f);

@@ -34,22 +34,11 @@ static const char manifest_text[] =
 struct fixture {
 	struct fake_launch *launch;
 	struct launch_client *client;
-	guint links;
 	char *lib;
 	char *version; /* the template's folder */
 	struct desktops *desktops;
 	guint failures;
 };
-
-static void
-note_link(void *context, gboolean up)
-{
-	struct fixture *f = context;
-
-	f->links += up ? 1 : 0;
-}
-
-static const struct launch_client_events client_events = { note_link, NULL };
 
 static void
 note_event(void *context, const struct desktop *desktop, const char *kind, gint64 value,
@@ -139,8 +128,7 @@ setup(void **state)
 	struct fixture *f = g_new0(struct fixture, 1);
 
 	f->launch = fake_launch_new();
-	f->client = launch_client_new(f->launch->path, &client_events, f);
-	fake_launch_run_until(&f->links, 1);
+	f->client = fake_launch_connect(f->launch);
 	f->lib = g_dir_make_tmp("test-desktops-XXXXXX", NULL);
 	make_template(f);
 	open_desktops(f, 0);

@@ -40,7 +40,6 @@ struct fixture {
 	struct launch_client *client;
 	struct display_control *control;
 	struct fake_display display;
-	guint ups;
 	guint sources; /* asked for */
 	gboolean no_source;
 	guint facts;
@@ -48,14 +47,6 @@ struct fixture {
 	guint passed;
 	int error;
 };
-
-static void
-note_link(void *context, gboolean up)
-{
-	((struct fixture *)context)->ups += up ? 1 : 0;
-}
-
-static const struct launch_client_events launch_events = { .link = note_link };
 
 static void
 need_source(void *context)
@@ -140,8 +131,7 @@ setup(void **state)
 	int watch_fd = -1;
 
 	f->launch = fake_launch_new();
-	f->client = launch_client_new(f->launch->path, &launch_events, f);
-	fake_launch_run_until(&f->ups, 1);
+	f->client = fake_launch_connect(f->launch);
 	watch = g_build_filename(f->launch->folder, "watch", NULL);
 	assert_int_equal(io_unix_listen(watch, SOCK_SEQPACKET, 0600, &watch_fd), 0);
 	f->display.listener = seq_source_listen(dup(watch_fd), "fake display", display_greet, f);
