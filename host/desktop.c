@@ -632,12 +632,11 @@ void
 desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 {
 	const struct launch_process *machine = &record->processes[LAUNCH_ROLE_QEMU];
-	struct engine_process process = { process_watch_open(machine), machine->pid,
-					  machine->start_ticks };
+	int pidfd = process_watch_open(machine);
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	g_autofree char *session = desktop_folder_read_session(&desktop->folder);
 
-	if (process.pidfd < 0) {
+	if (pidfd < 0) {
 		desktop_retire(desktop, "its machine does not run any more");
 		return;
 	}
@@ -653,7 +652,7 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 	if (record->processes[LAUNCH_ROLE_DISPLAY].pid > 0)
 		display_control_adopt(desktop->display, &record->processes[LAUNCH_ROLE_DISPLAY]);
 	desktop_ref(desktop);
-	desktop->vm->ops->adopt(desktop->vm, &process, &call);
+	desktop->vm->ops->adopt(desktop->vm, pidfd, &call);
 }
 
 static void

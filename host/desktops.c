@@ -55,15 +55,9 @@ static void
 desktops_handle_spawned(void *data, const struct launch_answer *answer)
 {
 	g_autofree struct spawn_closure *closure = data;
-	struct engine_process process = { .pidfd = -1 };
 
-	if (!answer->error) {
-		process.pidfd = answer->fds[0];
-		answer->fds[0] = -1;
-		process.pid = answer->spawned->pid;
-		process.start_ticks = answer->spawned->start_ticks;
-	}
-	closure->callback(closure->data, &process, answer->error);
+	closure->callback(closure->data, answer->error ? -1 : g_steal_fd(&answer->fds[0]),
+			  answer->error);
 }
 
 static void
@@ -79,14 +73,6 @@ desktops_spawn(void *context, const char *name, guint64 generation, enum launch_
 	closure->callback = callback;
 	closure->data = data;
 	launch_client_spawn(desktops->launch, &spawn, desktops_handle_spawned, closure);
-}
-
-static void
-desktops_kill(void *context, const char *name, enum launch_role role)
-{
-	struct desktops *desktops = context;
-
-	launch_client_kill(desktops->launch, name, role, NULL, NULL);
 }
 
 static gboolean desktops_handle_idle(gpointer data);
@@ -150,7 +136,7 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 	desktops->accept_unisolated = options->accept_unisolated;
 	desktops->events = events;
 	desktops->context = context;
-	desktops->spawner = (struct engine_spawner){ desktops, desktops_spawn, desktops_kill };
+	desktops->spawner = (struct engine_spawner){ desktops, desktops_spawn };
 	desktops->host = (struct desktop_host){
 		.launch = options->launch,
 		.spawner = &desktops->spawner,

@@ -3,8 +3,7 @@
  * engine.h - the table through which hostd and the worker drive a desktop's machine (DESIGN section 3)
  *
  * Every operation is asynchronous, can be cancelled, has a deadline, and may be repeated: for the same desktop and
- * generation it then says that it is done. An operation that an engine does not offer is NULL in its table;
- * engine_refuse() tells the caller so.
+ * generation it then says that it is done.
  */
 #ifndef HOST_ENGINE_H
 #define HOST_ENGINE_H
@@ -19,26 +18,18 @@
 
 struct engine_ops;
 
-/* A process that a spawner started. The pidfd is owned by whoever holds the struct. */
-struct engine_process {
-	int pidfd;
-	gint32 pid;
-	guint64 start_ticks;
-};
-
-typedef void (*engine_spawned_callback)(void *data, const struct engine_process *process,
-					const GError *error);
+/* The pidfd of a process that a spawner started, taken over; or -1 and an error. */
+typedef void (*engine_spawned_callback)(void *data, int pidfd, const GError *error);
 
 /*
  * How programs are started: through carrel-launch (hostd) or directly (the worker, which is in a sandbox already).
- * Descriptors stay the caller's. The callback comes exactly once, perhaps from inside spawn(); it takes the pidfd over.
+ * Descriptors stay the caller's. The callback comes exactly once, perhaps from inside spawn().
  */
 struct engine_spawner {
 	void *context;
 	void (*spawn)(void *context, const char *name, guint64 generation, enum launch_role role,
 		      const char *const *argv, const int *fds, const int *targets, gsize n_fds,
 		      guint64 memory_max_bytes, engine_spawned_callback callback, void *data);
-	void (*kill)(void *context, const char *name, enum launch_role role);
 };
 
 /* Where a machine lives: the listening sockets that were made for it, and their folder to connect to. */
@@ -104,16 +95,9 @@ struct engine_ops {
 	void (*fork)(struct engine_vm *vm, const struct engine_template *template,
 		     const char *overlay_path, const struct steps_call *call);
 	/* Takes a running process over after a restart of hostd. The pidfd is taken over. */
-	void (*adopt)(struct engine_vm *vm, const struct engine_process *process,
-		      const struct steps_call *call);
-
-	void (*stop)(struct engine_vm *vm, const struct steps_call *call);	/* at once */
-	void (*powerdown)(struct engine_vm *vm, const struct steps_call *call); /* asks the guest */
-	void (*pause)(struct engine_vm *vm, const struct steps_call *call);
-	void (*resume)(struct engine_vm *vm, const struct steps_call *call);
-	void (*suspend)(struct engine_vm *vm, const char *folder, const struct steps_call *call);
-	void (*restore)(struct engine_vm *vm, const char *folder, const struct steps_call *call);
-	void (*attach_home)(struct engine_vm *vm, int disk, const struct steps_call *call);
+	void (*adopt)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
+	/* Asks the guest. */
+	void (*powerdown)(struct engine_vm *vm, const struct steps_call *call);
 
 	/*
 	 * peer: a stream socket with QEMU's framing (passt); it replaces the one that is plugged in. Taking the link up
@@ -128,17 +112,7 @@ struct engine_ops {
 	/* steps_take_fd(): a new connection to the agent's port; vdagent likewise. */
 	void (*agent_channel)(struct engine_vm *vm, gboolean vdagent,
 			      const struct steps_call *call);
-	/* Changes the generation id that the guest sees. Engine qemu: already done by the fork itself. */
-	void (*identity)(struct engine_vm *vm, const struct steps_call *call);
-	/* {"pid", "pss_kib", "cpu_ms"}; NULL when the process has gone. A new reference. */
-	json_t *(*statistics)(struct engine_vm *vm);
-	/* TRUE while the process lives; its end comes as ENGINE_EVENT_GONE. */
-	gboolean (*watch_exit)(struct engine_vm *vm);
 };
-
-/* Completes a call with "not offered by engine NAME". */
-void engine_refuse(const struct engine_ops *ops, const char *operation,
-		   const struct steps_call *call);
 
 extern const struct engine_ops engine_qemu_ops;
 

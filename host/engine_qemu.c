@@ -3,7 +3,7 @@
  * engine_qemu.c - engine qemu's table of operations (carrel-hostd, carrel-worker)
  *
  * How it works: each operation is a short table of steps over the QMP connection of engine_qemu_vm.c. Sealing is in
- * engine_qemu_seal.c, forking in engine_qemu_fork.c. Suspend, restore and attach_home are not offered.
+ * engine_qemu_seal.c, forking in engine_qemu_fork.c.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -86,7 +86,7 @@ engine_qemu_vm_new(const char *id, guint64 generation, const struct engine_place
 		qemu->sockets[i] = place->sockets[i] >= 0 ? dup(place->sockets[i]) : -1;
 	qemu->callback = callback;
 	qemu->context = context;
-	qemu->process.pidfd = -1;
+	qemu_vm_init_process(qemu);
 	return &qemu->vm;
 }
 
@@ -98,12 +98,10 @@ engine_qemu_vm_free(struct engine_vm *vm)
 	if (!vm)
 		return;
 	qemu->callback = NULL;
-	g_clear_handle_id(&qemu->exit_watch, g_source_remove);
 	qmp_free(qemu->qmp);
 	g_clear_pointer(&qemu->migrating, steps_unref);
 	g_clear_pointer(&qemu->exiting, steps_unref);
-	if (qemu->process.pidfd >= 0)
-		close(qemu->process.pidfd);
+	process_watch_stop(&qemu->process);
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		if (qemu->sockets[i] >= 0)
 			close(qemu->sockets[i]);
@@ -112,69 +110,39 @@ engine_qemu_vm_free(struct engine_vm *vm)
 }
 
 static void
-adopt_take_status(struct steps *steps, void *context, const json_t *value)
-{
-	struct qemu_operation *operation = context;
-
-	operation->qemu->running = json_get_flag(value, "running", 0);
-	steps_next(steps);
-}
-
-static void
 adopt_start_connect(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
 
 	if (qemu_vm_connect(operation->qemu, steps))
-		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1,
-				adopt_take_status);
+		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1, NULL);
 }
 
 static const struct step adopt_steps[] = { { "connect", adopt_start_connect, QEMU_COMMAND_MS } };
 
 static void
-engine_qemu_adopt(struct engine_vm *vm, const struct engine_process *process,
-		  const struct steps_call *call)
+engine_qemu_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call)
 {
-	qemu_vm_adopt_process(qemu_vm_of(vm), process);
+	process_watch_begin(&qemu_vm_of(vm)->process, pidfd);
 	qemu_operation_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), FALSE, -1, call);
 }
 
 static void
-stop_start_kill(struct steps *steps, void *context)
+powerdown_start(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
-	struct qemu_vm *qemu = operation->qemu;
 
-	if (qemu->process.pidfd >= 0)
-		qemu->spawner->kill(qemu->spawner->context, qemu->vm.id, LAUNCH_ROLE_QEMU);
-	qemu_vm_await_exit(qemu, steps);
+	qemu_vm_execute(operation->qemu, steps, context, "system_powerdown", NULL, -1, NULL);
 }
 
-static const struct step stop_steps[] = { { "kill", stop_start_kill, 10000 } };
+static const struct step powerdown_steps[] = { { "system_powerdown", powerdown_start,
+						 QEMU_COMMAND_MS } };
 
 static void
-engine_qemu_stop(struct engine_vm *vm, const struct steps_call *call)
+engine_qemu_powerdown(struct engine_vm *vm, const struct steps_call *call)
 {
-	qemu_operation_run(vm, stop_steps, G_N_ELEMENTS(stop_steps), FALSE, -1, call);
+	qemu_operation_run(vm, powerdown_steps, G_N_ELEMENTS(powerdown_steps), FALSE, -1, call);
 }
-
-#define SIMPLE_OPERATION(name, command)                                                            \
-	static void name##_start(struct steps *steps, void *context)                               \
-	{                                                                                          \
-		struct qemu_operation *operation = context;                                        \
-                                                                                                   \
-		qemu_vm_execute(operation->qemu, steps, context, command, NULL, -1, NULL);         \
-	}                                                                                          \
-	static const struct step name##_steps[] = { { command, name##_start, QEMU_COMMAND_MS } };  \
-	static void engine_qemu_##name(struct engine_vm *vm, const struct steps_call *call)        \
-	{                                                                                          \
-		qemu_operation_run(vm, name##_steps, G_N_ELEMENTS(name##_steps), FALSE, -1, call); \
-	}
-
-SIMPLE_OPERATION(powerdown, "system_powerdown")
-SIMPLE_OPERATION(pause, "stop")
-SIMPLE_OPERATION(resume, "cont")
 
 /* Down first: the guest asks for a new lease, and QEMU lets go of packets that wait for a peer that has gone. */
 static void
@@ -386,66 +354,6 @@ engine_qemu_agent_channel(struct engine_vm *vm, gboolean vdagent, const struct s
 	qemu_operation_run(vm, channel_steps, G_N_ELEMENTS(channel_steps), vdagent, -1, call);
 }
 
-/* vmgenid's guid=auto is new in every process, and QEMU tells the guest after the state was loaded. */
-static void
-identity_start(struct steps *steps, void *context)
-{
-	struct qemu_operation *operation = context;
-
-	qemu_vm_execute(operation->qemu, steps, context, "query-vm-generation-id", NULL, -1, NULL);
-}
-
-static const struct step identity_steps[] = { { "generation id", identity_start,
-						QEMU_COMMAND_MS } };
-
-static void
-engine_qemu_identity(struct engine_vm *vm, const struct steps_call *call)
-{
-	qemu_operation_run(vm, identity_steps, G_N_ELEMENTS(identity_steps), FALSE, -1, call);
-}
-
-static gint64
-statistics_get_cpu_ms(gint32 pid)
-{
-	g_autofree char *path = g_strdup_printf("/proc/%d/schedstat", pid);
-	g_autofree char *text = NULL;
-
-	if (!g_file_get_contents(path, &text, NULL, NULL))
-		return 0;
-	return g_ascii_strtoll(text, NULL, 10) / 1000000;
-}
-
-static gint64
-statistics_get_pss_kib(gint32 pid)
-{
-	g_autofree char *path = g_strdup_printf("/proc/%d/smaps_rollup", pid);
-	g_autofree char *text = NULL;
-	const char *line = NULL;
-
-	/* Only root may read it of another uid; hostd then reports nothing. */
-	if (g_file_get_contents(path, &text, NULL, NULL))
-		line = strstr(text, "\nPss:");
-	return line ? g_ascii_strtoll(line + 5, NULL, 10) : 0;
-}
-
-static json_t *
-engine_qemu_statistics(struct engine_vm *vm)
-{
-	struct qemu_vm *qemu = qemu_vm_of(vm);
-
-	if (qemu->process.pidfd < 0)
-		return NULL;
-	return json_pack("{s:i, s:I, s:I}", "pid", qemu->process.pid, "pss_kib",
-			 (json_int_t)statistics_get_pss_kib(qemu->process.pid), "cpu_ms",
-			 (json_int_t)statistics_get_cpu_ms(qemu->process.pid));
-}
-
-static gboolean
-engine_qemu_watch_exit(struct engine_vm *vm)
-{
-	return qemu_vm_of(vm)->process.pidfd >= 0;
-}
-
 const struct engine_ops engine_qemu_ops = {
 	.name = "qemu",
 	.probe = engine_qemu_probe,
@@ -454,15 +362,9 @@ const struct engine_ops engine_qemu_ops = {
 	.seal = engine_qemu_seal,
 	.fork = engine_qemu_fork,
 	.adopt = engine_qemu_adopt,
-	.stop = engine_qemu_stop,
 	.powerdown = engine_qemu_powerdown,
-	.pause = engine_qemu_pause,
-	.resume = engine_qemu_resume,
 	.set_link = engine_qemu_set_link,
 	.screenshot = engine_qemu_screenshot,
 	.display_source = engine_qemu_display_source,
 	.agent_channel = engine_qemu_agent_channel,
-	.identity = engine_qemu_identity,
-	.statistics = engine_qemu_statistics,
-	.watch_exit = engine_qemu_watch_exit,
 };

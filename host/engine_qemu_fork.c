@@ -221,7 +221,7 @@ engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source,
 	g_autofree char *state = g_strdup_printf("qemu/%s/state", source->kind);
 	struct qemu_fork *fork;
 
-	if (qemu->process.pidfd >= 0) {
+	if (process_watch_is_on(&qemu->process)) {
 		steps_run(again_steps, G_N_ELEMENTS(again_steps), NULL, NULL, call);
 		return;
 	}

@@ -2,13 +2,12 @@
 /*
  * engine_qemu_vm.c - one QEMU process and its QMP connection (carrel-hostd, carrel-worker)
  *
- * How it works: qemu_vm_spawn() starts the process through the spawner and watches its pidfd; qemu_vm_connect() opens
+ * How it works: qemu_vm_spawn() starts the process through the spawner and watches it; qemu_vm_connect() opens
  * QMP on the control socket, which listens since before the process was there. QMP events become engine events in
  * qemu_vm_handle_event(). The end of the process is only told by the pidfd, never by a closed socket.
  */
 #include "host/engine_qemu_vm.h"
 
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -148,28 +147,21 @@ qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 	} else if (strcmp(name, "VSERPORT_CHANGE") == 0) {
 		qemu_vm_take_port(qemu, data);
 	} else if (strcmp(name, "STOP") == 0) {
-		qemu->running = FALSE;
 		qemu_vm_tell(qemu, ENGINE_EVENT_STOPPED, 0);
 	} else if (strcmp(name, "RESUME") == 0) {
-		qemu->running = TRUE;
 		qemu_vm_tell(qemu, ENGINE_EVENT_RUNNING, 0);
 	} else if (strcmp(name, "SHUTDOWN") == 0) {
 		qemu_vm_tell(qemu, ENGINE_EVENT_POWERDOWN, 0);
 	}
 }
 
-static gboolean
-qemu_vm_handle_exit(gint fd, GIOCondition condition, gpointer data)
+static void
+qemu_vm_handle_exit(void *context)
 {
-	struct qemu_vm *qemu = data;
+	struct qemu_vm *qemu = context;
 	struct steps *migrating = g_steal_pointer(&qemu->migrating);
 	struct steps *exiting = g_steal_pointer(&qemu->exiting);
 
-	(void)fd, (void)condition;
-	qemu->exit_watch = 0;
-	close(qemu->process.pidfd);
-	qemu->process.pidfd = -1;
-	qemu->running = FALSE;
 	g_clear_pointer(&qemu->qmp, qmp_free);
 	/* Each of these three may free the machine: from here on only what was taken out of it is used. */
 	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, 0);
@@ -182,28 +174,26 @@ qemu_vm_handle_exit(gint fd, GIOCondition condition, gpointer data)
 		steps_next(exiting);
 		steps_unref(exiting);
 	}
-	return G_SOURCE_REMOVE;
 }
 
-static void
-qemu_vm_take_process(struct qemu_vm *qemu, const struct engine_process *process)
+void
+qemu_vm_init_process(struct qemu_vm *qemu)
 {
-	qemu->process = *process;
-	qemu->exit_watch = g_unix_fd_add(process->pidfd, G_IO_IN, qemu_vm_handle_exit, qemu);
+	process_watch_init(&qemu->process, qemu_vm_handle_exit, qemu);
 }
 
 static void
-qemu_vm_handle_spawned(void *data, const struct engine_process *process, const GError *error)
+qemu_vm_handle_spawned(void *data, int pidfd, const GError *error)
 {
 	struct qemu_closure *closure = data;
 
 	if (error) {
 		steps_fail(closure->steps, g_error_copy(error));
 	} else if (!steps_running(closure->steps)) {
-		io_pidfd_kill(process->pidfd, 9);
-		close(process->pidfd);
+		io_pidfd_kill(pidfd, 9);
+		close(pidfd);
 	} else {
-		qemu_vm_take_process(closure->qemu, process);
+		process_watch_begin(&closure->qemu->process, pidfd);
 		steps_next(closure->steps);
 	}
 	steps_unref(closure->steps);
@@ -251,7 +241,7 @@ qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps)
 void
 qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps)
 {
-	if (qemu->process.pidfd < 0) {
+	if (!process_watch_is_on(&qemu->process)) {
 		steps_next(steps);
 		return;
 	}
@@ -264,12 +254,6 @@ qemu_vm_migration_capabilities(void)
 {
 	return json_pack("{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "events",
 			 "state", 1, "capability", "x-ignore-shared", "state", 1);
-}
-
-void
-qemu_vm_adopt_process(struct qemu_vm *qemu, const struct engine_process *process)
-{
-	qemu_vm_take_process(qemu, process);
 }
 
 char *

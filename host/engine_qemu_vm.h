@@ -6,6 +6,7 @@
 #define HOST_ENGINE_QEMU_VM_H
 
 #include "host/engine.h"
+#include "host/process_watch.h"
 #include "host/qemu_machine.h"
 #include "host/qmp.h"
 
@@ -19,9 +20,7 @@ struct qemu_vm {
 	engine_event_callback callback;
 	void *context;
 	struct qmp *qmp;
-	struct engine_process process; /* pidfd -1: none */
-	guint exit_watch;
-	gboolean running;	 /* what the last event said */
+	struct process_watch process;
 	struct steps *migrating; /* waits for a MIGRATION event */
 	struct steps *exiting;	 /* waits for the end of the process */
 };
@@ -45,8 +44,8 @@ void qemu_vm_try(struct qemu_vm *qemu, struct steps *steps, void *context, const
 void qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command,
 		   guint64 memory_max_bytes);
 
-/* A process that runs already; its pidfd is taken over. */
-void qemu_vm_adopt_process(struct qemu_vm *qemu, const struct engine_process *process);
+/* None runs yet; an adopted one's pidfd is given to process_watch_begin(). */
+void qemu_vm_init_process(struct qemu_vm *qemu);
 
 /* Connects to the control socket; FALSE when the step was failed. */
 gboolean qemu_vm_connect(struct qemu_vm *qemu, struct steps *steps);

@@ -147,7 +147,7 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 	g_autofree char *program = g_find_program_in_path("qemu-system-x86_64");
 	g_autoptr(GPtrArray) full = g_ptr_array_new();
 	struct job_machine_child child = { program, NULL, fds, targets, n_fds, -1, getpid() };
-	struct engine_process process = { .pidfd = -1 };
+	int pidfd = -1;
 	g_autoptr(GError) error = NULL;
 	int code = ENOENT;
 
@@ -160,28 +160,16 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 	if (program && role == LAUNCH_ROLE_QEMU && machine->pid == 0 && n_fds <= LAUNCH_MAX_FDS)
 		code = job_machine_fork(&child, &machine->pid);
 	if (code == 0)
-		code = -io_pidfd_open(machine->pid, &process.pidfd);
+		code = -io_pidfd_open(machine->pid, &pidfd);
 	else
 		machine->pid = 0;
 	if (code == 0) {
-		process.pid = machine->pid;
-		io_process_start(machine->pid, &process.start_ticks);
-		callback(data, &process, NULL);
+		callback(data, pidfd, NULL);
 		return;
 	}
 	error = g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(code),
 			    "cannot start qemu-system-x86_64: %s", g_strerror(code));
-	callback(data, NULL, error);
-}
-
-static void
-job_machine_kill(void *context, const char *name, enum launch_role role)
-{
-	const struct job_machine *machine = context;
-
-	(void)name, (void)role;
-	if (machine->pid > 0)
-		kill(machine->pid, SIGKILL);
+	callback(data, -1, error);
 }
 
 static gboolean
@@ -213,7 +201,7 @@ job_machine_new(const struct engine_ops *ops, const char *folder, engine_event_c
 	machine->ops = ops;
 	machine->parent = g_strdup(folder);
 	machine->folder = g_build_filename(folder, JOB_MACHINE_FOLDER, NULL);
-	machine->spawner = (struct engine_spawner){ machine, job_machine_spawn, job_machine_kill };
+	machine->spawner = (struct engine_spawner){ machine, job_machine_spawn };
 	machine->place.spawner = &machine->spawner;
 	machine->handle = -1;
 	if (mkdir(machine->folder, 0700) == 0)

@@ -41,10 +41,10 @@ fake_qemu_make_child(struct fake_qemu *qemu)
 static void
 fake_qemu_answer_spawn(struct fake_qemu *qemu, engine_spawned_callback callback, void *data)
 {
-	struct engine_process process = { .pidfd = -1, .pid = qemu->child };
+	int pidfd;
 
-	assert_int_equal(io_pidfd_open(qemu->child, &process.pidfd), 0);
-	callback(data, &process, NULL);
+	assert_int_equal(io_pidfd_open(qemu->child, &pidfd), 0);
+	callback(data, pidfd, NULL);
 }
 
 static void
@@ -64,7 +64,7 @@ fake_qemu_spawn(void *context, const char *name, guint64 generation, enum launch
 		g_autoptr(GError) error = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
 							      "there is no such program");
 
-		callback(data, NULL, error);
+		callback(data, -1, error);
 		return;
 	}
 	fake_qemu_make_child(qemu);
@@ -82,17 +82,6 @@ fake_qemu_release(struct fake_qemu *qemu)
 	assert_non_null(callback);
 	qemu->held = NULL;
 	fake_qemu_answer_spawn(qemu, callback, qemu->held_data);
-}
-
-static void
-fake_qemu_kill(void *context, const char *name, enum launch_role role)
-{
-	struct fake_qemu *qemu = context;
-
-	(void)name;
-	assert_int_equal(role, LAUNCH_ROLE_QEMU);
-	qemu->kills++;
-	fake_qemu_die(qemu);
 }
 
 void
@@ -246,7 +235,7 @@ fake_qemu_new(void)
 	qemu->folder = g_dir_make_tmp("test-qemu-XXXXXX", NULL);
 	qemu->peer.fd = -1;
 	qemu->commands = g_string_new(NULL);
-	qemu->spawner = (struct engine_spawner){ qemu, fake_qemu_spawn, fake_qemu_kill };
+	qemu->spawner = (struct engine_spawner){ qemu, fake_qemu_spawn };
 	qemu->place.spawner = &qemu->spawner;
 	qemu->place.folder = qemu->folder;
 	for (gsize i = 0; i < LAUNCH_SOCKET_COUNT; i++)

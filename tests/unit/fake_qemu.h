@@ -34,7 +34,6 @@ struct fake_qemu {
 	struct fake_peer peer; /* fd -1: nobody is connected */
 	pid_t child;
 	guint spawns;
-	guint kills;
 	enum fake_qemu_fault fault;
 	const char *command; /* at which the fault shows */
 	gboolean hold_spawn; /* the spawner answers only in fake_qemu_release() */

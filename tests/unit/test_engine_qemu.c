@@ -171,20 +171,16 @@ run_simple(struct fixture *f, void (*operation)(struct engine_vm *, const struct
 	SERVE_UNTIL(f, outcome->times > 0);
 }
 
-/* Whatever went wrong: afterwards a stop ends what is left, and says so once. */
+/* Whatever went wrong: the end of what is left is told, once. */
 static void
-stop_and_check(struct fixture *f)
+die_and_check(struct fixture *f)
 {
-	struct outcome outcome = { 0 };
+	gboolean ran = f->qemu->spawns > 0 && f->qemu->fault != FAKE_QEMU_NO_SPAWN;
 
-	run_simple(f, engine_qemu_ops.stop, &outcome);
-	assert_null(outcome.error);
-	outcome_clear(&outcome);
+	fake_qemu_die(f->qemu);
+	WAIT_FOR(!ran || f->events[ENGINE_EVENT_GONE] > 0);
 	fake_peer_settle();
-	assert_false(fake_qemu_lives(f->qemu));
-	assert_false(engine_qemu_ops.watch_exit(f->vm));
-	assert_int_equal(f->events[ENGINE_EVENT_GONE],
-			 f->qemu->spawns && f->qemu->fault != FAKE_QEMU_NO_SPAWN ? 1 : 0);
+	assert_int_equal(f->events[ENGINE_EVENT_GONE], ran ? 1 : 0);
 }
 
 static const struct {
@@ -232,7 +228,7 @@ test_engine_qemu__a_fork_that_fails_gives_one_error(void **unused)
 		print_message("%s\n", outcome.error->message);
 		assert_true(g_str_has_prefix(outcome.error->message, fork_faults[i].step));
 		assert_non_null(strstr(outcome.error->message, fork_faults[i].reason));
-		stop_and_check(f);
+		die_and_check(f);
 		assert_int_equal(outcome.times, 1);
 		outcome_clear(&outcome);
 		teardown(&state);
@@ -249,8 +245,7 @@ test_engine_qemu__forks(void **state)
 			    "qmp_capabilities migrate-set-capabilities query-version "
 			    "query-cpu-model-expansion getfd migrate-incoming cont ");
 	assert_int_equal(f->qemu->peer.n_fds, 1); /* the state's file */
-	assert_true(engine_qemu_ops.watch_exit(f->vm));
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 static void
@@ -265,7 +260,7 @@ test_engine_qemu__a_second_fork_says_that_it_is_done(void **state)
 	assert_null(outcome.error);
 	assert_int_equal(f->qemu->spawns, 1);
 	outcome_clear(&outcome);
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 static void
@@ -288,7 +283,7 @@ test_engine_qemu__names_what_a_fork_lacks(void **state)
 	assert_non_null(strstr(outcome.error->message, "publish it again"));
 	outcome_clear(&outcome);
 	assert_int_equal(f->qemu->spawns, 0);
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 static void
@@ -305,7 +300,7 @@ test_engine_qemu__a_fork_can_be_cancelled(void **state)
 	g_cancellable_cancel(cancellable);
 	SERVE_UNTIL(f, outcome.times == 1);
 	assert_true(g_error_matches(outcome.error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
-	stop_and_check(f);
+	die_and_check(f);
 	assert_int_equal(outcome.times, 1);
 	outcome_clear(&outcome);
 }
@@ -326,7 +321,6 @@ test_engine_qemu__a_process_that_comes_too_late_is_killed(void **state)
 	outcome_clear(&outcome);
 	fake_qemu_release(f->qemu);
 	assert_true(fake_qemu_ends(f->qemu));
-	assert_false(engine_qemu_ops.watch_exit(f->vm));
 	assert_int_equal(f->events[ENGINE_EVENT_GONE], 0);
 }
 
@@ -334,25 +328,23 @@ static void
 test_engine_qemu__death_in_use_is_told_once(void **state)
 {
 	struct fixture *f = *state;
-	struct outcome pause = { 0 };
+	struct outcome waiting = { 0 };
 	struct outcome after = { 0 };
-	struct steps_call call = { NULL, note_end, &pause };
+	struct steps_call call = { NULL, note_end, &waiting };
 
 	run_fork(f);
 	f->qemu->fault = FAKE_QEMU_SILENT;
-	f->qemu->command = "stop";
-	engine_qemu_ops.pause(f->vm, &call);
-	SERVE_UNTIL(f, strstr(f->qemu->commands->str, "stop"));
+	f->qemu->command = "system_powerdown";
+	engine_qemu_ops.powerdown(f->vm, &call);
+	SERVE_UNTIL(f, strstr(f->qemu->commands->str, "system_powerdown"));
 	fake_qemu_die(f->qemu);
-	SERVE_UNTIL(f, pause.times == 1 && f->events[ENGINE_EVENT_GONE] == 1);
-	assert_true(g_error_matches(pause.error, G_IO_ERROR, G_IO_ERROR_CLOSED));
-	assert_false(engine_qemu_ops.watch_exit(f->vm));
-	assert_null(engine_qemu_ops.statistics(f->vm));
+	SERVE_UNTIL(f, waiting.times == 1 && f->events[ENGINE_EVENT_GONE] == 1);
+	assert_true(g_error_matches(waiting.error, G_IO_ERROR, G_IO_ERROR_CLOSED));
 	run_simple(f, engine_qemu_ops.powerdown, &after);
 	assert_string_equal(after.error->message, "system_powerdown: the machine does not run");
-	stop_and_check(f);
-	assert_int_equal(pause.times, 1);
-	outcome_clear(&pause);
+	die_and_check(f);
+	assert_int_equal(waiting.times, 1);
+	outcome_clear(&waiting);
 	outcome_clear(&after);
 }
 
@@ -369,10 +361,9 @@ test_engine_qemu__a_lost_connection_is_no_death(void **state)
 		outcome_clear(&outcome);
 		run_simple(f, engine_qemu_ops.powerdown, &outcome);
 	} while (!strstr(outcome.error->message, "does not run"));
-	assert_true(engine_qemu_ops.watch_exit(f->vm));
 	assert_int_equal(f->events[ENGINE_EVENT_GONE], 0);
 	outcome_clear(&outcome);
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 static void
@@ -393,7 +384,7 @@ test_engine_qemu__display_hands_out_one_end(void **state)
 	run_simple(f, engine_qemu_ops.display_source, &outcome);
 	assert_string_equal(outcome.error->message, "attach the display: QEMU refused: not today");
 	outcome_clear(&outcome);
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 static void
@@ -419,26 +410,25 @@ test_engine_qemu__link_needs_a_network_process(void **state)
 	outcome_clear(&outcome);
 	close(ends[0]);
 	close(ends[1]);
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 static void
 start_adopt(struct fixture *f, struct outcome *outcome)
 {
 	struct steps_call call = { NULL, note_end, outcome };
-	struct engine_process process = { .pidfd = -1 };
 	pid_t pid = fork();
+	int pidfd;
 
 	if (pid == 0)
 		for (;;)
 			pause();
 	f->qemu->child = pid;
 	f->qemu->spawns = 1;
-	process.pid = pid;
-	assert_int_equal(io_pidfd_open(pid, &process.pidfd), 0);
+	assert_int_equal(io_pidfd_open(pid, &pidfd), 0);
 	if (f->qemu->fault == FAKE_QEMU_DIES && !f->qemu->command)
 		fake_qemu_die(f->qemu);
-	engine_qemu_ops.adopt(f->vm, &process, &call);
+	engine_qemu_ops.adopt(f->vm, pidfd, &call);
 }
 
 static void
@@ -450,9 +440,8 @@ test_engine_qemu__adopts_what_runs(void **state)
 	start_adopt(f, &outcome);
 	SERVE_UNTIL(f, outcome.times == 1);
 	assert_null(outcome.error);
-	assert_true(engine_qemu_ops.watch_exit(f->vm));
 	outcome_clear(&outcome);
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 static void
@@ -466,7 +455,7 @@ test_engine_qemu__adopting_a_dead_one_fails(void **state)
 	SERVE_UNTIL(f, outcome.times == 1);
 	assert_non_null(strstr(outcome.error->message, "log says why"));
 	outcome_clear(&outcome);
-	stop_and_check(f);
+	die_and_check(f);
 }
 
 int
