@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "host/desktop_folder.h"
 #include "host/desktop_network.h"
+#include "host/engine_list.h"
 #include "host/process_log.h"
 #include "host/process_watch.h"
 
@@ -572,15 +573,29 @@ desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
 }
 
 static void
-desktop_make_machine(struct desktop *desktop, const int *sockets)
+desktop_make_machine(struct desktop *desktop, const struct engine_ops *engine, const int *sockets)
 {
 	struct engine_place place = { .spawner = desktop->host->spawner,
 				      .folder = desktop->run_folder };
 
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		place.sockets[i] = sockets ? sockets[i] : -1;
-	desktop->vm = engine_qemu_ops.vm_new(desktop->id, desktop->generation, &place,
-					     desktop_handle_machine, desktop);
+	desktop->vm = engine->vm_new(desktop->id, desktop->generation, &place,
+				     desktop_handle_machine, desktop);
+}
+
+/* NULL, or why it cannot be forked. */
+static const char *
+desktop_find_obstacle(const struct desktop *desktop, const struct engine_ops *engine,
+		      const struct launch_answer *answer)
+{
+	if (answer->error)
+		return answer->error->message;
+	if (answer->fds[LAUNCH_SOCKET_CONTROL] < 0)
+		return "an earlier machine of it still runs";
+	if (!engine)
+		return "this host has no engine for its template";
+	return desktop_folder_make(&desktop->folder, desktop->wants_network);
 }
 
 static void
@@ -590,24 +605,18 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 	struct engine_template source = { desktop->manifest, desktop->template_folder,
 					  desktop->kind, desktop->memory };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
-	const char *problem;
+	const struct engine_ops *engine;
+	const char *obstacle;
 
 	if (desktop->state != DESKTOP_STATE_FORKING)
 		return;
-	if (answer->error) {
-		desktop_fail(desktop, answer->error->message);
+	engine = engine_list_find(desktop->manifest->engine);
+	obstacle = desktop_find_obstacle(desktop, engine, answer);
+	if (obstacle) {
+		desktop_fail(desktop, obstacle);
 		return;
 	}
-	if (answer->fds[LAUNCH_SOCKET_CONTROL] < 0) {
-		desktop_fail(desktop, "an earlier machine of it still runs");
-		return;
-	}
-	problem = desktop_folder_make(&desktop->folder, desktop->wants_network);
-	if (problem) {
-		desktop_fail(desktop, problem);
-		return;
-	}
-	desktop_make_machine(desktop, answer->fds);
+	desktop_make_machine(desktop, engine, answer->fds);
 	desktop_make_display(desktop, answer->fds[LAUNCH_SOCKET_WATCH]);
 	answer->fds[LAUNCH_SOCKET_WATCH] = -1;
 	desktop_ref(desktop);
@@ -631,8 +640,8 @@ desktop_fork(struct desktop *desktop, const struct engine_template *source, gboo
 void
 desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 {
-	const struct launch_process *machine = &record->processes[LAUNCH_ROLE_QEMU];
-	int pidfd = process_watch_open(machine);
+	const struct engine_ops *engine = engine_list_find_running(record);
+	int pidfd = engine ? process_watch_open(&record->processes[engine->role]) : -1;
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	g_autofree char *session = desktop_folder_read_session(&desktop->folder);
 
@@ -647,7 +656,7 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 	desktop->wants_network = desktop_folder_has_network(&desktop->folder);
 	desktop->passt = record->processes[LAUNCH_ROLE_NET];
 	desktop->since_us = g_get_monotonic_time();
-	desktop_make_machine(desktop, NULL);
+	desktop_make_machine(desktop, engine, NULL);
 	desktop_make_display(desktop, -1);
 	if (record->processes[LAUNCH_ROLE_DISPLAY].pid > 0)
 		display_control_adopt(desktop->display, &record->processes[LAUNCH_ROLE_DISPLAY]);

@@ -78,6 +78,7 @@ struct engine_vm {
 
 struct engine_ops {
 	const char *name;
+	enum launch_role role; /* of its machines' processes */
 
 	/* {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. */
 	json_t *(*probe)(void);
@@ -114,6 +115,6 @@ struct engine_ops {
 			      const struct steps_call *call);
 };
 
-extern const struct engine_ops engine_qemu_ops;
+extern const struct engine_ops engine_qemu_ops; /* for engine_list.c, which finds engines by name */
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * engine_list.c - the engines of this host, as they are told to the broker and to the doctor (carrel-hostd)
+ * engine_list.c - the engines of this host (carrel-hostd, carrel-worker)
  */
 #include "host/engine_list.h"
 
@@ -14,6 +14,24 @@
 	"carrel.conf is false"
 
 static const struct engine_ops *const engine_list[] = { &engine_qemu_ops };
+
+const struct engine_ops *
+engine_list_find(const char *name)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(engine_list); i++)
+		if (strcmp(engine_list[i]->name, name) == 0)
+			return engine_list[i];
+	return NULL;
+}
+
+const struct engine_ops *
+engine_list_find_running(const struct launch_record *record)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(engine_list); i++)
+		if (record->processes[engine_list[i]->role].pid > 0)
+			return engine_list[i];
+	return NULL;
+}
 
 /* What the engine says of itself, unless this host's owner refuses it, and which networks its desktops can have. */
 static json_t *
@@ -46,18 +64,15 @@ engine_list_describe(gboolean accept_unisolated)
 char *
 engine_list_refuse(const char *name, gboolean accept_unisolated)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(engine_list); i++) {
-		json_t *engine;
-		char *reason;
+	const struct engine_ops *ops = engine_list_find(name);
+	json_t *engine;
+	char *reason = NULL;
 
-		if (strcmp(engine_list[i]->name, name) != 0)
-			continue;
-		engine = engine_list_probe(engine_list[i], accept_unisolated);
-		reason = json_get_flag(engine, "usable", FALSE)
-				 ? NULL
-				 : g_strdup(json_get_text(engine, "reason", ""));
-		json_decref(engine);
-		return reason;
-	}
-	return g_strdup_printf("this host has no engine '%s'", name);
+	if (!ops)
+		return g_strdup_printf("this host has no engine '%s'", name);
+	engine = engine_list_probe(ops, accept_unisolated);
+	if (!json_get_flag(engine, "usable", FALSE))
+		reason = g_strdup(json_get_text(engine, "reason", ""));
+	json_decref(engine);
+	return reason;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * engine_list.h - the engines of this host, as they are told to the broker and to the doctor
+ * engine_list.h - the engines of this host: found by name, and as they are told to the broker and to the doctor
  */
 #ifndef HOST_ENGINE_LIST_H
 #define HOST_ENGINE_LIST_H
@@ -8,6 +8,15 @@
 #include <glib.h>
 
 #include "base/json.h"
+
+struct engine_ops;
+struct launch_record;
+
+/* By the name that templates and the broker give; NULL: there is none. */
+const struct engine_ops *engine_list_find(const char *name);
+
+/* The one whose process launch has listed for this desktop; NULL: none. */
+const struct engine_ops *engine_list_find_running(const struct launch_record *record);
 
 /*
  * [{"name", "usable", "accelerator", "isolation", "reason", "networks": [text], "network_reason"}], a new reference.

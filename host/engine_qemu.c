@@ -356,6 +356,7 @@ engine_qemu_agent_channel(struct engine_vm *vm, gboolean vdagent, const struct s
 
 const struct engine_ops engine_qemu_ops = {
 	.name = "qemu",
+	.role = LAUNCH_ROLE_QEMU,
 	.probe = engine_qemu_probe,
 	.vm_new = engine_qemu_vm_new,
 	.vm_free = engine_qemu_vm_free,

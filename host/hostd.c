@@ -19,7 +19,6 @@
 #include "common/settings.h"
 #include "host/desktops.h"
 #include "host/doctor.h"
-#include "host/engine.h"
 #include "host/engine_list.h"
 #include "host/event_ring.h"
 #include "host/gateway_port.h"
@@ -464,7 +463,7 @@ hostd_check_engine(const struct settings *settings, GError **error)
 {
 	const char *engine = settings_get_text(settings, "host", "engine");
 
-	if (strcmp(engine, "auto") == 0 || strcmp(engine, "qemu") == 0)
+	if (strcmp(engine, "auto") == 0 || engine_list_find(engine))
 		return TRUE;
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
 		    "engine '%s' is not in this build: set 'engine' in [host] of carrel.conf to "
@@ -475,14 +474,18 @@ hostd_check_engine(const struct settings *settings, GError **error)
 
 /* It can be mended while we run, so it is no reason to end. */
 static void
-hostd_warn_of_engine(void)
+hostd_warn_of_engines(const struct hostd *hostd)
 {
-	json_t *engine = engine_qemu_ops.probe();
+	const json_t *engines = json_object_get(hostd->doctor, "engines");
 
-	if (!json_get_flag(engine, "usable", 0))
-		log_warning("engine 'qemu' makes no desktop here: %s",
-			    json_get_text(engine, "reason", ""));
-	json_decref(engine);
+	for (gsize i = 0; i < json_array_size(engines); i++) {
+		const json_t *engine = json_array_get(engines, i);
+
+		if (!json_get_flag(engine, "usable", 0))
+			log_warning("engine '%s' makes no desktop here: %s",
+				    json_get_text(engine, "name", ""),
+				    json_get_text(engine, "reason", ""));
+	}
 }
 
 static struct jobs *
@@ -557,10 +560,10 @@ hostd_new(const struct hostd_options *options, GError **error)
 
 	if (!name || !hostd_check_engine(options->settings, error))
 		return NULL;
-	hostd_warn_of_engine();
 	hostd = g_new0(struct hostd, 1);
 	hostd->options = options;
 	hostd_make_parts(hostd, name);
+	hostd_warn_of_engines(hostd);
 	hostd->gateway = gateway_port_open(socket, options->gateway_uid, hostd->tickets,
 					   &gateway_event_table, hostd, error);
 	if (!hostd->gateway)

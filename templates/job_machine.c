@@ -23,6 +23,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "host/engine_list.h"
 #include "templates/job_files.h"
 
 #define FIRST_HIGH_FD 128 /* above all targets (3..63) */
@@ -50,8 +51,6 @@ struct job_machine_child {
 	pid_t parent;
 };
 
-static const struct engine_ops *const engine_table[] = { &engine_qemu_ops };
-
 static const char *const socket_names[] = {
 	[LAUNCH_SOCKET_CONTROL] = "control",
 	[LAUNCH_SOCKET_AGENT] = "agent",
@@ -61,26 +60,25 @@ static const char *const socket_names[] = {
 const struct engine_ops *
 job_machine_find_engine(const char *name, char **ret_accelerator, GError **error)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(engine_table); i++) {
-		json_t *probe;
+	const struct engine_ops *ops = engine_list_find(name);
+	json_t *probe;
 
-		if (strcmp(engine_table[i]->name, name) != 0)
-			continue;
-		probe = engine_table[i]->probe();
-		if (json_get_flag(probe, "usable", 0)) {
-			*ret_accelerator = g_strdup(json_get_text(probe, "accelerator", ""));
-			json_decref(probe);
-			return engine_table[i];
-		}
+	if (!ops) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			    "there is no engine '%s' for jobs", name);
+		return NULL;
+	}
+	probe = ops->probe();
+	if (json_get_flag(probe, "usable", 0)) {
+		*ret_accelerator = g_strdup(json_get_text(probe, "accelerator", ""));
+	} else {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
 			    "engine '%s' cannot run here: %s", name,
 			    json_get_text(probe, "reason", ""));
-		json_decref(probe);
-		return NULL;
+		ops = NULL;
 	}
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-		    "there is no engine '%s' for jobs", name);
-	return NULL;
+	json_decref(probe);
+	return ops;
 }
 
 /* An errno; on success it does not return. As in carrel-launch: first all copies up, then each to its place. */

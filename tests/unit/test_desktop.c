@@ -446,6 +446,20 @@ test_desktop__a_login_waits_for_an_agent_that_was_away(void **state)
 }
 
 static void
+test_desktop__fails_when_its_engine_is_not_here(void **state)
+{
+	struct fixture *f = *state;
+
+	json_object_set_new(json_object_get(f->manifest->object, "engine"), "name",
+			    json_string("vax"));
+	start_fork(f);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_FAILED));
+	assert_string_equal(desktop_get_reason(f->desktop),
+			    "this host has no engine for its template");
+	assert_int_equal(f->qemu->spawns, 0);
+}
+
+static void
 test_desktop__fails_when_its_machine_does_not_start(void **unused)
 {
 	(void)unused;
@@ -580,6 +594,8 @@ main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_desktop__a_login_waits_for_an_agent_that_was_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_desktop__fails_when_its_engine_is_not_here,
+						setup, teardown),
 		cmocka_unit_test(test_desktop__fails_when_its_machine_does_not_start),
 		cmocka_unit_test_setup_teardown(test_desktop__fails_when_its_machine_ends, setup,
 						teardown),
