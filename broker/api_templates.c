@@ -16,9 +16,9 @@
 #include "broker/problem.h"
 #include "broker/store.h"
 
-#define JOB_COLUMNS                                                                                                          \
-	"id, kind, template, version, host, state, step, percent, seconds_left, error, result, user, created_ms, changed_ms" \
-	" FROM job"
+#define JOB_COLUMNS                                                                                                           \
+	"id, kind, template, version, host, state, step, percent, seconds_left, error, result, user, created_ms, changed_ms," \
+	" (SELECT max(version) FROM template t WHERE t.name = job.template) AS current_version FROM job"
 
 void
 api_templates_list(struct broker *broker, struct http_request *request)
