@@ -192,25 +192,27 @@ api_jobs_list(struct broker *broker, struct http_request *request)
 	api_list_respond(request, "jobs", "id", rows);
 }
 
+static json_t *
+api_jobs_find(struct broker *broker, struct http_request *request)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *row = store_query_one(broker->store, &error, "SELECT " JOB_COLUMNS " WHERE id = $1",
+				      "s", request->name);
+
+	if (row)
+		api_list_unpack(row, "result");
+	else
+		problem_respond_unknown(request, "job", error);
+	return row;
+}
+
 void
 api_jobs_show(struct broker *broker, struct http_request *request)
 {
-	json_t *row = store_query_one(broker->store, NULL, "SELECT " JOB_COLUMNS " WHERE id = $1",
-				      "s", request->name);
+	json_t *row = api_jobs_find(broker, request);
 
-	if (!row) {
-		problem_respond(request, 404, "job.unknown", "there is no job with that id");
-		return;
-	}
-	api_list_unpack(row, "result");
-	http_respond(request, 200, row);
-}
-
-static gboolean
-api_jobs_exists(struct store *store, const char *id)
-{
-	return store_query_integer(store, NULL, 0, "SELECT count(*) FROM job WHERE id = $1", "s",
-				   id) == 1;
+	if (row)
+		http_respond(request, 200, row);
 }
 
 /* One that no host has taken is cancelled here; else its host ends it and says so. */
@@ -218,7 +220,13 @@ void
 api_jobs_cancel(struct broker *broker, struct http_request *request)
 {
 	g_autoptr(GError) error = NULL;
-	gint64 changed = store_change(
+	json_t *job = api_jobs_find(broker, request);
+	gint64 changed;
+
+	if (!job)
+		return;
+	json_decref(job);
+	changed = store_change(
 		broker->store, &error,
 		"UPDATE job SET cancel = 1, state = CASE WHEN reported = 0 THEN 'cancelled' ELSE state END,"
 		" changed_ms = $1 WHERE id = $2 AND state IN ('queued', 'running')",
@@ -226,8 +234,6 @@ api_jobs_cancel(struct broker *broker, struct http_request *request)
 
 	if (changed < 0) {
 		problem_respond_error(request, error);
-	} else if (changed == 0 && !api_jobs_exists(broker->store, request->name)) {
-		problem_respond(request, 404, "job.unknown", "there is no job with that id");
 	} else if (changed == 0) {
 		problem_respond(request, 409, "job.ended", "the job is over already");
 	} else {
