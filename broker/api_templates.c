@@ -175,6 +175,45 @@ api_templates_publish(struct broker *broker, struct http_request *request)
 			  json_get_text(request->body, "note", "")));
 }
 
+/* Without a version the current one. Of several hosts that have it, the one heard of last. */
+static json_t *
+api_templates_find(struct broker *broker, struct http_request *request, gint64 version)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *row = store_query_one(
+		broker->store, &error,
+		"SELECT t.version AS version, t.host AS host, t.engine AS engine FROM template t JOIN host h ON h.name = t.host"
+		" WHERE t.name = $1 AND ($2 = 0 OR t.version = $2) ORDER BY t.version DESC, h.seen_ms DESC LIMIT 1",
+		"si", request->name, version);
+
+	if (!row && error)
+		problem_respond_error(request, error);
+	else if (!row && version > 0)
+		problem_respond(
+			request, 404, "template.unknown",
+			"no host offers template '%s@%" G_GINT64_FORMAT
+			"' (carrel template list); a version whose manifest is damaged is refused in carrel-hostd's log",
+			request->name, version);
+	else if (!row)
+		problem_respond_unknown(request, "template", NULL);
+	return row;
+}
+
+void
+api_templates_verify(struct broker *broker, struct http_request *request)
+{
+	json_t *row =
+		api_templates_find(broker, request, json_get_integer(request->body, "version", 0));
+	gint64 version = json_get_integer(row, "version", 0);
+
+	if (row)
+		api_templates_start_job(
+			broker, request, "verify", json_get_text(row, "host", ""), version,
+			json_pack("{s:s, s:I, s:s}", "template", request->name, "version",
+				  (json_int_t)version, "engine", json_get_text(row, "engine", "")));
+	json_decref(row);
+}
+
 void
 api_jobs_list(struct broker *broker, struct http_request *request)
 {

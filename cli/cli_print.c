@@ -191,15 +191,17 @@ cli_pause(guint ms)
 static void
 cli_print_outcome(const json_t *job)
 {
+	const char *kind = json_get_text(job, "kind", "");
 	const char *name = json_get_text(job, "template", "");
 	int version = (int)json_get_integer(job, "version", 0);
 	int current = (int)json_get_integer(job, "current_version", 0);
 
-	if (!g_str_equal(json_get_text(job, "kind", ""), "publish"))
-		return;
-	if (current == version)
+	if (g_str_equal(kind, "verify"))
+		printf(_("%s@%d is as it was published, and a fork of it answers\n"), name,
+		       version);
+	else if (g_str_equal(kind, "publish") && version == current)
 		printf(_("%s@%d is published and is the current version now\n"), name, version);
-	else
+	else if (g_str_equal(kind, "publish"))
 		printf(_("%s@%d is published; the current version is %s@%d\n"), name, version, name,
 		       current);
 }

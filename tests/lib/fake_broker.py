@@ -83,8 +83,10 @@ JOBS = [
      "seconds_left": 5, "error": "", "template": "debian-openbox", "version": 2, "current_version": 2},
     {"id": "j-dddddddddddddddddddd", "kind": "publish", "state": "done", "step": "verify", "percent": 100,
      "seconds_left": 0, "error": "", "template": "debian-openbox", "version": 1, "current_version": 2},
+    {"id": "j-eeeeeeeeeeeeeeeeeeee", "kind": "verify", "state": "running", "step": "fork once", "percent": 85,
+     "seconds_left": 5, "error": "", "template": "debian-openbox", "version": 1, "current_version": 2},
 ]
-STARTED = {"build": JOBS[0]["id"], "publish": JOBS[2]["id"]}
+STARTED = {"build": JOBS[0]["id"], "publish": JOBS[2]["id"], "verify": JOBS[4]["id"]}
 HOSTS = [
     {"name": "desk", "seen_ms": 1700000000000, "drain": False, "ram_mib": 24000, "ram_free_mib": 21000, "cpus": 2,
      "engines": [{"name": "qemu", "usable": True, "accelerator": "tcg", "isolation": "none", "reason": ""}],
