@@ -79,7 +79,8 @@ guest_session_word_ok(const char *text, const char *more)
 	return true;
 }
 
-bool
+/* Letters, digits and "_+-/", no empty part. */
+static bool
 guest_session_timezone_ok(const char *text)
 {
 	return text[0] != '\0' && text[0] != '/' && guest_session_word_ok(text, "_+-/") &&

@@ -51,7 +51,4 @@ void guest_session_handle_end(struct agent *agent);
 /* "carrel-session@ada.service"; '-' is escaped as systemd-escape(1) does. */
 void guest_session_make_unit(const char *user, char ret_unit[GUEST_SESSION_UNIT_SIZE]);
 
-/* Letters, digits and "_+-/", no "..", no leading '/'. */
-bool guest_session_timezone_ok(const char *text);
-
 #endif

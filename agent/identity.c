@@ -2,7 +2,7 @@
 /*
  * identity.c - what makes one fork different from the others (carrel-agent, in the guest)
  *
- * How it works: identify is a task whose steps are in identity_steps, in the order of DESIGN section 3: fresh entropy,
+ * How it works: identify is a task whose steps are in identity_steps, in this order: fresh entropy,
  * so that nothing after it draws the template's random numbers; the wall clock; host name and machine id; ssh host
  * keys where there is an sshd; the MAC address; and last the link, because with it the first packet leaves. Taking
  * the interface down and up makes systemd-networkd ask for a new lease by itself.

@@ -2,7 +2,7 @@
 /*
  * identity.h - what makes one fork different from the others: the verb identify
  *
- * docs/PROTOCOL.md, "Agent frames"; DESIGN section 3, "The fork". The order is part of the promise: entropy first.
+ * docs/PROTOCOL.md, "Agent frames"; docs/ARCHITECTURE.md, "A fork". The order is part of the promise: entropy first.
  */
 #ifndef AGENT_IDENTITY_H
 #define AGENT_IDENTITY_H

@@ -33,7 +33,7 @@ task_done(struct task *task)
 	task_init(task);
 }
 
-bool
+static bool
 task_running(const struct task *task)
 {
 	return task->kind != NULL;

@@ -54,7 +54,6 @@ struct task {
 
 void task_init(struct task *task);
 void task_done(struct task *task);
-bool task_running(const struct task *task);
 
 /* Begins a task for request "id". Takes references of its own. 0, -EBUSY or -ENOMEM. */
 int task_begin(struct agent *agent, const struct task_kind *kind, int64_t id, const char *verb,

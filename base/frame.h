@@ -2,8 +2,8 @@
 /*
  * frame.h - frames of the agent port: u32 length (little endian), then that many bytes of JSON
  *
- * DESIGN section 7. A frame is at most FRAME_MAX_BYTES; a longer one is the peer's error and ends the connection,
- * because nothing says where the next one begins.
+ * docs/PROTOCOL.md, "Agent frames". A frame is at most FRAME_MAX_BYTES; a longer one is the peer's error and ends the
+ * connection, because nothing says where the next one begins.
  */
 #ifndef BASE_FRAME_H
 #define BASE_FRAME_H

@@ -3,7 +3,7 @@
  * id.h - random identifiers and secrets, in lower-case base32
  *
  * The alphabet is RFC 4648 section 6 in lower case without padding: SPICE clients lower-case a host name, and a
- * ticket travels as one (DESIGN section 5).
+ * ticket travels as one (docs/PROTOCOL.md, "CONNECT").
  */
 #ifndef BASE_ID_H
 #define BASE_ID_H

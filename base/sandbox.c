@@ -129,33 +129,20 @@ sandbox_add_denials(scmp_filter_ctx filter, const char *const *names, size_t n_n
 	return error;
 }
 
-static int
-sandbox_load_denials(const char *const *names, size_t n_names, const char *const *more,
-		     size_t n_more)
+int
+sandbox_deny_service_calls(const char *const *extra, size_t n_extra)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int error = filter ? 0 : -ENOMEM;
 
 	if (error == 0)
-		error = sandbox_add_denials(filter, names, n_names);
+		error = sandbox_add_denials(filter, service_calls,
+					    sizeof(service_calls) / sizeof(service_calls[0]));
 	if (error == 0)
-		error = sandbox_add_denials(filter, more, n_more);
+		error = sandbox_add_denials(filter, extra, n_extra);
 	if (error == 0)
 		error = seccomp_load(filter);
 	if (filter)
 		seccomp_release(filter);
 	return error;
-}
-
-int
-sandbox_deny_calls(const char *const *names, size_t n_names)
-{
-	return sandbox_load_denials(names, n_names, NULL, 0);
-}
-
-int
-sandbox_deny_service_calls(const char *const *extra, size_t n_extra)
-{
-	return sandbox_load_denials(service_calls, sizeof(service_calls) / sizeof(service_calls[0]),
-				    extra, n_extra);
 }

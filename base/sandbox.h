@@ -24,14 +24,9 @@ int sandbox_hide_memory(void);
 int sandbox_close_from(int first);
 
 /*
- * Kills the process with SIGSYS at the named system calls (a deny list: what a display or gateway process never needs,
- * such as execve, ptrace, mount). Names are those of syscalls(2); an unknown name is -EINVAL.
- */
-int sandbox_deny_calls(const char *const *names, size_t n_names);
-
-/*
- * The same for what no long-running service of ours needs once it is set up: programs, other processes, mounts, modules,
- * keys, users, clocks, names and modes of files. "extra" are what this one can do without as well.
+ * Kills the process with SIGSYS at system calls that no long-running service of ours needs once it is set up: programs,
+ * other processes, mounts, modules, keys, users, clocks, names and modes of files. "extra" are what this one can do
+ * without as well, by their names in syscalls(2); an unknown name is -EINVAL.
  */
 int sandbox_deny_service_calls(const char *const *extra, size_t n_extra);
 

@@ -49,6 +49,7 @@ void api_hosts_sync(struct broker *broker, struct http_request *request);
 void api_templates_list(struct broker *broker, struct http_request *request);
 void api_templates_build(struct broker *broker, struct http_request *request);
 void api_templates_publish(struct broker *broker, struct http_request *request);
+void api_templates_verify(struct broker *broker, struct http_request *request);
 void api_jobs_list(struct broker *broker, struct http_request *request);
 void api_jobs_show(struct broker *broker, struct http_request *request);
 void api_jobs_cancel(struct broker *broker, struct http_request *request);

@@ -37,13 +37,13 @@ api_desktops_list(struct broker *broker, struct http_request *request)
 static json_t *
 api_desktops_find(struct broker *broker, struct http_request *request)
 {
+	g_autoptr(GError) error = NULL;
 	json_t *row =
-		store_query_one(broker->store, NULL, "SELECT " DESKTOP_COLUMNS " WHERE d.id = $1",
+		store_query_one(broker->store, &error, "SELECT " DESKTOP_COLUMNS " WHERE d.id = $1",
 				"s", request->name);
 
 	if (!row)
-		problem_respond(request, 404, "desktop.unknown",
-				"there is no desktop with that id");
+		problem_respond_unknown(request, "desktop", error);
 	return row;
 }
 
@@ -136,10 +136,8 @@ api_hosts_change(struct broker *broker, struct http_request *request)
 		store_change(broker->store, &error, "UPDATE host SET drain = $1 WHERE name = $2",
 			     "is", (gint64)drain, request->name);
 
-	if (changed < 0) {
-		problem_respond_error(request, error);
-	} else if (changed == 0) {
-		problem_respond(request, 404, "host.unknown", "there is no host with that name");
+	if (changed <= 0) {
+		problem_respond_unknown(request, "host", error);
 	} else {
 		log_info("host '%s' is %s by '%s'", request->name, drain ? "drained" : "resumed",
 			 request->identity.user);

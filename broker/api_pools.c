@@ -69,24 +69,37 @@ api_pools_unpack(struct store *store, json_t *row)
 			    json_string(pools_explain_rest(store, json_get_text(row, "name", ""))));
 }
 
+static json_t *
+api_pools_read(struct broker *broker, const char *name, GError **error)
+{
+	json_t *row =
+		store_query_one(broker->store, error,
+				"SELECT " POOL_COLUMNS " FROM pool p WHERE p.name = $1", "s", name);
+
+	if (row)
+		api_pools_unpack(broker->store, row);
+	return row;
+}
+
+static gboolean
+api_pools_may_see(const struct http_request *request, const json_t *pool)
+{
+	return (request->identity.roles & ROUTE_ROLE_OPERATOR) ||
+	       api_pools_entitled(&request->identity, pool);
+}
+
 /* The pool if it exists and the caller may see it. */
 static json_t *
 api_pools_find(struct broker *broker, struct http_request *request)
 {
-	json_t *row = store_query_one(broker->store, NULL,
-				      "SELECT " POOL_COLUMNS " FROM pool p WHERE p.name = $1", "s",
-				      request->name);
+	g_autoptr(GError) error = NULL;
+	json_t *row = api_pools_read(broker, request->name, &error);
 
-	if (row)
-		api_pools_unpack(broker->store, row);
-	if (!row || (!(request->identity.roles & ROUTE_ROLE_OPERATOR) &&
-		     !api_pools_entitled(&request->identity, row))) {
-		json_decref(row);
-		problem_respond(request, 404, "pool.unknown", "there is no pool '%s' for you",
-				request->name);
-		return NULL;
-	}
-	return row;
+	if (row && api_pools_may_see(request, row))
+		return row;
+	json_decref(row);
+	problem_respond_unknown(request, "pool", error);
+	return NULL;
 }
 
 void
@@ -108,8 +121,7 @@ api_pools_list(struct broker *broker, struct http_request *request)
 		json_t *row = json_array_get(rows, i);
 
 		api_pools_unpack(broker->store, row);
-		if (!(request->identity.roles & ROUTE_ROLE_OPERATOR) &&
-		    !api_pools_entitled(&request->identity, row))
+		if (!api_pools_may_see(request, row))
 			json_array_remove(rows, i);
 	}
 	http_respond(request, 200, json_pack("{s:o, s:o}", "pools", rows, "next", next));
@@ -207,13 +219,9 @@ api_pools_check_room(struct broker *broker, struct http_request *request, const 
 static void
 api_pools_respond_saved(struct broker *broker, struct http_request *request, guint status)
 {
-	json_t *row = store_query_one(broker->store, NULL,
-				      "SELECT " POOL_COLUMNS " FROM pool p WHERE p.name = $1", "s",
-				      request->name);
+	json_t *row = api_pools_read(broker, request->name, NULL);
 
 	host_sync_reconcile(broker->hosts);
-	if (row)
-		api_pools_unpack(broker->store, row);
 	http_respond(request, status, row);
 }
 

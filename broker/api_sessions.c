@@ -49,14 +49,14 @@ api_sessions_list(struct broker *broker, struct http_request *request)
 static json_t *
 api_sessions_find(struct broker *broker, struct http_request *request)
 {
-	json_t *row = store_query_one(broker->store, NULL,
+	g_autoptr(GError) error = NULL;
+	json_t *row = store_query_one(broker->store, &error,
 				      "SELECT " SESSION_COLUMNS
 				      " WHERE s.id = $1 AND ($2 = '' OR s.user = $2)",
 				      "ss", request->name, api_sessions_scope(request));
 
 	if (!row)
-		problem_respond(request, 404, "session.unknown",
-				"you have no session with that id");
+		problem_respond_unknown(request, "session", error);
 	return row;
 }
 

@@ -16,9 +16,9 @@
 #include "broker/problem.h"
 #include "broker/store.h"
 
-#define JOB_COLUMNS                                                                                                          \
-	"id, kind, template, version, host, state, step, percent, seconds_left, error, result, user, created_ms, changed_ms" \
-	" FROM job"
+#define JOB_COLUMNS                                                                                                           \
+	"id, kind, template, version, host, state, step, percent, seconds_left, error, result, user, created_ms, changed_ms," \
+	" (SELECT max(version) FROM template t WHERE t.name = job.template) AS current_version FROM job"
 
 void
 api_templates_list(struct broker *broker, struct http_request *request)
@@ -175,6 +175,45 @@ api_templates_publish(struct broker *broker, struct http_request *request)
 			  json_get_text(request->body, "note", "")));
 }
 
+/* Without a version the current one. Of several hosts that have it, the one heard of last. */
+static json_t *
+api_templates_find(struct broker *broker, struct http_request *request, gint64 version)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *row = store_query_one(
+		broker->store, &error,
+		"SELECT t.version AS version, t.host AS host, t.engine AS engine FROM template t JOIN host h ON h.name = t.host"
+		" WHERE t.name = $1 AND ($2 = 0 OR t.version = $2) ORDER BY t.version DESC, h.seen_ms DESC LIMIT 1",
+		"si", request->name, version);
+
+	if (!row && error)
+		problem_respond_error(request, error);
+	else if (!row && version > 0)
+		problem_respond(
+			request, 404, "template.unknown",
+			"no host offers template '%s@%" G_GINT64_FORMAT
+			"' (carrel template list); a version whose manifest is damaged is refused in carrel-hostd's log",
+			request->name, version);
+	else if (!row)
+		problem_respond_unknown(request, "template", NULL);
+	return row;
+}
+
+void
+api_templates_verify(struct broker *broker, struct http_request *request)
+{
+	json_t *row =
+		api_templates_find(broker, request, json_get_integer(request->body, "version", 0));
+	gint64 version = json_get_integer(row, "version", 0);
+
+	if (row)
+		api_templates_start_job(
+			broker, request, "verify", json_get_text(row, "host", ""), version,
+			json_pack("{s:s, s:I, s:s}", "template", request->name, "version",
+				  (json_int_t)version, "engine", json_get_text(row, "engine", "")));
+	json_decref(row);
+}
+
 void
 api_jobs_list(struct broker *broker, struct http_request *request)
 {
@@ -192,25 +231,27 @@ api_jobs_list(struct broker *broker, struct http_request *request)
 	api_list_respond(request, "jobs", "id", rows);
 }
 
+static json_t *
+api_jobs_find(struct broker *broker, struct http_request *request)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *row = store_query_one(broker->store, &error, "SELECT " JOB_COLUMNS " WHERE id = $1",
+				      "s", request->name);
+
+	if (row)
+		api_list_unpack(row, "result");
+	else
+		problem_respond_unknown(request, "job", error);
+	return row;
+}
+
 void
 api_jobs_show(struct broker *broker, struct http_request *request)
 {
-	json_t *row = store_query_one(broker->store, NULL, "SELECT " JOB_COLUMNS " WHERE id = $1",
-				      "s", request->name);
+	json_t *row = api_jobs_find(broker, request);
 
-	if (!row) {
-		problem_respond(request, 404, "job.unknown", "there is no job with that id");
-		return;
-	}
-	api_list_unpack(row, "result");
-	http_respond(request, 200, row);
-}
-
-static gboolean
-api_jobs_exists(struct store *store, const char *id)
-{
-	return store_query_integer(store, NULL, 0, "SELECT count(*) FROM job WHERE id = $1", "s",
-				   id) == 1;
+	if (row)
+		http_respond(request, 200, row);
 }
 
 /* One that no host has taken is cancelled here; else its host ends it and says so. */
@@ -218,7 +259,13 @@ void
 api_jobs_cancel(struct broker *broker, struct http_request *request)
 {
 	g_autoptr(GError) error = NULL;
-	gint64 changed = store_change(
+	json_t *job = api_jobs_find(broker, request);
+	gint64 changed;
+
+	if (!job)
+		return;
+	json_decref(job);
+	changed = store_change(
 		broker->store, &error,
 		"UPDATE job SET cancel = 1, state = CASE WHEN reported = 0 THEN 'cancelled' ELSE state END,"
 		" changed_ms = $1 WHERE id = $2 AND state IN ('queued', 'running')",
@@ -226,8 +273,6 @@ api_jobs_cancel(struct broker *broker, struct http_request *request)
 
 	if (changed < 0) {
 		problem_respond_error(request, error);
-	} else if (changed == 0 && !api_jobs_exists(broker->store, request->name)) {
-		problem_respond(request, 404, "job.unknown", "there is no job with that id");
 	} else if (changed == 0) {
 		problem_respond(request, 409, "job.ended", "the job is over already");
 	} else {

@@ -317,13 +317,27 @@ host_report_apply_event(struct report_context *context, const json_t *event, GEr
 	return host_report_note_step(context, event, error);
 }
 
+/* What is done with one of a report's elements, or of the store's rows. */
+typedef gboolean (*report_apply)(struct report_context *context, const json_t *element,
+				 GError **error);
+
+static gboolean
+host_report_apply_all(struct report_context *context, const json_t *elements, report_apply apply,
+		      GError **error)
+{
+	for (gsize i = 0; i < json_array_size(elements); i++)
+		if (!apply(context, json_array_get(elements, i), error))
+			return FALSE;
+	return TRUE;
+}
+
 static const struct report_part {
 	const char *name;
 	const char *element;
 	const struct json_field *fields;
 	gsize n_fields;
 	const char *const *states; /* NULL: it has none */
-	gboolean (*apply)(struct report_context *context, const json_t *element, GError **error);
+	report_apply apply;
 } part_table[] = {
 	{ "templates", "a template", template_fields, G_N_ELEMENTS(template_fields), NULL,
 	  host_report_apply_template },
@@ -465,10 +479,8 @@ host_report_find_lost(struct report_context *context, const json_t *report, GErr
 		" AND NOT (state = 'failed' AND want = 'gone') AND (reported = 1 OR want = 'gone')"
 		" AND " REPORT_LACKS("$2", "d"),
 		"ss", context->host, desktops);
-	gboolean ok = rows != NULL;
+	gboolean ok = rows && host_report_apply_all(context, rows, host_report_lose_desktop, error);
 
-	for (gsize i = 0; ok && i < json_array_size(rows); i++)
-		ok = host_report_lose_desktop(context, json_array_get(rows, i), error);
 	json_decref(rows);
 	return ok;
 }
@@ -487,18 +499,6 @@ host_report_fail_lost_jobs(struct report_context *context, const json_t *report,
 		       "iss", broker_now_ms(), context->host, jobs) >= 0;
 }
 
-static gboolean
-host_report_apply_part(struct report_context *context, const json_t *report,
-		       const struct report_part *part, GError **error)
-{
-	const json_t *elements = json_object_get(report, part->name);
-
-	for (gsize i = 0; part->apply && i < json_array_size(elements); i++)
-		if (!part->apply(context, json_array_get(elements, i), error))
-			return FALSE;
-	return TRUE;
-}
-
 gboolean
 host_report_apply(struct broker *broker, const char *host, const json_t *report,
 		  gint64 *ret_acknowledged, GError **error)
@@ -508,9 +508,14 @@ host_report_apply(struct broker *broker, const char *host, const json_t *report,
 	if (!host_report_apply_host(&context, report, error) ||
 	    !host_report_drop_missing(&context, report, error))
 		return FALSE;
-	for (gsize i = 0; i < G_N_ELEMENTS(part_table); i++)
-		if (!host_report_apply_part(&context, report, &part_table[i], error))
+	for (gsize i = 0; i < G_N_ELEMENTS(part_table); i++) {
+		const struct report_part *part = &part_table[i];
+
+		if (part->apply &&
+		    !host_report_apply_all(&context, json_object_get(report, part->name),
+					   part->apply, error))
 			return FALSE;
+	}
 	if (!host_report_find_lost(&context, report, error) ||
 	    !host_report_fail_lost_jobs(&context, report, error))
 		return FALSE;

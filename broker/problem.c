@@ -32,3 +32,16 @@ problem_respond_error(struct http_request *request, const GError *error)
 	problem_respond(request, 500, "server.error",
 			"the broker could not do that; its log says why");
 }
+
+void
+problem_respond_unknown(struct http_request *request, const char *noun, const GError *error)
+{
+	g_autofree char *code = g_strconcat(noun, ".unknown", NULL);
+
+	if (error)
+		problem_respond_error(request, error);
+	else
+		problem_respond(request, 404, code,
+				"there is no %s '%s' that you may see (carrel %s list)", noun,
+				request->name, noun);
+}

@@ -16,4 +16,10 @@ void problem_respond(struct http_request *request, guint status, const char *cod
 /* For errors of the broker itself: logs the error, answers 500 without its text. Frees nothing. */
 void problem_respond_error(struct http_request *request, const GError *error);
 
+/*
+ * For what the path names and the store does not give: 404 "<noun>.unknown", which does not tell what is not there from
+ * what the caller may not see. With an error it is the broker's own: 500.
+ */
+void problem_respond_unknown(struct http_request *request, const char *noun, const GError *error);
+
 #endif

@@ -84,6 +84,10 @@ static const struct json_field publish_fields[] = {
 	{ "note", JSON_KIND_STRING, 1, 0, 200 },
 };
 
+static const struct json_field verify_fields[] = {
+	{ "version", JSON_KIND_INTEGER, 1, 1, 999999999 },
+};
+
 #define BODY(fields) TRUE, fields, G_N_ELEMENTS(fields)
 #define NO_BODY	     FALSE, NULL, 0
 
@@ -115,6 +119,8 @@ static const struct route route_table[] = {
 	  api_templates_build },
 	{ "POST", "templates/*/publish", ROUTE_ROLE_OPERATOR, BODY(publish_fields),
 	  api_templates_publish },
+	{ "POST", "templates/*/verify", ROUTE_ROLE_OPERATOR, BODY(verify_fields),
+	  api_templates_verify },
 	{ "GET", "jobs", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_list },
 	{ "GET", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_show },
 	{ "DELETE", "jobs/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_jobs_cancel },

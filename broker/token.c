@@ -70,12 +70,6 @@ token_revoke(struct store *store, const char *token_hash, GError **error)
 }
 
 gboolean
-token_revoke_user(struct store *store, const char *user, GError **error)
-{
-	return store_change(store, error, "DELETE FROM token WHERE user = $1", "s", user) >= 0;
-}
-
-gboolean
 token_drop_expired(struct store *store, GError **error)
 {
 	return store_change(store, error, "DELETE FROM token WHERE expires_ms <= $1", "i",

@@ -23,7 +23,6 @@ gboolean token_issue(struct store *store, const char *user, const json_t *groups
 gboolean token_find(struct store *store, const char *token, struct http_identity *ret_identity);
 
 gboolean token_revoke(struct store *store, const char *token_hash, GError **error);
-gboolean token_revoke_user(struct store *store, const char *user, GError **error);
 gboolean token_drop_expired(struct store *store, GError **error);
 
 #endif

@@ -21,6 +21,9 @@ static const struct cli_command command_table[] = {
 	  N_("build an image from a recipe"), 1, 1, cmd_template_build },
 	{ "template", "publish", "NAME [--note TEXT] [--wait]",
 	  N_("make the image a new version that pools can use"), 1, 1, cmd_template_publish },
+	{ "template", "verify", "NAME [--version N] [--wait]",
+	  N_("look whether a version is still as it was published and can be forked"), 1, 1,
+	  cmd_template_verify },
 	{ "template", "list", "", N_("list templates and their versions"), 0, 0,
 	  cmd_template_list },
 	{ "template", "show", "NAME", N_("show the versions of one template"), 1, 1,
@@ -121,6 +124,8 @@ carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **erro
 		  N_("What is new in this version"), "TEXT" },
 		{ "recipe", 0, 0, G_OPTION_ARG_STRING, &options->recipe,
 		  N_("Recipe, when not the name's"), "RECIPE" },
+		{ "version", 0, 0, G_OPTION_ARG_STRING, &options->version,
+		  N_("Version, when not the current one"), "N" },
 		{ "output", 0, 0, G_OPTION_ARG_FILENAME, &options->output, N_("File to write"),
 		  "FILE" },
 		{ "user", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->users,
@@ -151,6 +156,7 @@ carrel_find_stranger(const struct cli_options *options, const struct cli_command
 		{ "--network", options->network != NULL },
 		{ "--note", options->note != NULL },
 		{ "--recipe", options->recipe != NULL },
+		{ "--version", options->version != NULL },
 		{ "--output", options->output != NULL },
 		{ "--user", options->users != NULL },
 		{ "--group", options->groups != NULL },
@@ -187,6 +193,7 @@ carrel_options_done(struct cli_options *options)
 	g_free(options->network);
 	g_free(options->note);
 	g_free(options->recipe);
+	g_free(options->version);
 	g_free(options->output);
 	g_strfreev(options->users);
 	g_strfreev(options->groups);

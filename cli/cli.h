@@ -44,6 +44,7 @@ struct cli_options {
 	char *network;
 	char *note;
 	char *recipe;
+	char *version;
 	char *output;
 	char **users;
 	char **groups;
@@ -82,6 +83,7 @@ int cli_fail(enum cli_exit code, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* The commands, by noun. */
 int cmd_template_build(struct cli *cli, int argc, char **argv);
 int cmd_template_publish(struct cli *cli, int argc, char **argv);
+int cmd_template_verify(struct cli *cli, int argc, char **argv);
 int cmd_template_list(struct cli *cli, int argc, char **argv);
 int cmd_template_show(struct cli *cli, int argc, char **argv);
 int cmd_pool_create(struct cli *cli, int argc, char **argv);

@@ -187,14 +187,36 @@ cli_pause(guint ms)
 		g_main_context_iteration(NULL, TRUE);
 }
 
+/* What a job that ended well has brought, where "done" does not say it. */
+static void
+cli_print_outcome(const json_t *job)
+{
+	const char *kind = json_get_text(job, "kind", "");
+	const char *name = json_get_text(job, "template", "");
+	int version = (int)json_get_integer(job, "version", 0);
+	int current = (int)json_get_integer(job, "current_version", 0);
+
+	if (g_str_equal(kind, "verify"))
+		printf(_("%s@%d is as it was published, and a fork of it answers\n"), name,
+		       version);
+	else if (g_str_equal(kind, "publish") && version == current)
+		printf(_("%s@%d is published and is the current version now\n"), name, version);
+	else if (g_str_equal(kind, "publish"))
+		printf(_("%s@%d is published; the current version is %s@%d\n"), name, version, name,
+		       current);
+}
+
 static int
 cli_end_job(struct cli *cli, const json_t *job)
 {
 	const char *state = json_get_text(job, "state", "");
+	gboolean done = g_str_equal(state, "done");
 
 	if (cli_get_options(cli)->json)
 		cli_print_object(cli, job);
-	if (g_str_equal(state, "done"))
+	else if (done)
+		cli_print_outcome(job);
+	if (done)
 		return CLI_EXIT_OK;
 	return cli_fail(CLI_EXIT_FAILED, _("job %s: %s"), state,
 			json_get_text(job, "error", _("no reason was given")));

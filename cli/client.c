@@ -70,7 +70,7 @@ cli_token_save(const char *broker, const char *token, GError **error)
 	return done;
 }
 
-gboolean
+static gboolean
 cli_token_load(char **ret_broker, char **ret_token)
 {
 	g_autofree char *path = cli_token_get_path();

@@ -12,7 +12,6 @@ void cli_free(struct cli *cli);
 
 /* $XDG_CONFIG_HOME/carrel/token: the broker's address and the token, a line each. */
 gboolean cli_token_save(const char *broker, const char *token, GError **error);
-gboolean cli_token_load(char **ret_broker, char **ret_token);
 void cli_token_remove(void);
 
 #endif

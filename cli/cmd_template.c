@@ -8,6 +8,8 @@
 
 #include "cli/cmd.h"
 
+#define TEMPLATE_MAX_VERSION 999999999
+
 static const char *const template_columns[] = { "name",	       N_("NAME"),   "version",
 						N_("VERSION"), "current",    N_("CURRENT"),
 						"engine",      N_("ENGINE"), "ram_mib",
@@ -20,6 +22,7 @@ static const char *const job_columns[] = {
 	"state",	N_("STATE"),  "step",  N_("STEP"),  "percent",	"%",
 	"seconds_left", N_("LEFT s"), "error", N_("ERROR"), NULL
 };
+
 static int
 cmd_template_start(struct cli *cli, const char *name, const char *verb, json_t *body)
 {
@@ -56,6 +59,21 @@ cmd_template_publish(struct cli *cli, int argc, char **argv)
 
 	return cmd_template_start(cli, argv[0], "publish",
 				  note ? json_pack("{s:s}", "note", note) : json_object());
+}
+
+int
+cmd_template_verify(struct cli *cli, int argc, char **argv)
+{
+	const char *text = cli_get_options(cli)->version;
+	g_autoptr(GError) error = NULL;
+	gint64 version;
+
+	if (!text)
+		return cmd_template_start(cli, argv[0], "verify", json_object());
+	if (!g_ascii_string_to_signed(text, 10, 1, TEMPLATE_MAX_VERSION, &version, &error))
+		return cli_fail(CLI_EXIT_USAGE, _("--version: %s"), error->message);
+	return cmd_template_start(cli, argv[0], "verify",
+				  json_pack("{s:I}", "version", (json_int_t)version));
 }
 
 int

@@ -31,6 +31,20 @@
 #define WORDS_MAX_BYTES 500
 #define LINE_MAX_BYTES	4096
 
+/*
+ * waiting -> starting -> running; starting or running -> failed (after its end) -> starting, with back-off;
+ * any -> stopping -> ended.
+ */
+enum up_child_state {
+	UP_CHILD_WAITING,
+	UP_CHILD_STARTING, /* the process is there, its socket is not */
+	UP_CHILD_RUNNING,
+	UP_CHILD_FAILED, /* ended; starts again when the back-off is over */
+	UP_CHILD_STOPPING,
+	UP_CHILD_ENDED,
+	UP_CHILD_COUNT,
+};
+
 struct up_child {
 	enum up_child_state state;
 	const struct up_child_events *events;
@@ -343,10 +357,4 @@ const char *
 up_child_get_name(const struct up_child *child)
 {
 	return child->argv[0];
-}
-
-enum up_child_state
-up_child_get_state(const struct up_child *child)
-{
-	return child->state;
 }

@@ -8,20 +8,6 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/*
- * waiting -> starting -> running; starting or running -> failed (after its end) -> starting, with back-off;
- * any -> stopping -> ended.
- */
-enum up_child_state {
-	UP_CHILD_WAITING,
-	UP_CHILD_STARTING, /* the process is there, its socket is not */
-	UP_CHILD_RUNNING,
-	UP_CHILD_FAILED, /* ended; starts again when the back-off is over */
-	UP_CHILD_STOPPING,
-	UP_CHILD_ENDED,
-	UP_CHILD_COUNT,
-};
-
 #define UP_CHILD_MAX_START_FAILURES 5
 
 struct up_child;
@@ -45,7 +31,6 @@ void up_child_start(struct up_child *child);
 /* SIGTERM, and SIGKILL when that does not end it in time; then ended() is called, at once when nothing runs. */
 void up_child_stop(struct up_child *child);
 const char *up_child_get_name(const struct up_child *child);
-enum up_child_state up_child_get_state(const struct up_child *child);
 
 /* 0.1 s doubling to 10 s. */
 guint up_child_backoff_ms(guint n_failures);

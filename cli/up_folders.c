@@ -20,6 +20,7 @@
 #define UID_MIN		1000
 #define UID_MAX		0xfffffffeLL
 #define LOCK_MAX_BYTES	32
+#define DATABASE	"lib/broker/carrel.db" /* below the state folder */
 
 enum folder_owner {
 	OWNER_ROOT,
@@ -146,6 +147,31 @@ up_folders_make_one(const char *state, gsize index, const struct up_ids *ids, GE
 	return TRUE;
 }
 
+/*
+ * What the services have made stays theirs when uid_range changes: then none of them can read its own files. The
+ * database is the first of these files, and the first that would be missed.
+ */
+static gboolean
+up_folders_check_owner(const char *state, const struct up_ids *ids, GError **error)
+{
+	g_autofree char *path = g_build_filename(state, DATABASE, NULL);
+	struct stat about;
+
+	if (lstat(path, &about) < 0)
+		return errno == ENOENT ? TRUE
+				       : up_folders_fail(error, _("cannot look at '%s': %s"), path,
+							 g_strerror(errno));
+	if (about.st_uid == ids->broker)
+		return TRUE;
+	g_set_error(
+		error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+		_("'%s' belongs to uid %u and not to the broker, whose uid is the first of uid_range '%s': "
+		  "set uid_range in [host] of carrel.conf back to what it was when this folder was made, "
+		  "or choose another --state"),
+		path, (unsigned int)about.st_uid, ids->range);
+	return FALSE;
+}
+
 static gboolean
 up_folders_lock(struct up_folders *folders, GError **error)
 {
@@ -182,7 +208,8 @@ up_folders_make(struct up_folders *folders, const char *state, const struct up_i
 	if (g_mkdir_with_parents(folders->state, 0711) < 0)
 		return up_folders_fail(error, _("cannot make '%s': %s"), folders->state,
 				       g_strerror(errno));
-	if (!up_folders_check_parents(folders->state, error) || !up_folders_lock(folders, error))
+	if (!up_folders_check_parents(folders->state, error) || !up_folders_lock(folders, error) ||
+	    !up_folders_check_owner(folders->state, ids, error))
 		return FALSE;
 	if (chmod(folders->state, 0711) < 0)
 		return up_folders_fail(error, _("cannot set the mode of '%s': %s"), folders->state,

@@ -28,7 +28,10 @@ struct up_folders {
 /* FALSE and error when "FIRST-LAST" is not a range with room for services, desktops and builds. */
 gboolean up_ids_parse(struct up_ids *ids, const char *range, GError **error);
 
-/* Makes what is missing, sets owners and modes, and takes the lock: one "carrel up" a state folder. */
+/*
+ * Makes what is missing, sets owners and modes, and takes the lock: one "carrel up" a state folder. Refuses one that was
+ * made with another uid_range, and changes nothing in it.
+ */
 gboolean up_folders_make(struct up_folders *folders, const char *state, const struct up_ids *ids,
 			 GError **error);
 void up_folders_done(struct up_folders *folders);

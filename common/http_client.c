@@ -108,7 +108,8 @@ http_client_set_token(struct http_client *client, const char *token)
 	client->token = g_strdup(token);
 }
 
-char *
+/* SHA-256, as http_client_trust() gets it. */
+static char *
 http_client_fingerprint(GTlsCertificate *certificate)
 {
 	g_autoptr(GByteArray) der = NULL;

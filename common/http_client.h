@@ -56,7 +56,4 @@ void http_client_send_and_wait(struct http_client *client, const char *method, c
 			       json_t *body, const char *idempotency_key, guint timeout_s,
 			       http_client_callback callback, void *context);
 
-/* SHA-256 fingerprint of a certificate in the form above. */
-char *http_client_fingerprint(GTlsCertificate *certificate);
-
 #endif

@@ -2,8 +2,9 @@
 /*
  * attachment.h - which of a display's links belong to whom, and which may be handed on
  *
- * An attachment is one use of one ticket (DESIGN section 5): a main channel and what comes with it. At most two are
- * known: the newest, and the one it takes over from, which lives until the newest one's main channel is linked.
+ * An attachment is one use of one ticket (docs/ARCHITECTURE.md, "A ticket"): a main channel and what comes with
+ * it. At most two are known: the newest, and the one it takes over from, which lives until the newest one's main
+ * channel is linked.
  */
 #ifndef DISPLAY_ATTACHMENT_H
 #define DISPLAY_ATTACHMENT_H

@@ -158,7 +158,8 @@ manifest_new(json_t *object, GError **error)
 	if (!manifest_check(object, &problem)) {
 		json_decref(object);
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    "the manifest cannot be used: %s", problem.text);
+			    "the manifest cannot be used (%s): publish the template again",
+			    problem.text);
 		return NULL;
 	}
 	manifest = g_new0(struct manifest, 1);
@@ -190,8 +191,8 @@ manifest_parse(const char *text, gsize size, GError **error)
 
 	if (object)
 		return manifest_new(object, error);
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the manifest cannot be used: %s",
-		    problem.text);
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+		    "the manifest cannot be used (%s): publish the template again", problem.text);
 	return NULL;
 }
 
@@ -249,8 +250,8 @@ manifest_get_size(const char *path, gint64 *ret_size, GError **error)
 		*ret_size = status.st_size;
 		return TRUE;
 	}
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "'%s' is missing or no regular file",
-		    path);
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+		    "'%s' is missing or no regular file: publish the template again", path);
 	return FALSE;
 }
 

@@ -90,7 +90,8 @@ job_build_list(const char *folder, const char *relative, GPtrArray *paths, GErro
 	return TRUE;
 }
 
-char *
+/* SHA-256 over names and contents of all files below the folder, in a fixed order. NULL and an error. */
+static char *
 job_build_hash_recipe(const char *folder, GCancellable *cancellable, GError **error)
 {
 	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);

@@ -14,7 +14,4 @@ extern const struct job_ops job_build_ops;
 /* "progress 28 packages text": FALSE when the line is none. ret_step holds 32 bytes. */
 gboolean job_build_parse_progress(const char *line, guint *ret_percent, char *ret_step);
 
-/* SHA-256 over names and contents of all files below the folder, in a fixed order. NULL and an error. */
-char *job_build_hash_recipe(const char *folder, GCancellable *cancellable, GError **error);
-
 #endif

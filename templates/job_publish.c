@@ -46,6 +46,8 @@ struct publish {
 	const struct engine_ops *ops;
 	char *accelerator;
 	struct job_machine *machine;
+	/* Held while a step waits for a call, whose data this is; the steps keep this alive. */
+	struct steps *waiting;
 	json_t *description; /* image.json */
 	json_t *sealed;	     /* the manifest's "engine" and "machine" */
 	json_t *report;
@@ -112,16 +114,23 @@ publish_handle_event(void *context, enum engine_event event, gint64 value)
 		publish->job->progress(publish->job, "save the machine", 55);
 }
 
-struct publish_call {
-	struct steps *steps;
-	struct publish *publish;
-};
+/* The call that a step has waited for is over; takes the error, NULL: none. */
+static void
+publish_go_on(struct publish *publish, GError *error)
+{
+	struct steps *steps = publish->waiting;
+
+	if (error)
+		steps_fail(steps, error);
+	else
+		steps_next(steps);
+	steps_unref(steps);
+}
 
 static void
 publish_handle_sealed(GObject *source, GAsyncResult *result, gpointer data)
 {
-	g_autofree struct publish_call *call = data;
-	struct publish *publish = call->publish;
+	struct publish *publish = data;
 	json_t *report = steps_get_report(result);
 	GError *error = NULL;
 
@@ -132,19 +141,15 @@ publish_handle_sealed(GObject *source, GAsyncResult *result, gpointer data)
 	json_array_extend(publish->report, report);
 	json_decref(report);
 	publish->sealed = steps_get_json(result);
-	if (steps_finish(result, &error))
-		steps_next(call->steps);
-	else
-		steps_fail(call->steps, error);
-	steps_unref(call->steps);
+	steps_finish(result, &error);
+	publish_go_on(publish, error);
 }
 
 static void
 publish_start_seal(struct steps *steps, void *context)
 {
 	struct publish *publish = context;
-	struct publish_call *sealing = g_new(struct publish_call, 1);
-	struct steps_call call = { publish->job->cancellable, publish_handle_sealed, sealing };
+	struct steps_call call = { publish->job->cancellable, publish_handle_sealed, publish };
 	struct engine_seal seal = {
 		.folder = publish->staging,
 		.kind = KIND,
@@ -159,11 +164,10 @@ publish_start_seal(struct steps *steps, void *context)
 	publish->machine = job_machine_new(publish->ops, publish->staging, publish_handle_event,
 					   publish, &error);
 	if (!publish->machine) {
-		g_free(sealing);
 		steps_fail(steps, error);
 		return;
 	}
-	*sealing = (struct publish_call){ steps_ref(steps), publish };
+	publish->waiting = steps_ref(steps);
 	publish->ops->seal(job_machine_get_vm(publish->machine), &seal, &call);
 }
 
@@ -240,26 +244,21 @@ publish_verify_progress(void *context, const char *step, guint percent)
 static void
 publish_handle_verified(GObject *source, GAsyncResult *result, gpointer data)
 {
-	g_autofree struct publish_call *call = data;
+	struct publish *publish = data;
 	GError *error = NULL;
 	json_t *report;
 
 	(void)source;
 	verify_finish(result, &report, &error);
-	json_array_extend(call->publish->report, report);
+	json_array_extend(publish->report, report);
 	json_decref(report);
-	if (error)
-		steps_fail(call->steps, error);
-	else
-		steps_next(call->steps);
-	steps_unref(call->steps);
+	publish_go_on(publish, error);
 }
 
 static void
 publish_start_verify(struct steps *steps, void *context)
 {
 	struct publish *publish = context;
-	struct publish_call *call = g_new(struct publish_call, 1);
 	const json_t *arguments = publish->job->arguments;
 	struct verify_request request = {
 		.folder = publish->staging,
@@ -272,8 +271,8 @@ publish_start_verify(struct steps *steps, void *context)
 		.context = publish,
 	};
 
-	*call = (struct publish_call){ steps_ref(steps), publish };
-	verify_start(&request, publish_handle_verified, call);
+	publish->waiting = steps_ref(steps);
+	verify_start(&request, publish_handle_verified, publish);
 }
 
 static void

@@ -35,6 +35,9 @@ job_verify_handle_end(GObject *source, GAsyncResult *result, gpointer data)
 
 	(void)source;
 	verify_finish(result, &report, &error);
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+		g_prefix_error(&error, "run the verify again when the host has less to do, and "
+				       "publish the template again if it stays so: ");
 	job->done(job, json_pack("{s:o}", "steps", report), error);
 }
 

@@ -33,6 +33,8 @@ struct verify {
 	int memory;
 	struct job_machine *machine;
 	struct agent_link *agent;
+	/* Held while a step waits for a call, whose data this is; the steps keep this alive. */
+	struct steps *waiting;
 	GAsyncReadyCallback callback;
 	gpointer data;
 };
@@ -170,41 +172,34 @@ verify_handle_agent(void *context, const char *verb, const json_t *body)
 	(void)context, (void)verb, (void)body;
 }
 
-struct verify_channel {
-	struct steps *steps;
-	struct verify *verify;
-};
-
 static void
 verify_handle_channel(GObject *source, GAsyncResult *result, gpointer data)
 {
-	g_autofree struct verify_channel *channel = data;
-	struct verify *verify = channel->verify;
+	struct verify *verify = data;
+	struct steps *steps = verify->waiting;
 	GError *error = NULL;
 
 	(void)source;
 	if (!steps_finish(result, &error)) {
-		steps_fail(channel->steps, error);
-		steps_unref(channel->steps);
+		steps_fail(steps, error);
+		steps_unref(steps);
 		return;
 	}
 	verify->agent = agent_link_new(steps_take_fd(result),
 				       job_machine_get_vm(verify->machine)->generation,
 				       verify_handle_agent, verify);
-	agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, steps_handle_json,
-			  channel->steps);
+	agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, steps_handle_json, steps);
 }
 
 static void
 verify_start_agent(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
-	struct verify_channel *channel = g_new(struct verify_channel, 1);
-	struct steps_call call = { verify->cancellable, verify_handle_channel, channel };
+	struct steps_call call = { verify->cancellable, verify_handle_channel, verify };
 	struct engine_vm *vm = job_machine_get_vm(verify->machine);
 
 	verify_tell(verify, "ask its agent", 95);
-	*channel = (struct verify_channel){ steps_ref(steps), verify };
+	verify->waiting = steps_ref(steps);
 	vm->ops->agent_channel(vm, FALSE, &call);
 }
 

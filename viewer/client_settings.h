@@ -2,7 +2,8 @@
 /*
  * client_settings.h - what a desktop has to know of the machine in front of the user
  *
- * SPICE carries scan codes: without the client's layout keys come out wrong in the guest (DESIGN section 5).
+ * SPICE carries scan codes: without the client's layout keys come out wrong in the guest, so it goes
+ * with the request for a desktop (docs/PROTOCOL.md, "API").
  */
 #ifndef VIEWER_CLIENT_SETTINGS_H
 #define VIEWER_CLIENT_SETTINGS_H

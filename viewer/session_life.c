@@ -39,12 +39,6 @@ static const struct {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_table) == SESSION_STATE_COUNT);
 
-const char *
-session_state_to_text(enum session_state state)
-{
-	return state < SESSION_STATE_COUNT ? state_table[state].name : "unknown";
-}
-
 void
 session_stop_timer(struct session *session)
 {

@@ -82,6 +82,4 @@ json_t *session_get_pools(const struct session *session);     /* array, borrowed
 gboolean session_can_log_off(const struct session *session);  /* FALSE: a .vv file's display */
 guint session_get_wait_s(const struct session *session);
 
-const char *session_state_to_text(enum session_state state);
-
 #endif

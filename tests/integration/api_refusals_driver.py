@@ -54,10 +54,15 @@ REFUSALS = [
     ("POST", "templates/t/publish", {"image": "/etc"}, {}, 400, "template.name", "letters"),
     ("POST", "templates/t/publish", {"image": "nix"}, {}, 409, "image.unknown", "carrel template build"),
     ("POST", "templates/t/publish", {"engine": "xen"}, {}, 400, "template.engine", "qemu or kvm"),
-    ("GET", "jobs/j-none", None, {}, 404, "job.unknown", ""),
-    ("DELETE", "jobs/j-none", None, {}, 404, "job.unknown", ""),
-    ("GET", "desktops/d-none", None, {}, 404, "desktop.unknown", ""),
-    ("GET", "sessions/s-none", None, {}, 404, "session.unknown", ""),
+    ("POST", "templates/t/verify", {"version": 0}, {}, 400, "request.body", "1 to 999999999"),
+    ("POST", "templates/t/verify", {"version": 7}, {}, 404, "template.unknown", "'t@7' (carrel template list)"),
+    ("POST", "templates/nix/verify", {}, {}, 404, "template.unknown", "'nix'"),
+    ("POST", "templates/../verify", {}, {}, 404, "template.unknown", "'..'"),
+    ("GET", "jobs/j-none", None, {}, 404, "job.unknown", "'j-none'"),
+    ("DELETE", "jobs/j-none", None, {}, 404, "job.unknown", "carrel job list"),
+    ("GET", "desktops/d-none", None, {}, 404, "desktop.unknown", "'d-none'"),
+    ("PATCH", "hosts/none", {"drain": True}, {}, 404, "host.unknown", "carrel host list"),
+    ("GET", "sessions/s-none", None, {}, 404, "session.unknown", "'s-none'"),
     ("POST", "sessions/s-none/ticket", {"protocol": "vnc"}, {}, 400, "ticket.protocol", "spice"),
     ("POST", "sessions/s-none/ticket", {"protocol": "spice"}, {}, 404, "session.unknown", ""),
     ("POST", "sessions/revoke", {}, {}, 400, "request.body", "either"),
@@ -87,7 +92,8 @@ def refuse_strangers(stage):
         check(f"'{str(header)[:20]}' lets nobody in", (status, answer["code"]) == (401, "token.invalid"), (status, answer))
     token = stage.token("ada", "a-password-of-ada")
     for method, path in (("GET", "hosts"), ("GET", "desktops"), ("POST", "pools"), ("DELETE", "pools/held"),
-                         ("GET", "jobs"), ("POST", "templates/t/build"), ("POST", "hosts/h1/sync")):
+                         ("GET", "jobs"), ("POST", "templates/t/build"), ("POST", "templates/t/verify"),
+                         ("POST", "hosts/h1/sync")):
         status, answer = stage.call(method, path, token=token)
         check(f"a user may not {method} {path}", (status, answer["code"]) == (403, "role.missing"), (status, answer))
     status, answer = stage.call("POST", "sessions/revoke", {"all": True}, token=token)

@@ -77,6 +77,8 @@ done <<COMMANDS
 template build debian-openbox
 template build debian-openbox --recipe debian-openbox --wait
 template publish debian-openbox --note new
+template publish debian-openbox --wait
+template verify debian-openbox
 template list
 template show debian-openbox
 pool create office --template debian-openbox --size 3 --user ada --group staff --network none
@@ -117,6 +119,16 @@ expect 0 session list
 grep -q 'SINCE.*' out && grep -q '2023-11-14 22:13:20' out || fail "'session list' shows no moment"
 expect 0 template list
 grep -q '^IMAGE' out || fail "'template list' does not show the images"
+expect 0 template publish debian-openbox --wait
+[ "$(cat out)" = "debian-openbox@2 is published and is the current version now" ] || fail "'template publish' does not say the version"
+expect 0 template publish debian-openbox --wait --json
+[ "$(jq '.version, .current_version' <out | paste -sd' ')" = "2 2" ] || fail "'template publish --json' does not say the version"
+expect 0 job show j-dddddddddddddddddddd --wait
+[ "$(cat out)" = "debian-openbox@1 is published; the current version is debian-openbox@2" ] ||
+	fail "'job show --wait' does not say that another version is the current one"
+expect 0 template verify debian-openbox --version 1 --wait
+[ "$(cat out)" = "debian-openbox@1 is as it was published, and a fork of it answers" ] || fail "'template verify' does not say the result"
+grep -q 'templates/debian-openbox/verify {"version": 1} 202' broker.log || fail "'template verify' does not ask for the version"
 expect 0 session timing $session
 [ "$(awk '$1 == "authenticate" { print $2 }' out)" = 12 ] && grep -q '^waited in all *492 ' out ||
 	fail "'session timing' is no table with what the user waited"
@@ -132,6 +144,8 @@ grep -q 'carrel pool create' err || fail "a noun alone does not show its verbs"
 expect 2 pool show
 expect 2 pool create office --size 3
 expect 2 pool set office --size many
+expect 2 template verify debian-openbox --version one
+expect 2 template publish debian-openbox --version 1
 expect 2 pool set office
 expect 2 session revoke
 expect 2 session revoke $session --all

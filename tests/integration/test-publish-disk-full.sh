@@ -51,7 +51,8 @@ expect_full publish
 echo "with space again both work, and so does the version from before"
 rm "$appliance_state/fill"
 carrel template build tiny --wait >/dev/null
-carrel template publish tiny --wait >/dev/null
+[ "$(carrel template publish tiny --wait)" = "tiny@2 is published and is the current version now" ] ||
+	fail "the publish does not say which version is current"
 tiny_expect_versions "1 2"
 carrel pool create old --template tiny@1 --size 1 --user ada >/dev/null
 appliance_wait old ready 1

@@ -118,6 +118,9 @@ refused 1 "another 'carrel up' \(pid $appliance_pid\) runs on '$appliance_state'
 grep -E "login of 'ada' is not possible: .*check the service file '$TMPDIR/no-pam/carrel'" "$appliance_log" ||
 	fail "the log does not name the missing PAM service"
 appliance_stop
+sed 's/^uid_range.*/uid_range = 200000-465535/' "$TMPDIR/carrel.conf" >"$TMPDIR/other.conf"
+refused 1 "'$appliance_state/lib/broker/carrel.db' belongs to uid $appliance_group and .* uid_range '200000-465535': set uid_range in \[host\]" \
+	--state "$appliance_state" --config "$TMPDIR/other.conf"
 
 echo "no QEMU: it is named with its package, and the services run"
 mount --bind /dev/null "$(command -v qemu-system-x86_64)"

@@ -79,7 +79,14 @@ JOBS = [
      "seconds_left": 61, "error": ""},
     {"id": "j-bbbbbbbbbbbbbbbbbbbb", "kind": "publish", "state": "failed", "step": "verify", "percent": 90,
      "seconds_left": 0, "error": "the fork did not answer"},
+    {"id": "j-cccccccccccccccccccc", "kind": "publish", "state": "running", "step": "verify", "percent": 90,
+     "seconds_left": 5, "error": "", "template": "debian-openbox", "version": 2, "current_version": 2},
+    {"id": "j-dddddddddddddddddddd", "kind": "publish", "state": "done", "step": "verify", "percent": 100,
+     "seconds_left": 0, "error": "", "template": "debian-openbox", "version": 1, "current_version": 2},
+    {"id": "j-eeeeeeeeeeeeeeeeeeee", "kind": "verify", "state": "running", "step": "fork once", "percent": 85,
+     "seconds_left": 5, "error": "", "template": "debian-openbox", "version": 1, "current_version": 2},
 ]
+STARTED = {"build": JOBS[0]["id"], "publish": JOBS[2]["id"], "verify": JOBS[4]["id"]}
 HOSTS = [
     {"name": "desk", "seen_ms": 1700000000000, "drain": False, "ram_mib": 24000, "ram_free_mib": 21000, "cpus": 2,
      "engines": [{"name": "qemu", "usable": True, "accelerator": "tcg", "isolation": "none", "reason": ""}],
@@ -243,7 +250,7 @@ class Broker:
             return 200, {"templates": TEMPLATES, "images": IMAGES, "next": None}
         if parts[0] == "templates":
             self.job_polls = 0
-            return 202, {"job": JOBS[0]["id"]}
+            return 202, {"job": STARTED[parts[-1]]}
         if parts == ["jobs"]:
             return self.list("jobs", JOBS, query)
         if parts[0] == "jobs":

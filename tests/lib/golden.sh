@@ -9,10 +9,10 @@
 set -eu
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$root/tests/lib/cache.sh"
+. "$root/tests/lib/recipe_job.sh"
 
 recipe=${1:-debian-openbox}
 build=${CARREL_BUILD_DIR:-$root/build}
-first_uid=300000
 
 say() {
 	printf 'golden image: %s\n' "$*" >&2
@@ -33,22 +33,11 @@ show_progress() {
 	done
 }
 
-# make_image FOLDER: the parts are copied first, because the namespace's root may not read this tree
+# make_image FOLDER
 make_image() {
 	local folder=$1
-	chmod 0755 "$folder"
-	cp -R "$root/templates/recipes/$recipe" "$folder/recipe"
-	mkdir "$folder/libexec" "$folder/image"
-	cp "$build/templates/carrel-worker" "$root/tests/lib/worker_job.py" "$folder/libexec/"
-	install -m 0755 "$agent" "$folder/libexec/carrel-agent"
-	chmod -R u=rwX,go=rX "$folder"
-	chown "$first_uid:$first_uid" "$folder/image"
-	# as launch starts it: the caller's TMPDIR is not for the namespace's root
-	env -u TMPDIR CARREL_LIBEXEC_DIR="$folder/libexec" \
-		python3 -B "$root/tests/lib/build_namespace.py" "$first_uid" \
-		python3 -B "$folder/libexec/worker_job.py" "$folder/libexec/carrel-worker" build \
-		"{\"template\":\"$recipe\",\"recipe\":\"$folder/recipe\",\"staging\":\"$folder/image\"}" \
-		> >(tee "$folder/job.out" | show_progress) 2>"$folder/job.err" 9>&- &
+	recipe_job_prepare "$folder" "$recipe" "$build/templates/carrel-worker" "$agent"
+	recipe_job_run "$folder" "$recipe" > >(tee "$folder/job.out" | show_progress) 2>"$folder/job.err" 9>&- &
 	job=$!
 	wait "$job" ||
 		{ tail -n 20 "$folder/image/build.log" && tail -n 3 "$folder/job.err" "$folder/job.out"; return 1; } >&2

@@ -102,6 +102,8 @@ def problems():
         for pattern in (r'problem_respond\(\s*[^,;]+,\s*(\d{3}),\s*"([a-z.-]+)"', r'=\s*\{ (\d{3}), "([a-z.-]+)"'):
             for match in re.finditer(pattern, text):
                 found.setdefault('%s %s' % match.groups(), (path, text.count('\n', 0, match.start()) + 1))
+        for match in re.finditer(r'problem_respond_unknown\(\s*[^,;]+,\s*"([a-z]+)"', text):
+            found.setdefault('404 %s.unknown' % match.group(1), (path, text.count('\n', 0, match.start()) + 1))
     return found
 
 

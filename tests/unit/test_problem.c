@@ -49,12 +49,31 @@ test_problem__own_errors_stay_in_the_log(void **state)
 	stage_request_free(request);
 }
 
+static void
+test_problem__what_is_not_there_is_told_from_what_failed(void **state)
+{
+	struct stage_request *request = stage_request_new("ada", "p-9", NULL);
+	g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "SELECT hash");
+
+	(void)state;
+	problem_respond_unknown(&request->request, "pool", NULL);
+	assert_int_equal(request->status, 404);
+	assert_string_equal(stage_request_code(request), "pool.unknown");
+	assert_string_equal(json_get_text(request->body, "title", ""),
+			    "there is no pool 'p-9' that you may see (carrel pool list)");
+	problem_respond_unknown(&request->request, "pool", error);
+	assert_int_equal(request->status, 500);
+	assert_string_equal(stage_request_code(request), "server.error");
+	stage_request_free(request);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_problem__is_rfc_9457),
 		cmocka_unit_test(test_problem__own_errors_stay_in_the_log),
+		cmocka_unit_test(test_problem__what_is_not_there_is_told_from_what_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

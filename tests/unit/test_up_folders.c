@@ -50,7 +50,7 @@ test_up_folders__takes_a_range_with_room_for_all(void **state)
 static const struct up_ids *
 own_ids(struct up_ids *ids)
 {
-	*ids = (struct up_ids){ getuid(), getuid(), getuid(), getgid(), NULL };
+	*ids = (struct up_ids){ getuid(), getuid(), getuid(), getgid(), (char *)"7-8" };
 	return ids;
 }
 
@@ -168,6 +168,36 @@ test_up_folders__refuses_a_closed_parent_and_what_is_no_folder(void **state)
 	up_folders_done(&folders);
 }
 
+static void
+test_up_folders__refuses_a_database_of_another_uid_range(void **state)
+{
+	g_autofree char *place = g_build_filename(*state, "s", NULL);
+	g_autofree char *database = g_build_filename(place, "lib", "broker", "carrel.db", NULL);
+	g_autofree char *owner = g_strdup_printf("uid %u ", (unsigned int)getuid());
+	g_autofree char *run = g_build_filename(place, "run", NULL);
+	g_autoptr(GError) error = NULL;
+	struct up_folders folders;
+	struct stat about;
+	struct up_ids ids;
+
+	assert_true(up_folders_make(&folders, place, own_ids(&ids), NULL));
+	up_folders_done(&folders);
+	assert_true(g_file_set_contents(database, "", 0, NULL));
+	assert_true(up_folders_make(&folders, place, &ids, NULL));
+	up_folders_done(&folders);
+
+	ids.broker++;
+	assert_int_equal(g_chmod(run, 0700), 0);
+	assert_false(up_folders_make(&folders, place, &ids, &error));
+	up_folders_done(&folders);
+	assert_non_null(strstr(error->message, database));
+	assert_non_null(strstr(error->message, owner));
+	assert_non_null(strstr(error->message, "uid_range '7-8'"));
+	assert_non_null(strstr(error->message, "set uid_range in [host] of carrel.conf back"));
+	assert_int_equal(stat(run, &about), 0);
+	assert_int_equal(about.st_mode & 07777, 0700);
+}
+
 int
 main(void)
 {
@@ -180,6 +210,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_up_folders__refuses_a_closed_parent_and_what_is_no_folder,
 			make_temporary, drop_temporary),
+		cmocka_unit_test_setup_teardown(
+			test_up_folders__refuses_a_database_of_another_uid_range, make_temporary,
+			drop_temporary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

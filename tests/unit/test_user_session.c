@@ -389,14 +389,6 @@ test_user_session__logs_out_of_a_shared_screen(void **state)
 	assert_int_equal(session_get_state(session), SESSION_STATE_IDLE);
 }
 
-static void
-test_user_session__names_every_state(void **state)
-{
-	for (int i = 0; i < SESSION_STATE_COUNT; i++)
-		assert_string_not_equal(session_state_to_text(i), "unknown");
-	assert_string_equal(session_state_to_text(SESSION_STATE_COUNT), "unknown");
-}
-
 int
 main(void)
 {
@@ -411,7 +403,6 @@ main(void)
 		TEST(leaves_a_display_that_is_not_the_one_named),
 		TEST(stays_logged_in_when_the_broker_is_away),
 		TEST(logs_out_of_a_shared_screen),
-		TEST(names_every_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
