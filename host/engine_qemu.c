@@ -229,6 +229,13 @@ link_start_netdev(struct steps *steps, void *context)
 			-1, NULL);
 }
 
+/*
+ * A hub, because a card keeps the peer that it was made with. When passt's socket was full and has room again, QEMU sends
+ * what waits in the hub before what waits for the socket. So a frame of which the socket took a part would go on with
+ * another frame's bytes, or, where that is shorter, QEMU would abort (util/iov.c: iov_copy): LAUNCH_NET_MTU is small enough
+ * that the socket takes each frame whole. To listen ("stream", "server") is no way out: QEMU 7.2's main loop then waits in
+ * sendmsg() for a slow passt, and it crashes when passt ends while packets wait for the guest.
+ */
 static void
 link_start_plug(struct steps *steps, void *context)
 {

@@ -28,7 +28,7 @@ class GiveBytes(Give):
 class Take(socketserver.StreamRequestHandler):
     def handle(self):
         global uploads
-        data = self.rfile.read(16 << 20)
+        data = self.rfile.read()
         with lock:
             uploads += 1
             with open(f"{folder}/up.{uploads}", "wb") as file:
