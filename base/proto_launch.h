@@ -36,7 +36,7 @@
 
 /*
  * passt's --mtu, and the most that a desktop's network card takes. A unix socket must take a frame whole or not at all:
- * one that it took in part ends QEMU (host/engine_qemu.c). Linux divides what is larger than 36544 bytes.
+ * the rest of one that it took in part can get lost (host/engine_qemu.c). Linux divides what is larger than 36544 bytes.
  */
 #define LAUNCH_NET_MTU "32000"
 

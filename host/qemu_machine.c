@@ -150,6 +150,8 @@ qemu_machine_add_sockets(const struct qemu_machine *machine, struct qemu_command
 	command_add_option(command, "-object", "rng-builtin,id=entropy");
 	/* passt is plugged into the hub when the desktop's link goes up: a device cannot get its first peer later. */
 	command_add_option(command, "-netdev", "hubport,id=hub,hubid=%d", QEMU_ID_HUB);
+	command_add_option(command, "-netdev", "hubport,id=%s,hubid=%d", QEMU_ID_OPEN_PORT,
+			   QEMU_ID_HUB);
 }
 
 /* The descriptor's access mode must be the node's: QEMU picks the one of the set that matches exactly. */

