@@ -34,6 +34,12 @@
 #define LAUNCH_MAX_FDS	      16
 #define LAUNCH_MAX_RECORDS    256 /* desktops on one host that one LIST answer carries */
 
+/*
+ * passt's --mtu, and the most that a desktop's network card takes. A unix socket must take a frame whole or not at all:
+ * the rest of one that it took in part can get lost (host/engine_qemu.c). Linux divides what is larger than 36544 bytes.
+ */
+#define LAUNCH_NET_MTU "32000"
+
 enum launch_type {
 	LAUNCH_DESKTOP_MAKE = 1,
 	LAUNCH_SPAWN,

@@ -193,8 +193,8 @@ static void
 network_spawn(struct desktop_network *network, int fd)
 {
 	const char *argv[NETWORK_MAX_ARGUMENTS + 1] = {
-		"--foreground", "--quiet", "--fd",	  "3",	  "--no-map-gw",
-		"--tcp-ports",	"none",	   "--udp-ports", "none",
+		"--foreground", "--quiet",     "--fd", "3",	      "--no-map-gw", "--mtu",
+		LAUNCH_NET_MTU, "--tcp-ports", "none", "--udp-ports", "none",
 	};
 	const int target = NETWORK_PASST_FD;
 	g_auto(GStrv) servers = desktop_network_list_servers("");

@@ -197,6 +197,17 @@ link_start_netdev(struct steps *steps, void *context)
 			-1, NULL);
 }
 
+/*
+ * A hub, because a card keeps the peer that it was made with. When passt's socket was full and has room again, QEMU sends
+ * what waits in the hub before what waits for the socket. So frames would overtake each other (passt takes a FIN that comes
+ * early for the end), and a frame of which the socket took a part would go on with another frame's bytes, or, where that
+ * is shorter, QEMU would abort (util/iov.c: iov_copy). Therefore the hub has one more port, which has no peer and can
+ * always take a frame (QEMU_ID_OPEN_PORT): none waits in the hub, all wait for the socket, in their order. And
+ * LAUNCH_NET_MTU is so small that the socket takes a frame whole: one that is dropped while it waits leaves no rest.
+ *
+ * To listen without a hub ("stream", "server") is no way out: QEMU 7.2's main loop then waits in sendmsg() for a slow
+ * passt, and it crashes when passt ends while packets wait for the guest.
+ */
 static void
 link_start_plug(struct steps *steps, void *context)
 {

@@ -63,9 +63,10 @@ launch_role_check_qemu(char *const *argv, size_t argc, char *ret_text, size_t te
 }
 
 /* What passt must be told: it forwards nothing inward, and the gateway's address is not the host's. */
-static const char *const passt_needed[] = { "--foreground", "--quiet",	   "--fd", "3",
-					    "--no-map-gw",  "--tcp-ports", "none", "--udp-ports",
-					    "none" };
+static const char *const passt_needed[] = {
+	"--foreground", "--quiet",     "--fd", "3",	      "--no-map-gw", "--mtu",
+	LAUNCH_NET_MTU, "--tcp-ports", "none", "--udp-ports", "none"
+};
 
 static bool
 launch_role_is_address(const char *text)

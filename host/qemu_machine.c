@@ -12,6 +12,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/proto_launch.h"
+
 /* Below are standard streams and what launch may use. */
 #define FIRST_TARGET 10
 
@@ -33,7 +35,8 @@ static const struct machine_device device_table[] = {
 	{ QEMU_ID_AGENT_PORT, "virtserialport", "",
 	  ",bus=serial.0,nr=2,chardev=agent,name=org.carrel.agent.0" },
 	{ "disk", "virtio-blk-pci", "0x7", ",drive=disk" },
-	{ QEMU_ID_NET, "virtio-net-pci", "0x8", ",netdev=hub,mac=52:54:00:ca:44:e1,romfile=" },
+	{ QEMU_ID_NET, "virtio-net-pci", "0x8",
+	  ",netdev=hub,mac=52:54:00:ca:44:e1,romfile=,host_mtu=" LAUNCH_NET_MTU },
 	{ QEMU_ID_HOME_PORT, "pcie-root-port", "0x9", ",chassis=1" },
 	{ "generation", "vmgenid", "", ",guid=auto" },
 };
@@ -153,6 +156,8 @@ qemu_machine_add_sockets(const struct qemu_machine *machine, struct qemu_command
 	command_add_option(command, "-object", "rng-builtin,id=entropy");
 	/* passt is plugged into the hub when the desktop's link goes up: a device cannot get its first peer later. */
 	command_add_option(command, "-netdev", "hubport,id=hub,hubid=%d", QEMU_ID_HUB);
+	command_add_option(command, "-netdev", "hubport,id=%s,hubid=%d", QEMU_ID_OPEN_PORT,
+			   QEMU_ID_HUB);
 }
 
 /* The descriptor's access mode must be the node's: QEMU picks the one of the set that matches exactly. */

@@ -18,6 +18,7 @@
 #define QEMU_ID_VDAGENT_PORT "vdagent"
 #define QEMU_ID_NET	     "net"
 #define QEMU_ID_HUB	     0
+#define QEMU_ID_OPEN_PORT    "open" /* of the hub: engine_qemu.c says what for */
 #define QEMU_ID_HOME_PORT    "home"
 
 enum qemu_machine_mode {

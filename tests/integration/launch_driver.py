@@ -43,7 +43,7 @@ done
 echo END
 read -r line <&3
 '''
-PASST = ['--foreground', '--quiet', '--fd', '3', '--no-map-gw', '--tcp-ports', 'none', '--udp-ports', 'none']
+PASST = ['--foreground', '--quiet', '--fd', '3', '--no-map-gw', '--mtu', '32000', '--tcp-ports', 'none', '--udp-ports', 'none']
 
 program, folder = sys.argv[1:3]
 run, lib, libexec = (os.path.join(folder, n) for n in ('run', 'lib', 'libexec'))

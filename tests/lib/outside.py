@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # outside.py - the world that a test's desktops reach by their network: outside.py ADDRESS FOLDER
 """Listens on ADDRESS: who connects to port 80 gets FOLDER/script, to 81 the bytes of FOLDER/down; what is sent to 82 goes
-to FOLDER/up.N, and each line sent to 83 is added to FOLDER/said. FOLDER/listens appears when all of them listen."""
+to FOLDER/up.N, and each line sent to 83 is added to FOLDER/said; what is sent to 84 is thrown away. FOLDER/listens
+appears when all of them listen."""
 import socketserver
 import sys
 import threading
@@ -28,7 +29,7 @@ class GiveBytes(Give):
 class Take(socketserver.StreamRequestHandler):
     def handle(self):
         global uploads
-        data = self.rfile.read(16 << 20)
+        data = self.rfile.read()
         with lock:
             uploads += 1
             with open(f"{folder}/up.{uploads}", "wb") as file:
@@ -42,13 +43,19 @@ class Hear(socketserver.StreamRequestHandler):
                 file.write(line)
 
 
+class Drop(socketserver.BaseRequestHandler):
+    def handle(self):
+        while self.request.recv(1 << 20):
+            pass
+
+
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
 
 threads = [threading.Thread(target=Server((address, port), handler).serve_forever)
-           for port, handler in ((80, GiveScript), (81, GiveBytes), (82, Take), (83, Hear))]
+           for port, handler in ((80, GiveScript), (81, GiveBytes), (82, Take), (83, Hear), (84, Drop))]
 for thread in threads:
     thread.start()
 open(f"{folder}/listens", "w").close()

@@ -122,9 +122,10 @@ test_desktop_network__starts_passt_and_plugs_it_in(void **state)
 	desktop_network_start(f->network);
 	fake_launch_run_until(&f->ups, 1);
 	assert_int_equal(f->launch->role, LAUNCH_ROLE_NET);
-	assert_true(g_str_has_prefix(f->launch->argv,
-				     "--foreground --quiet --fd 3 --no-map-gw --tcp-ports none "
-				     "--udp-ports none"));
+	assert_true(g_str_has_prefix(
+		f->launch->argv,
+		"--foreground --quiet --fd 3 --no-map-gw --mtu 32000 --tcp-ports none "
+		"--udp-ports none"));
 	assert_int_equal(f->launch->n_fds, 1);
 	/* The two are ends of one stream, and nobody else holds one: QEMU's end is passt's. */
 	assert_int_equal(write(f->peer, "x", 1), 1);

@@ -55,21 +55,24 @@ test_launch_role__qemu_arguments(void **state)
 	assert_null(launch_role_find(LAUNCH_ROLE_COUNT));
 }
 
-#define PASST                                                                         \
-	"--foreground", "--quiet", "--fd", "3", "--no-map-gw", "--tcp-ports", "none", \
-		"--udp-ports", "none"
+#define PASST                                                                                   \
+	"--foreground", "--quiet", "--fd", "3", "--no-map-gw", "--mtu", "32000", "--tcp-ports", \
+		"none", "--udp-ports", "none"
 
 static void
 test_launch_role__passt_arguments(void **state)
 {
 	static const struct {
 		int expected;
-		char *argv[14];
+		char *argv[16];
 	} table[] = {
 		{ 0, { PASST } },
 		{ 0, { PASST, "--dns", "192.0.2.53" } },
 		{ 0, { PASST, "--dns", "192.0.2.53", "--dns", "2001:db8::53" } },
 		{ -EPERM, { "--foreground", "--quiet", "--fd", "3" } },
+		{ -EPERM,
+		  { "--foreground", "--quiet", "--fd", "3", "--no-map-gw", "--mtu", "65520",
+		    "--tcp-ports", "none", "--udp-ports", "none" } },
 		{ -EPERM, { PASST, "--dns" } },
 		{ -EPERM, { PASST, "--dns", "none" } },
 		{ -EPERM, { PASST, "--tcp-ports", "22" } },
@@ -77,8 +80,8 @@ test_launch_role__passt_arguments(void **state)
 		{ -EPERM, { PASST, "--pcap", "/tmp/x" } },
 		{ -EPERM, { PASST, "--dns", "192.0.2.53", "--runas", "0" } },
 		{ -EPERM,
-		  { "--foreground", "--quiet", "--fd", "3", "--no-map-gw", "--tcp-ports", "22",
-		    "--udp-ports", "none" } },
+		  { "--foreground", "--quiet", "--fd", "3", "--no-map-gw", "--mtu", "32000",
+		    "--tcp-ports", "22", "--udp-ports", "none" } },
 	};
 	const struct launch_role_rule *rule = launch_role_find(LAUNCH_ROLE_NET);
 	char text[160];
@@ -88,7 +91,7 @@ test_launch_role__passt_arguments(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		size_t argc = 0;
 
-		while (argc < 14 && table[i].argv[argc])
+		while (argc < 16 && table[i].argv[argc])
 			argc++;
 		assert_int_equal(rule->check(table[i].argv, argc, text, sizeof(text)),
 				 table[i].expected);
