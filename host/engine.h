@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * engine.h - the table through which hostd and the worker drive a desktop's machine (DESIGN section 3)
+ * engine.h - the table through which hostd and the worker drive a desktop's machine
  *
  * Every operation is asynchronous, can be cancelled, has a deadline, and may be repeated: for the same desktop and
  * generation it then says that it is done.

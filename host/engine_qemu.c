@@ -51,7 +51,7 @@ engine_qemu_have_kvm(void)
 {
 	g_autofree char *text = NULL;
 
-	/* A /dev/kvm without vmx or svm emulates guest instructions and cannot run a stock guest (DESIGN section 3). */
+	/* A /dev/kvm without vmx or svm emulates guest instructions and cannot run a stock guest. */
 	if (access("/dev/kvm", R_OK | W_OK) < 0 ||
 	    !g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
 		return FALSE;

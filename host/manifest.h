@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * manifest.h - manifest.json of a template version, version 1 (DESIGN section 3)
+ * manifest.h - manifest.json of a template version, version 1
  *
  * {"v": 1, "name", "version", "parent", "created_ms", "author", "note", "kinds": ["user"], "agent_version",
  *  "engine": {"name", "version", "accelerator", "state_format"},

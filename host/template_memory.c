@@ -4,7 +4,7 @@
  *
  * Stock QEMU opens its memory file for writing even with share=off, so a clone of a plain file could damage the
  * template. A memfd sealed with F_SEAL_WRITE can be opened like that and mapped privately, and still nobody can
- * write to it (DESIGN section 3). SEEK_DATA and SEEK_HOLE (lseek(2)) keep untouched RAM unallocated at both ends.
+ * write to it. SEEK_DATA and SEEK_HOLE (lseek(2)) keep untouched RAM unallocated at both ends.
  */
 #include "host/template_memory.h"
 

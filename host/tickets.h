@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tickets.h - who may be shown which desktop: tickets and the attachments made of them (DESIGN section 5)
+ * tickets.h - who may be shown which desktop: tickets and the attachments made of them (docs/ARCHITECTURE.md, "A ticket")
  *
  * Pure logic: it is told the time (io_boottime_ms()) and does nothing by itself.
  *
