@@ -29,7 +29,7 @@
 #include "host/sync.h"
 #include "host/ticket_offers.h"
 
-#define HOSTD_EXAMINE_S		600
+#define HOSTD_EXAMINE_S		60
 #define HOSTD_EXPIRE_S		5
 #define HOSTD_LIST_AGAIN_MS	1000
 #define HOSTD_MAX_EVENTS	256 /* in one report */
