@@ -2,24 +2,23 @@
 /*
  * guest_session.c - a user's session in the guest (carrel-agent, in the guest)
  *
- * How it works: login is a task: make the account (no password, so nothing but the agent lets anybody in), set the
- * keyboard, locale and time zone of the client, start the recipe's unit carrel-session@USER.service, which counts as
- * started when it is usable, and learn its main process: from a file that the unit may leave, which is a program less to
- * start, or from systemctl. That process is watched by a pidfd: guest_session_handle_end()
- * sends the event "logoff" when it ends, whoever ended it. logoff stops the unit and waits for that same end.
+ * How it works: login is a task: make the account (account.c), set the keyboard, locale and time zone of the client, start
+ * the recipe's unit carrel-session@USER.service, which counts as started when it is usable, and learn its main process:
+ * from a file that the unit may leave, which is a program less to start, or from systemctl. That process is watched by a
+ * pidfd: guest_session_handle_end() sends the event "logoff" when it ends, whoever ended it. logoff stops the unit and
+ * waits for that same end.
  */
 #include "agent/guest_session.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
 #include <locale.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/account.h"
 #include "agent/agent.h"
 #include "agent/agent_record.h"
 #include "agent/verbs.h"
@@ -31,7 +30,6 @@
 #define START_TIMEOUT_MS   90000
 #define STOP_TIMEOUT_MS	   30000
 #define UID_NOBODY	   65534
-#define GROUPS_SIZE	   (64 * NAME_USER_SIZE)
 #define ZONES		   "/usr/share/zoneinfo/"
 #define PID_MAX_BYTES	   32
 
@@ -131,65 +129,6 @@ guest_session_check_request(const json_t *body, struct json_problem *ret_problem
 		return 0;
 	snprintf(ret_problem->text, sizeof(ret_problem->text), "%s", bad);
 	return -EINVAL;
-}
-
-/* Those of the policy's groups that this guest has, as "a,b,c". */
-static void
-guest_session_join_groups(const json_t *groups, char ret_text[GROUPS_SIZE])
-{
-	size_t size = 0;
-
-	ret_text[0] = '\0';
-	for (size_t i = 0; i < json_array_size(groups); i++) {
-		const char *name = json_string_value(json_array_get(groups, i));
-
-		if (!getgrnam(name)) {
-			log_info("group '%s' is not in this guest: left out", name);
-			continue;
-		}
-		size += (size_t)snprintf(ret_text + size, GROUPS_SIZE - size, "%s%s",
-					 size ? "," : "", name);
-	}
-}
-
-static int
-guest_session_run_account(struct agent *agent, struct task *task)
-{
-	const char *user = json_get_text(task->request, "user", "");
-	int64_t uid = json_get_integer(task->request, "uid", 0);
-	const struct passwd *known = getpwnam(user);
-	const struct passwd *owner;
-	char groups[GROUPS_SIZE];
-	char uid_text[24];
-
-	(void)agent;
-	if (known && known->pw_uid == (uid_t)uid)
-		return TASK_SKIPPED;
-	owner = known ? known : getpwuid((uid_t)uid);
-	if (owner)
-		return task_fail(
-			task, -EEXIST,
-			"this guest has an account '%s' with uid %u: give user '%s' another "
-			"uid or remove that account from the template",
-			owner->pw_name, owner->pw_uid, user);
-	snprintf(uid_text, sizeof(uid_text), "%lld", (long long)uid);
-	guest_session_join_groups(json_object_get(task->request, "groups"), groups);
-	{
-		const char *const argv[] = { "/usr/sbin/useradd",
-					     "--create-home",
-					     "--user-group",
-					     "--shell",
-					     "/bin/bash",
-					     "--uid",
-					     uid_text,
-					     "--groups",
-					     groups,
-					     "--",
-					     user,
-					     NULL };
-
-		return task_command(task, argv, ACCOUNT_TIMEOUT_MS);
-	}
 }
 
 static int
@@ -397,7 +336,7 @@ guest_session_restore(struct agent *agent, const struct agent_record *record)
 
 static const struct task_step login_steps[] = {
 	{ "prepare", guest_session_run_prepare, NULL, false },
-	{ "account", guest_session_run_account, NULL, false },
+	{ "account", account_run_make, NULL, false },
 	{ "timezone", guest_session_run_timezone, NULL, false },
 	{ "locale", guest_session_run_locale, NULL, false },
 	{ "keyboard", keyboard_run_set, keyboard_finish_set, false },
