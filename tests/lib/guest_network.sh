@@ -15,7 +15,7 @@ say "card $(cat "/sys/class/net/$card/address")"
 say "address $(ip -4 -o addr show dev "$card" | awk '{ print $4 }') $(ip -4 route show default | awk '{ print $3, $7 }')"
 cat </dev/tcp/@OUTSIDE@/81 >/tmp/bytes
 say "got $(sha256sum </tmp/bytes | cut -c 1-64)"
-for _ in $(seq 32); do cat /tmp/bytes; done >/dev/tcp/@OUTSIDE@/82
+for _ in $(seq 8); do cat /tmp/bytes; done >/dev/tcp/@OUTSIDE@/82
 perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalPort => 7777, Listen => 1) or die; sleep' &
 reach @HOST@ @PORT@
 reach @OUTSIDE@ @BROKER@
