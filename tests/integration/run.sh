@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# run.sh - runs tests/integration/test-*.sh one after another: run.sh [NAME...]
+# run.sh - runs tests/integration/test-*.sh, two at once: run.sh [NAME...]
 #
-# Each runs alone, from the root of the tree, with a TMPDIR of its own that is removed afterwards, and finds the
+# Each can run alone, from the root of the tree, with a TMPDIR of its own that is removed afterwards, and finds the
 # build in CARREL_BUILD_DIR. It exits 0 when it passed and 77 when something is missing here; its last line then
 # says what. A line `# timeout-minutes: 20` in its head gives it longer than the usual 10. All of them
 # together keep to the budget of the suite. Logs and results go to build/integration/.
@@ -17,60 +17,80 @@ default_minutes=10
 minutes=$(results_find_budget integration) || exit 1
 deadline=$((SECONDS + minutes * 60))
 
-running=
-trap '[ -z "$running" ] || kill "$running"; exit 130' INT TERM
+# As many at once as there are processors, but two at most: a test with guests uses one and a half of them at its busiest
+lanes=$(nproc)
+[ "$lanes" -le 2 ] || lanes=2
+
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 
 mkdir -p "$out"
 : >"$results"
 cd "$root" || exit 1
 
+# finish NAME RESULT [REASON]: records it and shows it, with the end of the log of one that failed
+finish() {
+	results_add "$results" "$@"
+	grep -P "^[A-Z]+\t$1\t" "$results"
+	if grep -qP "^FAIL\t$1\t" "$results" && [ -f "$out/$1.log" ]; then
+		tail -n 40 "$out/$1.log" | sed 's/^/    /'
+	fi
+}
+
+# run_test SCRIPT: in a shell of its own, with CARREL_TEST_LANE set
 run_test() {
-	local script=$1 name log seconds left started code reason
+	local script=$1 name log seconds left started=$SECONDS code=0 reason running
 	name=$(basename "$script" .sh)
 	log=$out/$name.log
 	seconds=$(sed -n '1,20s/^# timeout-minutes: *\([0-9]*\).*/\1/p' "$script")
 	seconds=$((${seconds:-$default_minutes} * 60))
 	left=$((deadline - SECONDS))
 	if [ "$left" -le 0 ]; then
-		results_add "$results" "$name" FAIL "not started: the suite's $minutes minutes are used up"
+		finish "$name" FAIL "not started: the suite's $minutes minutes are used up"
 		return
 	fi
 	[ "$seconds" -le "$left" ] || seconds=$left
 
-	if [ -z "${CARREL_IMAGE_DIR:-}" ] && grep -q 'CARREL_IMAGE_DIR' "$script"; then
-		CARREL_IMAGE_DIR=$(bash tests/lib/golden.sh) && export CARREL_IMAGE_DIR
-	fi
-	started=$SECONDS
 	# a short name: socket paths below it are limited to 107 bytes
-	TMPDIR=$(mktemp -d "$saved_tmpdir/ct.XXXXXX")
-	export TMPDIR
+	TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/ct.XXXXXX")
+	export TMPDIR CARREL_TEST_LANE
 	timeout --kill-after=20 "$seconds" bash "$script" >"$log" 2>&1 </dev/null &
 	running=$!
-	wait "$running"
-	code=$?
-	running=
+	trap 'kill "$running"' INT TERM
+	wait "$running" || code=$?
 	rm -rf "$TMPDIR"
-	TMPDIR=$saved_tmpdir
 	reason=$(tail -n 1 "$log" | tr '\t' ' ')
 	case $code in
-	0) results_add "$results" "$name" PASS "$((SECONDS - started)) s" ;;
-	77) results_add "$results" "$name" SKIP "$reason" ;;
-	124 | 137) results_add "$results" "$name" FAIL "ended after $((SECONDS - started)) s: it took too long" ;;
-	*) results_add "$results" "$name" FAIL "code $code: $reason" ;;
+	0) finish "$name" PASS "$((SECONDS - started)) s" ;;
+	77) finish "$name" SKIP "$reason" ;;
+	124 | 137) finish "$name" FAIL "ended after $((SECONDS - started)) s: it took too long" ;;
+	*) finish "$name" FAIL "code $code: $reason" ;;
 	esac
 }
 
-saved_tmpdir=${TMPDIR:-/tmp}
+chosen=()
 for script in tests/integration/test-*.sh; do
 	[ -f "$script" ] || continue
 	name=$(basename "$script" .sh)
 	[ $# -eq 0 ] || [[ " $* " = *" $name "* ]] || continue
-	run_test "$script"
-	tail -n 1 "$results"
-	if [ "$(tail -n 1 "$results" | cut -f 1)" = FAIL ] && [ -f "$out/$name.log" ]; then
-		tail -n 40 "$out/$name.log" | sed 's/^/    /'
-	fi
+	chosen+=("$script")
 done
+if [ -z "${CARREL_IMAGE_DIR:-}" ] && [ ${#chosen[@]} -gt 0 ] && grep -q 'CARREL_IMAGE_DIR' "${chosen[@]}"; then
+	CARREL_IMAGE_DIR=$(bash tests/lib/golden.sh) && export CARREL_IMAGE_DIR
+fi
+free=()
+for ((lane = 0; lane < lanes; lane++)); do free+=("$lane"); done
+declare -A lane_of=()
+for script in "${chosen[@]}"; do
+	if [ ${#free[@]} -eq 0 ]; then
+		wait -n -p ended
+		free+=("${lane_of[$ended]}")
+	fi
+	# what is taken by number (uids) is then not taken twice
+	CARREL_TEST_LANE=${free[0]} run_test "$script" &
+	lane_of[$!]=${free[0]}
+	free=("${free[@]:1}")
+done
+wait
 for name in "$@"; do
 	[ -f "tests/integration/$name.sh" ] || results_add "$results" "$name" FAIL "there is no such test"
 done

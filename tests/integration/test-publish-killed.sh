@@ -82,11 +82,13 @@ wait_until 60 tiny_is_over || fail "the job is '$(tiny_show .state)' after the e
 if [ "$(tiny_show .state)" = done ]; then versions="1 2"; else versions=1; fi
 tiny_expect_versions "$versions"
 
-echo "launch while it commits"
+echo "launch while it commits, or just after it"
 begin
-kill_at "$(appliance_find_service carrel-launch)" KILL "$appliance_hostd_uid:$staging/disk.img"
+next=$((${versions##* } + 1))
+kill_at "$(appliance_find_service carrel-launch)" KILL \
+	"$appliance_hostd_uid:$staging/disk.img|$appliance_state/lib/templates/tiny/$next/disk.img"
 wait_until 60 tiny_is_over || fail "the job is '$(tiny_show .state)' after the end of launch"
-[ "$(tiny_show .state)" != done ] || versions="$versions $((${versions##* } + 1))"
+[ "$(tiny_show .state)" != done ] || versions="$versions $next"
 tiny_expect_versions "$versions"
 
 echo "the next publish gets the next number, and desktops are made from it"

@@ -37,8 +37,8 @@ appliance_prepare() {
 	[ "$(id -u)" = 0 ] || { echo "root is needed: services and desktops get uids of their own"; exit 77; }
 	local ports
 	read -r -a ports < <(appliance_find_ports 2)
-	# uids of its own, too: what has a desktop's uid is killed with it
-	appliance_group=$((300000 * (1 + ports[0] % 5000)))
+	# uids of its own, too: what has a desktop's uid is killed with it. Two tests at once never have the same ones.
+	appliance_group=$((300000 * (4 + 2 * (ports[0] % 3500) + ${CARREL_TEST_LANE:-0})))
 	appliance_hostd_uid=$((appliance_group + 2))
 	appliance_state=$TMPDIR/s
 	appliance_log=$TMPDIR/up.log

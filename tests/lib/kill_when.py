@@ -2,7 +2,7 @@
 # kill_when.py - sends a process a signal at the moment when its work has come so far
 """
 kill_when.py PID SIGNAL CONDITION...: looks a thousand times a second until all conditions hold: "+GLOB" there is such a
-path, "-GLOB" there is none, "UID:GLOB" there is one that belongs to this uid. Fails when the process has ended before.
+path, "-GLOB" there is none, "UID:GLOB|GLOB..." there is one that belongs to this uid. Fails when the process has ended before.
 """
 import glob
 import os
@@ -17,9 +17,9 @@ def holds(condition):
     """Does one of the conditions hold?"""
     if condition[0] in "+-":
         return bool(glob.glob(condition[1:])) == (condition[0] == "+")
-    uid, pattern = condition.split(":", 1)
+    uid, patterns = condition.split(":", 1)
     try:
-        return any(os.lstat(path).st_uid == int(uid) for path in glob.glob(pattern))
+        return any(os.lstat(path).st_uid == int(uid) for pattern in patterns.split("|") for path in glob.glob(pattern))
     except FileNotFoundError:
         return False
 

@@ -3,7 +3,7 @@
 # recipe_job.sh - carrel-worker's job "build" with a recipe of the tree, as root of a user namespace (sourced)
 
 recipe_job_root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
-recipe_job_uid=300000
+recipe_job_uid=$((1000000 + ${CARREL_TEST_LANE:-0}))
 
 # recipe_job_prepare FOLDER RECIPE WORKER AGENT: copies all parts there, because the namespace's root may not read this
 # tree; image/ is where the job works

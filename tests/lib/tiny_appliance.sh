@@ -7,13 +7,7 @@
 
 . "${BASH_SOURCE[0]%/*}/appliance.sh"
 # shellcheck disable=SC2034
-{
-	appliance_template=tiny
-	# apart from other appliances of this machine: to end a job is to end all processes of its uid
-	appliance_group=${CARREL_TEST_UIDS:-700000}
-	appliance_hostd_uid=$((appliance_group + 2))
-	appliance_uid_range=$appliance_group-$((appliance_group + 265535))
-}
+appliance_template=tiny
 
 # tiny_start [CONFIG-LINES]: for what has to be there before the services, tiny_prepare and appliance_restart
 tiny_start() {

@@ -94,7 +94,7 @@ viewer_has_ended() {
 	[ "$state" = Z ]
 }
 
-# viewer_settle: waits until the window has been the same for two seconds: the guest has drawn, resized and done
+# viewer_settle: waits until the window has been the same for more than a second: the guest has drawn, resized and done
 viewer_settle() {
 	wait_until 120 viewer_is_quiet || fail "the desktop in the viewer does not come to rest"
 }
@@ -102,8 +102,8 @@ viewer_settle() {
 viewer_is_quiet() {
 	local look
 	screen_shot "$TMPDIR/quiet.xwd" "${viewer_windows[$viewer_user]}" || return 1
-	for look in 1 2 3 4; do
-		sleep 0.5
+	for look in 1 2 3; do
+		sleep 0.4
 		screen_shot "$TMPDIR/look.xwd" "${viewer_windows[$viewer_user]}" && cmp -s "$TMPDIR/quiet.xwd" "$TMPDIR/look.xwd" ||
 			return 1
 	done
