@@ -186,16 +186,14 @@ api_templates_find(struct broker *broker, struct http_request *request, gint64 v
 		" WHERE t.name = $1 AND ($2 = 0 OR t.version = $2) ORDER BY t.version DESC, h.seen_ms DESC LIMIT 1",
 		"si", request->name, version);
 
-	if (!row && error)
-		problem_respond_error(request, error);
-	else if (!row && version > 0)
+	if (!row && !error && version > 0)
 		problem_respond(
 			request, 404, "template.unknown",
 			"no host offers template '%s@%" G_GINT64_FORMAT
 			"' (carrel template list); a version whose manifest is damaged is refused in carrel-hostd's log",
 			request->name, version);
 	else if (!row)
-		problem_respond_unknown(request, "template", NULL);
+		problem_respond_unknown(request, "template", error);
 	return row;
 }
 
