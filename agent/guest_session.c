@@ -26,12 +26,12 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define ACCOUNT_TIMEOUT_MS 20000
-#define START_TIMEOUT_MS   90000
-#define STOP_TIMEOUT_MS	   30000
-#define UID_NOBODY	   65534
-#define ZONES		   "/usr/share/zoneinfo/"
-#define PID_MAX_BYTES	   32
+#define SHOW_TIMEOUT_MS	 20000
+#define START_TIMEOUT_MS 90000
+#define STOP_TIMEOUT_MS	 30000
+#define UID_NOBODY	 65534
+#define ZONES		 "/usr/share/zoneinfo/"
+#define PID_MAX_BYTES	 32
 
 static const struct json_field keyboard_fields[] = {
 	{ "layout", JSON_KIND_STRING, 0, 1, KEYBOARD_WORD_MAX },
@@ -223,7 +223,7 @@ guest_session_run_show(struct agent *agent, struct task *task)
 	int error;
 
 	if (io_read_file(GUEST_SESSION_PID_FILE, PID_MAX_BYTES, &text, &size) < 0)
-		return task_command(task, argv, ACCOUNT_TIMEOUT_MS);
+		return task_command(task, argv, SHOW_TIMEOUT_MS);
 	error = guest_session_take_pid(agent, task, text);
 	return error < 0 ? error : TASK_DONE;
 }
