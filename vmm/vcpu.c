@@ -115,22 +115,26 @@ vcpu_handle_io(struct vcpu *vcpu)
 	pthread_mutex_unlock(vcpu->host->lock);
 }
 
+/* An access over the end of a page comes in odd lengths: byte by byte then, since devices know 1, 2, 4 and 8 only. */
 static void
 vcpu_handle_mmio(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
-	uint32_t bytes = run->mmio.len;
-	uint64_t value = 0;
+	uint32_t bytes =
+		run->mmio.len < sizeof(run->mmio.data) ? run->mmio.len : sizeof(run->mmio.data);
+	uint32_t step = bytes & (bytes - 1) ? 1 : bytes;
 
-	if (bytes > sizeof(value))
-		bytes = sizeof(value);
 	pthread_mutex_lock(vcpu->host->lock);
-	if (run->mmio.is_write) {
-		memcpy(&value, run->mmio.data, bytes);
-		bus_write(vcpu->host->mmio, run->mmio.phys_addr, bytes, value);
-	} else {
-		value = bus_read(vcpu->host->mmio, run->mmio.phys_addr, bytes);
-		memcpy(run->mmio.data, &value, bytes);
+	for (uint32_t i = 0; i < bytes; i += step) {
+		uint64_t value = 0;
+
+		if (run->mmio.is_write) {
+			memcpy(&value, run->mmio.data + i, step);
+			bus_write(vcpu->host->mmio, run->mmio.phys_addr + i, step, value);
+		} else {
+			value = bus_read(vcpu->host->mmio, run->mmio.phys_addr + i, step);
+			memcpy(run->mmio.data + i, &value, step);
+		}
 	}
 	pthread_mutex_unlock(vcpu->host->lock);
 }
@@ -208,6 +212,8 @@ vcpu_enter(struct vcpu *vcpu)
 static void
 vcpu_loop(struct vcpu *vcpu)
 {
+	/* Tells the guest's watchdogs that it stood; -EINVAL where it does not use KVM's clock. */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
 	while (__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_SEQ_CST) == 0)
 		vcpu_enter(vcpu);
 	/* Completes the last access; one in several parts comes back as several exits. */
