@@ -29,7 +29,10 @@ void loop_free(struct loop *loop);
 int loop_run(struct loop *loop);
 /* From any thread and from signal handlers. */
 void loop_stop(struct loop *loop);
-/* Handles what is ready now, and waits at most timeout_ms (-1: for ever) for the first of it. For tests. */
+/*
+ * Handles what is ready now, and waits at most timeout_ms (-1: for ever) for the first of it; the lock is not held. How many
+ * events there were, or -errno. For tests.
+ */
 int loop_step(struct loop *loop, int timeout_ms);
 
 /* The descriptor stays the caller's, who removes the source before closing it. The name is for logs. */
