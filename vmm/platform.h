@@ -34,7 +34,10 @@ struct platform_ops {
 	void (*set_irq)(void *context, uint32_t gsi, bool level);
 	/* A message-signalled interrupt, as the device's MSI(-X) entry says. */
 	void (*send_msi)(void *context, uint64_t address, uint32_t data);
-	/* From now on a guest write of any value to this MMIO address only makes the eventfd readable. 0 or -errno. */
+	/*
+	 * From now on a guest write of any value to this MMIO address only makes the eventfd readable. "bytes" is the
+	 * write's width; 0: any, which is what KVM handles fastest. 0 or -errno.
+	 */
 	int (*add_doorbell)(void *context, uint64_t gpa, uint32_t bytes, int eventfd);
 	void (*remove_doorbell)(void *context, uint64_t gpa, uint32_t bytes, int eventfd);
 	/* Acted on by the loop's thread after the present access. */

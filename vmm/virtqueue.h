@@ -32,19 +32,25 @@ struct virtqueue_setup {
 	bool indirect;	  /* VIRTIO_F_INDIRECT_DESC was negotiated */
 };
 
+/* Changes while the queue runs; with the setup, what is saved and restored. */
+struct virtqueue_state {
+	uint16_t next_avail;
+	uint16_t next_used;
+	uint16_t
+		signalled_used; /* next_used when it was last decided whether to interrupt the driver */
+	uint16_t in_flight;	/* popped and not yet pushed */
+	bool notify;		/* the device wants to hear of new chains */
+	bool broken;
+};
+
 struct virtqueue {
 	const struct guest_memory *memory;
 	struct virtqueue_setup setup; /* frozen by virtqueue_start() */
-	void *descriptors;	      /* host addresses of the rings; NULL: not started */
+	struct virtqueue_state state;
+	void *descriptors; /* host addresses of the rings; NULL: not started */
 	void *avail;
 	void *used;
-	uint16_t next_avail; /* state, with next_used: saved and restored */
-	uint16_t next_used;
-	uint16_t signalled_used; /* next_used when the driver was last asked whether to notify */
-	bool signalled_valid;
-	bool broken;
-	uint16_t in_flight; /* popped and not yet pushed */
-	const char *reason; /* why it is broken: a constant text */
+	const char *reason; /* why it is broken, or was not started: a constant text */
 };
 
 /*
@@ -60,20 +66,29 @@ struct virtqueue_chain {
 	struct iovec segments[VIRTQUEUE_MAX_SEGMENTS]; /* n_out, then n_in */
 };
 
-/* 0, or -EINVAL and queue->reason when the rings are not in RAM, misaligned or of a wrong size. */
+/*
+ * 0, or -EINVAL and queue->reason when the rings are not in RAM, misaligned or of a wrong size; then it is stopped. A
+ * stopped queue has no chains, and pushes to it are dropped.
+ */
 int virtqueue_start(struct virtqueue *queue, const struct guest_memory *memory,
 		    const struct virtqueue_setup *setup);
 void virtqueue_stop(struct virtqueue *queue);
 
-/* 1 and the chain; 0 when there is none; -EPROTO when the queue is broken. */
+/*
+ * 1 and the chain; 0 when there is none; -EPROTO when the queue is broken. As long as there are chains the driver need not
+ * notify (with VIRTIO_F_EVENT_IDX); a pop that finds none asks for it, so whoever stops earlier must pop again by himself.
+ */
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret_chain);
-/* Puts the last popped chain back, as if it had not been taken. */
+/* Puts the last popped chain back, as if it had not been taken; again: the one before it. */
 void virtqueue_unpop(struct virtqueue *queue);
 /* Hands the chain with this head back; "written" bytes of its in segments were filled. */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 /* After pushes: does the driver want an interrupt for them (section 2.7.7, 2.7.10)? */
 bool virtqueue_should_signal(struct virtqueue *queue);
-/* Ask the driver for (no) notifications. After switching them on, look once more for chains. */
+/*
+ * Ask the driver for (no) notifications, a wish only; on at the start. After switching them on, look once more for
+ * chains.
+ */
 void virtqueue_set_notify(struct virtqueue *queue, bool on);
 bool virtqueue_has_work(const struct virtqueue *queue);
 
