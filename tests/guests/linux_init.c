@@ -42,7 +42,8 @@ main(void)
 	char end[16];
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	printf("init reached: %ld ms, %d CPUs\n", now.tv_sec * 1000 + now.tv_nsec / 1000000, get_nprocs());
+	printf("init reached: %ld ms, %d CPUs\n", now.tv_sec * 1000 + now.tv_nsec / 1000000,
+	       get_nprocs());
 	fflush(stdout);
 	init_read_end(end, sizeof(end));
 	if (strcmp(end, "panic") == 0)

@@ -25,7 +25,7 @@ kvm_host_commands=0
 
 kvm_host_fail() {
 	echo "KVM host: $*" >&2
-	tail -n 20 "$kvm_host_share/console" "$kvm_host_share/qemu.log" >&2
+	{ tail -n 20 "$kvm_host_share/console" && grep -v 'warning: TCG' "$kvm_host_share/qemu.log"; } >&2
 	return 1
 }
 
@@ -46,6 +46,7 @@ kvm_host_start() {
 	image=$(bash "$kvm_host_tools/golden.sh" kvm-host) || return
 	kvm_host_share=$TMPDIR/kvm-host
 	mkdir -p "$kvm_host_share"
+	python3 -B "$kvm_host_tools/unpack_kernel.py" "$image/kernel" "$kvm_host_share/host-kernel" || return
 	mkfifo "$kvm_host_share/commands.in" "$kvm_host_share/commands.out"
 	echo "$kvm_host_share" >"$kvm_host_share/path"
 	for folder in "$kvm_host_root" "$CARREL_BUILD_DIR" "${kvm_host_folders[@]}"; do
@@ -58,7 +59,7 @@ kvm_host_start() {
 	done
 	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
 		-machine q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m "$kvm_host_ram_mib" \
-		-kernel "$image/kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \
+		-kernel "$kvm_host_share/host-kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \
 		-drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on,discard=unmap" -nic "$network" \
 		-virtfs "local,path=$kvm_host_share,mount_tag=share,security_model=passthrough,multidevs=remap" \
 		"${arguments[@]}" -serial "file:$kvm_host_share/console" -device virtio-serial \
@@ -78,11 +79,12 @@ kvm_host_begin() {
 	echo "$kvm_host_command" >&8
 }
 
-# kvm_host_finish NUMBER [SECONDS]: waits for its end; prints what it printed and returns its exit status
+# kvm_host_finish NUMBER [SECONDS]: waits for its end; prints what it printed and returns its exit status, 124 when it has none
 kvm_host_finish() {
-	kvm_host_wait_for "${2:-300}" "$1.code" || return
+	local code=124
+	! kvm_host_wait_for "${2:-300}" "$1.code" || code=$(cat "$kvm_host_share/$1.code")
 	cat "$kvm_host_share/$1.out"
-	return "$(cat "$kvm_host_share/$1.code")"
+	return "$code"
 }
 
 # kvm_host_run SCRIPT [SECONDS]
