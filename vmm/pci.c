@@ -160,6 +160,7 @@ pci_root_add_device(struct pci_root *root, uint32_t slot, const char *name,
 	if (!device)
 		return -ENOMEM;
 	pci_device_init(device, root->platform, slot, name, identity);
+	device->root = root;
 	root->devices[slot] = device;
 	*ret_device = device;
 	return 0;
@@ -188,18 +189,24 @@ pci_root_new(struct platform *platform, struct pci_root **ret_root)
 }
 
 void
+pci_device_free(struct pci_device *device)
+{
+	if (!device)
+		return;
+	device->root->devices[device->slot] = NULL;
+	pci_device_done(device);
+	free(device);
+}
+
+void
 pci_root_free(struct pci_root *root)
 {
 	if (!root)
 		return;
 	bus_remove(root->platform->pio, PORT_BASE);
 	bus_remove(root->platform->mmio, PCI_ECAM_BASE);
-	for (uint32_t i = 0; i < PCI_MAX_DEVICES; i++) {
-		if (!root->devices[i])
-			continue;
-		pci_device_done(root->devices[i]);
-		free(root->devices[i]);
-	}
+	for (uint32_t i = 0; i < PCI_MAX_DEVICES; i++)
+		pci_device_free(root->devices[i]);
 	free(root);
 }
 
