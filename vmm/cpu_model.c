@@ -34,7 +34,9 @@
 #define LEAF_ADDRESSES	  0x80000008
 
 #define CACHE_LINE_BYTES 64
-#define APIC_ID_SHIFT	 24
+#define ALWAYS_THERE \
+	(1u << 24 | 1u << 31) /* TSC deadline timer, hypervisor: KVM's, listed or not */
+#define APIC_ID_SHIFT 24
 
 enum model {
 	MODEL_V0,
@@ -64,7 +66,6 @@ static const struct feature {
 	const char *name;
 } feature_table[] = {
 	{ LEAF_FEATURES, EDX, 0, MODEL_V0, "fpu" },
-	{ LEAF_FEATURES, EDX, 1, MODEL_V0, "vme" },
 	{ LEAF_FEATURES, EDX, 2, MODEL_V0, "de" },
 	{ LEAF_FEATURES, EDX, 3, MODEL_V0, "pse" },
 	{ LEAF_FEATURES, EDX, 4, MODEL_V0, "tsc" },
@@ -84,7 +85,6 @@ static const struct feature {
 	{ LEAF_FEATURES, EDX, 25, MODEL_V0, "sse" },
 	{ LEAF_FEATURES, EDX, 26, MODEL_V0, "sse2" },
 	{ LEAF_FEATURES, ECX, 21, MODEL_V0, "x2apic" },
-	{ LEAF_FEATURES, ECX, 31, MODEL_V0, "hypervisor" },
 	{ LEAF_EXTENDED_1, EDX, 11, MODEL_V0, "syscall" },
 	{ LEAF_EXTENDED_1, EDX, 20, MODEL_V0, "nx" },
 	{ LEAF_EXTENDED_1, EDX, 29, MODEL_V0, "lm" },
@@ -239,7 +239,7 @@ cpu_model_add_basic(struct model_scene *scene)
 	cpu_model_add(scene, vendor);
 	features.ebx = scene->index << APIC_ID_SHIFT | UINT32_C(1) << scene->id_bits << 16 |
 		       CACHE_LINE_BYTES / 8 << 8;
-	features.ecx = UINT32_C(1) << 24; /* TSC deadline: KVM's, whether listed or not */
+	features.ecx = ALWAYS_THERE;
 	features.edx = scene->n_cpus > 1 ? UINT32_C(1) << 28 : 0; /* several cores */
 	cpu_model_add(scene, features);
 	/* the LAPIC's timer never stops */

@@ -42,7 +42,7 @@ int kvm_list_msrs(struct kvm *kvm, uint32_t **ret_msrs, size_t *ret_n_msrs);
 int kvm_set_irq(struct kvm *kvm, uint32_t gsi, bool level);
 /* 0 also when the guest does not take it. */
 int kvm_send_msi(struct kvm *kvm, uint64_t address, uint32_t data);
-/* An ioeventfd: writes of "bytes" to this address only count the eventfd up. */
+/* An ioeventfd: writes of "bytes" (0: any number) to this address only count the eventfd up. */
 int kvm_add_doorbell(struct kvm *kvm, uint64_t gpa, uint32_t bytes, int eventfd);
 int kvm_remove_doorbell(struct kvm *kvm, uint64_t gpa, uint32_t bytes, int eventfd);
 

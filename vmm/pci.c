@@ -20,9 +20,11 @@
 
 #define PORT_BASE	   0xcf8
 #define PORT_BYTES	   8
-#define PORT_DATA	   4 /* from PORT_BASE on */
+#define PORT_RESET	   1 /* from PORT_BASE on: a byte register of its own, Q35's reset control */
+#define PORT_DATA	   4
 #define ADDRESS_ENABLE	   (UINT32_C(1) << 31)
 #define ADDRESS_WRITABLE   UINT32_C(0x80fffffc)
+#define RESET_CPU	   (1u << 2)
 #define ECAM_FUNCTION_BITS 12
 #define NOBODY		   UINT32_MAX
 
@@ -102,6 +104,8 @@ pci_root_handle_out(void *context, uint64_t offset, uint32_t bytes, uint64_t val
 
 	if (offset == 0 && bytes == sizeof(root->address))
 		root->address = (uint32_t)value & ADDRESS_WRITABLE;
+	else if (offset == PORT_RESET && bytes == 1 && value & RESET_CPU)
+		root->platform->ops->report(root->platform->context, PLATFORM_EVENT_RESET);
 	else if (offset >= PORT_DATA && root->address & ADDRESS_ENABLE)
 		pci_root_write(root, root->address >> 8 & 0xffff,
 			       (root->address & 0xfc) + ((uint32_t)offset - PORT_DATA), bytes,
@@ -160,6 +164,7 @@ pci_root_add_device(struct pci_root *root, uint32_t slot, const char *name,
 	if (!device)
 		return -ENOMEM;
 	pci_device_init(device, root->platform, slot, name, identity);
+	device->root = root;
 	root->devices[slot] = device;
 	*ret_device = device;
 	return 0;
@@ -188,18 +193,24 @@ pci_root_new(struct platform *platform, struct pci_root **ret_root)
 }
 
 void
+pci_device_free(struct pci_device *device)
+{
+	if (!device)
+		return;
+	device->root->devices[device->slot] = NULL;
+	pci_device_done(device);
+	free(device);
+}
+
+void
 pci_root_free(struct pci_root *root)
 {
 	if (!root)
 		return;
 	bus_remove(root->platform->pio, PORT_BASE);
 	bus_remove(root->platform->mmio, PCI_ECAM_BASE);
-	for (uint32_t i = 0; i < PCI_MAX_DEVICES; i++) {
-		if (!root->devices[i])
-			continue;
-		pci_device_done(root->devices[i]);
-		free(root->devices[i]);
-	}
+	for (uint32_t i = 0; i < PCI_MAX_DEVICES; i++)
+		pci_device_free(root->devices[i]);
 	free(root);
 }
 

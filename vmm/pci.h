@@ -65,6 +65,8 @@ void pci_root_reset(struct pci_root *root);
 /* "slot": 1 to 31, -EEXIST when it is taken. The name is for logs and stays the caller's. The root owns the device. */
 int pci_device_new(struct pci_root *root, uint32_t slot, const char *name,
 		   const struct pci_identity *identity, struct pci_device **ret_device);
+/* Takes it out again, with its own end (ops->free) when it has been given ops; for errors while it is being built. */
+void pci_device_free(struct pci_device *device);
 /* A 32-bit memory BAR: a power of two of at least 4096 bytes. It answers while the guest has it inside the PCI window. */
 int pci_device_add_bar(struct pci_device *device, uint32_t index, uint32_t bytes,
 		       const struct bus_ops *ops, void *context);

@@ -28,6 +28,7 @@ struct pci_bar {
 };
 
 struct pci_device {
+	struct pci_root *root;
 	struct platform *platform;
 	uint32_t slot;
 	const char *name;

@@ -289,8 +289,11 @@ virtio_driver_start(struct virtio_driver *driver, uint64_t wanted)
 {
 	int error = virtio_driver_negotiate(driver, wanted);
 
-	for (uint32_t i = 0; !error && i < driver->n_queues; i++)
+	for (uint32_t i = 0; !error && i < driver->n_queues; i++) {
 		error = virtio_driver_setup_queue(driver, i, 0);
+		if (error == -ENOENT) /* a number without a queue */
+			error = 0;
+	}
 	if (error)
 		return error;
 	virtio_driver_set_status(driver, STATUS_BEFORE_FEATURES | VIRTIO_CONFIG_S_FEATURES_OK |
