@@ -38,6 +38,10 @@
 #include "vmm/platform.h"
 #include "vmm/vcpu.h"
 
+#define RESET_LINES_AT_ONCE 20
+#define RESET_LINE_EVERY_MS 10000
+#define NS_PER_MS	    UINT64_C(1000000)
+
 enum machine_wish {
 	MACHINE_WISH_QUIT,
 	MACHINE_WISH_FAIL,
@@ -79,7 +83,8 @@ struct machine {
 	struct vcpu *vcpus[DESCRIPTION_MAX_CPUS];
 	struct loop_source *wake_source;
 	int wake_fd;
-	uint32_t wishes; /* bit set of enum machine_wish */
+	struct log_limit resets; /* lines about them: a guest may do nothing else */
+	uint32_t wishes;	 /* bit set of enum machine_wish */
 	char reason[VCPU_REASON_BYTES];
 	enum vmm_state state;
 	enum vmm_pause_reason pause_reason;
@@ -122,6 +127,12 @@ machine_set_state(struct machine *machine, enum vmm_state state, enum vmm_pause_
 	machine->pause_reason = reason;
 	snprintf(event.text, sizeof(event.text), "%s", text);
 	machine_tell(machine, &event);
+}
+
+static bool
+machine_may_log(struct machine *machine)
+{
+	return log_limit_allow(&machine->resets, loop_now_ns() / NS_PER_MS);
 }
 
 /* What the platform offers to devices. */
@@ -196,7 +207,9 @@ machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, const 
 	};
 	struct machine *machine = context;
 
-	log_info("machine '%s': vcpu=%u stands: %s", machine->description->name, index, reason);
+	if (machine_may_log(machine))
+		log_info("machine '%s': vcpu=%u stands: %s", machine->description->name, index,
+			 reason);
 	snprintf(machine->reason, sizeof(machine->reason), "%s", reason);
 	machine_wish(machine, wishes[end]);
 }
@@ -272,7 +285,8 @@ machine_do_reset(struct machine *machine)
 		machine_set_state(machine, VMM_STATE_FAILED, VMM_PAUSE_NONE, "it cannot be reset");
 		return;
 	}
-	log_info("machine '%s': reset", machine->description->name);
+	if (machine_may_log(machine))
+		log_info("machine '%s': reset", machine->description->name);
 	machine_tell(machine, &(struct vmm_event){ .kind = VMM_EVENT_REBOOTED });
 	if (machine->state == VMM_STATE_RUNNING)
 		machine_go(machine);
@@ -494,6 +508,10 @@ machine_new(const struct description *description, struct machine **ret_machine,
 	machine->description = description;
 	machine->problem = ret_problem;
 	machine->wake_fd = -1;
+	machine->resets = (struct log_limit){
+		.burst = RESET_LINES_AT_ONCE,
+		.every_ms = RESET_LINE_EVERY_MS,
+	};
 	machine->platform.ops = &platform_table;
 	machine->platform.context = machine;
 	pthread_mutex_init(&machine->lock, NULL);
