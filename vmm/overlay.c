@@ -14,6 +14,8 @@
  * clusters waits for it: it would take the base's contents for the present ones. It waits for buffers in the same list.
  * overlay_run_waiting() tries them all again whenever a claiming request ends. Without claims nothing waits.
  *
+ * Which clusters are in the overlay, and what a flush does, is overlay_table.c's.
+ *
  * Lack of space is not seen here: disk_io.c keeps the operation, and so the request stays in flight.
  */
 #include "vmm/overlay.h"
@@ -482,12 +484,17 @@ overlay_open(const char *name, struct disk_io *io, int base_fd, int overlay_fd,
 	return 0;
 }
 
-int
+void
 overlay_close(struct overlay *overlay)
 {
-	int result = overlay_table_write_down(&overlay->table);
-
+	if (!overlay)
+		return;
 	overlay_set_files(overlay, -1, -1);
 	overlay_free(overlay);
-	return result;
+}
+
+int
+overlay_sync(struct overlay *overlay)
+{
+	return overlay_table_sync(&overlay->table);
 }

@@ -62,8 +62,11 @@ struct overlay_request {
  */
 int overlay_open(const char *name, struct disk_io *io, int base_fd, int overlay_fd,
 		 struct overlay **ret_overlay);
-/* Writes down and makes durable what was done; nothing may be in flight. 0, or -errno when that failed. */
-int overlay_close(struct overlay *overlay);
+/* Nothing may be in flight. What was not flushed may be lost, as when a disk loses its power. NULL is allowed. */
+void overlay_close(struct overlay *overlay);
+
+/* A flush that is waited for; nothing may be in flight. 0 or -EIO. */
+int overlay_sync(struct overlay *overlay);
 
 uint64_t overlay_get_bytes(const struct overlay *overlay);
 bool overlay_is_read_only(const struct overlay *overlay);

@@ -48,6 +48,6 @@ void overlay_table_claim(struct overlay_table *table, uint64_t cluster);
 /* An OVERLAY_FLUSH. */
 void overlay_table_flush(struct overlay_table *table, struct overlay_request *request);
 /* The same without a request, waited for; nothing may be in flight. 0 or -EIO. */
-int overlay_table_write_down(struct overlay_table *table);
+int overlay_table_sync(struct overlay_table *table);
 
 #endif

@@ -105,8 +105,7 @@ stage_close(void **state)
 {
 	struct stage *stage = *state;
 
-	if (stage->overlay)
-		overlay_close(stage->overlay);
+	overlay_close(stage->overlay);
 	disk_io_free(stage->io);
 	fake_platform_free(stage->fake);
 	close(stage->base_fd);
@@ -152,7 +151,8 @@ stage_expect_base_untouched(const struct stage *stage)
 static void
 stage_reopen(struct stage *stage)
 {
-	assert_int_equal(overlay_close(stage->overlay), 0);
+	assert_int_equal(overlay_sync(stage->overlay), 0);
+	overlay_close(stage->overlay);
 	stage->overlay = NULL;
 	assert_int_equal(stage_open_overlay(stage), 0);
 }
@@ -242,7 +242,7 @@ test_overlay__discarded_room_is_given_back(void **state)
 }
 
 static void
-test_overlay__closing_writes_down(void **state)
+test_overlay__sync_writes_down(void **state)
 {
 	static char data[4096], again[4096];
 	struct stage *stage = *state;
@@ -295,7 +295,7 @@ test_overlay__without_overlay_it_is_only_read(void **state)
 	struct stage *stage = *state;
 	char data[1024];
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
+	overlay_close(stage->overlay);
 	stage->overlay = NULL;
 	assert_int_equal(overlay_open("test", stage->io, stage->base_fd, -1, &stage->overlay), 0);
 	assert_true(overlay_is_read_only(stage->overlay));
@@ -318,7 +318,7 @@ test_overlay__full_host_loses_nothing(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	assert_int_equal(overlay_close(stage->overlay), 0);
+	overlay_close(stage->overlay);
 	stage->overlay = NULL;
 	close(stage->overlay_fd);
 	assert_int_equal(disk_stage_make_tight(size, 200 * 1024, &stage->overlay_fd, &filler), 0);
@@ -495,7 +495,7 @@ test_overlay__killed_writer_loses_nothing_flushed(void **state)
 		int status;
 		pid_t child;
 
-		assert_int_equal(overlay_close(stage->overlay), 0);
+		overlay_close(stage->overlay);
 		stage->overlay = NULL;
 		stage->model.seed += 1000003;
 		child = fork();
@@ -538,7 +538,7 @@ test_overlay__wrong_files_are_refused(void **state)
 	struct stage *stage = *state;
 	struct overlay *other;
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
+	overlay_close(stage->overlay);
 	stage->overlay = NULL;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char good, bad;
@@ -577,7 +577,7 @@ test_overlay__wrong_bases_are_refused(void **state)
 	CLEANUP_CLOSE int read_only = disk_stage_reopen_read_only(stage->overlay_fd);
 	int bases[] = { smaller, larger, different, odd, empty, stage->overlay_fd };
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
+	overlay_close(stage->overlay);
 	stage->overlay = NULL;
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
 		assert_int_equal(open_over(stage, bases[i], stage->overlay_fd), -EINVAL);
@@ -598,7 +598,7 @@ test_overlay__interrupted_making_is_made_again(void **state)
 {
 	struct stage *stage = *state;
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
+	overlay_close(stage->overlay);
 	stage->overlay = NULL;
 	assert_int_equal(ftruncate(stage->overlay_fd, 0), 0);
 	assert_int_equal(ftruncate(stage->overlay_fd, 65536 + TEST_BYTES), 0);
@@ -615,7 +615,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_overlay__random_work_is_as_a_model_says),
 		TEST(test_overlay__discarded_room_is_given_back),
-		TEST(test_overlay__closing_writes_down),
+		TEST(test_overlay__sync_writes_down),
 		TEST(test_overlay__requests_on_one_cluster_are_ordered),
 		TEST(test_overlay__outside_of_the_disk),
 		TEST(test_overlay__without_overlay_it_is_only_read),
