@@ -42,8 +42,8 @@ overlay_table_claim(struct overlay_table *table, uint64_t cluster)
 static void
 overlay_table_end_round(struct overlay_table *table, int result)
 {
-	struct overlay_list flushed = TAILQ_HEAD_INITIALIZER(flushed);
-	struct overlay_request *request;
+	struct disk_list flushed = TAILQ_HEAD_INITIALIZER(flushed);
+	struct disk_request *request;
 
 	for (uint64_t i = 0; i < overlay_table_count_blocks(table); i++) {
 		if (result < 0 && table->blocks[i] & OVERLAY_TABLE_WRITING)
@@ -154,7 +154,7 @@ overlay_table_start_round(struct overlay_table *table)
 }
 
 void
-overlay_table_flush(struct overlay_table *table, struct overlay_request *request)
+overlay_table_flush(struct overlay_table *table, struct disk_request *request)
 {
 	/* a disk that is only read has nothing to flush */
 	if (table->file.table_bytes == 0) {

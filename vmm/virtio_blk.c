@@ -122,7 +122,7 @@ virtio_blk_free(struct virtio_device *device)
 	device->active = false;
 	if (blk->io)
 		virtio_blk_reset(device);
-	overlay_close(blk->overlay);
+	disk_close(blk->disk);
 	disk_io_free(blk->io);
 	free(blk);
 }
@@ -141,10 +141,10 @@ static const struct virtio_ops virtio_blk_ops = {
 static int
 virtio_blk_open_medium(struct virtio_blk *blk, int base_fd, int overlay_fd)
 {
-	int result = overlay_open(blk->name, blk->io, base_fd, overlay_fd, &blk->overlay);
+	int result = disk_open(blk->name, blk->io, base_fd, overlay_fd, &blk->disk);
 
 	if (result == 0)
-		blk->state.capacity_sectors = overlay_get_bytes(blk->overlay) / VIRTIO_BLK_SECTOR;
+		blk->state.capacity_sectors = disk_get_bytes(blk->disk) / VIRTIO_BLK_SECTOR;
 	return result;
 }
 
@@ -164,7 +164,7 @@ virtio_blk_set_up_device(struct virtio_blk *blk, struct platform *platform, uint
 				  VIRTIO_BLK_FEATURE(FLUSH) | VIRTIO_BLK_FEATURE(CONFIG_WCE);
 	if (device->n_queues > 1)
 		device->device_features |= VIRTIO_BLK_FEATURE(MQ);
-	if (blk->overlay && overlay_is_read_only(blk->overlay))
+	if (blk->disk && disk_is_read_only(blk->disk))
 		device->device_features |= VIRTIO_BLK_FEATURE(RO);
 	else
 		device->device_features |=
@@ -208,7 +208,7 @@ virtio_blk_attach(struct virtio_device *device, int base_fd, int overlay_fd)
 	struct virtio_blk *blk = virtio_blk_from(device);
 	int result;
 
-	if (blk->overlay)
+	if (blk->disk)
 		return -EBUSY;
 	result = virtio_blk_open_medium(blk, base_fd, overlay_fd);
 	if (result == 0)
@@ -222,12 +222,12 @@ virtio_blk_detach(struct virtio_device *device)
 	struct virtio_blk *blk = virtio_blk_from(device);
 	int result;
 
-	if (!blk->overlay)
+	if (!blk->disk)
 		return -ENOENT;
 	virtio_blk_cancel(blk);
-	result = overlay_sync(blk->overlay);
-	overlay_close(blk->overlay);
-	blk->overlay = NULL;
+	result = disk_sync(blk->disk);
+	disk_close(blk->disk);
+	blk->disk = NULL;
 	blk->state.capacity_sectors = 0;
 	virtio_signal_config(device);
 	return result;
@@ -245,7 +245,7 @@ virtio_blk_sync(struct virtio_device *device)
 	struct virtio_blk *blk = virtio_blk_from(device);
 	int result = virtio_blk_drain(device);
 
-	return result < 0 || !blk->overlay ? result : overlay_sync(blk->overlay);
+	return result < 0 || !blk->disk ? result : disk_sync(blk->disk);
 }
 
 void

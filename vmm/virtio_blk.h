@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_blk.h - a disk (virtio 1.2 section 5.2) over overlay.h, or a slot for one
+ * virtio_blk.h - a disk (virtio 1.2 section 5.2) over disk.h, or a slot for one
  */
 #ifndef VMM_VIRTIO_BLK_H
 #define VMM_VIRTIO_BLK_H

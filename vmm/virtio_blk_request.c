@@ -78,29 +78,29 @@ virtio_blk_end(struct virtio_blk_request *request, uint8_t status)
 }
 
 static void
-virtio_blk_handle_done(struct overlay_request *io, int result)
+virtio_blk_handle_done(struct disk_request *io, int result)
 {
 	struct virtio_blk_request *request = (struct virtio_blk_request *)io;
 
 	if (result == 0 && request->flush_follows && request->blk->device.active) {
 		request->flush_follows = false;
-		io->kind = OVERLAY_FLUSH;
-		overlay_submit(request->blk->overlay, io);
+		io->kind = DISK_FLUSH;
+		disk_submit(request->blk->disk, io);
 		return;
 	}
 	virtio_blk_end(request, result == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
 }
 
 static void
-virtio_blk_submit(struct virtio_blk_request *request, enum overlay_kind kind)
+virtio_blk_submit(struct virtio_blk_request *request, enum disk_kind kind)
 {
 	struct virtio_blk *blk = request->blk;
 
 	request->io.kind = kind;
 	request->io.done = virtio_blk_handle_done;
 	request->flush_follows =
-		kind != OVERLAY_READ && kind != OVERLAY_FLUSH && !virtio_blk_has_write_cache(blk);
-	overlay_submit(blk->overlay, &request->io);
+		kind != DISK_READ && kind != DISK_FLUSH && !virtio_blk_has_write_cache(blk);
+	disk_submit(blk->disk, &request->io);
 }
 
 /* Is it on the disk, in whole sectors? Then io.offset and io.bytes say where. */
@@ -129,7 +129,7 @@ virtio_blk_read(struct virtio_blk_request *request, uint64_t sector)
 	if (n < 0)
 		return VIRTIO_BLK_S_IOERR;
 	request->io.n_segments = (uint32_t)n;
-	virtio_blk_submit(request, OVERLAY_READ);
+	virtio_blk_submit(request, DISK_READ);
 	return VIRTIO_BLK_S_OK;
 }
 
@@ -147,7 +147,7 @@ virtio_blk_write(struct virtio_blk_request *request, uint64_t sector)
 	if (n < 0)
 		return VIRTIO_BLK_S_IOERR;
 	request->io.n_segments = (uint32_t)n;
-	virtio_blk_submit(request, OVERLAY_WRITE);
+	virtio_blk_submit(request, DISK_WRITE);
 	return VIRTIO_BLK_S_OK;
 }
 
@@ -155,13 +155,12 @@ static uint8_t
 virtio_blk_flush(struct virtio_blk_request *request, uint64_t sector)
 {
 	(void)sector; /* must be 0, means nothing */
-	virtio_blk_submit(request, OVERLAY_FLUSH);
+	virtio_blk_submit(request, DISK_FLUSH);
 	return VIRTIO_BLK_S_OK;
 }
 
 static uint8_t
-virtio_blk_make_hole(struct virtio_blk_request *request, enum overlay_kind kind,
-		     uint32_t known_flags)
+virtio_blk_make_hole(struct virtio_blk_request *request, enum disk_kind kind, uint32_t known_flags)
 {
 	struct virtqueue_chain *chain = &request->blk->chain;
 	struct virtio_blk_discard_write_zeroes range;
@@ -185,7 +184,7 @@ static uint8_t
 virtio_blk_discard(struct virtio_blk_request *request, uint64_t sector)
 {
 	(void)sector;
-	return virtio_blk_make_hole(request, OVERLAY_DISCARD, 0);
+	return virtio_blk_make_hole(request, DISK_DISCARD, 0);
 }
 
 /* The overlay never promises room, so it makes no difference whether the guest allows to give it back. */
@@ -193,7 +192,7 @@ static uint8_t
 virtio_blk_write_zeroes(struct virtio_blk_request *request, uint64_t sector)
 {
 	(void)sector;
-	return virtio_blk_make_hole(request, OVERLAY_ZERO, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
+	return virtio_blk_make_hole(request, DISK_ZERO, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
 }
 
 static uint8_t
@@ -240,7 +239,7 @@ virtio_blk_start(struct virtio_blk_request *request, const struct virtio_blk_out
 		if (command->feature >= 0 &&
 		    !virtio_has_feature(&blk->device, (unsigned int)command->feature))
 			return VIRTIO_BLK_S_UNSUPP;
-		if (command->needs_medium && !blk->overlay)
+		if (command->needs_medium && !blk->disk)
 			return VIRTIO_BLK_S_IOERR;
 		return command->start(request, le64toh(header->sector));
 	}

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/disk_io.h"
-#include "vmm/overlay.h"
+#include "vmm/disk.h"
 #include "vmm/virtio.h"
 #include "vmm/virtio_blk.h"
 
@@ -20,12 +20,12 @@
 #define VIRTIO_BLK_MAX_HOLE_SECTORS ((256U << 20) / VIRTIO_BLK_SECTOR)
 
 static_assert(VIRTIO_BLK_REQUESTS <= UINT8_MAX, "virtio_blk.free_requests are bytes");
-static_assert(VIRTQUEUE_MAX_SEGMENTS <= OVERLAY_MAX_SEGMENTS, "a chain fits a request");
+static_assert(VIRTQUEUE_MAX_SEGMENTS <= DISK_MAX_SEGMENTS, "a chain fits a request");
 
 struct virtio_blk;
 
 struct virtio_blk_request {
-	struct overlay_request io; /* first */
+	struct disk_request io; /* first */
 	struct virtio_blk *blk;
 	uint32_t type;
 	uint32_t in_bytes;
@@ -50,10 +50,10 @@ struct virtio_blk {
 	void (*lacks_space)(void *context, bool lacks);
 	void *context;
 	struct disk_io *io;
-	struct overlay *overlay; /* NULL: no medium */
-	bool told_lack;		 /* lacks_space(true) was the last */
-	uint32_t to_signal;	 /* queues, a bit each */
-	uint32_t starved;	 /* the same */
+	struct disk *disk;  /* NULL: no medium */
+	bool told_lack;	    /* lacks_space(true) was the last */
+	uint32_t to_signal; /* queues, a bit each */
+	uint32_t starved;   /* the same */
 	struct virtio_blk_statistics statistics;
 	struct virtqueue_chain chain; /* the one being looked at */
 	uint32_t n_free;
