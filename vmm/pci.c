@@ -20,9 +20,11 @@
 
 #define PORT_BASE	   0xcf8
 #define PORT_BYTES	   8
-#define PORT_DATA	   4 /* from PORT_BASE on */
+#define PORT_RESET	   1 /* from PORT_BASE on: a byte register of its own, Q35's reset control */
+#define PORT_DATA	   4
 #define ADDRESS_ENABLE	   (UINT32_C(1) << 31)
 #define ADDRESS_WRITABLE   UINT32_C(0x80fffffc)
+#define RESET_CPU	   (1u << 2)
 #define ECAM_FUNCTION_BITS 12
 #define NOBODY		   UINT32_MAX
 
@@ -102,6 +104,8 @@ pci_root_handle_out(void *context, uint64_t offset, uint32_t bytes, uint64_t val
 
 	if (offset == 0 && bytes == sizeof(root->address))
 		root->address = (uint32_t)value & ADDRESS_WRITABLE;
+	else if (offset == PORT_RESET && bytes == 1 && value & RESET_CPU)
+		root->platform->ops->report(root->platform->context, PLATFORM_EVENT_RESET);
 	else if (offset >= PORT_DATA && root->address & ADDRESS_ENABLE)
 		pci_root_write(root, root->address >> 8 & 0xffff,
 			       (root->address & 0xfc) + ((uint32_t)offset - PORT_DATA), bytes,

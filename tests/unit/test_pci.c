@@ -222,6 +222,21 @@ test_pci__keeps_the_address_port_as_linux_wants_it(void **state)
 }
 
 static void
+test_pci__resets_through_the_byte_inside_the_address_port(void **state)
+{
+	struct stage *stage = *state;
+	const uint32_t *resets = &stage->fake->n_reports[PLATFORM_EVENT_RESET];
+
+	fake_platform_out(stage->fake, 0xcf8, 4, 0x80000600);
+	fake_platform_out(stage->fake, 0xcf9, 1, 0x02);
+	fake_platform_out(stage->fake, 0xcf8, 1, 0x06);
+	assert_int_equal(*resets, 0);
+	fake_platform_out(stage->fake, 0xcf9, 1, 0x06);
+	assert_int_equal(*resets, 1);
+	assert_int_equal(fake_platform_in(stage->fake, 0xcf8, 4), 0x80000600);
+}
+
+static void
 test_pci__lets_the_guest_change_only_what_it_may(void **state)
 {
 	struct stage *stage = *state;
@@ -436,6 +451,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_pci__shows_the_same_through_ports_and_ecam),
 		TEST(test_pci__keeps_the_address_port_as_linux_wants_it),
+		TEST(test_pci__resets_through_the_byte_inside_the_address_port),
 		TEST(test_pci__lets_the_guest_change_only_what_it_may),
 		TEST(test_pci__sizes_moves_and_switches_bars),
 		TEST(test_pci__lets_the_first_bar_win_until_it_leaves),

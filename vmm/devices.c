@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * devices.c - the devices of a machine: made, reset, paused and taken apart together (carrel-vmm)
+ *
+ * How it works: make_list is all devices in the order in which they are made. Those on PCI belong to the root, which
+ * resets and frees them; the others have a line of their own in devices_prepare() and devices_free().
+ */
+#include "vmm/devices.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vmm/acpi.h"
+#include "vmm/acpi_pm.h"
+#include "vmm/description.h"
+#include "vmm/pci.h"
+#include "vmm/platform.h"
+#include "vmm/rtc.h"
+#include "vmm/serial.h"
+#include "vmm/smbios.h"
+#include "vmm/vmgenid.h"
+
+struct devices {
+	struct platform *platform;
+	const struct description *description;
+	struct acpi_pm *pm;
+	struct rtc *rtc;
+	struct serial *serial;
+	struct vmgenid *vmgenid;
+	struct pci_root *root;
+};
+
+/* What the guest prints. There is no end to it, so that it is for machines whose description asks for it. */
+static void
+devices_handle_serial_line(void *context, const char *line, size_t length)
+{
+	const struct devices *devices = context;
+
+	log_info("guest '%s': %.*s", devices->description->name, (int)length, line);
+}
+
+static int
+devices_make_power(struct devices *devices)
+{
+	return acpi_pm_new(devices->platform, &devices->pm);
+}
+
+static int
+devices_make_clock(struct devices *devices)
+{
+	return rtc_new(devices->platform, devices->description->cpus, &devices->rtc);
+}
+
+static int
+devices_make_serial(struct devices *devices)
+{
+	if (!devices->description->serial)
+		return 0;
+	return serial_new(devices->platform, devices_handle_serial_line, devices, &devices->serial);
+}
+
+static int
+devices_make_genid(struct devices *devices)
+{
+	if (!devices->description->has_genid)
+		return 0;
+	return vmgenid_new(devices->platform, devices->pm, devices->description->genid,
+			   &devices->vmgenid);
+}
+
+static int
+devices_make_root(struct devices *devices)
+{
+	return pci_root_new(devices->platform, &devices->root);
+}
+
+static const struct {
+	const char *name;
+	int (*make)(struct devices *devices);
+} make_list[] = {
+	{ "power management", devices_make_power }, { "real-time clock", devices_make_clock },
+	{ "serial port", devices_make_serial },	    { "VM generation id", devices_make_genid },
+	{ "PCI root", devices_make_root },
+};
+
+int
+devices_new(struct platform *platform, const struct description *description,
+	    struct devices **ret_devices)
+{
+	struct devices *devices = calloc(1, sizeof(*devices));
+	int error = 0;
+
+	if (!devices)
+		return -ENOMEM;
+	devices->platform = platform;
+	devices->description = description;
+	for (size_t i = 0; error == 0 && i < sizeof(make_list) / sizeof(make_list[0]); i++) {
+		error = make_list[i].make(devices);
+		if (error < 0)
+			log_error("devices: the %s cannot be made: %s", make_list[i].name,
+				  strerror(-error));
+	}
+	if (error < 0) {
+		devices_free(devices);
+		return error;
+	}
+	*ret_devices = devices;
+	return 0;
+}
+
+void
+devices_free(struct devices *devices)
+{
+	if (!devices)
+		return;
+	pci_root_free(devices->root);
+	vmgenid_free(devices->vmgenid);
+	serial_free(devices->serial);
+	rtc_free(devices->rtc);
+	acpi_pm_free(devices->pm);
+	free(devices);
+}
+
+static int
+devices_write_tables(struct devices *devices)
+{
+	const struct guest_memory *memory = devices->platform->memory;
+	struct acpi_options acpi = {
+		.cpus = devices->description->cpus,
+		.serial = devices->serial != NULL,
+		.genid = devices->vmgenid != NULL,
+	};
+	struct smbios_options smbios = {
+		.machine = devices->description->machine,
+		.serial = devices->description->name,
+		.cpus = devices->description->cpus,
+	};
+	int error = acpi_write_tables(memory, &acpi);
+
+	return error < 0 ? error : smbios_write_tables(memory, &smbios);
+}
+
+int
+devices_prepare(struct devices *devices)
+{
+	pci_root_reset(devices->root);
+	acpi_pm_reset(devices->pm);
+	rtc_reset(devices->rtc);
+	if (devices->serial)
+		serial_reset(devices->serial);
+	if (devices->vmgenid)
+		vmgenid_reset(devices->vmgenid);
+	return devices_write_tables(devices);
+}
+
+void
+devices_pause(struct devices *devices)
+{
+	acpi_pm_pause(devices->pm);
+}
+
+void
+devices_resume(struct devices *devices)
+{
+	acpi_pm_resume(devices->pm);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * devices.h - the devices of a machine: made, reset, paused and taken apart together
+ *
+ * All with the machine's lock held (vmm/platform.h), but devices_free(): no other thread is left by then.
+ */
+#ifndef VMM_DEVICES_H
+#define VMM_DEVICES_H
+
+struct description;
+struct devices;
+struct platform;
+
+/* What the description asks for. 0 or -errno, and the log says which device it was. */
+int devices_new(struct platform *platform, const struct description *description,
+		struct devices **ret_devices);
+void devices_free(struct devices *devices);
+
+/* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */
+int devices_prepare(struct devices *devices);
+/* The vCPUs stand: clocks stop, I/O that is in flight is waited for. */
+void devices_pause(struct devices *devices);
+void devices_resume(struct devices *devices);
+
+#endif
