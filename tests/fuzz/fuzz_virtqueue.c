@@ -99,9 +99,9 @@ write_descriptor(struct stage *stage, struct fuzz_input *input, uint64_t offset)
 	uint16_t where = (uint16_t)fuzz_input_take(input, 2);
 	uint8_t flags = (uint8_t)fuzz_input_take(input, 1);
 	struct vring_desc descriptor = {
-		.addr = flags & 0x80 ? fuzz_input_take(input, 8) :
-			flags & 0x40 ? TABLE + where % 64 :
-				       AREA + where,
+		.addr = flags & 0x80   ? fuzz_input_take(input, 8)
+			: flags & 0x40 ? TABLE + where % 64
+				       : AREA + where,
 		.len = (uint32_t)fuzz_input_take(input, flags & 0x20 ? 4 : 1),
 		.flags = flags & 0x0f,
 		.next = (uint16_t)fuzz_input_take(input, flags & 0x10 ? 2 : 1),
@@ -152,8 +152,8 @@ act(struct stage *stage, struct fuzz_input *input)
 		break;
 	case 4:
 		virtqueue_push(&stage->queue,
-			       stage->has_chain ? stage->chain.head :
-						  (uint16_t)fuzz_input_take(input, 2),
+			       stage->has_chain ? stage->chain.head
+						: (uint16_t)fuzz_input_take(input, 2),
 			       (uint32_t)fuzz_input_take(input, 4));
 		break;
 	case 5:

@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#define FLIPS_AT_ONCE 64
+
 static uint64_t
 memory_flipper_next(uint64_t *random)
 {
@@ -25,7 +27,7 @@ memory_flipper_main(void *context)
 	for (;;) {
 		while (sem_wait(&flipper->wake) < 0)
 			;
-		while (atomic_load(&flipper->on)) {
+		for (uint32_t n = 0; atomic_load(&flipper->on); n++) {
 			uint64_t value = memory_flipper_next(&random);
 			volatile uint8_t *byte = &flipper->host[value % flipper->bytes];
 
@@ -34,6 +36,8 @@ memory_flipper_main(void *context)
 				*byte ^= (uint8_t)(1 << (value >> 56 & 7));
 			else
 				*byte = (uint8_t)(value >> 48);
+			if (n % FLIPS_AT_ONCE == 0) /* there may be one processor for both */
+				sched_yield();
 		}
 		atomic_store(&flipper->idle, true);
 	}
@@ -61,6 +65,8 @@ memory_flipper_switch(struct memory_flipper *flipper, bool on)
 		return;
 	}
 	atomic_store(&flipper->on, false);
+	if (sem_trywait(&flipper->wake) == 0) /* it has not even begun */
+		atomic_store(&flipper->idle, true);
 	while (!atomic_load(&flipper->idle))
 		sched_yield();
 }

@@ -17,17 +17,17 @@
 #include "vmm/loop.h"
 #include "vmm/pci.h"
 
-#define OPTION_FLIP	 1
-#define MAX_ACTS	 256
-#define MAX_STEPS	 16 /* of the loop, after each act */
-#define MAX_LAST_STEPS	 256
-#define MAX_SEGMENTS	 4	/* of each direction, of a good chain */
-#define MAX_IN_BYTES	 0x3fff /* of one of them */
-#define MAX_OUT_BYTES	 0x1ff
-#define FLIP_BYTES	 0x20000
-#define INDIRECT_OPTION	 0x80
-#define REGISTERS_BYTES	 0x4000
-#define PCI_CONFIG_BYTE	 0xff
+#define OPTION_FLIP	1
+#define MAX_ACTS	256
+#define MAX_STEPS	16 /* of the loop, after each act */
+#define MAX_LAST_STEPS	256
+#define MAX_SEGMENTS	4      /* of each direction, of a good chain */
+#define MAX_IN_BYTES	0x3fff /* of one of them */
+#define MAX_OUT_BYTES	0x1ff
+#define FLIP_BYTES	0x20000
+#define INDIRECT_OPTION 0x80
+#define REGISTERS_BYTES 0x4000
+#define PCI_CONFIG_BYTE 0xff
 
 static uint32_t
 virtio_fuzzer_take_width(struct fuzz_input *input)
