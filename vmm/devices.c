@@ -15,12 +15,18 @@
 #include "vmm/acpi.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
+#include "vmm/loop.h"
 #include "vmm/pci.h"
 #include "vmm/platform.h"
+#include "vmm/pvpanic.h"
 #include "vmm/rtc.h"
 #include "vmm/serial.h"
 #include "vmm/smbios.h"
 #include "vmm/vmgenid.h"
+
+#define SERIAL_LINES_AT_ONCE 1000 /* of a guest that boots without "quiet" */
+#define SERIAL_LINE_EVERY_MS 20
+#define NS_PER_MS	     UINT64_C(1000000)
 
 struct devices {
 	struct platform *platform;
@@ -28,17 +34,19 @@ struct devices {
 	struct acpi_pm *pm;
 	struct rtc *rtc;
 	struct serial *serial;
+	struct log_limit serial_lines;
 	struct vmgenid *vmgenid;
 	struct pci_root *root;
 };
 
-/* What the guest prints. There is no end to it, so that it is for machines whose description asks for it. */
+/* What the guest prints, of which there may be no end. */
 static void
 devices_handle_serial_line(void *context, const char *line, size_t length)
 {
-	const struct devices *devices = context;
+	struct devices *devices = context;
 
-	log_info("guest '%s': %.*s", devices->description->name, (int)length, line);
+	if (log_limit_allow(&devices->serial_lines, loop_now_ns() / NS_PER_MS))
+		log_info("guest '%s': %.*s", devices->description->name, (int)length, line);
 }
 
 static int
@@ -76,13 +84,19 @@ devices_make_root(struct devices *devices)
 	return pci_root_new(devices->platform, &devices->root);
 }
 
+static int
+devices_make_pvpanic(struct devices *devices)
+{
+	return pvpanic_new(devices->platform, devices->root);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(struct devices *devices);
 } make_list[] = {
 	{ "power management", devices_make_power }, { "real-time clock", devices_make_clock },
 	{ "serial port", devices_make_serial },	    { "VM generation id", devices_make_genid },
-	{ "PCI root", devices_make_root },
+	{ "PCI root", devices_make_root },	    { "panic device", devices_make_pvpanic },
 };
 
 int
@@ -96,6 +110,10 @@ devices_new(struct platform *platform, const struct description *description,
 		return -ENOMEM;
 	devices->platform = platform;
 	devices->description = description;
+	devices->serial_lines = (struct log_limit){
+		.burst = SERIAL_LINES_AT_ONCE,
+		.every_ms = SERIAL_LINE_EVERY_MS,
+	};
 	for (size_t i = 0; error == 0 && i < sizeof(make_list) / sizeof(make_list[0]); i++) {
 		error = make_list[i].make(devices);
 		if (error < 0)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * machine.c - the whole virtual machine: what it is made of, and its life (carrel-vmm, loop thread)
+ * machine.c - the life of the whole virtual machine (carrel-vmm, loop thread)
  *
- * How it works: start_list below is the machine, in the order in which it is made; machine_free() takes it apart.
- *
- * vCPUs and devices only leave a wish in "wishes" and wake the loop's thread (machine_wish()). machine_handle_wishes() does
+ * How it works: vCPUs and devices only leave a wish in "wishes" and wake the loop's thread (machine_wish()). machine_handle_wishes() does
  * them there, most severe first. To stop the vCPUs it has to let go of the lock (machine_stand()), since they may be
  * waiting for it in the middle of an access; it is never called from device code.
  *
@@ -14,42 +12,19 @@
 #include "vmm/machine.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "vmm/boot.h"
-#include "vmm/bus.h"
-#include "vmm/cpu_model.h"
-#include "vmm/cpuid_table.h"
 #include "vmm/description.h"
 #include "vmm/devices.h"
-#include "vmm/guest_memory.h"
-#include "vmm/kvm.h"
 #include "vmm/loop.h"
-#include "vmm/memory_map.h"
-#include "vmm/platform.h"
+#include "vmm/machine_parts.h"
 #include "vmm/vcpu.h"
 
-enum machine_wish {
-	MACHINE_WISH_QUIT,
-	MACHINE_WISH_FAIL,
-	MACHINE_WISH_OFF,
-	MACHINE_WISH_PANIC,
-	MACHINE_WISH_RESET,
-	MACHINE_WISH_PAUSE,
-	MACHINE_WISH_NO_SPACE,
-	MACHINE_WISH_SPACE,
-	MACHINE_WISH_RESUME,
-	MACHINE_WISH_COUNT,
-};
+#define NS_PER_MS UINT64_C(1000000)
 
 static const char *const state_names[] = {
 	[VMM_STATE_STARTING] = "starting", [VMM_STATE_RUNNING] = "running",
@@ -67,27 +42,7 @@ static const uint32_t next_states[VMM_STATE_COUNT] = {
 			     1 << VMM_STATE_FAILED,
 };
 
-struct machine {
-	const struct description *description;
-	char *problem; /* only while it is being made */
-	pthread_mutex_t lock;
-	struct cpuid_table *supported;
-	struct platform platform;
-	struct kvm *kvm;
-	struct devices *devices;
-	struct vcpu_host vcpu_host;
-	struct vcpu *vcpus[DESCRIPTION_MAX_CPUS];
-	struct loop_source *wake_source;
-	int wake_fd;
-	uint32_t wishes; /* bit set of enum machine_wish */
-	char reason[VCPU_REASON_BYTES];
-	enum vmm_state state;
-	enum vmm_pause_reason pause_reason;
-	machine_watcher watcher;
-	void *watcher_context;
-};
-
-static void
+void
 machine_wish(struct machine *machine, enum machine_wish wish)
 {
 	static const uint64_t one = 1;
@@ -124,69 +79,13 @@ machine_set_state(struct machine *machine, enum vmm_state state, enum vmm_pause_
 	machine_tell(machine, &event);
 }
 
-/* What the platform offers to devices. */
-
-static void
-machine_set_irq(void *context, uint32_t gsi, bool level)
+static bool
+machine_may_log(struct machine *machine)
 {
-	struct machine *machine = context;
-	int error = kvm_set_irq(machine->kvm, gsi, level);
-
-	if (error < 0)
-		log_error("machine: interrupt line %u cannot be set: %s", gsi, strerror(-error));
+	return log_limit_allow(&machine->resets, loop_now_ns() / NS_PER_MS);
 }
 
-/* Where the guest sends its message is its own business. */
-static void
-machine_send_msi(void *context, uint64_t address, uint32_t data)
-{
-	struct machine *machine = context;
-
-	kvm_send_msi(machine->kvm, address, data);
-}
-
-static int
-machine_add_doorbell(void *context, uint64_t gpa, uint32_t bytes, int eventfd)
-{
-	struct machine *machine = context;
-
-	return kvm_add_doorbell(machine->kvm, gpa, bytes, eventfd);
-}
-
-static void
-machine_remove_doorbell(void *context, uint64_t gpa, uint32_t bytes, int eventfd)
-{
-	struct machine *machine = context;
-	int error = kvm_remove_doorbell(machine->kvm, gpa, bytes, eventfd);
-
-	if (error < 0)
-		log_error("machine: a doorbell cannot be removed: %s", strerror(-error));
-}
-
-static void
-machine_report(void *context, enum platform_event event)
-{
-	static const enum machine_wish wishes[] = {
-		[PLATFORM_EVENT_RESET] = MACHINE_WISH_RESET,
-		[PLATFORM_EVENT_SHUTDOWN] = MACHINE_WISH_OFF,
-		[PLATFORM_EVENT_PANIC] = MACHINE_WISH_PANIC,
-		[PLATFORM_EVENT_NO_SPACE] = MACHINE_WISH_NO_SPACE,
-		[PLATFORM_EVENT_SPACE] = MACHINE_WISH_SPACE,
-	};
-
-	static_assert(sizeof(wishes) / sizeof(wishes[0]) == PLATFORM_EVENT_COUNT, "all events");
-	machine_wish(context, wishes[event]);
-}
-
-static const struct platform_ops platform_table = {
-	.set_irq = machine_set_irq,
-	.send_msi = machine_send_msi,
-	.add_doorbell = machine_add_doorbell,
-	.remove_doorbell = machine_remove_doorbell,
-	.report = machine_report,
-};
-
-static void
+void
 machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, const char *reason)
 {
 	static const enum machine_wish wishes[] = {
@@ -196,7 +95,9 @@ machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, const 
 	};
 	struct machine *machine = context;
 
-	log_info("machine '%s': vcpu=%u stands: %s", machine->description->name, index, reason);
+	if (machine_may_log(machine))
+		log_info("machine '%s': vcpu=%u stands: %s", machine->description->name, index,
+			 reason);
 	snprintf(machine->reason, sizeof(machine->reason), "%s", reason);
 	machine_wish(machine, wishes[end]);
 }
@@ -222,41 +123,6 @@ machine_go(struct machine *machine)
 		vcpu_run(machine->vcpus[i]);
 }
 
-static int
-machine_load_kernel(struct machine *machine, struct vcpu_entry *ret_entry)
-{
-	const struct description *description = machine->description;
-	struct boot_source source = {
-		.kernel_fd = description->kernel_fd,
-		.initrd_fd = description->initrd_fd,
-		.command_line = description->command_line,
-	};
-	struct boot_problem problem;
-	int error = boot_load(machine->platform.memory, &source, ret_entry, &problem);
-
-	if (error < 0 && machine->problem)
-		snprintf(machine->problem, MACHINE_PROBLEM_BYTES, "%s", problem.text);
-	else if (error < 0)
-		log_error("machine '%s': %s", description->name, problem.text);
-	return error;
-}
-
-/* Everything as the first instruction finds it. The vCPUs stand. */
-static int
-machine_prepare(struct machine *machine)
-{
-	struct vcpu_entry entry;
-	int error = devices_prepare(machine->devices);
-
-	if (error == 0)
-		error = kvm_reset(machine->kvm);
-	if (error == 0)
-		error = machine_load_kernel(machine, &entry);
-	for (uint32_t i = 0; error == 0 && i < machine->description->cpus; i++)
-		error = vcpu_reset(machine->vcpus[i], i == 0 ? &entry : NULL);
-	return error;
-}
-
 static void
 machine_do_reset(struct machine *machine)
 {
@@ -272,7 +138,8 @@ machine_do_reset(struct machine *machine)
 		machine_set_state(machine, VMM_STATE_FAILED, VMM_PAUSE_NONE, "it cannot be reset");
 		return;
 	}
-	log_info("machine '%s': reset", machine->description->name);
+	if (machine_may_log(machine))
+		log_info("machine '%s': reset", machine->description->name);
 	machine_tell(machine, &(struct vmm_event){ .kind = VMM_EVENT_REBOOTED });
 	if (machine->state == VMM_STATE_RUNNING)
 		machine_go(machine);
@@ -348,7 +215,7 @@ machine_do(struct machine *machine, enum machine_wish wish)
 	}
 }
 
-static void
+void
 machine_handle_wishes(void *context, uint32_t events)
 {
 	struct machine *machine = context;
@@ -366,166 +233,6 @@ machine_handle_wishes(void *context, uint32_t events)
 		else if (machine_is_alive(machine))
 			machine_do(machine, wish);
 	}
-}
-
-/* The machine, in the order in which it is made. */
-
-static int
-machine_check_host(struct machine *machine)
-{
-	const struct description *description = machine->description;
-	int error = kvm_check(description->kvm_fd, machine->problem);
-
-	if (error == 0)
-		error = kvm_list_cpuid(description->kvm_fd, machine->supported);
-	if (error == 0)
-		error = cpu_model_check(description->cpu, machine->supported, machine->problem);
-	return error;
-}
-
-static int
-machine_make_memory(struct machine *machine)
-{
-	return guest_memory_new(machine->description->memory_fd, machine->description->ram_bytes,
-				machine->description->memory_private, &machine->platform.memory);
-}
-
-static int
-machine_make_loop(struct machine *machine)
-{
-	int error = loop_new(&machine->lock, &machine->platform.loop);
-
-	if (error < 0)
-		return error;
-	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (machine->wake_fd < 0)
-		return -errno;
-	return loop_add(machine->platform.loop, "wishes", machine->wake_fd, EPOLLIN,
-			machine_handle_wishes, machine, &machine->wake_source);
-}
-
-static int
-machine_make_buses(struct machine *machine)
-{
-	int error = bus_new("port", &machine->platform.pio);
-
-	return error < 0 ? error : bus_new("memory", &machine->platform.mmio);
-}
-
-static int
-machine_make_kvm(struct machine *machine)
-{
-	return kvm_new(machine->description->kvm_fd, MEMORY_MAP_IDENTITY_PAGE, MEMORY_MAP_TSS,
-		       machine->platform.memory, &machine->kvm);
-}
-
-static int
-machine_make_devices(struct machine *machine)
-{
-	return devices_new(&machine->platform, machine->description, &machine->devices);
-}
-
-static int
-machine_make_vcpus(struct machine *machine)
-{
-	struct cpuid_table cpuid;
-	int error = 0;
-
-	machine->vcpu_host = (struct vcpu_host){
-		.lock = &machine->lock,
-		.pio = machine->platform.pio,
-		.mmio = machine->platform.mmio,
-		.ended = machine_handle_vcpu_end,
-		.context = machine,
-	};
-	for (uint32_t i = 0; error == 0 && i < machine->description->cpus; i++) {
-		cpu_model_fill(machine->description->cpu, machine->supported,
-			       machine->description->cpus, i, &cpuid);
-		error = vcpu_new(machine->kvm, i, &cpuid, &machine->vcpu_host, &machine->vcpus[i]);
-	}
-	return error;
-}
-
-static const struct {
-	const char *what;
-	int (*make)(struct machine *machine);
-} start_list[] = {
-	{ "this host's KVM cannot be used", machine_check_host },
-	{ "the guest's memory cannot be mapped", machine_make_memory },
-	{ "the event loop cannot be made", machine_make_loop },
-	{ "the buses cannot be made", machine_make_buses },
-	{ "KVM does not make a virtual machine", machine_make_kvm },
-	{ "the devices cannot be made", machine_make_devices },
-	{ "KVM does not make the vCPUs", machine_make_vcpus },
-	{ "it cannot be made ready for its first instruction", machine_prepare },
-};
-
-static int
-machine_make(struct machine *machine)
-{
-	int error = 0;
-
-	machine->supported = calloc(1, sizeof(*machine->supported));
-	if (!machine->supported)
-		return -ENOMEM;
-	pthread_mutex_lock(&machine->lock);
-	for (size_t i = 0; error == 0 && i < sizeof(start_list) / sizeof(start_list[0]); i++) {
-		error = start_list[i].make(machine);
-		if (error < 0 && machine->problem[0] == '\0')
-			snprintf(machine->problem, MACHINE_PROBLEM_BYTES, "%s: %s",
-				 start_list[i].what, strerror(-error));
-	}
-	pthread_mutex_unlock(&machine->lock);
-	return error;
-}
-
-int
-machine_new(const struct description *description, struct machine **ret_machine,
-	    char ret_problem[MACHINE_PROBLEM_BYTES])
-{
-	struct machine *machine = calloc(1, sizeof(*machine));
-	int error;
-
-	ret_problem[0] = '\0';
-	if (!machine) {
-		snprintf(ret_problem, MACHINE_PROBLEM_BYTES, "out of memory");
-		return -ENOMEM;
-	}
-	machine->description = description;
-	machine->problem = ret_problem;
-	machine->wake_fd = -1;
-	machine->platform.ops = &platform_table;
-	machine->platform.context = machine;
-	pthread_mutex_init(&machine->lock, NULL);
-	error = machine_make(machine);
-	machine->problem = NULL;
-	if (error < 0) {
-		machine_free(machine);
-		return error;
-	}
-	*ret_machine = machine;
-	return 0;
-}
-
-void
-machine_free(struct machine *machine)
-{
-	if (!machine)
-		return;
-	for (uint32_t i = 0; i < DESCRIPTION_MAX_CPUS; i++)
-		vcpu_free(machine->vcpus[i]);
-	devices_free(machine->devices);
-	kvm_free(machine->kvm);
-	bus_free(machine->platform.pio);
-	bus_free(machine->platform.mmio);
-	loop_remove(machine->wake_source);
-	if (machine->wake_fd >= 0)
-		close(machine->wake_fd);
-	loop_free(machine->platform.loop);
-	guest_memory_free(machine->platform.memory);
-	pthread_mutex_destroy(&machine->lock);
-	free(machine->supported);
-	free(machine);
 }
 
 int
