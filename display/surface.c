@@ -3,9 +3,8 @@
  * surface.c - the one picture of a desktop (carrel-display)
  *
  * How it works: the source writes from its own thread, the sink reads from the main thread, one lock lies between them
- * and is held for a copy only. Damage is a short list of rectangles: surface_add_damage() drops what is covered
- * already, joins neighbours when that costs few pixels, and joins the cheapest pair when the list is full. So a slow
- * sink costs no memory: however much is drawn, there is one picture and SURFACE_MAX_RECTS rectangles.
+ * and is held for a copy only. A slow sink costs no memory: however much is drawn, there is one picture and one short
+ * list of rectangles (base/damage.c).
  */
 #include "display/surface.h"
 
@@ -23,8 +22,7 @@ struct surface {
 	void *context;
 	struct surface_info info;
 	uint8_t *pixels;
-	struct surface_rect damage[SURFACE_MAX_RECTS];
-	size_t n_damage;
+	struct damage damage;
 	struct surface_cursor cursor;
 };
 
@@ -80,66 +78,6 @@ surface_check_pixels(const struct surface_pixels *pixels, uint32_t width, uint32
 	return NULL;
 }
 
-static uint64_t
-surface_rect_area(const struct surface_rect *rect)
-{
-	return (uint64_t)rect->width * rect->height;
-}
-
-static struct surface_rect
-surface_rect_join(const struct surface_rect *a, const struct surface_rect *b)
-{
-	struct surface_rect joined = { .x = MIN(a->x, b->x), .y = MIN(a->y, b->y) };
-
-	joined.width = MAX(a->x + a->width, b->x + b->width) - joined.x;
-	joined.height = MAX(a->y + a->height, b->y + b->height) - joined.y;
-	return joined;
-}
-
-/* Joins "rect" with a listed one when that adds at most "slack" percent; true when it did. */
-static bool
-surface_join_damage(struct surface *surface, struct surface_rect *rect, unsigned int slack)
-{
-	size_t best = SURFACE_MAX_RECTS;
-	uint64_t best_cost = UINT64_MAX;
-	struct surface_rect joined;
-
-	for (size_t i = 0; i < surface->n_damage; i++) {
-		uint64_t sum = surface_rect_area(&surface->damage[i]) + surface_rect_area(rect);
-		uint64_t area;
-
-		joined = surface_rect_join(&surface->damage[i], rect);
-		area = surface_rect_area(&joined);
-		if (area < best_cost && (slack == 0 || area <= sum + sum * slack / 100)) {
-			best = i;
-			best_cost = area;
-		}
-	}
-	if (best == SURFACE_MAX_RECTS)
-		return false;
-	*rect = surface_rect_join(&surface->damage[best], rect);
-	surface->damage[best] = surface->damage[--surface->n_damage];
-	return true;
-}
-
-static void
-surface_add_damage(struct surface *surface, struct surface_rect rect)
-{
-	while (surface_join_damage(surface, &rect, 15))
-		;
-	if (surface->n_damage == SURFACE_MAX_RECTS)
-		surface_join_damage(surface, &rect, 0);
-	surface->damage[surface->n_damage++] = rect;
-}
-
-static void
-surface_add_full_damage(struct surface *surface)
-{
-	surface->n_damage = 1;
-	surface->damage[0] =
-		(struct surface_rect){ 0, 0, surface->info.width, surface->info.height };
-}
-
 struct surface *
 surface_new(void (*changed)(void *context), void *context)
 {
@@ -163,7 +101,7 @@ surface_free(struct surface *surface)
 }
 
 static void
-surface_write_rect(struct surface *surface, const struct surface_rect *rect,
+surface_write_rect(struct surface *surface, const struct damage_rect *rect,
 		   const struct surface_pixels *pixels, surface_convert convert)
 {
 	size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
@@ -177,7 +115,7 @@ int
 surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 		    const struct surface_pixels *pixels)
 {
-	const struct surface_rect all = { 0, 0, width, height };
+	const struct damage_rect all = { 0, 0, width, height };
 	surface_convert convert;
 
 	if (width == 0 || height == 0)
@@ -196,14 +134,14 @@ surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 		surface->info.generation++;
 	}
 	surface_write_rect(surface, &all, pixels, convert);
-	surface_add_full_damage(surface);
+	damage_add_all(&surface->damage, surface->info.width, surface->info.height);
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
 	return 0;
 }
 
 int
-surface_set_rect(struct surface *surface, const struct surface_rect *rect,
+surface_set_rect(struct surface *surface, const struct damage_rect *rect,
 		 const struct surface_pixels *pixels)
 {
 	surface_convert convert;
@@ -215,12 +153,11 @@ surface_set_rect(struct surface *surface, const struct surface_rect *rect,
 	if (!convert)
 		return -EINVAL;
 	g_mutex_lock(&surface->lock);
-	if ((uint64_t)rect->x + rect->width > surface->info.width ||
-	    (uint64_t)rect->y + rect->height > surface->info.height) {
+	if (!damage_rect_fits(rect, surface->info.width, surface->info.height)) {
 		error = -ERANGE;
 	} else {
 		surface_write_rect(surface, rect, pixels, convert);
-		surface_add_damage(surface, *rect);
+		damage_add(&surface->damage, rect);
 	}
 	g_mutex_unlock(&surface->lock);
 	if (error == 0)
@@ -235,7 +172,7 @@ surface_set_black(struct surface *surface)
 	if (surface->pixels) {
 		memset(surface->pixels, 0,
 		       (size_t)surface->info.width * surface->info.height * PIXEL_BYTES);
-		surface_add_full_damage(surface);
+		damage_add_all(&surface->damage, surface->info.width, surface->info.height);
 	}
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
@@ -301,22 +238,22 @@ surface_get_info(struct surface *surface)
 
 size_t
 surface_take_damage(struct surface *surface, uint64_t generation,
-		    struct surface_rect rects[SURFACE_MAX_RECTS])
+		    struct damage_rect rects[DAMAGE_MAX_RECTS])
 {
 	size_t count = 0;
 
 	g_mutex_lock(&surface->lock);
 	if (generation == surface->info.generation) {
-		count = surface->n_damage;
-		memcpy(rects, surface->damage, count * sizeof(*rects));
-		surface->n_damage = 0;
+		count = surface->damage.count;
+		memcpy(rects, surface->damage.rects, count * sizeof(*rects));
+		surface->damage.count = 0;
 	}
 	g_mutex_unlock(&surface->lock);
 	return count;
 }
 
 int
-surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect,
+surface_copy_rect(struct surface *surface, uint64_t generation, const struct damage_rect *rect,
 		  uint8_t *target)
 {
 	size_t row_bytes = (size_t)rect->width * PIXEL_BYTES;
@@ -325,8 +262,7 @@ surface_copy_rect(struct surface *surface, uint64_t generation, const struct sur
 	g_mutex_lock(&surface->lock);
 	if (generation != surface->info.generation) {
 		error = -ESTALE;
-	} else if ((uint64_t)rect->x + rect->width > surface->info.width ||
-		   (uint64_t)rect->y + rect->height > surface->info.height) {
+	} else if (!damage_rect_fits(rect, surface->info.width, surface->info.height)) {
 		error = -EINVAL;
 	} else {
 		size_t stride = (size_t)surface->info.width * PIXEL_BYTES;

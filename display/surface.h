@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SURFACE_MAX_RECTS  16
+#include "base/damage.h"
+
 #define SURFACE_MAX_CURSOR 512 /* pixels a side */
 
 /* Pixman's names for what a source may send. */
@@ -21,13 +22,6 @@
 #define SURFACE_FORMAT_R5G6B5	UINT32_C(0x10020565)
 
 struct surface;
-
-struct surface_rect {
-	uint32_t x;
-	uint32_t y;
-	uint32_t width;
-	uint32_t height;
-};
 
 /* Pixels as a source hands them over: "size" bytes, rows "stride" bytes apart. */
 struct surface_pixels {
@@ -67,7 +61,7 @@ void surface_free(struct surface *surface);
  */
 int surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 			const struct surface_pixels *pixels);
-int surface_set_rect(struct surface *surface, const struct surface_rect *rect,
+int surface_set_rect(struct surface *surface, const struct damage_rect *rect,
 		     const struct surface_pixels *pixels);
 void surface_set_black(struct surface *surface);
 int surface_set_cursor(struct surface *surface, uint32_t width, uint32_t height, uint32_t hot_x,
@@ -80,10 +74,10 @@ struct surface_info surface_get_info(struct surface *surface);
 
 /* Moves the dirty rectangles out; none when the size has changed since "generation". */
 size_t surface_take_damage(struct surface *surface, uint64_t generation,
-			   struct surface_rect rects[SURFACE_MAX_RECTS]);
+			   struct damage_rect rects[DAMAGE_MAX_RECTS]);
 
 /* Copies a rectangle, tightly packed; -ESTALE when the size has changed since "generation". */
-int surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect,
+int surface_copy_rect(struct surface *surface, uint64_t generation, const struct damage_rect *rect,
 		      uint8_t *target);
 
 /* ret_cursor->argb is the caller's to g_free(); NULL unless the shape is newer than "seen_shape". */

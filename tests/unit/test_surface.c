@@ -58,7 +58,7 @@ test_surface__checks_scanouts(void **state)
 static void
 test_surface__joins_damage(void **state)
 {
-	struct surface_rect rects[SURFACE_MAX_RECTS];
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
 	struct surface_pixels source = { 256, SURFACE_FORMAT_X8R8G8B8, pixels, sizeof(pixels) };
 	int changes = 0;
 	struct surface *surface = surface_new(count_change, &changes);
@@ -70,14 +70,14 @@ test_surface__joins_damage(void **state)
 	for (uint32_t i = 0; i < 64; i += 2)
 		for (uint32_t k = 0; k < 64; k += 2)
 			assert_int_equal(surface_set_rect(surface,
-							  &(struct surface_rect){ i, k, 1, 1 },
+							  &(struct damage_rect){ i, k, 1, 1 },
 							  &source),
 					 0);
-	assert_in_range(surface_take_damage(surface, 1, rects), 1, SURFACE_MAX_RECTS);
-	assert_int_equal(surface_set_rect(surface, &(struct surface_rect){ 60, 0, 8, 1 }, &source),
+	assert_in_range(surface_take_damage(surface, 1, rects), 1, DAMAGE_MAX_RECTS);
+	assert_int_equal(surface_set_rect(surface, &(struct damage_rect){ 60, 0, 8, 1 }, &source),
 			 -ERANGE);
 	assert_int_equal(
-		surface_set_rect(surface, &(struct surface_rect){ 0xffffffff, 0, 2, 1 }, &source),
+		surface_set_rect(surface, &(struct damage_rect){ 0xffffffff, 0, 2, 1 }, &source),
 		-ERANGE);
 	assert_int_equal(surface_take_damage(surface, 0, rects), 0);
 	surface_free(surface);
@@ -88,7 +88,7 @@ test_surface__copies_only_its_generation(void **state)
 {
 	uint8_t out[16] = { 0 };
 	struct surface_pixels source = { 256, SURFACE_FORMAT_X8R8G8B8, pixels, sizeof(pixels) };
-	const struct surface_rect rect = { 1, 1, 2, 2 };
+	const struct damage_rect rect = { 1, 1, 2, 2 };
 	int changes = 0;
 	struct surface *surface = surface_new(count_change, &changes);
 
@@ -116,10 +116,10 @@ test_surface__converts_565(void **state)
 
 	(void)state;
 	assert_int_equal(surface_set_scanout(surface, 4, 1, &data), 0);
-	assert_int_equal(surface_copy_rect(surface, 1, &(struct surface_rect){ 0, 0, 4, 1 }, out),
+	assert_int_equal(surface_copy_rect(surface, 1, &(struct damage_rect){ 0, 0, 4, 1 }, out),
 			 0);
 	assert_memory_equal(out, expected, sizeof(out));
-	assert_int_equal(surface_copy_rect(surface, 1, &(struct surface_rect){ 1, 0, 4, 1 }, out),
+	assert_int_equal(surface_copy_rect(surface, 1, &(struct damage_rect){ 1, 0, 4, 1 }, out),
 			 -EINVAL);
 	surface_free(surface);
 }
@@ -127,7 +127,7 @@ test_surface__converts_565(void **state)
 static void
 test_surface__counts_generations(void **state)
 {
-	struct surface_rect rects[SURFACE_MAX_RECTS];
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
 	struct surface_pixels source = { 256, SURFACE_FORMAT_X8R8G8B8, pixels, sizeof(pixels) };
 	int changes = 0;
 	struct surface *surface = surface_new(count_change, &changes);
