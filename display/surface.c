@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/proto_display.h"
 
@@ -20,8 +21,13 @@ struct surface {
 	GMutex lock;
 	void (*changed)(void *context);
 	void *context;
+	void (*taken)(void *context);
+	void *taken_context;
 	struct surface_info info;
-	uint8_t *pixels;
+	uint8_t *pixels;     /* own ones; NULL while they are shared */
+	const uint8_t *view; /* what is read: own or shared */
+	size_t stride;	     /* of the view */
+	size_t shared_bytes; /* 0: own ones */
 	struct damage damage;
 	struct surface_cursor cursor;
 };
@@ -89,26 +95,58 @@ surface_new(void (*changed)(void *context), void *context)
 	return surface;
 }
 
+/* Lets go of the picture. */
+static void
+surface_drop_pixels(struct surface *surface)
+{
+	if (surface->shared_bytes > 0)
+		munmap((void *)(uintptr_t)surface->view, surface->shared_bytes);
+	g_clear_pointer(&surface->pixels, g_free);
+	surface->view = NULL;
+	surface->shared_bytes = 0;
+}
+
 void
 surface_free(struct surface *surface)
 {
 	if (!surface)
 		return;
+	surface_drop_pixels(surface);
 	g_mutex_clear(&surface->lock);
 	g_free(surface->cursor.argb);
-	g_free(surface->pixels);
 	g_free(surface);
+}
+
+static void
+surface_resize(struct surface *surface, uint32_t width, uint32_t height)
+{
+	if (width == surface->info.width && height == surface->info.height)
+		return;
+	surface->info.width = width;
+	surface->info.height = height;
+	surface->info.generation++;
+}
+
+/* Black pixels of its own, as many as the picture has. */
+static void
+surface_make_pixels(struct surface *surface)
+{
+	surface_drop_pixels(surface);
+	surface->stride = (size_t)surface->info.width * PIXEL_BYTES;
+	surface->pixels = g_malloc0(surface->stride * surface->info.height);
+	surface->view = surface->pixels;
 }
 
 static void
 surface_write_rect(struct surface *surface, const struct damage_rect *rect,
 		   const struct surface_pixels *pixels, surface_convert convert)
 {
-	size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
-	uint8_t *target = surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
+	uint8_t *target =
+		surface->pixels + rect->y * surface->stride + (size_t)rect->x * PIXEL_BYTES;
 
 	for (size_t row = 0; row < rect->height; row++)
-		convert(target + row * stride, pixels->data + row * pixels->stride, rect->width);
+		convert(target + row * surface->stride, pixels->data + row * pixels->stride,
+			rect->width);
 }
 
 int
@@ -126,12 +164,9 @@ surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 	if (!convert)
 		return -EINVAL;
 	g_mutex_lock(&surface->lock);
-	if (width != surface->info.width || height != surface->info.height) {
-		g_free(surface->pixels);
-		surface->pixels = g_malloc((size_t)width * height * PIXEL_BYTES);
-		surface->info.width = width;
-		surface->info.height = height;
-		surface->info.generation++;
+	if (!surface->pixels || width != surface->info.width || height != surface->info.height) {
+		surface_resize(surface, width, height);
+		surface_make_pixels(surface);
 	}
 	surface_write_rect(surface, &all, pixels, convert);
 	damage_add_all(&surface->damage, surface->info.width, surface->info.height);
@@ -153,7 +188,8 @@ surface_set_rect(struct surface *surface, const struct damage_rect *rect,
 	if (!convert)
 		return -EINVAL;
 	g_mutex_lock(&surface->lock);
-	if (!damage_rect_fits(rect, surface->info.width, surface->info.height)) {
+	if (!surface->pixels ||
+	    !damage_rect_fits(rect, surface->info.width, surface->info.height)) {
 		error = -ERANGE;
 	} else {
 		surface_write_rect(surface, rect, pixels, convert);
@@ -169,13 +205,61 @@ void
 surface_set_black(struct surface *surface)
 {
 	g_mutex_lock(&surface->lock);
-	if (surface->pixels) {
-		memset(surface->pixels, 0,
-		       (size_t)surface->info.width * surface->info.height * PIXEL_BYTES);
+	if (surface->view) {
+		surface_make_pixels(surface);
 		damage_add_all(&surface->damage, surface->info.width, surface->info.height);
 	}
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
+}
+
+int
+surface_set_shared(struct surface *surface, uint32_t width, uint32_t height,
+		   const struct surface_pixels *pixels)
+{
+	if (width == 0 || height == 0 || pixels->format != SURFACE_FORMAT_X8R8G8B8)
+		return -EINVAL;
+	if (width > DISPLAY_MAX_WIDTH || height > DISPLAY_MAX_HEIGHT)
+		return -E2BIG;
+	if (!surface_check_pixels(pixels, width, height))
+		return -EINVAL;
+	g_mutex_lock(&surface->lock);
+	surface_drop_pixels(surface);
+	surface_resize(surface, width, height);
+	surface->view = pixels->data;
+	surface->stride = pixels->stride;
+	surface->shared_bytes = pixels->size;
+	damage_add_all(&surface->damage, width, height);
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+	return 0;
+}
+
+int
+surface_mark_rect(struct surface *surface, const struct damage_rect *rect)
+{
+	int error = 0;
+
+	g_mutex_lock(&surface->lock);
+	if (surface->shared_bytes == 0)
+		error = -EINVAL;
+	else if (!damage_rect_fits(rect, surface->info.width, surface->info.height))
+		error = -ERANGE;
+	else
+		damage_add(&surface->damage, rect);
+	g_mutex_unlock(&surface->lock);
+	if (error == 0)
+		surface->changed(surface->context);
+	return error;
+}
+
+void
+surface_set_taken(struct surface *surface, void (*taken)(void *context), void *context)
+{
+	g_mutex_lock(&surface->lock);
+	surface->taken = taken;
+	surface->taken_context = context;
+	g_mutex_unlock(&surface->lock);
 }
 
 int
@@ -247,6 +331,8 @@ surface_take_damage(struct surface *surface, uint64_t generation,
 		count = surface->damage.count;
 		memcpy(rects, surface->damage.rects, count * sizeof(*rects));
 		surface->damage.count = 0;
+		if (count > 0 && surface->taken)
+			surface->taken(surface->taken_context);
 	}
 	g_mutex_unlock(&surface->lock);
 	return count;
@@ -265,12 +351,11 @@ surface_copy_rect(struct surface *surface, uint64_t generation, const struct dam
 	} else if (!damage_rect_fits(rect, surface->info.width, surface->info.height)) {
 		error = -EINVAL;
 	} else {
-		size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
 		const uint8_t *source =
-			surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
+			surface->view + rect->y * surface->stride + (size_t)rect->x * PIXEL_BYTES;
 
 		for (size_t row = 0; row < rect->height; row++)
-			memcpy(target + row * row_bytes, source + row * stride, row_bytes);
+			memcpy(target + row * row_bytes, source + row * surface->stride, row_bytes);
 	}
 	g_mutex_unlock(&surface->lock);
 	return error;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "display/surface.h"
 
@@ -176,6 +177,95 @@ test_surface__keeps_the_cursor(void **state)
 	surface_free(surface);
 }
 
+/* 8 x 4 pixels, rows 64 bytes apart, as another process would share them. */
+#define SHARED_STRIDE 64
+#define SHARED_BYTES  (3 * SHARED_STRIDE + 8 * 4)
+
+static uint8_t *
+map_shared(void)
+{
+	void *mapped =
+		mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(mapped, MAP_FAILED);
+	return mapped;
+}
+
+static void
+test_surface__shows_shared_pixels_where_they_are(void **state)
+{
+	struct surface_pixels shared = { SHARED_STRIDE, SURFACE_FORMAT_X8R8G8B8, map_shared(),
+					 SHARED_BYTES };
+	uint8_t *writer = (uint8_t *)(uintptr_t)shared.data;
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
+	int changes = 0;
+	int taken = 0;
+	struct surface *surface = surface_new(count_change, &changes);
+	uint8_t out[8];
+
+	(void)state;
+	assert_int_equal(surface_mark_rect(surface, &(struct damage_rect){ 0, 0, 1, 1 }), -EINVAL);
+	surface_set_taken(surface, count_change, &taken);
+	assert_int_equal(surface_set_shared(surface, 8, 4, &shared), 0);
+	assert_int_equal(surface_take_damage(surface, 1, rects), 1);
+	assert_int_equal(rects[0].width * rects[0].height, 32);
+	assert_int_equal(taken, 1);
+	assert_int_equal(surface_take_damage(surface, 1, rects), 0);
+	assert_int_equal(taken, 1); /* there was nothing */
+	memcpy(writer + 3 * SHARED_STRIDE + 6 * 4, "abcdefgh", 8);
+	assert_int_equal(surface_mark_rect(surface, &(struct damage_rect){ 6, 3, 2, 1 }), 0);
+	assert_int_equal(surface_mark_rect(surface, &(struct damage_rect){ 7, 3, 2, 1 }), -ERANGE);
+	assert_int_equal(changes, 2);
+	assert_int_equal(surface_take_damage(surface, 1, rects), 1);
+	assert_int_equal(surface_copy_rect(surface, 1, &rects[0], out), 0);
+	assert_memory_equal(out, "abcdefgh", 8);
+	/* Nobody may write through the surface into what is another's. */
+	assert_int_equal(
+		surface_set_rect(surface, &(struct damage_rect){ 0, 0, 1, 1 },
+				 &(struct surface_pixels){ 4, SURFACE_FORMAT_X8R8G8B8, pixels, 4 }),
+		-ERANGE);
+	surface_set_black(surface);
+	assert_int_equal(surface_copy_rect(surface, 1, &rects[0], out), 0);
+	assert_memory_equal(out, "\0\0\0\0\0\0\0\0", 8);
+	assert_int_equal(surface_mark_rect(surface, &(struct damage_rect){ 0, 0, 1, 1 }), -EINVAL);
+	surface_free(surface);
+}
+
+static void
+test_surface__refuses_shared_pixels_that_do_not_fit(void **state)
+{
+	static const struct {
+		uint32_t width, height, stride, format;
+		size_t size;
+		int result;
+	} wrong[] = {
+		{ 0, 4, 64, SURFACE_FORMAT_X8R8G8B8, SHARED_BYTES, -EINVAL },
+		{ 8, 0, 64, SURFACE_FORMAT_X8R8G8B8, SHARED_BYTES, -EINVAL },
+		{ 8, 4, 64, SURFACE_FORMAT_R5G6B5, SHARED_BYTES, -EINVAL },
+		{ 8, 4, 31, SURFACE_FORMAT_X8R8G8B8, SHARED_BYTES, -EINVAL },
+		{ 8, 4, 64, SURFACE_FORMAT_X8R8G8B8, SHARED_BYTES - 1, -EINVAL },
+		{ 8, 4, 0xffffffff, SURFACE_FORMAT_X8R8G8B8, SHARED_BYTES, -EINVAL },
+		{ 8, 8193, 64, SURFACE_FORMAT_X8R8G8B8, SHARED_BYTES, -E2BIG },
+	};
+	uint8_t *mapped = map_shared();
+	int changes = 0;
+	struct surface *surface = surface_new(count_change, &changes);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct surface_pixels shared = { wrong[i].stride, wrong[i].format, mapped,
+						 wrong[i].size };
+
+		assert_int_equal(
+			surface_set_shared(surface, wrong[i].width, wrong[i].height, &shared),
+			wrong[i].result);
+	}
+	assert_int_equal(changes, 0);
+	surface_free(surface);
+	memset(mapped, 1, SHARED_BYTES); /* still the caller's */
+	munmap(mapped, SHARED_BYTES);
+}
+
 int
 main(void)
 {
@@ -186,6 +276,8 @@ main(void)
 		cmocka_unit_test(test_surface__converts_565),
 		cmocka_unit_test(test_surface__counts_generations),
 		cmocka_unit_test(test_surface__keeps_the_cursor),
+		cmocka_unit_test(test_surface__shows_shared_pixels_where_they_are),
+		cmocka_unit_test(test_surface__refuses_shared_pixels_that_do_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
