@@ -36,7 +36,7 @@
 #define SOURCE_MAX_HEIGHT	8192
 #define SOURCE_MAX_RECTS	16
 #define SOURCE_MIN_SIZE		200 /* of a SIZE that is not 0 x 0 */
-#define SOURCE_MAX_CURSOR	64 /* pixels a side: virtio 1.2 section 5.7.2 */
+#define SOURCE_MAX_CURSOR	64  /* pixels a side: virtio 1.2 section 5.7.2 */
 #define SOURCE_MAX_QNUM		0xff
 #define SOURCE_MAX_BUTTONS	0x1f
 #define SOURCE_MAX_STEPS	64

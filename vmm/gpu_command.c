@@ -14,7 +14,7 @@
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
-#include "vmm/display_link.h"
+#include "vmm/seat_link.h"
 #include "vmm/edid.h"
 #include "vmm/virtqueue.h"
 
@@ -103,7 +103,7 @@ gpu_switch_off(struct gpu *gpu, uint32_t i)
 {
 	gpu->state.scanouts[i].resource_id = 0;
 	memset(&gpu->state.scanouts[i].rect, 0, sizeof(gpu->state.scanouts[i].rect));
-	display_link_set_scanout(gpu->link, i, 0, 0);
+	seat_link_set_scanout(gpu->link, i, 0, 0);
 }
 
 static uint32_t
@@ -147,7 +147,7 @@ gpu_handle_set_scanout(struct gpu *gpu, const union gpu_request *request,
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	gpu->state.scanouts[set->scanout_id].resource_id = set->resource_id;
 	gpu->state.scanouts[set->scanout_id].rect = rect;
-	display_link_set_scanout(gpu->link, set->scanout_id, rect.width, rect.height);
+	seat_link_set_scanout(gpu->link, set->scanout_id, rect.width, rect.height);
 	return 0;
 }
 
@@ -198,7 +198,7 @@ gpu_handle_flush(struct gpu *gpu, const union gpu_request *request,
 	for (uint32_t i = 0; i < gpu->state.n_scanouts; i++)
 		if (gpu->state.scanouts[i].resource_id == id &&
 		    gpu_clip(&gpu->state.scanouts[i].rect, &rect, &part))
-			display_link_add_damage(gpu->link, i, &part);
+			seat_link_add_damage(gpu->link, i, &part);
 	return 0;
 }
 
@@ -285,7 +285,7 @@ gpu_show_cursor(struct gpu *gpu, uint32_t i, const struct gpu_resource *resource
 		gpu_resource_copy(resource, gpu->memory, &all, argb,
 				  (size_t)all.width * PIXEL_BYTES);
 	}
-	display_link_set_cursor(gpu->link, &cursor, argb);
+	seat_link_set_cursor(gpu->link, &cursor, argb);
 }
 
 static uint32_t
@@ -317,7 +317,7 @@ gpu_handle_cursor(struct gpu *gpu, const union gpu_request *request,
 	if (cursor->hdr.type == VIRTIO_GPU_CMD_UPDATE_CURSOR)
 		gpu_show_cursor(gpu, i, resource);
 	else
-		display_link_move_cursor(gpu->link, i, scanout->cursor_x, scanout->cursor_y);
+		seat_link_move_cursor(gpu->link, i, scanout->cursor_x, scanout->cursor_y);
 	return 0;
 }
 

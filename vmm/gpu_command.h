@@ -12,7 +12,7 @@
 #include "base/proto_source.h"
 #include "vmm/gpu_resource.h"
 
-struct display_link;
+struct seat_link;
 struct virtqueue_chain;
 
 struct gpu_scanout_state {
@@ -37,7 +37,7 @@ struct gpu {
 	struct gpu_state state;
 	struct gpu_resource_table table;
 	const struct guest_memory *memory;
-	struct display_link *link;
+	struct seat_link *link;
 };
 
 /*

@@ -13,12 +13,12 @@
 #include <string.h>
 
 #include "base/seq.h"
-#include "vmm/display_link.h"
+#include "vmm/seat_link.h"
 
 static_assert(DAMAGE_MAX_RECTS == SOURCE_MAX_RECTS, "a list of damage is one message");
 
 void
-link_scanout_init(struct link_scanout *scanout, uint32_t index, const struct display_link_ops *ops,
+link_scanout_init(struct link_scanout *scanout, uint32_t index, const struct seat_link_ops *ops,
 		  void *context)
 {
 	scanout->index = index;

@@ -13,7 +13,7 @@
 #include "base/proto_source.h"
 #include "vmm/picture_file.h"
 
-struct display_link_ops;
+struct seat_link_ops;
 
 /*
  * STALE -> OFFERED: a surface of the present size was sent; OFFERED -> SHOWN: it is mapped; SHOWN -> STALE: the size has
@@ -32,7 +32,7 @@ struct link_cursor {
 
 struct link_scanout {
 	uint32_t index;
-	const struct display_link_ops *ops;
+	const struct seat_link_ops *ops;
 	void *context;
 	uint32_t width; /* what the guest shows; 0: nothing */
 	uint32_t height;
@@ -51,7 +51,7 @@ struct link_scanout {
 };
 
 void link_scanout_init(struct link_scanout *scanout, uint32_t index,
-		       const struct display_link_ops *ops, void *context);
+		       const struct seat_link_ops *ops, void *context);
 
 /* Somebody connects, and knows nothing yet; and is gone. */
 void link_scanout_begin(struct link_scanout *scanout);
@@ -66,7 +66,7 @@ int link_scanout_send(int fd, enum source_type type, const void *payload, size_t
 int link_scanout_take_ack(struct link_scanout *scanout, uint64_t generation);
 int link_scanout_take_drawn(struct link_scanout *scanout, uint64_t generation);
 
-/* As in display_link.h; told by the next link_scanout_tell(). */
+/* As in seat_link.h; told by the next link_scanout_tell(). */
 void link_scanout_set_size(struct link_scanout *scanout, uint32_t width, uint32_t height);
 void link_scanout_set_cursor(struct link_scanout *scanout, const struct source_cursor *cursor,
 			     const uint8_t *argb);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "vmm/display_link.h"
+#include "vmm/seat_link.h"
 #include "vmm/platform.h"
 #include "vmm/slots.h"
 #include "vmm/virtio.h"
@@ -26,7 +26,7 @@ enum seat_device {
 };
 
 struct seat {
-	struct display_link *link;
+	struct seat_link *link;
 	struct virtio_device *devices[SEAT_COUNT];
 	size_t n_plugged; /* of these, from the first on, the PCI root has and frees */
 };
@@ -84,7 +84,7 @@ seat_release_all(void *context)
 	virtio_input_release_all(seat->devices[SEAT_TABLET]);
 }
 
-static const struct display_link_ops seat_ops = {
+static const struct seat_link_ops seat_ops = {
 	.draw = seat_draw,
 	.set_size = seat_set_size,
 	.send_key = seat_send_key,
@@ -98,7 +98,7 @@ seat_new(struct platform *platform, const struct seat_setup *setup, struct seat 
 {
 	struct seat *seat = calloc(1, sizeof(*seat));
 	struct virtio_gpu_setup gpu = { NULL, setup->n_scanouts, setup->width, setup->height };
-	const struct display_link_setup link = {
+	const struct seat_link_setup link = {
 		.listen_fd = setup->listen_fd,
 		.n_scanouts = setup->n_scanouts,
 		.device_address = DEVICE_ADDRESS,
@@ -109,7 +109,7 @@ seat_new(struct platform *platform, const struct seat_setup *setup, struct seat 
 
 	if (!seat)
 		return -ENOMEM;
-	error = display_link_new(platform->loop, &link, &seat->link);
+	error = seat_link_new(platform->loop, &link, &seat->link);
 	gpu.link = seat->link;
 	if (error == 0)
 		error = virtio_gpu_new(platform, &gpu, &seat->devices[SEAT_GPU]);
@@ -150,7 +150,7 @@ seat_free(struct seat *seat)
 	for (size_t i = seat->n_plugged; i < SEAT_COUNT; i++)
 		if (seat->devices[i])
 			seat->devices[i]->ops->free(seat->devices[i]);
-	display_link_free(seat->link);
+	seat_link_free(seat->link);
 	free(seat);
 }
 

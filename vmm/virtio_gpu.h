@@ -8,14 +8,14 @@
 #include <stdint.h>
 
 struct damage_rect;
-struct display_link;
+struct seat_link;
 struct platform;
 struct virtio_device;
 struct vmm_picture;
 
 struct virtio_gpu_setup {
-	struct display_link *link; /* outlives it */
-	uint32_t n_scanouts;	   /* as the link's; only the first has a monitor at first */
+	struct seat_link *link; /* outlives it */
+	uint32_t n_scanouts;	/* as the link's; only the first has a monitor at first */
 	uint32_t width;
 	uint32_t height;
 };
@@ -23,7 +23,7 @@ struct virtio_gpu_setup {
 int virtio_gpu_new(struct platform *platform, const struct virtio_gpu_setup *setup,
 		   struct virtio_device **ret_device);
 
-/* As in struct display_link_ops. */
+/* As in struct seat_link_ops. */
 void virtio_gpu_draw(struct virtio_device *device, uint32_t scanout, const struct damage_rect *rect,
 		     uint8_t *target, uint32_t stride);
 void virtio_gpu_set_size(struct virtio_device *device, uint32_t scanout, uint32_t width,

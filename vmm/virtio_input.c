@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/display_link.h"
+#include "vmm/seat_link.h"
 #include "vmm/input_events.h"
 #include "vmm/key_table.h"
 #include "vmm/platform.h"
@@ -39,7 +39,7 @@ struct virtio_input_state {
 struct virtio_input {
 	struct virtio_device device;
 	enum virtio_input_kind kind;
-	struct display_link *link;
+	struct seat_link *link;
 	struct virtio_input_state state;
 };
 
@@ -123,7 +123,7 @@ virtio_input_put_axis(const struct virtio_input *self, struct virtio_input_confi
 	if (self->kind != VIRTIO_INPUT_TABLET ||
 	    (self->state.subselect != ABS_X && self->state.subselect != ABS_Y))
 		return 0;
-	config->u.abs.max = DISPLAY_LINK_MAX_POSITION;
+	config->u.abs.max = SEAT_LINK_MAX_POSITION;
 	return sizeof(config->u.abs);
 }
 
@@ -235,7 +235,7 @@ virtio_input_handle_status(struct virtio_input *self)
 	if (handled > 0) {
 		virtio_signal_queue(device, STATUS_QUEUE);
 		if (self->kind == VIRTIO_INPUT_KEYBOARD)
-			display_link_set_leds(self->link, self->state.leds);
+			seat_link_set_leds(self->link, self->state.leds);
 	}
 	if (handled == MAX_CHAINS_A_KICK)
 		virtio_kick_again(device, STATUS_QUEUE);
@@ -266,7 +266,7 @@ virtio_input_reset(struct virtio_device *device)
 
 	memset(&self->state, 0, sizeof(self->state));
 	if (self->kind == VIRTIO_INPUT_KEYBOARD)
-		display_link_set_leds(self->link, 0);
+		seat_link_set_leds(self->link, 0);
 }
 
 static void
@@ -287,7 +287,7 @@ static const struct virtio_ops virtio_input_ops = {
 };
 
 int
-virtio_input_new(struct platform *platform, enum virtio_input_kind kind, struct display_link *link,
+virtio_input_new(struct platform *platform, enum virtio_input_kind kind, struct seat_link *link,
 		 struct virtio_device **ret_device)
 {
 	struct virtio_input *self = calloc(1, sizeof(*self));

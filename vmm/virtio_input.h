@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct display_link;
+struct seat_link;
 struct platform;
 struct virtio_device;
 
@@ -19,10 +19,10 @@ enum virtio_input_kind {
 };
 
 /* "link" is told the keyboard's lights, and outlives the device. */
-int virtio_input_new(struct platform *platform, enum virtio_input_kind kind,
-		     struct display_link *link, struct virtio_device **ret_device);
+int virtio_input_new(struct platform *platform, enum virtio_input_kind kind, struct seat_link *link,
+		     struct virtio_device **ret_device);
 
-/* As in struct display_link_ops: the first of a keyboard, the next two of a tablet. */
+/* As in struct seat_link_ops: the first of a keyboard, the next two of a tablet. */
 void virtio_input_send_key(struct virtio_device *device, uint32_t qnum, bool down);
 void virtio_input_send_pointer(struct virtio_device *device, uint32_t x, uint32_t y,
 			       uint32_t buttons);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "tests/unit/seat_stage.h"
-#include "vmm/display_link.h"
+#include "vmm/seat_link.h"
 #include "vmm/input_events.h"
 #include "vmm/key_table.h"
 
@@ -220,11 +220,11 @@ test_virtio_input__moves_and_clicks(void **state)
 	display_peer_send(stage->seat->peer, SOURCE_WHEEL, &wheel, sizeof(wheel));
 	send_pointer(stage, 0, 16, 0x10);
 	collect(stage, tablet, 0);
-	assert_event(stage, 0, EV_ABS, ABS_X, DISPLAY_LINK_MAX_POSITION);
-	assert_event(stage, 1, EV_ABS, ABS_Y, DISPLAY_LINK_MAX_POSITION / 2);
+	assert_event(stage, 0, EV_ABS, ABS_X, SEAT_LINK_MAX_POSITION);
+	assert_event(stage, 1, EV_ABS, ABS_Y, SEAT_LINK_MAX_POSITION / 2);
 	assert_event(stage, 2, EV_SYN, SYN_REPORT, 0);
 	assert_event(stage, 3, EV_ABS, ABS_X, 0);
-	assert_event(stage, 4, EV_ABS, ABS_Y, DISPLAY_LINK_MAX_POSITION);
+	assert_event(stage, 4, EV_ABS, ABS_Y, SEAT_LINK_MAX_POSITION);
 	assert_event(stage, 6, EV_KEY, BTN_LEFT, 1);
 	assert_event(stage, 8, EV_KEY, BTN_EXTRA, 1);
 	assert_event(stage, 10, EV_REL, REL_WHEEL, (uint32_t)-2);
@@ -342,7 +342,7 @@ test_virtio_input__says_what_it_is(void **state)
 	assert_int_equal(ask(tablet, VIRTIO_INPUT_CFG_ABS_INFO, ABS_Y, answer), sizeof(axis));
 	memcpy(&axis, answer, sizeof(axis));
 	assert_int_equal(axis.min, 0);
-	assert_int_equal(axis.max, DISPLAY_LINK_MAX_POSITION);
+	assert_int_equal(axis.max, SEAT_LINK_MAX_POSITION);
 	assert_int_equal(ask(tablet, VIRTIO_INPUT_CFG_ABS_INFO, ABS_Z, answer), 0);
 	assert_int_equal(ask(tablet, 0xff, 0xff, answer), 0);
 }

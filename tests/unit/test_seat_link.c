@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_display_link.c - what the display is told and when, and what it may say
+ * test_seat_link.c - what the display is told and when, and what it may say
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,14 +17,14 @@
 
 #include "base/damage.h"
 #include "tests/unit/display_peer.h"
-#include "vmm/display_link.h"
+#include "vmm/seat_link.h"
 #include "vmm/loop.h"
 
 struct stage {
 	pthread_mutex_t lock;
 	struct loop *loop;
 	int listen_fd;
-	struct display_link *link;
+	struct seat_link *link;
 	struct display_peer *peer;
 	uint32_t paint; /* the colour of all that is drawn */
 	uint32_t n_draws;
@@ -100,7 +100,7 @@ stage_release_all(void *context)
 	stage->n_releases++;
 }
 
-static const struct display_link_ops stage_ops = {
+static const struct seat_link_ops stage_ops = {
 	.draw = stage_draw,
 	.set_size = stage_set_size,
 	.send_key = stage_send_key,
@@ -113,7 +113,7 @@ static int
 set_up(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
-	struct display_link_setup setup = {
+	struct seat_link_setup setup = {
 		.n_scanouts = 2,
 		.device_address = "pci/0000/01.0",
 		.ops = &stage_ops,
@@ -125,7 +125,7 @@ set_up(void **state)
 	stage->listen_fd = display_peer_listen();
 	assert_true(stage->listen_fd >= 0);
 	setup.listen_fd = stage->listen_fd;
-	assert_int_equal(display_link_new(stage->loop, &setup, &stage->link), 0);
+	assert_int_equal(seat_link_new(stage->loop, &setup, &stage->link), 0);
 	*state = stage;
 	return 0;
 }
@@ -138,7 +138,7 @@ tear_down(void **state)
 	if (stage->peer)
 		assert_false(stage->peer->wrong);
 	display_peer_close(stage->peer);
-	display_link_free(stage->link);
+	seat_link_free(stage->link);
 	loop_free(stage->loop);
 	close(stage->listen_fd);
 	test_free(stage);
@@ -165,16 +165,16 @@ attach(struct stage *stage, bool answers)
 }
 
 static void
-test_display_link__tells_how_things_are(void **state)
+test_seat_link__tells_how_things_are(void **state)
 {
 	struct stage *stage = *state;
 	const struct source_cursor cursor = {
 		.scanout = 1, .width = 2, .height = 1, .hot_x = 1, .x = 30, .y = -4, .visible = 1
 	};
 
-	display_link_set_scanout(stage->link, 1, 320, 200);
-	display_link_set_cursor(stage->link, &cursor, (const uint8_t *)"12345678");
-	display_link_set_leds(stage->link, 5);
+	seat_link_set_scanout(stage->link, 1, 320, 200);
+	seat_link_set_cursor(stage->link, &cursor, (const uint8_t *)"12345678");
+	seat_link_set_leds(stage->link, 5);
 	stage->paint = 0x123450;
 	attach(stage, true);
 	assert_int_equal(stage->peer->hello.version, SOURCE_PROTOCOL_VERSION);
@@ -195,49 +195,49 @@ test_display_link__tells_how_things_are(void **state)
 }
 
 static void
-test_display_link__copies_nothing_for_nobody(void **state)
+test_seat_link__copies_nothing_for_nobody(void **state)
 {
 	struct stage *stage = *state;
 	const struct damage_rect rect = { 0, 0, 100, 100 };
 
-	display_link_set_scanout(stage->link, 0, 640, 480);
+	seat_link_set_scanout(stage->link, 0, 640, 480);
 	for (int i = 0; i < 100; i++)
-		display_link_add_damage(stage->link, 0, &rect);
+		seat_link_add_damage(stage->link, 0, &rect);
 	settle(stage);
 	assert_int_equal(stage->n_draws, 0);
 	attach(stage, false);
 	assert_int_equal(stage->n_draws, 1);
 	/* It does not answer: it gets nothing more. */
 	for (int i = 0; i < 100; i++)
-		display_link_add_damage(stage->link, 0, &rect);
+		seat_link_add_damage(stage->link, 0, &rect);
 	settle(stage);
 	assert_int_equal(stage->n_draws, 1);
 	display_peer_close(stage->peer);
 	stage->peer = NULL;
 	settle(stage);
-	display_link_add_damage(stage->link, 0, &rect);
+	seat_link_add_damage(stage->link, 0, &rect);
 	settle(stage);
 	assert_int_equal(stage->n_draws, 1);
 	assert_int_equal(stage->n_releases, 1);
 }
 
 static void
-test_display_link__has_one_damage_out(void **state)
+test_seat_link__has_one_damage_out(void **state)
 {
 	struct stage *stage = *state;
 	struct display_peer_scanout *seen;
 
-	display_link_set_scanout(stage->link, 0, 640, 480);
+	seat_link_set_scanout(stage->link, 0, 640, 480);
 	attach(stage, false);
 	seen = &stage->peer->scanouts[0];
-	display_link_add_damage(stage->link, 0, &(struct damage_rect){ 0, 0, 640, 480 });
+	seat_link_add_damage(stage->link, 0, &(struct damage_rect){ 0, 0, 640, 480 });
 	assert_int_equal(display_peer_answer(stage->peer, SOURCE_ACK, 0), 0);
 	settle(stage);
 	assert_int_equal(seen->n_damages, 1);
 	stage->paint = 0x00ff00;
 	stage->n_draws = 0;
-	display_link_add_damage(stage->link, 0, &(struct damage_rect){ 10, 10, 5, 5 });
-	display_link_add_damage(stage->link, 0, &(struct damage_rect){ 600, 400, 5, 5 });
+	seat_link_add_damage(stage->link, 0, &(struct damage_rect){ 10, 10, 5, 5 });
+	seat_link_add_damage(stage->link, 0, &(struct damage_rect){ 600, 400, 5, 5 });
 	settle(stage);
 	/* The peer reads at present: nothing is written below it. */
 	assert_int_equal(seen->n_damages, 1);
@@ -261,16 +261,16 @@ test_display_link__has_one_damage_out(void **state)
 }
 
 static void
-test_display_link__offers_one_size_at_a_time(void **state)
+test_seat_link__offers_one_size_at_a_time(void **state)
 {
 	struct stage *stage = *state;
 	struct display_peer_scanout *seen;
 
-	display_link_set_scanout(stage->link, 0, 640, 480);
+	seat_link_set_scanout(stage->link, 0, 640, 480);
 	attach(stage, false);
 	seen = &stage->peer->scanouts[0];
 	for (uint32_t i = 1; i <= 20; i++)
-		display_link_set_scanout(stage->link, 0, 640 + 8 * i, 480);
+		seat_link_set_scanout(stage->link, 0, 640 + 8 * i, 480);
 	settle(stage);
 	assert_int_equal(seen->n_offers, 1);
 	assert_int_equal(display_peer_answer(stage->peer, SOURCE_ACK, 0), 0);
@@ -281,16 +281,16 @@ test_display_link__offers_one_size_at_a_time(void **state)
 	settle(stage);
 	/* The same size again is damage, told with the next one. */
 	stage->paint = 0x0000ff;
-	display_link_set_scanout(stage->link, 0, 800, 480);
+	seat_link_set_scanout(stage->link, 0, 800, 480);
 	settle(stage);
 	assert_int_equal(seen->n_damages, 0);
-	display_link_add_damage(stage->link, 0, &(struct damage_rect){ 0, 0, 1, 1 });
+	seat_link_add_damage(stage->link, 0, &(struct damage_rect){ 0, 0, 1, 1 });
 	settle(stage);
 	assert_int_equal(seen->n_offers, 2);
 	assert_int_equal(seen->damage.boxes[0].width, 800);
 	assert_int_equal(display_peer_pixel(stage->peer, 0, 799, 479), 0x0000ff);
 	/* A DRAWN of the surface before is no mistake. */
-	display_link_set_scanout(stage->link, 0, 0, 0);
+	seat_link_set_scanout(stage->link, 0, 0, 0);
 	assert_int_equal(display_peer_answer(stage->peer, SOURCE_DRAWN, 0), 0);
 	settle(stage);
 	assert_int_equal(seen->n_offers, 3);
@@ -299,12 +299,12 @@ test_display_link__offers_one_size_at_a_time(void **state)
 }
 
 static void
-test_display_link__serves_the_newest(void **state)
+test_seat_link__serves_the_newest(void **state)
 {
 	struct stage *stage = *state;
 	struct display_peer *older;
 
-	display_link_set_scanout(stage->link, 0, 640, 480);
+	seat_link_set_scanout(stage->link, 0, 640, 480);
 	attach(stage, true);
 	older = stage->peer;
 	attach(stage, true);
@@ -314,13 +314,13 @@ test_display_link__serves_the_newest(void **state)
 	assert_true(stage->peer->scanouts[0].offer.generation >
 		    older->scanouts[0].offer.generation);
 	display_peer_close(older);
-	display_link_add_damage(stage->link, 0, &(struct damage_rect){ 1, 2, 3, 4 });
+	seat_link_add_damage(stage->link, 0, &(struct damage_rect){ 1, 2, 3, 4 });
 	settle(stage);
 	assert_int_equal(stage->peer->scanouts[0].damage.boxes[0].y, 2);
 }
 
 static void
-test_display_link__waits_for_a_slow_display(void **state)
+test_seat_link__waits_for_a_slow_display(void **state)
 {
 	struct stage *stage = *state;
 	struct source_cursor cursor = { .width = 64, .height = 64, .visible = 1 };
@@ -330,8 +330,8 @@ test_display_link__waits_for_a_slow_display(void **state)
 	for (int32_t i = 0; i < 5000; i++) {
 		cursor.x = i;
 		argb[0] = (uint8_t)i;
-		display_link_set_cursor(stage->link, &cursor, argb);
-		display_link_move_cursor(stage->link, 0, i, 77);
+		seat_link_set_cursor(stage->link, &cursor, argb);
+		seat_link_move_cursor(stage->link, 0, i, 77);
 	}
 	settle(stage);
 	assert_true(stage->peer->fd >= 0);
@@ -342,7 +342,7 @@ test_display_link__waits_for_a_slow_display(void **state)
 }
 
 static void
-test_display_link__passes_input_on(void **state)
+test_seat_link__passes_input_on(void **state)
 {
 	struct stage *stage = *state;
 	const struct source_key key = { 0x9c, 1 };
@@ -350,8 +350,8 @@ test_display_link__passes_input_on(void **state)
 	const struct source_wheel wheel = { -3 };
 	struct source_size size = { 1, 1280, 1024 };
 
-	display_link_set_scanout(stage->link, 0, 300, 200);
-	display_link_set_scanout(stage->link, 1, 100, 100);
+	seat_link_set_scanout(stage->link, 0, 300, 200);
+	seat_link_set_scanout(stage->link, 1, 100, 100);
 	attach(stage, true);
 	display_peer_send(stage->peer, SOURCE_KEY, &key, sizeof(key));
 	display_peer_send(stage->peer, SOURCE_POINTER, &pointer, sizeof(pointer));
@@ -361,8 +361,8 @@ test_display_link__passes_input_on(void **state)
 	assert_int_equal(stage->qnum, 0x9c);
 	assert_true(stage->down);
 	/* The second scanout begins at three quarters of the whole width. */
-	assert_int_equal(stage->x, 300 * DISPLAY_LINK_MAX_POSITION / 399);
-	assert_int_equal(stage->y, 99 * DISPLAY_LINK_MAX_POSITION / 199);
+	assert_int_equal(stage->x, 300 * SEAT_LINK_MAX_POSITION / 399);
+	assert_int_equal(stage->y, 99 * SEAT_LINK_MAX_POSITION / 199);
 	assert_int_equal(stage->buttons, 0x15);
 	assert_int_equal(stage->steps, -3);
 	assert_int_equal(stage->size_scanout, 1);
@@ -372,7 +372,7 @@ test_display_link__passes_input_on(void **state)
 	display_peer_send(stage->peer, SOURCE_POINTER, &pointer, sizeof(pointer));
 	display_peer_send(stage->peer, SOURCE_SIZE, &size, sizeof(size));
 	settle(stage);
-	assert_int_equal(stage->x, DISPLAY_LINK_MAX_POSITION);
+	assert_int_equal(stage->x, SEAT_LINK_MAX_POSITION);
 	assert_int_equal(stage->width, 0);
 	assert_true(stage->peer->fd >= 0);
 }
@@ -406,11 +406,11 @@ static const struct {
 };
 
 static void
-test_display_link__ends_with_whoever_breaks_the_rules(void **state)
+test_seat_link__ends_with_whoever_breaks_the_rules(void **state)
 {
 	struct stage *stage = *state;
 
-	display_link_set_scanout(stage->link, 0, 640, 480);
+	seat_link_set_scanout(stage->link, 0, 640, 480);
 	for (size_t i = 0; i < sizeof(hostile_table) / sizeof(hostile_table[0]); i++) {
 		struct source_hello padded = { 0 };
 
@@ -434,14 +434,14 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_display_link__tells_how_things_are),
-		TEST(test_display_link__copies_nothing_for_nobody),
-		TEST(test_display_link__has_one_damage_out),
-		TEST(test_display_link__offers_one_size_at_a_time),
-		TEST(test_display_link__serves_the_newest),
-		TEST(test_display_link__waits_for_a_slow_display),
-		TEST(test_display_link__passes_input_on),
-		TEST(test_display_link__ends_with_whoever_breaks_the_rules),
+		TEST(test_seat_link__tells_how_things_are),
+		TEST(test_seat_link__copies_nothing_for_nobody),
+		TEST(test_seat_link__has_one_damage_out),
+		TEST(test_seat_link__offers_one_size_at_a_time),
+		TEST(test_seat_link__serves_the_newest),
+		TEST(test_seat_link__waits_for_a_slow_display),
+		TEST(test_seat_link__passes_input_on),
+		TEST(test_seat_link__ends_with_whoever_breaks_the_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * display_link.c - the conversation with carrel-display (carrel-vmm, the loop's thread and vCPUs' under the machine's lock)
+ * seat_link.c - the conversation with carrel-display (carrel-vmm, the loop's thread and vCPUs' under the machine's lock)
  *
  * How it works: the link keeps how things are (sizes, damage, cursor, lights) and which of it the connection has not
- * been told yet. display_link_update() tells as much as the socket takes and the peer has asked for; what is left waits,
+ * been told yet. seat_link_update() tells as much as the socket takes and the peer has asked for; what is left waits,
  * coalesced, for room in the socket, an ACK or a DRAWN. So a slow peer costs no memory and nobody's time.
  *
  * Surfaces exist only while somebody is connected; link_scanout.c has the pixels.
  *
  * What the peer says passes rule_table; whatever is wrong ends the connection.
  */
-#include "vmm/display_link.h"
+#include "vmm/seat_link.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,9 +30,9 @@
 
 #define MAX_MESSAGES 32 /* read in one turn of the loop */
 
-struct display_link {
+struct seat_link {
 	struct loop *loop;
-	struct display_link_setup setup;
+	struct seat_link_setup setup;
 	char device_address[sizeof(((struct source_hello *)0)->device_address)];
 	struct loop_source *listener;
 	struct log_limit log_limit;
@@ -47,7 +47,7 @@ struct display_link {
 };
 
 static void
-display_link_drop(struct display_link *link)
+seat_link_drop(struct seat_link *link)
 {
 	loop_remove(link->source);
 	link->source = NULL;
@@ -57,20 +57,20 @@ display_link_drop(struct display_link *link)
 }
 
 static void
-display_link_close(struct display_link *link, const char *why)
+seat_link_close(struct seat_link *link, const char *why)
 {
 	if (link->fd < 0)
 		return;
 	if (log_limit_allow(&link->log_limit, io_boottime_ms()))
 		log_info("the display's connection is closed: %s", why);
-	display_link_drop(link);
+	seat_link_drop(link);
 	link->setup.ops->release_all(link->setup.context);
 }
 
 /* What the peer is told. All of these return 0, or what seq_send() says. */
 
 static int
-display_link_send_hello(struct display_link *link)
+seat_link_send_hello(struct seat_link *link)
 {
 	struct source_hello hello = {
 		.version = SOURCE_PROTOCOL_VERSION,
@@ -82,13 +82,13 @@ display_link_send_hello(struct display_link *link)
 }
 
 static int
-display_link_tell(struct display_link *link)
+seat_link_tell(struct seat_link *link)
 {
 	struct source_leds leds = { link->leds };
 	int error = 0;
 
 	if (!link->greeted)
-		error = display_link_send_hello(link);
+		error = seat_link_send_hello(link);
 	if (error < 0)
 		return error;
 	link->greeted = true;
@@ -105,27 +105,27 @@ display_link_tell(struct display_link *link)
 }
 
 static void
-display_link_update(struct display_link *link)
+seat_link_update(struct seat_link *link)
 {
 	int error;
 
 	if (link->fd < 0)
 		return;
-	error = display_link_tell(link);
+	error = seat_link_tell(link);
 	if (error == -EAGAIN)
 		error = loop_change(link->source, EPOLLIN | EPOLLOUT);
 	else if (error == 0)
 		error = loop_change(link->source, EPOLLIN);
 	if (error < 0)
-		display_link_close(link, strerror(-error));
+		seat_link_close(link, strerror(-error));
 }
 
 /* What the peer says. */
 
 static int
-display_link_handle_ack(void *context, struct seq_message *message)
+seat_link_handle_ack(void *context, struct seq_message *message)
 {
-	struct display_link *link = context;
+	struct seat_link *link = context;
 	struct source_ack ack;
 
 	memcpy(&ack, message->payload, sizeof(ack));
@@ -137,9 +137,9 @@ display_link_handle_ack(void *context, struct seq_message *message)
 }
 
 static int
-display_link_handle_key(void *context, struct seq_message *message)
+seat_link_handle_key(void *context, struct seq_message *message)
 {
-	struct display_link *link = context;
+	struct seat_link *link = context;
 	struct source_key key;
 
 	memcpy(&key, message->payload, sizeof(key));
@@ -150,18 +150,18 @@ display_link_handle_key(void *context, struct seq_message *message)
 }
 
 static uint32_t
-display_link_scale(uint64_t pixel, uint32_t pixels)
+seat_link_scale(uint64_t pixel, uint32_t pixels)
 {
 	uint32_t last = pixels > 1 ? pixels - 1 : 1;
 
-	return (uint32_t)((pixel < last ? pixel : last) * DISPLAY_LINK_MAX_POSITION / last);
+	return (uint32_t)((pixel < last ? pixel : last) * SEAT_LINK_MAX_POSITION / last);
 }
 
 /* To the guest all scanouts are one area, side by side as virtio_gpu.c proposes them. */
 static int
-display_link_handle_pointer(void *context, struct seq_message *message)
+seat_link_handle_pointer(void *context, struct seq_message *message)
 {
-	struct display_link *link = context;
+	struct seat_link *link = context;
 	struct source_pointer pointer;
 	uint32_t width = 0;
 	uint32_t height = 0;
@@ -178,15 +178,15 @@ display_link_handle_pointer(void *context, struct seq_message *message)
 		if (link->scanouts[i].height > height)
 			height = link->scanouts[i].height;
 	}
-	link->setup.ops->send_pointer(link->setup.context, display_link_scale(x, width),
-				      display_link_scale(pointer.y, height), pointer.buttons);
+	link->setup.ops->send_pointer(link->setup.context, seat_link_scale(x, width),
+				      seat_link_scale(pointer.y, height), pointer.buttons);
 	return 0;
 }
 
 static int
-display_link_handle_wheel(void *context, struct seq_message *message)
+seat_link_handle_wheel(void *context, struct seq_message *message)
 {
-	struct display_link *link = context;
+	struct seat_link *link = context;
 	struct source_wheel wheel;
 
 	memcpy(&wheel, message->payload, sizeof(wheel));
@@ -197,9 +197,9 @@ display_link_handle_wheel(void *context, struct seq_message *message)
 }
 
 static int
-display_link_handle_size(void *context, struct seq_message *message)
+seat_link_handle_size(void *context, struct seq_message *message)
 {
-	struct display_link *link = context;
+	struct seat_link *link = context;
 	struct source_size size;
 	bool off;
 
@@ -220,17 +220,17 @@ display_link_handle_size(void *context, struct seq_message *message)
 	}
 
 static const struct seq_rule rule_table[] = {
-	RULE(SOURCE_ACK, struct source_ack, display_link_handle_ack),
-	RULE(SOURCE_DRAWN, struct source_ack, display_link_handle_ack),
-	RULE(SOURCE_KEY, struct source_key, display_link_handle_key),
-	RULE(SOURCE_POINTER, struct source_pointer, display_link_handle_pointer),
-	RULE(SOURCE_WHEEL, struct source_wheel, display_link_handle_wheel),
-	RULE(SOURCE_SIZE, struct source_size, display_link_handle_size),
+	RULE(SOURCE_ACK, struct source_ack, seat_link_handle_ack),
+	RULE(SOURCE_DRAWN, struct source_ack, seat_link_handle_ack),
+	RULE(SOURCE_KEY, struct source_key, seat_link_handle_key),
+	RULE(SOURCE_POINTER, struct source_pointer, seat_link_handle_pointer),
+	RULE(SOURCE_WHEEL, struct source_wheel, seat_link_handle_wheel),
+	RULE(SOURCE_SIZE, struct source_size, seat_link_handle_size),
 };
 
 /* One message; -EAGAIN when there is none. */
 static int
-display_link_receive(struct display_link *link)
+seat_link_receive(struct seat_link *link)
 {
 	int error = seq_receive(link->fd, &link->message);
 
@@ -241,33 +241,33 @@ display_link_receive(struct display_link *link)
 }
 
 static void
-display_link_handle_socket(void *context, uint32_t events)
+seat_link_handle_socket(void *context, uint32_t events)
 {
-	struct display_link *link = context;
+	struct seat_link *link = context;
 	int error = 0;
 
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		for (int i = 0; i < MAX_MESSAGES && error == 0 && link->fd >= 0; i++)
-			error = display_link_receive(link);
+			error = seat_link_receive(link);
 	if (error == -EPIPE)
-		display_link_close(link, "it has gone");
+		seat_link_close(link, "it has gone");
 	else if (error < 0 && error != -EAGAIN)
-		display_link_close(link, "it broke the protocol");
-	display_link_update(link);
+		seat_link_close(link, "it broke the protocol");
+	seat_link_update(link);
 }
 
 static void
-display_link_handle_accept(void *context, uint32_t events)
+seat_link_handle_accept(void *context, uint32_t events)
 {
-	struct display_link *link = context;
+	struct seat_link *link = context;
 	CLEANUP_CLOSE int fd =
 		accept4(link->setup.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
 	if (fd < 0)
 		return;
-	display_link_close(link, "another one came");
-	if (loop_add(link->loop, "display", fd, EPOLLIN, display_link_handle_socket, link,
+	seat_link_close(link, "another one came");
+	if (loop_add(link->loop, "display", fd, EPOLLIN, seat_link_handle_socket, link,
 		     &link->source) < 0)
 		return;
 	link->fd = take_fd(&fd);
@@ -275,14 +275,13 @@ display_link_handle_accept(void *context, uint32_t events)
 	link->leds_news = true;
 	for (uint32_t i = 0; i < link->setup.n_scanouts; i++)
 		link_scanout_begin(&link->scanouts[i]);
-	display_link_update(link);
+	seat_link_update(link);
 }
 
 int
-display_link_new(struct loop *loop, const struct display_link_setup *setup,
-		 struct display_link **ret_link)
+seat_link_new(struct loop *loop, const struct seat_link_setup *setup, struct seat_link **ret_link)
 {
-	struct display_link *link;
+	struct seat_link *link;
 	int error;
 
 	if (setup->n_scanouts < 1 || setup->n_scanouts > SOURCE_MAX_SCANOUTS)
@@ -302,7 +301,7 @@ display_link_new(struct loop *loop, const struct display_link_setup *setup,
 		error = io_set_nonblocking(setup->listen_fd, true);
 	if (error == 0)
 		error = loop_add(loop, "display", setup->listen_fd, EPOLLIN,
-				 display_link_handle_accept, link, &link->listener);
+				 seat_link_handle_accept, link, &link->listener);
 	if (error < 0) {
 		free(link);
 		return error;
@@ -312,12 +311,12 @@ display_link_new(struct loop *loop, const struct display_link_setup *setup,
 }
 
 void
-display_link_free(struct display_link *link)
+seat_link_free(struct seat_link *link)
 {
 	if (!link)
 		return;
 	if (link->fd >= 0)
-		display_link_drop(link);
+		seat_link_drop(link);
 	loop_remove(link->listener);
 	free(link);
 }
@@ -325,42 +324,42 @@ display_link_free(struct display_link *link)
 /* What the devices say. */
 
 void
-display_link_set_scanout(struct display_link *link, uint32_t i, uint32_t width, uint32_t height)
+seat_link_set_scanout(struct seat_link *link, uint32_t i, uint32_t width, uint32_t height)
 {
 	struct link_scanout *scanout = &link->scanouts[i];
 	bool resized = width != scanout->width || height != scanout->height;
 
 	link_scanout_set_size(scanout, width, height);
 	if (resized)
-		display_link_update(link);
+		seat_link_update(link);
 }
 
 void
-display_link_add_damage(struct display_link *link, uint32_t i, const struct damage_rect *rect)
+seat_link_add_damage(struct seat_link *link, uint32_t i, const struct damage_rect *rect)
 {
 	damage_add(&link->scanouts[i].damage, rect);
-	display_link_update(link);
+	seat_link_update(link);
 }
 
 void
-display_link_set_cursor(struct display_link *link, const struct source_cursor *cursor,
-			const uint8_t *argb)
+seat_link_set_cursor(struct seat_link *link, const struct source_cursor *cursor,
+		     const uint8_t *argb)
 {
 	link_scanout_set_cursor(&link->scanouts[cursor->scanout], cursor, argb);
-	display_link_update(link);
+	seat_link_update(link);
 }
 
 void
-display_link_move_cursor(struct display_link *link, uint32_t i, int32_t x, int32_t y)
+seat_link_move_cursor(struct seat_link *link, uint32_t i, int32_t x, int32_t y)
 {
 	link_scanout_move_cursor(&link->scanouts[i], x, y);
-	display_link_update(link);
+	seat_link_update(link);
 }
 
 void
-display_link_set_leds(struct display_link *link, uint32_t leds)
+seat_link_set_leds(struct seat_link *link, uint32_t leds)
 {
 	link->leds_news = link->leds_news || leds != link->leds;
 	link->leds = leds;
-	display_link_update(link);
+	seat_link_update(link);
 }
