@@ -29,6 +29,7 @@
 #include "vmm/loop.h"
 
 #define MAX_MESSAGES 32 /* read in one turn of the loop */
+#define ACCEPT_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 struct seat_link {
 	struct loop *loop;
@@ -260,8 +261,8 @@ static void
 seat_link_handle_accept(void *context, uint32_t events)
 {
 	struct seat_link *link = context;
-	CLEANUP_CLOSE int fd =
-		accept4(link->setup.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
+	CLEANUP_CLOSE int fd = accept4(link->setup.listen_fd, NULL, NULL, ACCEPT_FLAGS);
 
 	(void)events;
 	if (fd < 0)

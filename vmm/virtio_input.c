@@ -26,7 +26,6 @@
 #define QUEUE_SIZE	  64
 #define MAX_CHAINS_A_KICK 64
 #define VENDOR		  0x1af4
-#define BITMAP_BYTES	  sizeof(((struct virtio_input_config *)0)->u.bitmap)
 
 struct virtio_input_state {
 	uint8_t select;
