@@ -33,7 +33,7 @@
 #define NS_PER_MS	     UINT64_C(1000000)
 #define RETRY_EVERY_NS	     UINT64_C(5000000000)
 
-struct disk {
+struct devices_disk {
 	struct devices *devices;
 	struct virtio_device *device; /* NULL: none */
 	bool lacks_space;
@@ -48,8 +48,8 @@ struct devices {
 	struct log_limit serial_lines;
 	struct vmgenid *vmgenid;
 	struct pci_root *root;
-	struct disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
-	struct loop_timer *retry_timer;		  /* while one lacks space */
+	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
+	struct loop_timer *retry_timer;			  /* while one lacks space */
 };
 
 /* What the guest prints, of which there may be no end. */
@@ -143,7 +143,7 @@ devices_handle_retry(void *context)
 static void
 devices_handle_space(void *context, bool lacks)
 {
-	struct disk *disk = context;
+	struct devices_disk *disk = context;
 	struct devices *devices = disk->devices;
 	const struct platform *platform = devices->platform;
 	bool lacked = devices_lack_space(devices);
@@ -163,7 +163,7 @@ devices_make_disk(struct devices *devices, const struct description_disk *descri
 		[DESCRIPTION_SLOT_DISK] = SLOT_DISK,
 		[DESCRIPTION_SLOT_HOME] = SLOT_HOME,
 	};
-	struct disk *disk = &devices->disks[description->slot];
+	struct devices_disk *disk = &devices->disks[description->slot];
 	struct virtio_blk_options options = {
 		.name = description->serial,
 		.serial = description->serial,
