@@ -21,6 +21,7 @@
 #include "vmm/platform.h"
 #include "vmm/pvpanic.h"
 #include "vmm/rtc.h"
+#include "vmm/seat.h"
 #include "vmm/serial.h"
 #include "vmm/slots.h"
 #include "vmm/smbios.h"
@@ -48,6 +49,7 @@ struct devices {
 	struct log_limit serial_lines;
 	struct vmgenid *vmgenid;
 	struct pci_root *root;
+	struct seat *seat;
 	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
 	struct loop_timer *retry_timer;			  /* while one lacks space */
 };
@@ -192,6 +194,24 @@ devices_make_disks(struct devices *devices)
 	return error;
 }
 
+static int
+devices_make_seat(struct devices *devices)
+{
+	const struct description *description = devices->description;
+	struct seat_setup setup = {
+		.listen_fd = description->display_fd,
+		.n_scanouts = description->scanouts,
+		.width = description->width,
+		.height = description->height,
+	};
+	int error;
+
+	if (description->display_fd < 0)
+		return 0;
+	error = seat_new(devices->platform, &setup, &devices->seat);
+	return error < 0 ? error : seat_plug_in(devices->seat, devices->root);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(struct devices *devices);
@@ -203,6 +223,7 @@ static const struct {
 	{ "the PCI root", devices_make_root },
 	{ "the panic device", devices_make_pvpanic },
 	{ "the disks", devices_make_disks },
+	{ "screen, keyboard and tablet", devices_make_seat },
 };
 
 int
@@ -240,6 +261,7 @@ devices_free(struct devices *devices)
 	if (!devices)
 		return;
 	pci_root_free(devices->root);
+	seat_free(devices->seat);
 	loop_timer_free(devices->retry_timer);
 	vmgenid_free(devices->vmgenid);
 	serial_free(devices->serial);
@@ -265,6 +287,12 @@ devices_write_tables(struct devices *devices)
 	int error = acpi_write_tables(memory, &acpi);
 
 	return error < 0 ? error : smbios_write_tables(memory, &smbios);
+}
+
+struct seat *
+devices_get_seat(struct devices *devices)
+{
+	return devices->seat;
 }
 
 int
