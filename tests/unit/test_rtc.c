@@ -198,6 +198,28 @@ test_rtc__flags_of_register_c(void **state)
 }
 
 static void
+test_rtc__rates_of_periods(void **state)
+{
+	static const struct {
+		uint8_t rate;
+		uint64_t period_ns;
+	} table[] = {
+		{ 1, 3906250 }, { 2, 7812500 }, { 7, 1953125 }, { 8, 3906250 }, { 15, 500000000 },
+	};
+	struct test_machine *machine = *state;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		test_now_ns = TEST_NOW;
+		test_rtc_out(machine, 0x0a, 0x20 | table[i].rate);
+		test_rtc_in(machine, 0x0c);
+		test_now_ns += table[i].period_ns - 10;
+		assert_int_equal(test_rtc_in(machine, 0x0c) & 0x40, 0);
+		test_now_ns += 20;
+		assert_int_equal(test_rtc_in(machine, 0x0c) & 0x40, 0x40);
+	}
+}
+
+static void
 test_rtc__nothing_happens_when_the_host_steps_back(void **state)
 {
 	struct test_machine *machine = *state;
@@ -313,6 +335,7 @@ main(void)
 		TEST(test_rtc__one_register_written_while_it_runs),
 		TEST(test_rtc__binary_and_12_hours),
 		TEST(test_rtc__flags_of_register_c),
+		TEST(test_rtc__rates_of_periods),
 		TEST(test_rtc__nothing_happens_when_the_host_steps_back),
 		TEST(test_rtc__interrupts_come_by_themselves),
 		TEST(test_rtc__reset_keeps_memory_and_drops_interrupts),
