@@ -17,6 +17,7 @@
 
 #include "tests/unit/fake_platform.h"
 #include "vmm/acpi.h"
+#include "vmm/acpi_fadt_layout.h"
 #include "vmm/acpi_layout.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/guest_memory.h"
