@@ -6,8 +6,8 @@
  *
  * How it works: disk_io_submit() puts an operation into the ring's submission queue, or into "waiting" when as many
  * are in flight as the ring holds; so the queue never overflows. disk_io_kick() makes them known to the kernel, one
- * system call for all. The ring's descriptor is readable while completions wait: the loop then calls
- * disk_io_handle_ring(), which ends each operation (disk_io_end()): it goes on after a short read or write, is kept
+ * system call for all, and takes what is done at once (what was in the page cache). The ring's descriptor is readable
+ * while further completions wait: the loop then calls disk_io_handle_ring(), which ends each operation (disk_io_end()): it goes on after a short read or write, is kept
  * when there is no room on the host, or is done.
  *
  * Kept operations stand in "kept" until disk_io_retry(). "n_retried" counts those of them that are on their way again:
@@ -208,8 +208,8 @@ disk_io_submit(struct disk_io *io, struct disk_io_op *op)
 	disk_io_enqueue(io, op);
 }
 
-void
-disk_io_kick(struct disk_io *io)
+static void
+disk_io_enter(struct disk_io *io)
 {
 	int result;
 
@@ -296,7 +296,7 @@ disk_io_end_batch(struct disk_io *io)
 		STAILQ_REMOVE_HEAD(&io->waiting, link);
 		disk_io_enqueue(io, op);
 	}
-	disk_io_kick(io);
+	disk_io_enter(io);
 	if (io->lacks_space && io->n_retried == 0 && STAILQ_EMPTY(&io->kept)) {
 		io->lacks_space = false;
 		io->events.lacks_space(io->events.context, false);
@@ -321,6 +321,14 @@ disk_io_handle_ring(void *context, uint32_t events)
 		disk_io_end(io, op, result);
 	}
 	disk_io_end_batch(io);
+}
+
+void
+disk_io_kick(struct disk_io *io)
+{
+	disk_io_enter(io);
+	if (io_uring_cq_ready(&io->ring) > 0)
+		disk_io_handle_ring(io, EPOLLIN);
 }
 
 int

@@ -42,8 +42,8 @@ overlay_table_claim(struct overlay_table *table, uint64_t cluster)
 static void
 overlay_table_end_round(struct overlay_table *table, int result)
 {
-	struct overlay_list flushed = TAILQ_HEAD_INITIALIZER(flushed);
-	struct overlay_request *request;
+	struct disk_list flushed = TAILQ_HEAD_INITIALIZER(flushed);
+	struct disk_request *request;
 
 	for (uint64_t i = 0; i < overlay_table_count_blocks(table); i++) {
 		if (result < 0 && table->blocks[i] & OVERLAY_TABLE_WRITING)
@@ -61,7 +61,7 @@ overlay_table_end_round(struct overlay_table *table, int result)
 }
 
 static void
-overlay_table_sync(struct overlay_table *table)
+overlay_table_submit_sync(struct overlay_table *table)
 {
 	table->op.kind = DISK_IO_SYNC;
 	disk_io_submit(table->io, &table->op);
@@ -120,7 +120,7 @@ overlay_table_handle_op(struct disk_io_op *op, int result)
 	} else if (overlay_table_write_blocks(table)) {
 		table->wrote = true;
 	} else if (table->wrote) {
-		overlay_table_sync(table);
+		overlay_table_submit_sync(table);
 	} else {
 		overlay_table_end_round(table, 0);
 	}
@@ -150,11 +150,11 @@ overlay_table_start_round(struct overlay_table *table)
 	table->next_block = 0;
 	table->wrote = false;
 	overlay_table_take_snapshot(table);
-	overlay_table_sync(table);
+	overlay_table_submit_sync(table);
 }
 
 void
-overlay_table_flush(struct overlay_table *table, struct overlay_request *request)
+overlay_table_flush(struct overlay_table *table, struct disk_request *request)
 {
 	/* a disk that is only read has nothing to flush */
 	if (table->file.table_bytes == 0) {
@@ -166,25 +166,20 @@ overlay_table_flush(struct overlay_table *table, struct overlay_request *request
 		overlay_table_start_round(table);
 }
 
-static bool
-overlay_table_is_written(const struct overlay_table *table)
-{
-	for (uint64_t i = 0; i < overlay_table_count_blocks(table); i++) {
-		if (table->blocks[i] != 0)
-			return false;
-	}
-	return true;
-}
-
 int
-overlay_table_write_down(struct overlay_table *table)
+overlay_table_sync(struct overlay_table *table)
 {
-	if (overlay_table_is_written(table))
+	if (table->file.table_bytes == 0)
 		return 0;
-	overlay_table_start_round(table);
+	if (!table->in_round)
+		overlay_table_start_round(table);
 	while (disk_io_drain(table->io) < 0)
 		disk_io_cancel_kept(table->io);
-	return overlay_table_is_written(table) ? 0 : -EIO;
+	for (uint64_t i = 0; i < overlay_table_count_blocks(table); i++) {
+		if (table->blocks[i] != 0)
+			return -EIO;
+	}
+	return table->failed ? -EIO : 0;
 }
 
 int

@@ -40,6 +40,8 @@ int
 driver_ring_init(struct driver_ring *ring, struct fake_platform *fake, uint16_t size,
 		 bool event_index)
 {
+	if (size == 0 || size > VIRTQUEUE_MAX_SIZE)
+		return -EINVAL;
 	*ring = (struct driver_ring){ .fake = fake,
 				      .event_index = event_index,
 				      .interrupts = true };

@@ -40,7 +40,7 @@ struct driver_ring {
 	uint64_t indirect[VIRTQUEUE_MAX_SIZE];	   /* by head: a table, kept once it was needed */
 };
 
-/* Takes guest memory for the rings; 0 or -ENOMEM. "size": a power of two. */
+/* Takes guest memory for the rings; 0, -ENOMEM, -EINVAL. "size": a power of two up to VIRTQUEUE_MAX_SIZE. */
 int driver_ring_init(struct driver_ring *ring, struct fake_platform *fake, uint16_t size,
 		     bool event_index);
 

@@ -258,16 +258,19 @@ virtio_driver_setup_queue(struct virtio_driver *driver, uint32_t queue, uint16_t
 	bool event_index = driver->features >> VIRTIO_RING_F_EVENT_IDX & 1;
 	struct driver_ring *ring;
 	uint32_t max;
+	int error;
 
 	virtio_driver_set(driver, VIRTIO_PCI_COMMON_Q_SELECT, 2, queue);
 	max = virtio_driver_get(driver, VIRTIO_PCI_COMMON_Q_SIZE, 2);
 	if (queue >= driver->n_queues || max == 0)
 		return -ENOENT;
 	ring = malloc(sizeof(*ring));
-	if (!ring ||
-	    driver_ring_init(ring, driver->fake, size ? size : (uint16_t)max, event_index)) {
-		free(ring);
+	if (!ring)
 		return -ENOMEM;
+	error = driver_ring_init(ring, driver->fake, size ? size : (uint16_t)max, event_index);
+	if (error) {
+		free(ring);
+		return error;
 	}
 	free(driver->rings[queue]);
 	driver->rings[queue] = ring;

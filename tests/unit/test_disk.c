@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_overlay.c - a disk over a base that stays as it is: random work, killed writers, a full host, wrong files
+ * test_disk.c - a disk over a base that stays as it is: random work, killed writers, a full host, wrong files
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/fake_platform.h"
-#include "tests/unit/overlay_model.h"
+#include "tests/unit/disk_model.h"
 #include "vmm/disk_io.h"
 #include "vmm/loop.h"
 #include "vmm/overlay_file.h"
@@ -35,12 +35,12 @@
 struct stage {
 	struct fake_platform *fake;
 	struct disk_io *io;
-	struct overlay *overlay;
+	struct disk *disk;
 	int base_fd;
 	int overlay_fd;
 	bool lacks_space;
 	uint32_t n_lacks;
-	struct overlay_model model;
+	struct disk_model model;
 	char content[TEST_BYTES];
 	bool discarded[TEST_SECTORS];
 };
@@ -73,10 +73,9 @@ stage_make_io(struct stage *stage)
 static int
 stage_open_overlay(struct stage *stage)
 {
-	int result =
-		overlay_open("test", stage->io, stage->base_fd, stage->overlay_fd, &stage->overlay);
+	int result = disk_open("test", stage->io, stage->base_fd, stage->overlay_fd, &stage->disk);
 
-	stage->model.overlay = stage->overlay;
+	stage->model.disk = stage->disk;
 	stage->model.io = stage->io;
 	return result;
 }
@@ -105,8 +104,7 @@ stage_close(void **state)
 {
 	struct stage *stage = *state;
 
-	if (stage->overlay)
-		overlay_close(stage->overlay);
+	disk_close(stage->disk);
 	disk_io_free(stage->io);
 	fake_platform_free(stage->fake);
 	close(stage->base_fd);
@@ -131,7 +129,7 @@ stage_work(struct stage *stage, uint32_t n_requests)
 	uint32_t end = stage->model.n_requests + n_requests;
 
 	for (uint32_t i = 0; stage->model.n_requests < end && !stage->lacks_space; i++) {
-		overlay_model_step(&stage->model);
+		disk_model_step(&stage->model);
 		if (i % 7 == 0)
 			disk_io_kick(stage->io);
 		if (i % 11 == 0)
@@ -152,13 +150,14 @@ stage_expect_base_untouched(const struct stage *stage)
 static void
 stage_reopen(struct stage *stage)
 {
-	assert_int_equal(overlay_close(stage->overlay), 0);
-	stage->overlay = NULL;
+	assert_int_equal(disk_sync(stage->disk), 0);
+	disk_close(stage->disk);
+	stage->disk = NULL;
 	assert_int_equal(stage_open_overlay(stage), 0);
 }
 
 static void
-test_overlay__random_work_is_as_a_model_says(void **state)
+test_disk__random_work_is_as_a_model_says(void **state)
 {
 	struct stage *stage = *state;
 
@@ -167,24 +166,24 @@ test_overlay__random_work_is_as_a_model_says(void **state)
 		assert_int_equal(disk_io_drain(stage->io), 0);
 		stage_expect_fine(stage);
 		stage_reopen(stage);
-		overlay_model_check_all(&stage->model);
+		disk_model_check_all(&stage->model);
 		stage_expect_fine(stage);
 	}
-	assert_true(stage->model.n_done[OVERLAY_WRITE] > 1000);
-	assert_true(stage->model.n_done[OVERLAY_DISCARD] > 100);
-	assert_true(stage->model.n_done[OVERLAY_ZERO] > 100);
-	assert_true(stage->model.n_done[OVERLAY_FLUSH] > 100);
+	assert_true(stage->model.n_done[DISK_WRITE] > 1000);
+	assert_true(stage->model.n_done[DISK_DISCARD] > 100);
+	assert_true(stage->model.n_done[DISK_ZERO] > 100);
+	assert_true(stage->model.n_done[DISK_FLUSH] > 100);
 	stage_expect_base_untouched(stage);
 }
 
 struct one {
-	struct overlay_request request; /* first */
+	struct disk_request request; /* first */
 	bool done;
 	int result;
 };
 
 static void
-one_handle_done(struct overlay_request *request, int result)
+one_handle_done(struct disk_request *request, int result)
 {
 	struct one *one = (struct one *)request;
 
@@ -193,7 +192,7 @@ one_handle_done(struct overlay_request *request, int result)
 }
 
 static void
-one_submit(struct stage *stage, struct one *one, enum overlay_kind kind, uint64_t offset,
+one_submit(struct stage *stage, struct one *one, enum disk_kind kind, uint64_t offset,
 	   uint64_t bytes, void *data)
 {
 	one->done = false;
@@ -203,11 +202,11 @@ one_submit(struct stage *stage, struct one *one, enum overlay_kind kind, uint64_
 	one->request.n_segments = 1;
 	one->request.segments[1] = (struct iovec){ data, bytes };
 	one->request.done = one_handle_done;
-	overlay_submit(stage->overlay, &one->request);
+	disk_submit(stage->disk, &one->request);
 }
 
 static int
-one_run(struct stage *stage, enum overlay_kind kind, uint64_t offset, uint64_t bytes, void *data)
+one_run(struct stage *stage, enum disk_kind kind, uint64_t offset, uint64_t bytes, void *data)
 {
 	static struct one one;
 
@@ -227,36 +226,36 @@ stage_count_blocks(const struct stage *stage)
 }
 
 static void
-test_overlay__discarded_room_is_given_back(void **state)
+test_disk__discarded_room_is_given_back(void **state)
 {
 	static char data[8 * 65536];
 	struct stage *stage = *state;
 	blkcnt_t before = stage_count_blocks(stage);
 
-	assert_int_equal(one_run(stage, OVERLAY_WRITE, 65536, sizeof(data), data), 0);
+	assert_int_equal(one_run(stage, DISK_WRITE, 65536, sizeof(data), data), 0);
 	assert_true(stage_count_blocks(stage) >= before + (blkcnt_t)sizeof(data) / 512);
-	assert_int_equal(one_run(stage, OVERLAY_DISCARD, 65536, sizeof(data) / 2, NULL), 0);
+	assert_int_equal(one_run(stage, DISK_DISCARD, 65536, sizeof(data) / 2, NULL), 0);
 	assert_int_equal(
-		one_run(stage, OVERLAY_ZERO, 65536 + sizeof(data) / 2, sizeof(data) / 2, NULL), 0);
+		one_run(stage, DISK_ZERO, 65536 + sizeof(data) / 2, sizeof(data) / 2, NULL), 0);
 	assert_int_equal(stage_count_blocks(stage), before);
 }
 
 static void
-test_overlay__closing_writes_down(void **state)
+test_disk__sync_writes_down(void **state)
 {
 	static char data[4096], again[4096];
 	struct stage *stage = *state;
 
 	disk_stage_fill(data, sizeof(data), 9);
-	assert_int_equal(one_run(stage, OVERLAY_WRITE, 7 * 65536 + 512, sizeof(data), data), 0);
+	assert_int_equal(one_run(stage, DISK_WRITE, 7 * 65536 + 512, sizeof(data), data), 0);
 	stage_reopen(stage);
-	assert_int_equal(one_run(stage, OVERLAY_READ, 7 * 65536 + 512, sizeof(data), again), 0);
+	assert_int_equal(one_run(stage, DISK_READ, 7 * 65536 + 512, sizeof(data), again), 0);
 	assert_memory_equal(again, data, sizeof(data));
 }
 
 /* Eight writers of one cluster that is in the base, at once: each brings only its own sectors. */
 static void
-test_overlay__requests_on_one_cluster_are_ordered(void **state)
+test_disk__requests_on_one_cluster_are_ordered(void **state)
 {
 	static struct one ones[8];
 	static char data[8][4096], cluster[65536];
@@ -264,53 +263,52 @@ test_overlay__requests_on_one_cluster_are_ordered(void **state)
 
 	for (unsigned int i = 0; i < 8; i++) {
 		disk_stage_fill(data[i], sizeof(data[i]), 100 + i);
-		one_submit(stage, &ones[i], OVERLAY_WRITE, 65536 + i * 8192, sizeof(data[i]),
-			   data[i]);
+		one_submit(stage, &ones[i], DISK_WRITE, 65536 + i * 8192, sizeof(data[i]), data[i]);
 		memcpy(stage->content + 65536 + i * 8192, data[i], sizeof(data[i]));
 	}
 	assert_int_equal(disk_io_drain(stage->io), 0);
 	for (int i = 0; i < 8; i++)
 		assert_true(ones[i].done && ones[i].result == 0);
-	assert_int_equal(one_run(stage, OVERLAY_READ, 65536, sizeof(cluster), cluster), 0);
+	assert_int_equal(one_run(stage, DISK_READ, 65536, sizeof(cluster), cluster), 0);
 	assert_memory_equal(cluster, stage->content + 65536, sizeof(cluster));
 }
 
 static void
-test_overlay__outside_of_the_disk(void **state)
+test_disk__outside_of_the_disk(void **state)
 {
 	struct stage *stage = *state;
 	char data[1024];
 
-	assert_int_equal(one_run(stage, OVERLAY_READ, TEST_BYTES, 512, data), -EINVAL);
-	assert_int_equal(one_run(stage, OVERLAY_WRITE, TEST_BYTES - 512, 1024, data), -EINVAL);
-	assert_int_equal(one_run(stage, OVERLAY_ZERO, UINT64_MAX - 511, 1024, NULL), -EINVAL);
-	assert_int_equal(one_run(stage, OVERLAY_DISCARD, 512, UINT64_MAX, NULL), -EINVAL);
-	assert_int_equal(one_run(stage, OVERLAY_READ, TEST_BYTES - 512, 512, data), 0);
-	assert_int_equal(one_run(stage, OVERLAY_WRITE, TEST_BYTES, 0, data), 0);
+	assert_int_equal(one_run(stage, DISK_READ, TEST_BYTES, 512, data), -EINVAL);
+	assert_int_equal(one_run(stage, DISK_WRITE, TEST_BYTES - 512, 1024, data), -EINVAL);
+	assert_int_equal(one_run(stage, DISK_ZERO, UINT64_MAX - 511, 1024, NULL), -EINVAL);
+	assert_int_equal(one_run(stage, DISK_DISCARD, 512, UINT64_MAX, NULL), -EINVAL);
+	assert_int_equal(one_run(stage, DISK_READ, TEST_BYTES - 512, 512, data), 0);
+	assert_int_equal(one_run(stage, DISK_WRITE, TEST_BYTES, 0, data), 0);
 }
 
 static void
-test_overlay__without_overlay_it_is_only_read(void **state)
+test_disk__without_overlay_it_is_only_read(void **state)
 {
 	struct stage *stage = *state;
 	char data[1024];
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
-	stage->overlay = NULL;
-	assert_int_equal(overlay_open("test", stage->io, stage->base_fd, -1, &stage->overlay), 0);
-	assert_true(overlay_is_read_only(stage->overlay));
-	assert_int_equal(overlay_get_bytes(stage->overlay), TEST_BYTES);
-	assert_int_equal(one_run(stage, OVERLAY_READ, 512, sizeof(data), data), 0);
+	disk_close(stage->disk);
+	stage->disk = NULL;
+	assert_int_equal(disk_open("test", stage->io, stage->base_fd, -1, &stage->disk), 0);
+	assert_true(disk_is_read_only(stage->disk));
+	assert_int_equal(disk_get_bytes(stage->disk), TEST_BYTES);
+	assert_int_equal(one_run(stage, DISK_READ, 512, sizeof(data), data), 0);
 	assert_memory_equal(data, stage->content + 512, sizeof(data));
-	assert_int_equal(one_run(stage, OVERLAY_WRITE, 512, sizeof(data), data), -EROFS);
-	assert_int_equal(one_run(stage, OVERLAY_DISCARD, 0, 65536, NULL), -EROFS);
-	assert_int_equal(one_run(stage, OVERLAY_FLUSH, 0, 0, NULL), 0);
+	assert_int_equal(one_run(stage, DISK_WRITE, 512, sizeof(data), data), -EROFS);
+	assert_int_equal(one_run(stage, DISK_DISCARD, 0, 65536, NULL), -EROFS);
+	assert_int_equal(one_run(stage, DISK_FLUSH, 0, 0, NULL), 0);
 	stage_expect_base_untouched(stage);
 }
 
 /* What the host lacks in room it lacks in the middle of copy-ups, of whole clusters, of zeroes. */
 static void
-test_overlay__full_host_loses_nothing(void **state)
+test_disk__full_host_loses_nothing(void **state)
 {
 	struct stage *stage = *state;
 	uint64_t size = 65536 + TEST_BYTES + 65536;
@@ -318,8 +316,8 @@ test_overlay__full_host_loses_nothing(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	assert_int_equal(overlay_close(stage->overlay), 0);
-	stage->overlay = NULL;
+	disk_close(stage->disk);
+	stage->disk = NULL;
 	close(stage->overlay_fd);
 	assert_int_equal(disk_stage_make_tight(size, 200 * 1024, &stage->overlay_fd, &filler), 0);
 	assert_int_equal(stage_open_overlay(stage), 0);
@@ -336,9 +334,9 @@ test_overlay__full_host_loses_nothing(void **state)
 	assert_int_equal(disk_io_drain(stage->io), 0);
 	assert_false(stage->lacks_space);
 	stage_expect_fine(stage);
-	overlay_model_check_all(&stage->model);
+	disk_model_check_all(&stage->model);
 	stage_reopen(stage);
-	overlay_model_check_all(&stage->model);
+	disk_model_check_all(&stage->model);
 	stage_expect_fine(stage);
 	close(filler);
 }
@@ -378,9 +376,9 @@ static bool
 ledger_is_free(const struct ledger_writer *writers, uint64_t offset, uint64_t bytes)
 {
 	for (int i = 0; i < LEDGER_WRITERS; i++) {
-		const struct overlay_request *other = &writers[i].one.request;
+		const struct disk_request *other = &writers[i].one.request;
 
-		if (writers[i].busy && other->kind == OVERLAY_WRITE &&
+		if (writers[i].busy && other->kind == DISK_WRITE &&
 		    offset < other->offset + other->bytes && other->offset < offset + bytes)
 			return false;
 	}
@@ -397,14 +395,14 @@ ledger_start(struct stage *stage, struct ledger *ledger, struct ledger_writer *w
 	n = n < TEST_SECTORS - first ? n : TEST_SECTORS - first;
 	if (disk_stage_random(&stage->model.seed) % 10 == 0) {
 		memcpy(writer->at_flush, ledger->done, sizeof(ledger->done));
-		one_submit(stage, &writer->one, OVERLAY_FLUSH, 0, 0, NULL);
+		one_submit(stage, &writer->one, DISK_FLUSH, 0, 0, NULL);
 	} else if (ledger_is_free(writers, (uint64_t)first * 512, (uint64_t)n * 512)) {
 		writer->number = ++ledger->next;
 		for (uint32_t i = 0; i < n; i++) {
 			ledger_write_sector(writer->data + i * 512, first + i, writer->number);
 			ledger->sent[first + i] = writer->number;
 		}
-		one_submit(stage, &writer->one, OVERLAY_WRITE, (uint64_t)first * 512,
+		one_submit(stage, &writer->one, DISK_WRITE, (uint64_t)first * 512,
 			   (uint64_t)n * 512, writer->data);
 	} else {
 		return;
@@ -415,10 +413,10 @@ ledger_start(struct stage *stage, struct ledger *ledger, struct ledger_writer *w
 static void
 ledger_finish(struct ledger *ledger, struct ledger_writer *writer)
 {
-	const struct overlay_request *request = &writer->one.request;
+	const struct disk_request *request = &writer->one.request;
 
 	writer->busy = false;
-	if (request->kind == OVERLAY_FLUSH) {
+	if (request->kind == DISK_FLUSH) {
 		for (int i = 0; i < TEST_SECTORS; i++)
 			if (ledger->safe[i] < writer->at_flush[i])
 				ledger->safe[i] = writer->at_flush[i];
@@ -468,7 +466,7 @@ ledger_check(struct stage *stage, struct ledger *ledger)
 {
 	static char data[TEST_BYTES];
 
-	assert_int_equal(one_run(stage, OVERLAY_READ, 0, TEST_BYTES, data), 0);
+	assert_int_equal(one_run(stage, DISK_READ, 0, TEST_BYTES, data), 0);
 	for (uint32_t i = 0; i < TEST_SECTORS; i++) {
 		uint32_t number = ledger_read_sector(stage, i, data + i * 512);
 
@@ -483,7 +481,7 @@ ledger_check(struct stage *stage, struct ledger *ledger)
 }
 
 static void
-test_overlay__killed_writer_loses_nothing_flushed(void **state)
+test_disk__killed_writer_loses_nothing_flushed(void **state)
 {
 	struct stage *stage = *state;
 	struct ledger *ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE,
@@ -495,8 +493,8 @@ test_overlay__killed_writer_loses_nothing_flushed(void **state)
 		int status;
 		pid_t child;
 
-		assert_int_equal(overlay_close(stage->overlay), 0);
-		stage->overlay = NULL;
+		disk_close(stage->disk);
+		stage->disk = NULL;
 		stage->model.seed += 1000003;
 		child = fork();
 		if (child == 0)
@@ -523,7 +521,7 @@ struct spoilt {
 };
 
 static void
-test_overlay__wrong_files_are_refused(void **state)
+test_disk__wrong_files_are_refused(void **state)
 {
 	static const struct spoilt cases[] = {
 		{ "magic", 0, 'X' },
@@ -536,17 +534,17 @@ test_overlay__wrong_files_are_refused(void **state)
 		{ "table's end", 8191, 1 },
 	};
 	struct stage *stage = *state;
-	struct overlay *other;
+	struct disk *other;
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
-	stage->overlay = NULL;
+	disk_close(stage->disk);
+	stage->disk = NULL;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char good, bad;
 
 		assert_int_equal(pread(stage->overlay_fd, &good, 1, cases[i].offset), 1);
 		bad = (char)(good ^ cases[i].byte);
 		assert_int_equal(pwrite(stage->overlay_fd, &bad, 1, cases[i].offset), 1);
-		if (overlay_open("test", stage->io, stage->base_fd, stage->overlay_fd, &other) !=
+		if (disk_open("test", stage->io, stage->base_fd, stage->overlay_fd, &other) !=
 		    -EINVAL)
 			fail_msg("an overlay with a wrong %s was taken", cases[i].name);
 		assert_int_equal(pwrite(stage->overlay_fd, &good, 1, cases[i].offset), 1);
@@ -557,16 +555,16 @@ test_overlay__wrong_files_are_refused(void **state)
 static int
 open_over(struct stage *stage, int base_fd, int overlay_fd)
 {
-	struct overlay *other;
-	int result = overlay_open("test", stage->io, base_fd, overlay_fd, &other);
+	struct disk *other;
+	int result = disk_open("test", stage->io, base_fd, overlay_fd, &other);
 
 	if (result == 0)
-		overlay_close(other);
+		disk_close(other);
 	return result;
 }
 
 static void
-test_overlay__wrong_bases_are_refused(void **state)
+test_disk__wrong_bases_are_refused(void **state)
 {
 	struct stage *stage = *state;
 	CLEANUP_CLOSE int smaller = disk_stage_make_file(TEST_BYTES - 512, TEST_SEED);
@@ -577,8 +575,8 @@ test_overlay__wrong_bases_are_refused(void **state)
 	CLEANUP_CLOSE int read_only = disk_stage_reopen_read_only(stage->overlay_fd);
 	int bases[] = { smaller, larger, different, odd, empty, stage->overlay_fd };
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
-	stage->overlay = NULL;
+	disk_close(stage->disk);
+	stage->disk = NULL;
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
 		assert_int_equal(open_over(stage, bases[i], stage->overlay_fd), -EINVAL);
 	assert_int_equal(open_over(stage, stage->base_fd, read_only), -EINVAL);
@@ -594,16 +592,16 @@ test_overlay__wrong_bases_are_refused(void **state)
 
 /* Killed after ftruncate(2), before the header. */
 static void
-test_overlay__interrupted_making_is_made_again(void **state)
+test_disk__interrupted_making_is_made_again(void **state)
 {
 	struct stage *stage = *state;
 
-	assert_int_equal(overlay_close(stage->overlay), 0);
-	stage->overlay = NULL;
+	disk_close(stage->disk);
+	stage->disk = NULL;
 	assert_int_equal(ftruncate(stage->overlay_fd, 0), 0);
 	assert_int_equal(ftruncate(stage->overlay_fd, 65536 + TEST_BYTES), 0);
 	assert_int_equal(stage_open_overlay(stage), 0);
-	overlay_model_check_all(&stage->model);
+	disk_model_check_all(&stage->model);
 	stage_expect_fine(stage);
 }
 
@@ -613,17 +611,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_overlay__random_work_is_as_a_model_says),
-		TEST(test_overlay__discarded_room_is_given_back),
-		TEST(test_overlay__closing_writes_down),
-		TEST(test_overlay__requests_on_one_cluster_are_ordered),
-		TEST(test_overlay__outside_of_the_disk),
-		TEST(test_overlay__without_overlay_it_is_only_read),
-		TEST(test_overlay__full_host_loses_nothing),
-		TEST(test_overlay__killed_writer_loses_nothing_flushed),
-		TEST(test_overlay__wrong_files_are_refused),
-		TEST(test_overlay__wrong_bases_are_refused),
-		TEST(test_overlay__interrupted_making_is_made_again),
+		TEST(test_disk__random_work_is_as_a_model_says),
+		TEST(test_disk__discarded_room_is_given_back),
+		TEST(test_disk__sync_writes_down),
+		TEST(test_disk__requests_on_one_cluster_are_ordered),
+		TEST(test_disk__outside_of_the_disk),
+		TEST(test_disk__without_overlay_it_is_only_read),
+		TEST(test_disk__full_host_loses_nothing),
+		TEST(test_disk__killed_writer_loses_nothing_flushed),
+		TEST(test_disk__wrong_files_are_refused),
+		TEST(test_disk__wrong_bases_are_refused),
+		TEST(test_disk__interrupted_making_is_made_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
