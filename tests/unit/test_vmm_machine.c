@@ -44,6 +44,18 @@ make_file(off_t size)
 	return fd;
 }
 
+/* As a template's files are opened. */
+static int
+make_template_file(off_t size)
+{
+	int fd = make_file(size);
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+	int read_only = open(path, O_RDONLY | O_CLOEXEC);
+
+	close(fd);
+	return raise_fd(read_only);
+}
+
 static void
 make_machine(struct vmm_machine *machine)
 {
@@ -54,9 +66,9 @@ make_machine(struct vmm_machine *machine)
 		.command_line = COMMANDS,
 		.kvm = raise_fd(open("/dev/null", O_RDWR | O_CLOEXEC)),
 		.memory = make_file((off_t)RAM_MIB << 20),
-		.kernel = make_file(4096),
-		.initrd = make_file(4096),
-		.disk = make_file(1 << 20),
+		.kernel = make_template_file(4096),
+		.initrd = make_template_file(4096),
+		.disk = make_template_file(1 << 20),
 		.overlay = make_file(0),
 	};
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
