@@ -182,7 +182,7 @@ def records():
 def test_desktop():
     d = name('d', 'a')
     status, answer, fds = ask(MAKE, desktop(d))
-    check('make', status == 0 and len(fds) == 5, (status, answer))
+    check('make', status == 0 and len(fds) == 6, (status, answer))
     vm, display, sockets = struct.unpack('=III', answer)
     check('it says that all are there', sockets == 0b111111)
     check('uids are behind the services', vm >= 200064 and display == vm + 1)
