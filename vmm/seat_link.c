@@ -265,8 +265,12 @@ seat_link_handle_accept(void *context, uint32_t events)
 	CLEANUP_CLOSE int fd = accept4(link->setup.listen_fd, NULL, NULL, ACCEPT_FLAGS);
 
 	(void)events;
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && log_limit_allow(&link->log_limit, io_boottime_ms()))
+			log_warning("the display's connection cannot be accepted: %s",
+				    strerror(errno));
 		return;
+	}
 	seat_link_close(link, "another one came");
 	if (loop_add(link->loop, "display", fd, EPOLLIN, seat_link_handle_socket, link,
 		     &link->source) < 0)

@@ -4,7 +4,9 @@
  *
  * The form is virtio_fuzzer.c's; its last act is the display's: it comes, reads, answers, or says anything.
  */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "tests/fuzz/virtio_fuzzer.h"
 #include "tests/unit/display_peer.h"
@@ -13,6 +15,7 @@
 #include "vmm/slots.h"
 
 #define MAX_MESSAGE_BYTES 64
+#define MAX_PICTURE_BYTES (4 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,6 +66,17 @@ act(void *context, struct fuzz_input *input)
 	}
 }
 
+/* A large picture only costs time: it ends the display's connection here, as when the host is short of memory. */
+static void
+limit_pictures(void)
+{
+	const struct rlimit limit = { MAX_PICTURE_BYTES, MAX_PICTURE_BYTES };
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -80,6 +94,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    seat_plug_in(seat, fuzzer.root) < 0)
 			abort();
 		virtio_fuzzer_ready(&fuzzer, SLOT_GPU);
+		limit_pictures();
 	}
 	virtio_fuzzer_run(&fuzzer, data, size, act, &audience);
 	leave(&audience);

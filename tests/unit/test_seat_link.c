@@ -295,7 +295,13 @@ test_seat_link__offers_one_size_at_a_time(void **state)
 	settle(stage);
 	assert_int_equal(seen->n_offers, 3);
 	assert_null(seen->pixels);
+	assert_int_equal(display_peer_answer(stage->peer, SOURCE_ACK, 0), 0);
+	settle(stage);
 	assert_true(stage->peer->fd >= 0);
+	/* Once more than it was asked for. */
+	assert_int_equal(display_peer_answer(stage->peer, SOURCE_ACK, 0), 0);
+	settle(stage);
+	assert_int_equal(stage->peer->fd, -1);
 }
 
 static void
@@ -386,7 +392,6 @@ static const struct {
 	{ 99, 8, { 0 } },
 	{ SOURCE_HELLO, sizeof(struct source_hello), { 1, 1 } },
 	{ SOURCE_ACK, 16, { 2, 0, 1, 0 } },
-	{ SOURCE_ACK, 16, { 0, 0, 1, 0 } }, /* it was given one already */
 	{ SOURCE_ACK, 16, { 0, 0, 9, 9 } },
 	{ SOURCE_ACK, 15, { 0 } },
 	{ SOURCE_DRAWN, 16, { 0xffffffff, 0, 1, 0 } },
