@@ -28,11 +28,13 @@
 #define TEST_ROUNDS  1000
 #define TEST_SEED    4
 
+STAILQ_HEAD(waiting_list, disk_io_op);
+
 /* The stand-in: operations wait in a list and are done in random order. */
 struct disk_io {
 	uint32_t seed;
 	int fds[DISK_IO_FILES];
-	STAILQ_HEAD(, disk_io_op) waiting;
+	struct waiting_list waiting;
 	uint32_t n_waiting;
 	char syncing
 		[FILE_BYTES]; /* the overlay as it was when the sync was submitted: all it promises */
