@@ -2,7 +2,7 @@
 /*
  * proto_vmm.h - what carrel-hostd asks of a carrel-vmm
  *
- * SOCK_SEQPACKET on the desktop folder's "control" socket, seq.h messages; only hostd's uid may connect (SO_PEERCRED:
+ * SOCK_SEQPACKET on the desktop folder's "vmm" socket, seq.h messages; only hostd's uid may connect (SO_PEERCRED:
  * its uid stands in the description). Every request is answered with the same type and id: status 0 and the payload
  * named here, or a negative errno and struct vmm_refusal. The newest connection replaces an older one.
  *
