@@ -7,12 +7,14 @@
  */
 #include "vmm/devices.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/proto_vmm.h"
 #include "vmm/acpi.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
@@ -27,6 +29,8 @@
 #include "vmm/smbios.h"
 #include "vmm/virtio.h"
 #include "vmm/virtio_blk.h"
+#include "vmm/virtio_console.h"
+#include "vmm/virtio_rng.h"
 #include "vmm/vmgenid.h"
 
 #define SERIAL_LINES_AT_ONCE 1000 /* of a guest that boots without "quiet" */
@@ -52,6 +56,18 @@ struct devices {
 	struct seat *seat;
 	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
 	struct loop_timer *retry_timer;			  /* while one lacks space */
+	struct virtio_device *console;			  /* NULL: no ports */
+	devices_watcher watcher;
+	void *watcher_context;
+};
+
+/* The ports that the host is told of when the guest opens them */
+static const struct {
+	const char *name;
+	enum vmm_event_kind kind;
+} watched_ports[] = {
+	{ "org.carrel.agent.0", VMM_EVENT_AGENT_PORT },
+	{ "com.redhat.spice.0", VMM_EVENT_VDAGENT_PORT },
 };
 
 /* What the guest prints, of which there may be no end. */
@@ -194,6 +210,55 @@ devices_make_disks(struct devices *devices)
 	return error;
 }
 
+static void
+devices_handle_port(void *context, size_t port, bool open)
+{
+	struct devices *devices = context;
+	const char *name = devices->description->ports[port].name;
+
+	for (size_t i = 0; i < sizeof(watched_ports) / sizeof(watched_ports[0]); i++)
+		if (devices->watcher && strcmp(watched_ports[i].name, name) == 0)
+			devices->watcher(devices->watcher_context,
+					 &(struct vmm_event){ .kind = watched_ports[i].kind,
+							      .value = open });
+}
+
+static int
+devices_make_console(struct devices *devices)
+{
+	const struct description *description = devices->description;
+	struct virtio_console_port_options ports[DESCRIPTION_MAX_PORTS];
+	struct virtio_console_options options = {
+		.ports = ports,
+		.n_ports = description->n_ports,
+		.opened = devices_handle_port,
+		.context = devices,
+	};
+	int error;
+
+	static_assert(DESCRIPTION_MAX_PORTS <= VIRTIO_CONSOLE_MAX_PORTS, "they all fit");
+	static_assert(DESCRIPTION_MAX_NAME <= VIRTIO_CONSOLE_MAX_NAME, "so do their names");
+	if (description->n_ports == 0)
+		return 0;
+	for (size_t i = 0; i < description->n_ports; i++)
+		ports[i] = (struct virtio_console_port_options){
+			.name = description->ports[i].name,
+			.listen_fd = description->ports[i].listen_fd,
+		};
+	error = virtio_console_new(devices->platform, &options, &devices->console);
+	return devices_add_virtio(devices, SLOT_CONSOLE, VIRTIO_CONSOLE_CLASS_CODE, error,
+				  &devices->console);
+}
+
+static int
+devices_make_rng(struct devices *devices)
+{
+	struct virtio_device *rng = NULL;
+	int error = virtio_rng_new(devices->platform, &rng);
+
+	return devices_add_virtio(devices, SLOT_RNG, VIRTIO_RNG_CLASS_CODE, error, &rng);
+}
+
 static int
 devices_make_seat(struct devices *devices)
 {
@@ -223,6 +288,8 @@ static const struct {
 	{ "the PCI root", devices_make_root },
 	{ "the panic device", devices_make_pvpanic },
 	{ "the disks", devices_make_disks },
+	{ "the ports", devices_make_console },
+	{ "the random numbers", devices_make_rng },
 	{ "screen, keyboard and tablet", devices_make_seat },
 };
 
@@ -293,6 +360,26 @@ struct seat *
 devices_get_seat(struct devices *devices)
 {
 	return devices->seat;
+}
+
+void
+devices_set_watcher(struct devices *devices, devices_watcher watcher, void *context)
+{
+	devices->watcher = watcher;
+	devices->watcher_context = context;
+}
+
+bool
+devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind)
+{
+	const struct description *description = devices->description;
+
+	for (size_t i = 0; i < sizeof(watched_ports) / sizeof(watched_ports[0]); i++)
+		for (size_t j = 0; j < description->n_ports; j++)
+			if (watched_ports[i].kind == kind &&
+			    strcmp(watched_ports[i].name, description->ports[j].name) == 0)
+				return virtio_console_is_open(devices->console, j);
+	return false;
 }
 
 int

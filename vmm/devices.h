@@ -7,10 +7,17 @@
 #ifndef VMM_DEVICES_H
 #define VMM_DEVICES_H
 
+#include <stdbool.h>
+
+#include "base/proto_vmm.h"
+
 struct description;
 struct devices;
 struct platform;
 struct seat;
+
+/* VMM_EVENT_AGENT_PORT and VMM_EVENT_VDAGENT_PORT: the guest has opened (value 1) or closed (0) the port. */
+typedef void (*devices_watcher)(void *context, const struct vmm_event *event);
 
 /* What the description asks for. 0 or -errno, and the log says which device it was. */
 int devices_new(struct platform *platform, const struct description *description,
@@ -19,6 +26,10 @@ void devices_free(struct devices *devices);
 
 /* NULL: the description has none. */
 struct seat *devices_get_seat(struct devices *devices);
+
+void devices_set_watcher(struct devices *devices, devices_watcher watcher, void *context);
+/* Has the guest opened the port that this kind of event is about? */
+bool devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind);
 
 /* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */
 int devices_prepare(struct devices *devices);

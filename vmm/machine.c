@@ -53,9 +53,11 @@ machine_wish(struct machine *machine, enum machine_wish wish)
 	(void)written; /* it is readable already when there is no more room */
 }
 
-static void
-machine_tell(struct machine *machine, const struct vmm_event *event)
+void
+machine_tell(void *context, const struct vmm_event *event)
 {
+	const struct machine *machine = context;
+
 	if (machine->watcher)
 		machine->watcher(machine->watcher_context, event);
 }

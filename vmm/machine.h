@@ -20,7 +20,7 @@ struct devices;
 struct machine;
 struct platform;
 
-/* VMM_EVENT_STATE after each change of state and VMM_EVENT_REBOOTED after each reset; under the lock. */
+/* VMM_EVENT_STATE after each change of state, VMM_EVENT_REBOOTED after each reset, and the devices' own; under the lock. */
 typedef void (*machine_watcher)(void *context, const struct vmm_event *event);
 
 /*

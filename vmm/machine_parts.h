@@ -54,6 +54,8 @@ struct machine {
 
 /* Under the lock, from any thread: the loop's thread does it soon. */
 void machine_wish(struct machine *machine, enum machine_wish wish);
+/* Tells whoever watches the machine; as devices_set_watcher() wants it. */
+void machine_tell(void *context, const struct vmm_event *event);
 /* The loop's handler of what machine_wish() wakes. */
 void machine_handle_wishes(void *context, uint32_t events);
 /* As struct vcpu_host wants it. */

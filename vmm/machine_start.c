@@ -190,7 +190,11 @@ machine_make_kvm(struct machine *machine)
 static int
 machine_make_devices(struct machine *machine)
 {
-	return devices_new(&machine->platform, machine->description, &machine->devices);
+	int error = devices_new(&machine->platform, machine->description, &machine->devices);
+
+	if (error == 0)
+		devices_set_watcher(machine->devices, machine_tell, machine);
+	return error;
 }
 
 static int
