@@ -440,7 +440,6 @@ test_virtqueue__keeps_out_of_the_hole(void **state)
 		{ GUEST_MEMORY_HIGH + FAKE_PLATFORM_RAM_BYTES - 16, 17, false },
 		{ GUEST_MEMORY_HOLE - 16, 0x40000020, false }, /* over the whole hole */
 	};
-	struct virtqueue_setup setup;
 
 	assert_int_equal(fake_platform_new(ram_bytes, &large), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -454,9 +453,9 @@ test_virtqueue__keeps_out_of_the_hole(void **state)
 				 cases[i].good ? 1 : -EPROTO);
 	}
 	for (int i = 0; i < 3; i++) {
+		struct virtqueue_setup setup = stage->ring.setup;
 		uint64_t *address[] = { &setup.descriptors, &setup.avail, &setup.used };
 
-		setup = stage->ring.setup;
 		*address[i] = GUEST_MEMORY_HOLE - 16;
 		assert_int_equal(virtqueue_start(&stage->queue, large->platform.memory, &setup),
 				 -EINVAL);
