@@ -4,12 +4,14 @@
  *
  * SOCK_SEQPACKET on the desktop folder's "display" socket, seq.h messages. carrel-vmm has the listening socket;
  * hostd connects and passes the connection on to carrel-display (proto_display.h SOURCE). The newest connection
- * replaces an older one. Neither side waits for the other: what display does not read in time ends its connection.
+ * replaces an older one. Neither side waits for the other: all that vmm says is how things are now, so while display
+ * does not read, news replace older news, and input that vmm does not read in time is dropped by display.
  *
  * type      from     payload             fds
  * HELLO     vmm      source_hello        -      first: then SCANOUT of each head, CURSOR, LEDS
  * SCANOUT   vmm      source_scanout      0, 1   a new surface generation; without fd: this head is off
- * ACK       display  source_ack          -      this generation is mapped: the one before may be freed
+ * ACK       display  source_ack          -      this generation is mapped: the one before is not needed any more, DAMAGE and the
+ *                                               next SCANOUT may come
  * DAMAGE    vmm      source_damage       -      these rectangles of the surface have changed
  * DRAWN     display  source_ack          -      damage was read: the next DAMAGE may come (one is out at a time)
  * CURSOR    vmm      source_cursor+ARGB  -      shape, in rows of 4 * width bytes, and where it is
@@ -18,7 +20,7 @@
  * KEY       display  source_key          -
  * POINTER   display  source_pointer      -      absolute, and buttons
  * WHEEL     display  source_wheel        -
- * SIZE      display  source_size         -      what the client would like: goes into the EDID
+ * SIZE      display  source_size         -      what the client would like: goes into the EDID; 0 x 0 takes a head but the first away
  *
  * A surface is a memfd that carrel-vmm has sealed against shrinking and growing, of height * stride bytes, mapped
  * read-only by display. Pixels are 32 bit, bytes B, G, R, x. Nothing is copied into it while nobody is connected.
@@ -33,7 +35,11 @@
 #define SOURCE_MAX_WIDTH	8192
 #define SOURCE_MAX_HEIGHT	8192
 #define SOURCE_MAX_RECTS	16
-#define SOURCE_MAX_CURSOR	64 /* pixels a side: virtio 1.2 section 5.7.2 */
+#define SOURCE_MIN_SIZE		200 /* of a SIZE that is not 0 x 0 */
+#define SOURCE_MAX_CURSOR	64  /* pixels a side: virtio 1.2 section 5.7.2 */
+#define SOURCE_MAX_QNUM		0xff
+#define SOURCE_MAX_BUTTONS	0x1f
+#define SOURCE_MAX_STEPS	64
 
 enum source_type {
 	SOURCE_HELLO = 1,
@@ -90,7 +96,7 @@ struct source_cursor {
 	uint32_t height;
 	uint32_t hot_x;
 	uint32_t hot_y;
-	int32_t x; /* of the pointer's tip */
+	int32_t x; /* of the shape's top left corner: the pointer's tip minus hot_x */
 	int32_t y;
 	uint32_t visible;
 };
@@ -119,7 +125,7 @@ struct source_pointer {
 };
 
 struct source_wheel {
-	int32_t steps; /* positive: away from the user */
+	int32_t steps; /* positive: away from the user; SOURCE_MAX_STEPS either way */
 };
 
 struct source_size {

@@ -2,7 +2,7 @@
 /*
  * proto_vmm.h - what carrel-hostd asks of a carrel-vmm
  *
- * SOCK_SEQPACKET on the desktop folder's "control" socket, seq.h messages; only hostd's uid may connect (SO_PEERCRED:
+ * SOCK_SEQPACKET on the desktop folder's "vmm" socket, seq.h messages; only hostd's uid may connect (SO_PEERCRED:
  * its uid stands in the description). Every request is answered with the same type and id: status 0 and the payload
  * named here, or a negative errno and struct vmm_refusal. The newest connection replaces an older one.
  *
@@ -40,7 +40,10 @@ enum vmm_type {
 	VMM_EVENT,
 };
 
-/* The machine's life. starting -> running <-> paused; running -> off, panicked, failed; the last three only end. */
+/*
+ * The machine's life. starting -> running <-> paused; both -> off, panicked, failed (paused: by what the guest did just
+ * before). Off ends the process, the other two wait for QUIT.
+ */
 enum vmm_state {
 	VMM_STATE_STARTING,
 	VMM_STATE_RUNNING,

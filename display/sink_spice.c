@@ -572,7 +572,7 @@ sink_spice_ask_vdagent_size(struct sink *sink, uint32_t width, uint32_t height)
 /* From the surface to the worker. */
 
 static void
-sink_spice_draw(struct sink_spice *self, const struct surface_rect *rect)
+sink_spice_draw(struct sink_spice *self, const struct damage_rect *rect)
 {
 	uint8_t *pixels;
 	struct qxl_command *command = qxl_command_new_draw(rect, self->image_number++, &pixels);
@@ -717,7 +717,7 @@ sink_spice_handle_refresh(void *context)
 {
 	struct sink_spice *self = context;
 	struct surface_info info = surface_get_info(self->surface);
-	struct surface_rect rects[SURFACE_MAX_RECTS];
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
 	size_t count;
 
 	if (info.leds != self->shown.leds) {

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "vmm/acpi_dsdt.h"
+#include "vmm/acpi_fadt_layout.h"
 #include "vmm/acpi_layout.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/aml.h"

@@ -8,6 +8,7 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,13 +21,24 @@
 #include "vmm/platform.h"
 #include "vmm/pvpanic.h"
 #include "vmm/rtc.h"
+#include "vmm/seat.h"
 #include "vmm/serial.h"
+#include "vmm/slots.h"
 #include "vmm/smbios.h"
+#include "vmm/virtio.h"
+#include "vmm/virtio_blk.h"
 #include "vmm/vmgenid.h"
 
 #define SERIAL_LINES_AT_ONCE 1000 /* of a guest that boots without "quiet" */
 #define SERIAL_LINE_EVERY_MS 20
 #define NS_PER_MS	     UINT64_C(1000000)
+#define RETRY_EVERY_NS	     UINT64_C(5000000000)
+
+struct devices_disk {
+	struct devices *devices;
+	struct virtio_device *device; /* NULL: none */
+	bool lacks_space;
+};
 
 struct devices {
 	struct platform *platform;
@@ -37,6 +49,9 @@ struct devices {
 	struct log_limit serial_lines;
 	struct vmgenid *vmgenid;
 	struct pci_root *root;
+	struct seat *seat;
+	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
+	struct loop_timer *retry_timer;			  /* while one lacks space */
 };
 
 /* What the guest prints, of which there may be no end. */
@@ -84,19 +99,131 @@ devices_make_root(struct devices *devices)
 	return pci_root_new(devices->platform, &devices->root);
 }
 
+/* Takes what a constructor made, and its result, into the root. */
+static int
+devices_add_virtio(struct devices *devices, uint32_t slot, uint32_t class_code, int error,
+		   struct virtio_device **device)
+{
+	if (error == 0)
+		error = virtio_pci_new(devices->root, slot, class_code, *device);
+	if (error < 0 && *device) {
+		(*device)->ops->free(*device);
+		*device = NULL;
+	}
+	return error;
+}
+
 static int
 devices_make_pvpanic(struct devices *devices)
 {
 	return pvpanic_new(devices->platform, devices->root);
 }
 
+/* How the machine waits for room on the host: it stands, and the disks try again from time to time. */
+
+static bool
+devices_lack_space(const struct devices *devices)
+{
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
+		if (devices->disks[i].lacks_space)
+			return true;
+	return false;
+}
+
+static void
+devices_handle_retry(void *context)
+{
+	struct devices *devices = context;
+
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
+		if (devices->disks[i].lacks_space)
+			virtio_blk_retry(devices->disks[i].device);
+	if (devices_lack_space(devices))
+		loop_timer_set(devices->retry_timer, loop_now_ns() + RETRY_EVERY_NS);
+}
+
+static void
+devices_handle_space(void *context, bool lacks)
+{
+	struct devices_disk *disk = context;
+	struct devices *devices = disk->devices;
+	const struct platform *platform = devices->platform;
+	bool lacked = devices_lack_space(devices);
+
+	disk->lacks_space = lacks;
+	if (devices_lack_space(devices) == lacked)
+		return;
+	loop_timer_set(devices->retry_timer, lacks ? loop_now_ns() + RETRY_EVERY_NS : 0);
+	platform->ops->report(platform->context,
+			      lacks ? PLATFORM_EVENT_NO_SPACE : PLATFORM_EVENT_SPACE);
+}
+
+static int
+devices_make_disk(struct devices *devices, const struct description_disk *description)
+{
+	static const uint32_t slots[] = {
+		[DESCRIPTION_SLOT_DISK] = SLOT_DISK,
+		[DESCRIPTION_SLOT_HOME] = SLOT_HOME,
+	};
+	struct devices_disk *disk = &devices->disks[description->slot];
+	struct virtio_blk_options options = {
+		.name = description->serial,
+		.serial = description->serial,
+		.base_fd = description->base_fd,
+		.overlay_fd = description->overlay_fd,
+		.n_queues = devices->description->cpus,
+		.lacks_space = devices_handle_space,
+		.context = disk,
+	};
+	int error;
+
+	disk->devices = devices;
+	error = virtio_blk_new(devices->platform, &options, &disk->device);
+	return devices_add_virtio(devices, slots[description->slot], VIRTIO_BLK_CLASS_CODE, error,
+				  &disk->device);
+}
+
+static int
+devices_make_disks(struct devices *devices)
+{
+	int error = loop_timer_new(devices->platform->loop, "disk retry", devices_handle_retry,
+				   devices, &devices->retry_timer);
+
+	for (size_t i = 0; error == 0 && i < devices->description->n_disks; i++)
+		error = devices_make_disk(devices, &devices->description->disks[i]);
+	return error;
+}
+
+static int
+devices_make_seat(struct devices *devices)
+{
+	const struct description *description = devices->description;
+	struct seat_setup setup = {
+		.listen_fd = description->display_fd,
+		.n_scanouts = description->scanouts,
+		.width = description->width,
+		.height = description->height,
+	};
+	int error;
+
+	if (description->display_fd < 0)
+		return 0;
+	error = seat_new(devices->platform, &setup, &devices->seat);
+	return error < 0 ? error : seat_plug_in(devices->seat, devices->root);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(struct devices *devices);
 } make_list[] = {
-	{ "power management", devices_make_power }, { "real-time clock", devices_make_clock },
-	{ "serial port", devices_make_serial },	    { "VM generation id", devices_make_genid },
-	{ "PCI root", devices_make_root },	    { "panic device", devices_make_pvpanic },
+	{ "the power management", devices_make_power },
+	{ "the real-time clock", devices_make_clock },
+	{ "the serial port", devices_make_serial },
+	{ "the VM generation id", devices_make_genid },
+	{ "the PCI root", devices_make_root },
+	{ "the panic device", devices_make_pvpanic },
+	{ "the disks", devices_make_disks },
+	{ "screen, keyboard and tablet", devices_make_seat },
 };
 
 int
@@ -117,7 +244,7 @@ devices_new(struct platform *platform, const struct description *description,
 	for (size_t i = 0; error == 0 && i < sizeof(make_list) / sizeof(make_list[0]); i++) {
 		error = make_list[i].make(devices);
 		if (error < 0)
-			log_error("devices: the %s cannot be made: %s", make_list[i].name,
+			log_error("devices: %s cannot be made: %s", make_list[i].name,
 				  strerror(-error));
 	}
 	if (error < 0) {
@@ -134,6 +261,8 @@ devices_free(struct devices *devices)
 	if (!devices)
 		return;
 	pci_root_free(devices->root);
+	seat_free(devices->seat);
+	loop_timer_free(devices->retry_timer);
 	vmgenid_free(devices->vmgenid);
 	serial_free(devices->serial);
 	rtc_free(devices->rtc);
@@ -160,6 +289,12 @@ devices_write_tables(struct devices *devices)
 	return error < 0 ? error : smbios_write_tables(memory, &smbios);
 }
 
+struct seat *
+devices_get_seat(struct devices *devices)
+{
+	return devices->seat;
+}
+
 int
 devices_prepare(struct devices *devices)
 {
@@ -177,6 +312,9 @@ void
 devices_pause(struct devices *devices)
 {
 	acpi_pm_pause(devices->pm);
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
+		if (devices->disks[i].device)
+			virtio_blk_drain(devices->disks[i].device);
 }
 
 void

@@ -10,11 +10,15 @@
 struct description;
 struct devices;
 struct platform;
+struct seat;
 
 /* What the description asks for. 0 or -errno, and the log says which device it was. */
 int devices_new(struct platform *platform, const struct description *description,
 		struct devices **ret_devices);
 void devices_free(struct devices *devices);
+
+/* NULL: the description has none. */
+struct seat *devices_get_seat(struct devices *devices);
 
 /* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */
 int devices_prepare(struct devices *devices);

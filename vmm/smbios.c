@@ -17,6 +17,7 @@
 #include "vmm/guest_memory.h"
 #include "vmm/memory_map.h"
 #include "vmm/smbios_layout.h"
+#include "vmm/smbios_memory_layout.h"
 
 #define SMBIOS_MAKER	 "Carrel"
 #define SMBIOS_NO_HANDLE 0xffff

@@ -287,7 +287,7 @@ vcpu_new(struct kvm *kvm, uint32_t index, const struct cpuid_table *cpuid,
 	if (error == 0)
 		error = vcpu_state_set_cpuid(vcpu->fd, cpuid);
 	if (error == 0)
-		error = vcpu_state_new(kvm, vcpu->fd, &vcpu->power_on);
+		error = vcpu_state_new(kvm, vcpu->fd, cpuid, &vcpu->power_on);
 	if (error == 0)
 		error = vcpu_start_thread(vcpu);
 	if (error < 0) {

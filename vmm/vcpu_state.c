@@ -24,6 +24,8 @@
 #include "vmm/cpuid_table.h"
 #include "vmm/kvm.h"
 
+#define LEAF_XSAVE 0xd
+
 #define MSR_TSC		      0x10
 #define MSR_MISC_ENABLE	      0x1a0
 #define MSR_MTRR_DEFAULT      0x2ff
@@ -140,6 +142,19 @@ vcpu_state_read_msrs(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
 	return vcpu_state_keep_working_msrs(vcpu_fd, state->msrs, KVM_SET_MSRS);
 }
 
+/*
+ * As if firmware had switched on all that the model has. KVM would learn it from the kernel's XSETBV, too, but in a KVM
+ * host inside QEMU that instruction gets by it, and the kernel then finds another size of the registers in CPUID.
+ */
+static void
+vcpu_state_open_xcr0(struct vcpu_state *state, const struct cpuid_table *cpuid)
+{
+	for (size_t i = 0; i < cpuid->n_leaves; i++)
+		if (cpuid->leaves[i].leaf == LEAF_XSAVE && cpuid->leaves[i].subleaf == 0 &&
+		    state->xcrs.nr_xcrs > 0)
+			state->xcrs.xcrs[0].value = cpuid->leaves[i].eax;
+}
+
 static int
 vcpu_state_read(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
 {
@@ -156,7 +171,8 @@ vcpu_state_read(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
 }
 
 int
-vcpu_state_new(struct kvm *kvm, int vcpu_fd, struct vcpu_state **ret_state)
+vcpu_state_new(struct kvm *kvm, int vcpu_fd, const struct cpuid_table *cpuid,
+	       struct vcpu_state **ret_state)
 {
 	struct vcpu_state *state = calloc(1, sizeof(*state));
 	int error;
@@ -168,6 +184,7 @@ vcpu_state_new(struct kvm *kvm, int vcpu_fd, struct vcpu_state **ret_state)
 		vcpu_state_free(state);
 		return error;
 	}
+	vcpu_state_open_xcr0(state, cpuid);
 	*ret_state = state;
 	return 0;
 }

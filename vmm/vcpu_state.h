@@ -33,10 +33,11 @@ struct vcpu_entry {
 
 int vcpu_state_set_cpuid(int vcpu_fd, const struct cpuid_table *table);
 
-/* Room for the registers of one vCPU, and what they are now. */
-int vcpu_state_new(struct kvm *kvm, int vcpu_fd, struct vcpu_state **ret_state);
+/* Of a fresh vCPU with this processor: its registers after power-on, as firmware leaves them to a kernel. */
+int vcpu_state_new(struct kvm *kvm, int vcpu_fd, const struct cpuid_table *cpuid,
+		   struct vcpu_state **ret_state);
 void vcpu_state_free(struct vcpu_state *state);
-/* Writes them back. After vcpu_state_new() on a fresh vCPU that is what the reset line does. */
+/* Writes them, as the reset line does. */
 int vcpu_state_load(const struct vcpu_state *state, int vcpu_fd);
 
 int vcpu_state_enter(int vcpu_fd, const struct vcpu_entry *entry);

@@ -6,6 +6,7 @@ import random
 import re
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -76,6 +77,12 @@ def test_refusals():
             machine.description[name] = value
         return change
 
+    def drop(name):
+        return lambda machine: machine.description.pop(name)
+
+    def memory_twice(machine):
+        machine.description['boot']['kernel_fd'] = machine.description['memory_fd']
+
     def null_kvm(machine):
         machine.description['kvm_fd'] = machine.open('/dev/null', os.O_RDWR)
 
@@ -88,6 +95,8 @@ def test_refusals():
         (initrd(0), 'the initrd is empty'),
         (initrd(17 * bare_machine.MIB), 'the initrd does not fit'),
         (key('siez', 1), "unknown key 'siez'"),
+        (drop('cpus'), "'cpus' is missing"),
+        (memory_twice, "'kernel_fd': descriptor"),
         (key('kvm_fd', 999), 'descriptor 999 is not open'),
         (null_kvm, 'is not /dev/kvm'),
         (key('ram_mib', 32), "smaller than 'ram_mib' says"),
@@ -100,6 +109,10 @@ def test_refusals():
         machine.run(status=1)
         if len(machine.log) != 1 or problem not in machine.log[0]:
             bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
+    for arguments in ([], ['--description'], ['--description', 'x'], ['--description', '3', 'more'], ['--other']):
+        result = subprocess.run([bare_machine.VMM, *arguments], capture_output=True, text=True)
+        if result.returncode != 2 or 'Usage: carrel-vmm' not in result.stderr:
+            bare_machine.fail(f'{arguments} are not refused as wrong usage: {result}')
 
 
 def make_disk(machine, sectors=2048):

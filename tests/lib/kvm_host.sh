@@ -21,7 +21,6 @@ kvm_host_folders=()   # more folders to be seen in it, read-only
 kvm_host_forwards=()  # OUTSIDE-PORT:INSIDE-PORT
 kvm_host_share=
 kvm_host_pid=
-kvm_host_commands=0
 
 kvm_host_fail() {
 	echo "KVM host: $*" >&2
@@ -73,8 +72,9 @@ kvm_host_start() {
 # kvm_host_begin SCRIPT: runs it there with bash and does not wait; sets $kvm_host_command to its number. What it prints is
 # in $kvm_host_share/NUMBER.out while it runs
 kvm_host_begin() {
-	kvm_host_commands=$((kvm_host_commands + 1))
-	kvm_host_command=$kvm_host_commands
+	# counted there, for this may run in a subshell
+	kvm_host_command=1
+	while [ -e "$kvm_host_share/$kvm_host_command.sh" ]; do kvm_host_command=$((kvm_host_command + 1)); done
 	echo "$1" >"$kvm_host_share/$kvm_host_command.sh"
 	echo "$kvm_host_command" >&8
 }

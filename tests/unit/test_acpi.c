@@ -17,6 +17,7 @@
 
 #include "tests/unit/fake_platform.h"
 #include "vmm/acpi.h"
+#include "vmm/acpi_fadt_layout.h"
 #include "vmm/acpi_layout.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/guest_memory.h"
@@ -168,6 +169,40 @@ test_acpi__madt_lists_each_processor(void **state)
 	fake_platform_free(fake);
 }
 
+/* What the guest reads of the DSDT is where the devices are: these bytes of it are the machine's, and never change. */
+static void
+test_acpi__dsdt_says_where_things_are(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t n_bytes;
+		const char *bytes;
+	} parts[] = {
+		{ "S5 is sleep type 5", 11, "\x08\\_S5_\x12\x07\x04\x0a\x05" },
+		{ "PCI window", 16, "\x00\x00\x00\xc0\xff\xff\xff\xdf\0\0\0\0\x00\x00\x00\x20" },
+		{ "bus 0 alone", 8, "\x00\x00\x00\x00\x00\x00\x01\x00" },
+		{ "ECAM", 8, "\x00\x00\x00\xe0\x00\x00\x10\x00" },
+		{ "COM1", 11, "\x47\x01\xf8\x03\xf8\x03\x01\x08\x22\x10\x00" },
+		{ "RTC", 11, "\x47\x01\x70\x00\x70\x00\x01\x02\x22\x00\x01" },
+		{ "generation id", 13,
+		  "\x08"
+		  "ADDR"
+		  "\x12\x08\x02\x0c\x00\xf0\x0e\x00" },
+		{ "and its high half", 6, "\x0c\x00\xf0\x0e\x00\x00" },
+		{ "and its event", 12, "_E05\x00\x86\\.\x5fSB_" },
+	};
+	struct fake_platform *fake =
+		test_acpi_new(&(struct acpi_options){ .cpus = 1, .serial = true, .genid = true });
+	struct test_table table;
+
+	(void)state;
+	test_acpi_find(fake, "DSDT", &table);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (!memmem(table.bytes, table.header.length, parts[i].bytes, parts[i].n_bytes))
+			fail_msg("not in the DSDT: %s", parts[i].what);
+	fake_platform_free(fake);
+}
+
 static void
 test_acpi__refuses_more_processors_than_fit(void **state)
 {
@@ -265,6 +300,7 @@ main(void)
 		cmocka_unit_test(test_acpi__tables_are_found_from_the_rsdp),
 		cmocka_unit_test(test_acpi__fadt_names_the_registers),
 		cmocka_unit_test(test_acpi__madt_lists_each_processor),
+		cmocka_unit_test(test_acpi__dsdt_says_where_things_are),
 		cmocka_unit_test(test_acpi__refuses_more_processors_than_fit),
 		cmocka_unit_test(test_acpi__iasl_understands_every_table),
 	};

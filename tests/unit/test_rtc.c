@@ -198,6 +198,28 @@ test_rtc__flags_of_register_c(void **state)
 }
 
 static void
+test_rtc__rates_of_periods(void **state)
+{
+	static const struct {
+		uint8_t rate;
+		uint64_t period_ns;
+	} table[] = {
+		{ 1, 3906250 }, { 2, 7812500 }, { 7, 1953125 }, { 8, 3906250 }, { 15, 500000000 },
+	};
+	struct test_machine *machine = *state;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		test_now_ns = TEST_NOW;
+		test_rtc_out(machine, 0x0a, 0x20 | table[i].rate);
+		test_rtc_in(machine, 0x0c);
+		test_now_ns += table[i].period_ns - 10;
+		assert_int_equal(test_rtc_in(machine, 0x0c) & 0x40, 0);
+		test_now_ns += 20;
+		assert_int_equal(test_rtc_in(machine, 0x0c) & 0x40, 0x40);
+	}
+}
+
+static void
 test_rtc__nothing_happens_when_the_host_steps_back(void **state)
 {
 	struct test_machine *machine = *state;
@@ -209,7 +231,21 @@ test_rtc__nothing_happens_when_the_host_steps_back(void **state)
 	assert_int_equal(test_rtc_in(machine, 0x0c), 0x10);
 }
 
-/* Waits for the real time's next event. */
+static void
+test_rtc__reading_register_c_lowers_the_line(void **state)
+{
+	struct test_machine *machine = *state;
+
+	test_rtc_out(machine, 0x0b, 0x12);
+	test_rtc_in(machine, 0x0c);
+	test_now_ns += TEST_S;
+	assert_false(machine->fake->irq_level[TEST_IRQ]);
+	test_rtc_out(machine, 0x40, 0); /* any write: the device looks at the time */
+	assert_true(machine->fake->irq_level[TEST_IRQ]);
+	assert_int_equal(test_rtc_in(machine, 0x0c) & 0x90, 0x90);
+	assert_false(machine->fake->irq_level[TEST_IRQ]);
+}
+
 static bool
 test_rtc_has_irq(void *context)
 {
@@ -218,13 +254,12 @@ test_rtc_has_irq(void *context)
 	return fake->irq_level[TEST_IRQ];
 }
 
+/* Waits for the real time's next event; a slow machine may be late for it, so that nothing is said of before and after. */
 static void
 test_rtc_expect_irq(struct test_machine *machine, uint8_t flag)
 {
-	assert_false(machine->fake->irq_level[TEST_IRQ]);
 	assert_true(fake_platform_wait(machine->fake, test_rtc_has_irq, machine->fake, 10000));
 	assert_int_equal(test_rtc_in(machine, 0x0c) & (0x80 | flag), 0x80 | flag);
-	assert_false(machine->fake->irq_level[TEST_IRQ]);
 }
 
 static void
@@ -242,7 +277,6 @@ test_rtc__interrupts_come_by_themselves(void **state)
 	test_rtc_out(machine, 0x0b, 0x22);
 	test_rtc_out(machine, 0x0a, 0x20);
 	test_rtc_expect_irq(machine, 0x20);
-	assert_int_equal(test_rtc_in(machine, 0), 0);
 
 	test_rtc_out(machine, 0x0a, 0x76);
 	test_rtc_out(machine, 0x0b, 0x12);
@@ -313,7 +347,9 @@ main(void)
 		TEST(test_rtc__one_register_written_while_it_runs),
 		TEST(test_rtc__binary_and_12_hours),
 		TEST(test_rtc__flags_of_register_c),
+		TEST(test_rtc__rates_of_periods),
 		TEST(test_rtc__nothing_happens_when_the_host_steps_back),
+		TEST(test_rtc__reading_register_c_lowers_the_line),
 		TEST(test_rtc__interrupts_come_by_themselves),
 		TEST(test_rtc__reset_keeps_memory_and_drops_interrupts),
 		TEST(test_rtc__read_only_registers),

@@ -18,6 +18,7 @@
 #include "vmm/memory_map.h"
 #include "vmm/smbios.h"
 #include "vmm/smbios_layout.h"
+#include "vmm/smbios_memory_layout.h"
 
 #define TEST_MAX_STRINGS 4
 
