@@ -24,6 +24,11 @@
 #include "vmm/machine_parts.h"
 #include "vmm/vcpu.h"
 
+/* What a guest brings about by itself. */
+#define GUEST_WISHES                                                                   \
+	(1u << MACHINE_WISH_FAIL | 1u << MACHINE_WISH_OFF | 1u << MACHINE_WISH_PANIC | \
+	 1u << MACHINE_WISH_RESET)
+
 #define NS_PER_MS UINT64_C(1000000)
 
 static const char *const state_names[] = {
@@ -129,8 +134,7 @@ machine_do_reset(struct machine *machine)
 	int error;
 
 	machine_stand(machine);
-	/* What the guest wished for while it was being stopped is over. */
-	machine->wishes &= ~(UINT32_C(1) << MACHINE_WISH_RESET);
+	machine->wishes &= ~GUEST_WISHES; /* of the life that is over */
 	error = machine_prepare(machine);
 	if (error < 0) {
 		log_error("machine '%s': cannot be reset: %s", machine->description->name,
