@@ -11,6 +11,7 @@ struct description;
 struct devices;
 struct platform;
 struct seat;
+struct vmm_statistics;
 
 /* What the description asks for. 0 or -errno, and the log says which device it was. */
 int devices_new(struct platform *platform, const struct description *description,
@@ -25,5 +26,9 @@ int devices_prepare(struct devices *devices);
 /* The vCPUs stand: clocks stop, I/O that is in flight is waited for. */
 void devices_pause(struct devices *devices);
 void devices_resume(struct devices *devices);
+
+void devices_press_power_button(struct devices *devices);
+/* Adds what the devices have counted. */
+void devices_get_statistics(const struct devices *devices, struct vmm_statistics *statistics);
 
 #endif

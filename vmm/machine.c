@@ -242,11 +242,17 @@ machine_handle_wishes(void *context, uint32_t events)
 int
 machine_run(struct machine *machine)
 {
+	int error;
+
 	pthread_mutex_lock(&machine->lock);
 	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
 	machine_go(machine);
 	pthread_mutex_unlock(&machine->lock);
-	return loop_run(machine->platform.loop);
+	error = loop_run(machine->platform.loop);
+	pthread_mutex_lock(&machine->lock);
+	machine_stand(machine);
+	pthread_mutex_unlock(&machine->lock);
+	return error;
 }
 
 void
@@ -266,6 +272,12 @@ struct devices *
 machine_get_devices(struct machine *machine)
 {
 	return machine->devices;
+}
+
+const char *
+machine_state_name(enum vmm_state state)
+{
+	return state_names[state];
 }
 
 enum vmm_state
