@@ -409,3 +409,23 @@ devices_resume(struct devices *devices)
 {
 	acpi_pm_resume(devices->pm);
 }
+
+void
+devices_press_power_button(struct devices *devices)
+{
+	acpi_pm_press_power_button(devices->pm);
+}
+
+void
+devices_get_statistics(const struct devices *devices, struct vmm_statistics *statistics)
+{
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++) {
+		struct virtio_blk_statistics disk;
+
+		if (!devices->disks[i].device)
+			continue;
+		virtio_blk_get_statistics(devices->disks[i].device, &disk);
+		statistics->disk_read_bytes += disk.read_bytes;
+		statistics->disk_written_bytes += disk.written_bytes;
+	}
+}

@@ -15,6 +15,7 @@ struct description;
 struct devices;
 struct platform;
 struct seat;
+struct vmm_statistics;
 
 /* VMM_EVENT_AGENT_PORT and VMM_EVENT_VDAGENT_PORT: the guest has opened (value 1) or closed (0) the port. */
 typedef void (*devices_watcher)(void *context, const struct vmm_event *event);
@@ -36,5 +37,9 @@ int devices_prepare(struct devices *devices);
 /* The vCPUs stand: clocks stop, I/O that is in flight is waited for. */
 void devices_pause(struct devices *devices);
 void devices_resume(struct devices *devices);
+
+void devices_press_power_button(struct devices *devices);
+/* Adds what the devices have counted. */
+void devices_get_statistics(const struct devices *devices, struct vmm_statistics *statistics);
 
 #endif

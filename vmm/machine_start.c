@@ -147,15 +147,8 @@ machine_check_host(struct machine *machine)
 static int
 machine_make_memory(struct machine *machine)
 {
-	const struct description *description = machine->description;
-	int error = guest_memory_new(description->memory_fd, description->ram_bytes,
-				     description->memory_private, &machine->platform.memory);
-
-	if (error == -EINVAL)
-		snprintf(machine->problem, MACHINE_PROBLEM_BYTES,
-			 "the memory's file is shorter than the %llu MiB it should have",
-			 (unsigned long long)(description->ram_bytes >> 20));
-	return error;
+	return guest_memory_new(machine->description->memory_fd, machine->description->ram_bytes,
+				machine->description->memory_private, &machine->platform.memory);
 }
 
 static int

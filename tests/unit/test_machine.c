@@ -447,26 +447,39 @@ test_machine__pause_stops_it_and_resume_goes_on(void **state)
 	stage_close(&stage);
 }
 
+/* Counts its lives, then reads a register for ever. */
+GUEST(lives, "mov $0x300000, %ebx\n"
+	     "mov $0xd0000000, %ecx\n"
+	     "incl 4(%ebx)\n"
+	     "1: incl (%ebx)\nmov (%ecx), %eax\njmp 1b\n");
+
 static void
 stage_tick_reset(struct stage *stage)
 {
-	if (stage->step % 5 == 0)
-		machine_ask_reset(stage->machine);
-	if (stage->n_reboots == 10)
+	uint32_t count = stage_peek(stage, DATA_GPA);
+
+	if (count < stage->seen + 10)
+		return;
+	stage->seen = count;
+	usleep(1000); /* until a vCPU waits for the lock that we hold, in the middle of its access */
+	if (stage->n_reboots == 20)
 		machine_ask_quit(stage->machine);
+	else
+		machine_ask_reset(stage->machine);
 }
 
-/* It is in the middle of an access nearly always: the access must be completed before the registers are replaced. */
+/* A vCPU is in the middle of an access then, which has to be completed before its registers are replaced. */
 static void
 test_machine__resets_from_outside_at_any_moment(void **state)
 {
 	struct stage stage;
 
 	(void)state;
-	stage_open(&stage, guest_count, guest_count_end, 2);
+	stage_open(&stage, guest_lives, guest_lives_end, 2);
 	stage.tick = stage_tick_reset;
 	stage_run(&stage, VMM_STATE_RUNNING);
 	assert_int_equal(stage.n_states, 1);
+	assert_int_equal(stage_peek(&stage, DATA_GPA + 4), 1 + stage.n_reboots);
 	stage_close(&stage);
 }
 
@@ -569,7 +582,7 @@ test_machine__says_why_it_cannot_be_made(void **state)
 	stage.description.kvm_fd = kvm_fd;
 	assert_int_equal(ftruncate(stage.description.memory_fd, RAM_BYTES / 2), 0);
 	assert_int_equal(machine_new(&stage.description, &machine, problem), -EINVAL);
-	assert_non_null(strstr(problem, "shorter than the 16 MiB"));
+	assert_non_null(strstr(problem, "the guest's memory cannot be mapped"));
 	close(stage.description.kvm_fd);
 	close(stage.description.memory_fd);
 	close(stage.description.kernel_fd);
