@@ -9,9 +9,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/proto_vmm.h"
@@ -19,6 +21,7 @@
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
 #include "vmm/loop.h"
+#include "vmm/net_peer.h"
 #include "vmm/pci.h"
 #include "vmm/platform.h"
 #include "vmm/pvpanic.h"
@@ -30,6 +33,7 @@
 #include "vmm/virtio.h"
 #include "vmm/virtio_blk.h"
 #include "vmm/virtio_console.h"
+#include "vmm/virtio_net.h"
 #include "vmm/virtio_rng.h"
 #include "vmm/vmgenid.h"
 
@@ -57,6 +61,7 @@ struct devices {
 	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
 	struct loop_timer *retry_timer;			  /* while one lacks space */
 	struct virtio_device *console;			  /* NULL: no ports */
+	struct virtio_device *net;			  /* NULL: none */
 	devices_watcher watcher;
 	void *watcher_context;
 };
@@ -251,6 +256,32 @@ devices_make_console(struct devices *devices)
 }
 
 static int
+devices_make_net(struct devices *devices)
+{
+	const struct description *description = devices->description;
+	struct virtio_net_options options = {
+		.name = description->name,
+		.kind = description->net == DESCRIPTION_NET_TAP ? &net_tap_kind : &net_stream_kind,
+		.fd = -1,
+		.link = description->net_link,
+	};
+	int error;
+
+	if (description->net == DESCRIPTION_NET_NONE)
+		return 0;
+	memcpy(options.mac, description->mac, sizeof(options.mac));
+	/* the description's descriptors stay its owner's */
+	if (description->net_fd >= 0)
+		options.fd = fcntl(description->net_fd, F_DUPFD_CLOEXEC, 0);
+	if (description->net_fd >= 0 && options.fd < 0)
+		return -errno;
+	error = virtio_net_new(devices->platform, &options, &devices->net);
+	if (error < 0 && options.fd >= 0)
+		close(options.fd);
+	return devices_add_virtio(devices, SLOT_NET, VIRTIO_NET_CLASS_CODE, error, &devices->net);
+}
+
+static int
 devices_make_rng(struct devices *devices)
 {
 	struct virtio_device *rng = NULL;
@@ -288,6 +319,7 @@ static const struct {
 	{ "the PCI root", devices_make_root },
 	{ "the panic device", devices_make_pvpanic },
 	{ "the disks", devices_make_disks },
+	{ "the network card", devices_make_net },
 	{ "the ports", devices_make_console },
 	{ "the random numbers", devices_make_rng },
 	{ "screen, keyboard and tablet", devices_make_seat },
@@ -362,6 +394,22 @@ devices_get_seat(struct devices *devices)
 	return devices->seat;
 }
 
+int
+devices_set_link(struct devices *devices, bool up, int fd)
+{
+	if (devices->net)
+		return virtio_net_set_link(devices->net, up, fd);
+	if (fd >= 0)
+		close(fd);
+	return -EOPNOTSUPP;
+}
+
+bool
+devices_has_link(const struct devices *devices)
+{
+	return devices->net && virtio_net_has_link(devices->net);
+}
+
 void
 devices_set_watcher(struct devices *devices, devices_watcher watcher, void *context)
 {
@@ -427,5 +475,12 @@ devices_get_statistics(const struct devices *devices, struct vmm_statistics *sta
 		virtio_blk_get_statistics(devices->disks[i].device, &disk);
 		statistics->disk_read_bytes += disk.read_bytes;
 		statistics->disk_written_bytes += disk.written_bytes;
+	}
+	if (devices->net) {
+		struct virtio_net_statistics net;
+
+		virtio_net_get_statistics(devices->net, &net);
+		statistics->net_received_bytes += net.received_bytes;
+		statistics->net_sent_bytes += net.sent_bytes;
 	}
 }

@@ -32,6 +32,10 @@ void devices_set_watcher(struct devices *devices, devices_watcher watcher, void 
 /* Has the guest opened the port that this kind of event is about? */
 bool devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind);
 
+/* virtio_net_set_link(); takes over the descriptor, also when it refuses. -EOPNOTSUPP: there is no card. */
+int devices_set_link(struct devices *devices, bool up, int fd);
+bool devices_has_link(const struct devices *devices);
+
 /* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */
 int devices_prepare(struct devices *devices);
 /* The vCPUs stand: clocks stop, I/O that is in flight is waited for. */

@@ -5,7 +5,6 @@
 #include "vmm/machine_control.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "vmm/control.h"
 #include "vmm/description.h"
@@ -17,8 +16,13 @@
 static void
 machine_control_get_status(void *context, struct vmm_status *ret_status)
 {
+	const struct devices *devices = machine_get_devices(context);
+
 	ret_status->state = machine_get_state(context);
 	ret_status->pause_reason = machine_get_pause_reason(context);
+	ret_status->agent_open = devices_is_port_open(devices, VMM_EVENT_AGENT_PORT);
+	ret_status->vdagent_open = devices_is_port_open(devices, VMM_EVENT_VDAGENT_PORT);
+	ret_status->link_up = devices_has_link(devices);
 }
 
 static void
@@ -77,11 +81,7 @@ machine_control_take_screenshot(void *context, int fd, struct vmm_picture *ret_p
 static int
 machine_control_set_link(void *context, bool up, int fd)
 {
-	(void)context;
-	(void)up;
-	if (fd >= 0)
-		close(fd);
-	return -EOPNOTSUPP;
+	return devices_set_link(machine_get_devices(context), up, fd);
 }
 
 static const struct control_ops control_ops = {
