@@ -16,6 +16,7 @@
 #include "vmm/acpi.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
+#include "vmm/hda.h"
 #include "vmm/loop.h"
 #include "vmm/pci.h"
 #include "vmm/platform.h"
@@ -50,6 +51,7 @@ struct devices {
 	struct vmgenid *vmgenid;
 	struct pci_root *root;
 	struct seat *seat;
+	struct hda *hda;				  /* the root's; NULL: none */
 	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
 	struct loop_timer *retry_timer;			  /* while one lacks space */
 };
@@ -212,6 +214,14 @@ devices_make_seat(struct devices *devices)
 	return error < 0 ? error : seat_plug_in(devices->seat, devices->root);
 }
 
+static int
+devices_make_sound(struct devices *devices)
+{
+	if (!devices->description->sound)
+		return 0;
+	return hda_new(devices->platform, devices->root, NULL, &devices->hda);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(struct devices *devices);
@@ -224,6 +234,7 @@ static const struct {
 	{ "the panic device", devices_make_pvpanic },
 	{ "the disks", devices_make_disks },
 	{ "screen, keyboard and tablet", devices_make_seat },
+	{ "the sound card", devices_make_sound },
 };
 
 int
@@ -312,6 +323,8 @@ void
 devices_pause(struct devices *devices)
 {
 	acpi_pm_pause(devices->pm);
+	if (devices->hda)
+		hda_pause(devices->hda);
 	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
 		if (devices->disks[i].device)
 			virtio_blk_drain(devices->disks[i].device);
@@ -321,4 +334,6 @@ void
 devices_resume(struct devices *devices)
 {
 	acpi_pm_resume(devices->pm);
+	if (devices->hda)
+		hda_resume(devices->hda);
 }
