@@ -31,6 +31,7 @@
 #include "vmm/slots.h"
 #include "vmm/smbios.h"
 #include "vmm/virtio.h"
+#include "vmm/virtio_balloon.h"
 #include "vmm/virtio_blk.h"
 #include "vmm/virtio_console.h"
 #include "vmm/virtio_net.h"
@@ -62,6 +63,7 @@ struct devices {
 	struct loop_timer *retry_timer;			  /* while one lacks space */
 	struct virtio_device *console;			  /* NULL: no ports */
 	struct virtio_device *net;			  /* NULL: none */
+	struct virtio_device *balloon;
 	devices_watcher watcher;
 	void *watcher_context;
 };
@@ -282,6 +284,15 @@ devices_make_net(struct devices *devices)
 }
 
 static int
+devices_make_balloon(struct devices *devices)
+{
+	int error = virtio_balloon_new(devices->platform, &devices->balloon);
+
+	return devices_add_virtio(devices, SLOT_BALLOON, VIRTIO_BALLOON_CLASS_CODE, error,
+				  &devices->balloon);
+}
+
+static int
 devices_make_rng(struct devices *devices)
 {
 	struct virtio_device *rng = NULL;
@@ -322,6 +333,7 @@ static const struct {
 	{ "the network card", devices_make_net },
 	{ "the ports", devices_make_console },
 	{ "the random numbers", devices_make_rng },
+	{ "the balloon", devices_make_balloon },
 	{ "screen, keyboard and tablet", devices_make_seat },
 };
 
@@ -392,6 +404,12 @@ struct seat *
 devices_get_seat(struct devices *devices)
 {
 	return devices->seat;
+}
+
+int
+devices_set_balloon(struct devices *devices, uint64_t target_bytes)
+{
+	return virtio_balloon_set_target(devices->balloon, target_bytes);
 }
 
 int
@@ -467,6 +485,13 @@ devices_press_power_button(struct devices *devices)
 void
 devices_get_statistics(const struct devices *devices, struct vmm_statistics *statistics)
 {
+	struct virtio_balloon_statistics balloon;
+
+	virtio_balloon_get_statistics(devices->balloon, &balloon);
+	statistics->balloon_bytes += balloon.balloon_bytes;
+	statistics->reported_bytes += balloon.reported_bytes;
+	statistics->guest_free_bytes += balloon.guest_free_bytes;
+	statistics->guest_total_bytes += balloon.guest_total_bytes;
 	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++) {
 		struct virtio_blk_statistics disk;
 

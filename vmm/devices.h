@@ -8,6 +8,7 @@
 #define VMM_DEVICES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/proto_vmm.h"
 
@@ -32,6 +33,8 @@ void devices_set_watcher(struct devices *devices, devices_watcher watcher, void 
 /* Has the guest opened the port that this kind of event is about? */
 bool devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind);
 
+/* How much the guest should give back of its memory. -EINVAL: more than it has. */
+int devices_set_balloon(struct devices *devices, uint64_t target_bytes);
 /* virtio_net_set_link(); takes over the descriptor, also when it refuses. -EOPNOTSUPP: there is no card. */
 int devices_set_link(struct devices *devices, bool up, int fd);
 bool devices_has_link(const struct devices *devices);

@@ -65,9 +65,7 @@ machine_control_press_power_button(void *context)
 static int
 machine_control_set_balloon(void *context, uint64_t target_bytes)
 {
-	(void)context;
-	(void)target_bytes;
-	return -EOPNOTSUPP;
+	return devices_set_balloon(machine_get_devices(context), target_bytes);
 }
 
 static int

@@ -109,6 +109,7 @@ static void
 port_peer_handle_connection(void *context, uint32_t events)
 {
 	struct port_peer *peer = context;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
 	int fd = accept4(peer->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
