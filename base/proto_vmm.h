@@ -40,7 +40,10 @@ enum vmm_type {
 	VMM_EVENT,
 };
 
-/* The machine's life. starting -> running <-> paused; running -> off, panicked, failed; the last three only end. */
+/*
+ * The machine's life. starting -> running <-> paused; both -> off, panicked, failed (paused: by what the guest did just
+ * before). Off ends the process, the other two wait for QUIT.
+ */
 enum vmm_state {
 	VMM_STATE_STARTING,
 	VMM_STATE_RUNNING,

@@ -24,6 +24,8 @@
 #define ACPI_PM_STATUS_TIMER  (1u << 0)
 #define ACPI_PM_STATUS_BUTTON (1u << 8)
 #define ACPI_PM_STATUS_ALL    (ACPI_PM_STATUS_TIMER | ACPI_PM_STATUS_BUTTON)
+/* What can be enabled: the global lock and the real-time clock too, which never happen; Linux complains otherwise. */
+#define ACPI_PM_ENABLE_ALL    (ACPI_PM_STATUS_ALL | 1u << 5 | 1u << 10)
 #define ACPI_PM_CONTROL_SCI   (1u << 0) /* always set: the machine is in ACPI mode */
 #define ACPI_PM_CONTROL_TYPE  (7u << 10)
 #define ACPI_PM_CONTROL_SLEEP (1u << 13)
@@ -172,11 +174,11 @@ acpi_pm_write_byte(struct acpi_pm *pm, uint64_t port, uint8_t value)
 		state->status &= (uint16_t) ~(value << 8);
 		break;
 	case ACPI_PM_EVENT_PORT + 2:
-		state->enable = (uint16_t)((state->enable & 0xff00) | value) & ACPI_PM_STATUS_ALL;
+		state->enable = (uint16_t)((state->enable & 0xff00) | value) & ACPI_PM_ENABLE_ALL;
 		break;
 	case ACPI_PM_EVENT_PORT + 3:
 		state->enable =
-			(uint16_t)((state->enable & 0xff) | value << 8) & ACPI_PM_STATUS_ALL;
+			(uint16_t)((state->enable & 0xff) | value << 8) & ACPI_PM_ENABLE_ALL;
 		break;
 	case ACPI_PM_CONTROL_PORT + 1:
 		acpi_pm_write_sleep(pm, (unsigned int)value << 8);

@@ -20,9 +20,11 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "vmm/control.h"
 #include "vmm/description.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
+#include "vmm/machine_control.h"
 #include "vmm/platform.h"
 
 enum {
@@ -142,16 +144,20 @@ vmm_block_signals(int *ret_fd)
 }
 
 static int
-vmm_run(struct machine *machine, int signal_fd)
+vmm_run(struct machine *machine, const struct description *description, int signal_fd)
 {
-	struct loop_source *signals;
+	struct loop_source *signals = NULL;
+	struct control *control = NULL;
 	int error = loop_add(machine_get_platform(machine)->loop, "signals", signal_fd, EPOLLIN,
 			     vmm_handle_signal, machine, &signals);
 
-	if (error == 0) {
+	if (error == 0)
+		error = machine_control_new(machine, description, &control);
+	if (error == 0)
 		error = machine_run(machine);
-		loop_remove(signals);
-	}
+	machine_set_watcher(machine, NULL, NULL);
+	control_free(control);
+	loop_remove(signals);
 	if (error < 0) {
 		log_error("the event loop has failed: %s", strerror(-error));
 		return EXIT_MACHINE_FAILED;
@@ -185,7 +191,7 @@ main(int argc, char **argv)
 		log_error("machine '%s' does not start: %s", description.name, problem);
 		return EXIT_CANNOT_START;
 	}
-	status = vmm_run(machine, signal_fd);
+	status = vmm_run(machine, &description, signal_fd);
 	machine_free(machine);
 	return status;
 }

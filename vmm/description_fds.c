@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -117,6 +118,22 @@ fd_check(int fd, const struct fd_rule *rule)
 	return NULL;
 }
 
+static int
+description_check_memory(const struct description *description, struct json_problem *ret_problem)
+{
+	struct stat status;
+
+	if (fstat(description->memory_fd, &status) < 0 ||
+	    (uint64_t)status.st_size < description->ram_bytes) {
+		PROBLEM(ret_problem,
+			"'memory_fd': the file is smaller than 'ram_mib' says: %" PRIu64
+			" bytes are needed",
+			description->ram_bytes);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int
 description_check_fds(const struct description *description, struct json_problem *ret_problem)
 {
@@ -141,5 +158,5 @@ description_check_fds(const struct description *description, struct json_problem
 			return -EINVAL;
 		}
 	}
-	return 0;
+	return description_check_memory(description, ret_problem);
 }

@@ -7,17 +7,22 @@
  */
 #include "vmm/devices.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/proto_vmm.h"
 #include "vmm/acpi.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
 #include "vmm/hda.h"
 #include "vmm/loop.h"
+#include "vmm/net_peer.h"
 #include "vmm/pci.h"
 #include "vmm/platform.h"
 #include "vmm/pvpanic.h"
@@ -27,7 +32,11 @@
 #include "vmm/slots.h"
 #include "vmm/smbios.h"
 #include "vmm/virtio.h"
+#include "vmm/virtio_balloon.h"
 #include "vmm/virtio_blk.h"
+#include "vmm/virtio_console.h"
+#include "vmm/virtio_net.h"
+#include "vmm/virtio_rng.h"
 #include "vmm/vmgenid.h"
 
 #define SERIAL_LINES_AT_ONCE 1000 /* of a guest that boots without "quiet" */
@@ -54,6 +63,20 @@ struct devices {
 	struct hda *hda;				  /* the root's; NULL: none */
 	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
 	struct loop_timer *retry_timer;			  /* while one lacks space */
+	struct virtio_device *console;			  /* NULL: no ports */
+	struct virtio_device *net;			  /* NULL: none */
+	struct virtio_device *balloon;
+	devices_watcher watcher;
+	void *watcher_context;
+};
+
+/* The ports that the host is told of when the guest opens them */
+static const struct {
+	const char *name;
+	enum vmm_event_kind kind;
+} watched_ports[] = {
+	{ "org.carrel.agent.0", VMM_EVENT_AGENT_PORT },
+	{ "com.redhat.spice.0", VMM_EVENT_VDAGENT_PORT },
 };
 
 /* What the guest prints, of which there may be no end. */
@@ -196,6 +219,90 @@ devices_make_disks(struct devices *devices)
 	return error;
 }
 
+static void
+devices_handle_port(void *context, size_t port, bool open)
+{
+	struct devices *devices = context;
+	const char *name = devices->description->ports[port].name;
+
+	for (size_t i = 0; i < sizeof(watched_ports) / sizeof(watched_ports[0]); i++)
+		if (devices->watcher && strcmp(watched_ports[i].name, name) == 0)
+			devices->watcher(devices->watcher_context,
+					 &(struct vmm_event){ .kind = watched_ports[i].kind,
+							      .value = open });
+}
+
+static int
+devices_make_console(struct devices *devices)
+{
+	const struct description *description = devices->description;
+	struct virtio_console_port_options ports[DESCRIPTION_MAX_PORTS];
+	struct virtio_console_options options = {
+		.ports = ports,
+		.n_ports = description->n_ports,
+		.opened = devices_handle_port,
+		.context = devices,
+	};
+	int error;
+
+	static_assert(DESCRIPTION_MAX_PORTS <= VIRTIO_CONSOLE_MAX_PORTS, "they all fit");
+	static_assert(DESCRIPTION_MAX_NAME <= VIRTIO_CONSOLE_MAX_NAME, "so do their names");
+	if (description->n_ports == 0)
+		return 0;
+	for (size_t i = 0; i < description->n_ports; i++)
+		ports[i] = (struct virtio_console_port_options){
+			.name = description->ports[i].name,
+			.listen_fd = description->ports[i].listen_fd,
+		};
+	error = virtio_console_new(devices->platform, &options, &devices->console);
+	return devices_add_virtio(devices, SLOT_CONSOLE, VIRTIO_CONSOLE_CLASS_CODE, error,
+				  &devices->console);
+}
+
+static int
+devices_make_net(struct devices *devices)
+{
+	const struct description *description = devices->description;
+	struct virtio_net_options options = {
+		.name = description->name,
+		.kind = description->net == DESCRIPTION_NET_TAP ? &net_tap_kind : &net_stream_kind,
+		.fd = -1,
+		.link = description->net_link,
+	};
+	int error;
+
+	if (description->net == DESCRIPTION_NET_NONE)
+		return 0;
+	memcpy(options.mac, description->mac, sizeof(options.mac));
+	/* the description's descriptors stay its owner's */
+	if (description->net_fd >= 0)
+		options.fd = fcntl(description->net_fd, F_DUPFD_CLOEXEC, 0);
+	if (description->net_fd >= 0 && options.fd < 0)
+		return -errno;
+	error = virtio_net_new(devices->platform, &options, &devices->net);
+	if (error < 0 && options.fd >= 0)
+		close(options.fd);
+	return devices_add_virtio(devices, SLOT_NET, VIRTIO_NET_CLASS_CODE, error, &devices->net);
+}
+
+static int
+devices_make_balloon(struct devices *devices)
+{
+	int error = virtio_balloon_new(devices->platform, &devices->balloon);
+
+	return devices_add_virtio(devices, SLOT_BALLOON, VIRTIO_BALLOON_CLASS_CODE, error,
+				  &devices->balloon);
+}
+
+static int
+devices_make_rng(struct devices *devices)
+{
+	struct virtio_device *rng = NULL;
+	int error = virtio_rng_new(devices->platform, &rng);
+
+	return devices_add_virtio(devices, SLOT_RNG, VIRTIO_RNG_CLASS_CODE, error, &rng);
+}
+
 static int
 devices_make_seat(struct devices *devices)
 {
@@ -233,6 +340,10 @@ static const struct {
 	{ "the PCI root", devices_make_root },
 	{ "the panic device", devices_make_pvpanic },
 	{ "the disks", devices_make_disks },
+	{ "the network card", devices_make_net },
+	{ "the ports", devices_make_console },
+	{ "the random numbers", devices_make_rng },
+	{ "the balloon", devices_make_balloon },
 	{ "screen, keyboard and tablet", devices_make_seat },
 	{ "the sound card", devices_make_sound },
 };
@@ -307,6 +418,48 @@ devices_get_seat(struct devices *devices)
 }
 
 int
+devices_set_balloon(struct devices *devices, uint64_t target_bytes)
+{
+	return virtio_balloon_set_target(devices->balloon, target_bytes);
+}
+
+int
+devices_set_link(struct devices *devices, bool up, int fd)
+{
+	if (devices->net)
+		return virtio_net_set_link(devices->net, up, fd);
+	if (fd >= 0)
+		close(fd);
+	return -EOPNOTSUPP;
+}
+
+bool
+devices_has_link(const struct devices *devices)
+{
+	return devices->net && virtio_net_has_link(devices->net);
+}
+
+void
+devices_set_watcher(struct devices *devices, devices_watcher watcher, void *context)
+{
+	devices->watcher = watcher;
+	devices->watcher_context = context;
+}
+
+bool
+devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind)
+{
+	const struct description *description = devices->description;
+
+	for (size_t i = 0; i < sizeof(watched_ports) / sizeof(watched_ports[0]); i++)
+		for (size_t j = 0; j < description->n_ports; j++)
+			if (watched_ports[i].kind == kind &&
+			    strcmp(watched_ports[i].name, description->ports[j].name) == 0)
+				return virtio_console_is_open(devices->console, j);
+	return false;
+}
+
+int
 devices_prepare(struct devices *devices)
 {
 	pci_root_reset(devices->root);
@@ -336,4 +489,38 @@ devices_resume(struct devices *devices)
 	acpi_pm_resume(devices->pm);
 	if (devices->hda)
 		hda_resume(devices->hda);
+}
+
+void
+devices_press_power_button(struct devices *devices)
+{
+	acpi_pm_press_power_button(devices->pm);
+}
+
+void
+devices_get_statistics(const struct devices *devices, struct vmm_statistics *statistics)
+{
+	struct virtio_balloon_statistics balloon;
+
+	virtio_balloon_get_statistics(devices->balloon, &balloon);
+	statistics->balloon_bytes += balloon.balloon_bytes;
+	statistics->reported_bytes += balloon.reported_bytes;
+	statistics->guest_free_bytes += balloon.guest_free_bytes;
+	statistics->guest_total_bytes += balloon.guest_total_bytes;
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++) {
+		struct virtio_blk_statistics disk;
+
+		if (!devices->disks[i].device)
+			continue;
+		virtio_blk_get_statistics(devices->disks[i].device, &disk);
+		statistics->disk_read_bytes += disk.read_bytes;
+		statistics->disk_written_bytes += disk.written_bytes;
+	}
+	if (devices->net) {
+		struct virtio_net_statistics net;
+
+		virtio_net_get_statistics(devices->net, &net);
+		statistics->net_received_bytes += net.received_bytes;
+		statistics->net_sent_bytes += net.sent_bytes;
+	}
 }

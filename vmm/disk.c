@@ -227,6 +227,7 @@ disk_overlaps_claiming(const struct disk_request *request)
 	const struct disk_request *other;
 
 	TAILQ_FOREACH(other, &request->disk->claiming, link) {
+		// cppcheck-suppress uninitvar ; the macro sets it
 		if (first <= (other->to - 1) / OVERLAY_CLUSTER_BYTES &&
 		    last >= other->from / OVERLAY_CLUSTER_BYTES)
 			return true;

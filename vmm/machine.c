@@ -23,6 +23,12 @@
 #include "vmm/loop.h"
 #include "vmm/machine_parts.h"
 #include "vmm/vcpu.h"
+#include "vmm/vmm_sandbox.h"
+
+/* What a guest brings about by itself. */
+#define GUEST_WISHES                                                                   \
+	(1u << MACHINE_WISH_FAIL | 1u << MACHINE_WISH_OFF | 1u << MACHINE_WISH_PANIC | \
+	 1u << MACHINE_WISH_RESET)
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -53,9 +59,11 @@ machine_wish(struct machine *machine, enum machine_wish wish)
 	(void)written; /* it is readable already when there is no more room */
 }
 
-static void
-machine_tell(struct machine *machine, const struct vmm_event *event)
+void
+machine_tell(void *context, const struct vmm_event *event)
 {
+	const struct machine *machine = context;
+
 	if (machine->watcher)
 		machine->watcher(machine->watcher_context, event);
 }
@@ -129,8 +137,7 @@ machine_do_reset(struct machine *machine)
 	int error;
 
 	machine_stand(machine);
-	/* What the guest wished for while it was being stopped is over. */
-	machine->wishes &= ~(UINT32_C(1) << MACHINE_WISH_RESET);
+	machine->wishes &= ~GUEST_WISHES; /* of the life that is over */
 	error = machine_prepare(machine);
 	if (error < 0) {
 		log_error("machine '%s': cannot be reset: %s", machine->description->name,
@@ -238,11 +245,19 @@ machine_handle_wishes(void *context, uint32_t events)
 int
 machine_run(struct machine *machine)
 {
+	int error = vmm_sandbox_enter_loop(machine->sandbox);
+
+	if (error < 0)
+		return error;
 	pthread_mutex_lock(&machine->lock);
 	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
 	machine_go(machine);
 	pthread_mutex_unlock(&machine->lock);
-	return loop_run(machine->platform.loop);
+	error = loop_run(machine->platform.loop);
+	pthread_mutex_lock(&machine->lock);
+	machine_stand(machine);
+	pthread_mutex_unlock(&machine->lock);
+	return error;
 }
 
 void
@@ -262,6 +277,12 @@ struct devices *
 machine_get_devices(struct machine *machine)
 {
 	return machine->devices;
+}
+
+const char *
+machine_state_name(enum vmm_state state)
+{
+	return state_names[state];
 }
 
 enum vmm_state

@@ -20,7 +20,7 @@ struct devices;
 struct machine;
 struct platform;
 
-/* VMM_EVENT_STATE after each change of state and VMM_EVENT_REBOOTED after each reset; under the lock. */
+/* VMM_EVENT_STATE after each change of state, VMM_EVENT_REBOOTED after each reset, and the devices' own; under the lock. */
 typedef void (*machine_watcher)(void *context, const struct vmm_event *event);
 
 /*
@@ -36,9 +36,13 @@ void machine_set_watcher(struct machine *machine, machine_watcher watcher, void 
 struct platform *machine_get_platform(struct machine *machine);
 struct devices *machine_get_devices(struct machine *machine);
 
-/* Runs it until it has switched itself off or is asked to quit. 0 or -errno. Once. */
+/*
+ * Runs it until it has switched itself off or is asked to quit; no vCPU runs any more then. 0 or -errno. Once.
+ * With a sandbox the calling thread is contained from here on, for good.
+ */
 int machine_run(struct machine *machine);
 
+const char *machine_state_name(enum vmm_state state);
 enum vmm_state machine_get_state(const struct machine *machine);
 enum vmm_pause_reason machine_get_pause_reason(const struct machine *machine);
 uint64_t machine_get_exits(const struct machine *machine);

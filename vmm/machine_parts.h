@@ -16,6 +16,7 @@
 
 struct kvm;
 struct loop_source;
+struct vmm_sandbox;
 
 /* What is to be done with the whole machine, most severe first. */
 enum machine_wish {
@@ -36,6 +37,7 @@ struct machine {
 	char *problem; /* only while it is being made */
 	pthread_mutex_t lock;
 	struct cpuid_table *supported;
+	struct vmm_sandbox *sandbox; /* NULL: none was asked for */
 	struct platform platform;
 	struct kvm *kvm;
 	struct devices *devices;
@@ -54,6 +56,8 @@ struct machine {
 
 /* Under the lock, from any thread: the loop's thread does it soon. */
 void machine_wish(struct machine *machine, enum machine_wish wish);
+/* Tells whoever watches the machine; as devices_set_watcher() wants it. */
+void machine_tell(void *context, const struct vmm_event *event);
 /* The loop's handler of what machine_wish() wakes. */
 void machine_handle_wishes(void *context, uint32_t events);
 /* As struct vcpu_host wants it. */

@@ -5,7 +5,7 @@
  * In carrel-vmm, with the machine's lock held: queues on the loop's thread.
  *
  * How it works: each chain becomes one of a fixed number of requests, all made beforehand. Its header is copied and checked,
- * its data segments go to the overlay as they are (no copy), and when the overlay is done virtio_blk_end() writes the status
+ * its data segments go to disk.c as they are (no copy), and when that is done virtio_blk_end() writes the status
  * byte and pushes the chain. Interrupts wait for the end of a batch (virtio_blk_end_batch()). When all requests are in use
  * the queue is left alone until one is free again ("starved").
  *

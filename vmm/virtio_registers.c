@@ -33,10 +33,11 @@ static uint32_t
 virtio_registers_read_queue(const struct virtio_transport *transport, uint32_t offset)
 {
 	const struct virtio_transport_state *state = &transport->state;
-	const struct virtio_queue_registers *queue = &state->queues[state->queue_select];
+	const struct virtio_queue_registers *queue;
 
 	if (state->queue_select >= transport->device->n_queues)
 		return 0;
+	queue = &state->queues[state->queue_select];
 	switch (offset) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
 		return queue->size;

@@ -20,7 +20,8 @@ struct guest_memory;
 #define VIRTQUEUE_MAX_SIZE 1024 /* descriptors */
 #define VIRTQUEUE_MAX_SEGMENTS \
 	256 /* of one chain, indirect ones included; device headers may ask for fewer */
-#define VIRTQUEUE_MAX_CHAIN_BYTES (UINT64_C(64) << 20)
+/* Linux reports 32 free pieces of 4 MiB at once */
+#define VIRTQUEUE_MAX_CHAIN_BYTES (UINT64_C(128) << 20)
 
 /* What the driver wrote into the registers before it enabled the queue. */
 struct virtqueue_setup {

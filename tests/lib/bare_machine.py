@@ -57,7 +57,7 @@ class Machine:
             'boot': {'kernel_fd': self.open(path, os.O_RDONLY), 'command_line': command_line},
             'control_fd': self.listen(self.control_path, socket.SOCK_SEQPACKET),
             'control_uid': os.getuid(),
-            'serial': True, 'sandbox': False,
+            'serial': True, 'sandbox': True,
         }
 
     def keep(self, fd):
@@ -71,6 +71,12 @@ class Machine:
         fd = self.keep(os.memfd_create(name))
         os.ftruncate(fd, size)
         return fd
+
+    def file(self, name, data=b'', size=None):
+        """For reading only, as a template's files are."""
+        fd = self.memfd(name, len(data) if size is None else size)
+        os.pwrite(fd, data, 0)
+        return self.open(f'/proc/self/fd/{fd}', os.O_RDONLY)
 
     def listen(self, path, kind):
         if os.path.exists(path):
@@ -92,8 +98,10 @@ class Machine:
                 os.close(file)
         self.files = []
 
-    def read(self, until=None):
-        """Reads what it says, to its end or to the first line of the guest that is "until"."""
+    def read_until(self, end=None):
+        """Reads what it says, to its end or to the first line with this end."""
+        signal.signal(signal.SIGALRM, self.handle_timeout)
+        signal.alarm(TIMEOUT_S)
         for line in self.process.stdout:
             line = line.rstrip('\n')
             print(line, flush=True)
@@ -101,25 +109,30 @@ class Machine:
             found = re.search(r"guest 'd-test': (.*)", line)
             if found:
                 self.lines.append(found[1])
-                if found[1] == until:
-                    return
-        self.status = self.process.wait()
-
-    def run(self, status=0):
-        """From its start to its end, which comes in time, with this status and without a complaint."""
-        self.start()
-        self.finish(status)
-
-    def finish(self, status=0):
-        signal.signal(signal.SIGALRM, self.handle_timeout)
-        signal.alarm(TIMEOUT_S)
-        self.read()
+            if end and line.endswith(end):
+                break
+        else:
+            self.status = self.process.wait()
         signal.alarm(0)
+
+    def stop(self):
+        """It ends when it is told to, whatever its guest does."""
+        self.process.terminate()
+        self.read_until()
+        self.check(0)
+
+    def check(self, status):
         if self.status != status:
             fail(f'carrel-vmm ended with {self.status}, not {status}')
-        bad = [line for line in self.lines if line.startswith('FAIL')]
-        if bad:
-            fail(f'the guest says: {bad[0]}')
+        for line in self.lines:
+            if line.startswith('FAIL'):
+                fail(f'the guest says: {line}')
+
+    def run(self, status=0):
+        """From its start to its end, which comes in time, with this status and without a complaint of the guest's."""
+        self.start()
+        self.read_until()
+        self.check(status)
         if status == 0 and (not self.lines or self.lines[-1] != 'end'):
             fail('the guest did not come to its end')
 

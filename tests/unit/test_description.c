@@ -38,6 +38,7 @@ enum test_fd {
 	TEST_AGENT,
 	TEST_SPICE,
 	TEST_TAP,
+	TEST_SMALL,
 };
 
 static void
@@ -79,6 +80,8 @@ test_open_all(void **state)
 	test_place(open("/dev/null", O_RDWR | O_CLOEXEC), TEST_KVM);
 	test_place(open("/dev/zero", O_RDWR | O_CLOEXEC), TEST_TAP);
 	test_open_file(TEST_MEMORY, O_RDWR);
+	assert_int_equal(ftruncate(TEST_MEMORY, 64LL << 30), 0);
+	test_open_file(TEST_SMALL, O_RDWR);
 	test_open_file(TEST_KERNEL, O_RDONLY);
 	test_open_file(TEST_INITRD, O_RDONLY);
 	test_open_file(TEST_BASE, O_RDONLY);
@@ -321,6 +324,8 @@ test_description__checks_each_descriptor(void **state)
 		{ "'memory_fd':101", "'memory_fd':100", "must be a file" },
 		{ "'memory_fd':101", "'memory_fd':102", "reading and writing" },
 		{ "'memory_private':false", "'memory_private':true", "for reading only" },
+		{ "'memory_fd':101", "'memory_fd':112",
+		  "'memory_fd': the file is smaller than 'ram_mib' says: 1073741824 bytes" },
 		{ "'kernel_fd':102", "'kernel_fd':107", "for reading only" },
 		{ "'initrd_fd':103", "'initrd_fd':102", "descriptor 102 is 'kernel_fd' already" },
 		{ "'control_fd':104", "'control_fd':109", "for packets" },

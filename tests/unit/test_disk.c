@@ -20,9 +20,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "tests/unit/disk_ledger.h"
+#include "tests/unit/disk_model.h"
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/fake_platform.h"
-#include "tests/unit/disk_model.h"
 #include "vmm/disk_io.h"
 #include "vmm/loop.h"
 #include "vmm/overlay_file.h"
@@ -341,142 +342,19 @@ test_disk__full_host_loses_nothing(void **state)
 	close(filler);
 }
 
-/*
- * A sector of the killed writer says which write of which sector it is. "sent" is the last one, "done" the last that was
- * answered, "safe" the last that a flush was answered for; 0 is the base.
- */
-struct ledger {
-	uint32_t next;
-	uint32_t sent[TEST_SECTORS];
-	uint32_t done[TEST_SECTORS];
-	uint32_t safe[TEST_SECTORS];
-};
-
-#define LEDGER_WRITERS 4
-
-struct ledger_writer {
-	struct one one; /* first */
-	bool busy;
-	uint32_t number;
-	char data[300 * 512];
-	uint32_t at_flush[TEST_SECTORS];
-};
-
-static void
-ledger_write_sector(char *data, uint32_t sector, uint32_t number)
-{
-	for (int i = 0; i < 512; i += 8) {
-		memcpy(data + i, &sector, sizeof(sector));
-		memcpy(data + i + 4, &number, sizeof(number));
-	}
-}
-
-/* Two at a time may share a cluster, but not a sector: what is there afterwards would not be known. */
-static bool
-ledger_is_free(const struct ledger_writer *writers, uint64_t offset, uint64_t bytes)
-{
-	for (int i = 0; i < LEDGER_WRITERS; i++) {
-		const struct disk_request *other = &writers[i].one.request;
-
-		if (writers[i].busy && other->kind == DISK_WRITE &&
-		    offset < other->offset + other->bytes && other->offset < offset + bytes)
-			return false;
-	}
-	return true;
-}
-
-static void
-ledger_start(struct stage *stage, struct ledger *ledger, struct ledger_writer *writers, int index)
-{
-	struct ledger_writer *writer = &writers[index];
-	uint32_t first = disk_stage_random(&stage->model.seed) % TEST_SECTORS;
-	uint32_t n = 1 + disk_stage_random(&stage->model.seed) % 200;
-
-	n = n < TEST_SECTORS - first ? n : TEST_SECTORS - first;
-	if (disk_stage_random(&stage->model.seed) % 10 == 0) {
-		memcpy(writer->at_flush, ledger->done, sizeof(ledger->done));
-		one_submit(stage, &writer->one, DISK_FLUSH, 0, 0, NULL);
-	} else if (ledger_is_free(writers, (uint64_t)first * 512, (uint64_t)n * 512)) {
-		writer->number = ++ledger->next;
-		for (uint32_t i = 0; i < n; i++) {
-			ledger_write_sector(writer->data + i * 512, first + i, writer->number);
-			ledger->sent[first + i] = writer->number;
-		}
-		one_submit(stage, &writer->one, DISK_WRITE, (uint64_t)first * 512,
-			   (uint64_t)n * 512, writer->data);
-	} else {
-		return;
-	}
-	writer->busy = true;
-}
-
-static void
-ledger_finish(struct ledger *ledger, struct ledger_writer *writer)
-{
-	const struct disk_request *request = &writer->one.request;
-
-	writer->busy = false;
-	if (request->kind == DISK_FLUSH) {
-		for (int i = 0; i < TEST_SECTORS; i++)
-			if (ledger->safe[i] < writer->at_flush[i])
-				ledger->safe[i] = writer->at_flush[i];
-		return;
-	}
-	for (uint64_t i = 0; i < request->bytes / 512; i++)
-		ledger->done[request->offset / 512 + i] = writer->number;
-}
-
 /* Ends only by a signal. */
 static void
-ledger_write_for_ever(struct stage *stage, struct ledger *ledger)
+write_for_ever(struct stage *stage, struct disk_ledger *ledger)
 {
-	static struct ledger_writer writers[LEDGER_WRITERS];
+	static struct disk_ledger_writer writers[DISK_LEDGER_WRITERS];
 
 	if (stage_make_io(stage) < 0 || stage_open_overlay(stage) < 0)
 		_exit(1);
 	for (;;) {
-		for (int i = 0; i < LEDGER_WRITERS; i++)
-			if (!writers[i].busy)
-				ledger_start(stage, ledger, writers, i);
+		for (int i = 0; i < 6; i++)
+			disk_ledger_step(ledger, writers, stage->disk, &stage->model.seed);
 		disk_io_kick(stage->io);
-		loop_step(stage->fake->platform.loop, 10);
-		for (int i = 0; i < LEDGER_WRITERS; i++)
-			if (writers[i].busy && writers[i].one.done)
-				ledger_finish(ledger, &writers[i]);
-	}
-}
-
-static uint32_t
-ledger_read_sector(const struct stage *stage, uint32_t sector, const char *data)
-{
-	uint32_t words[2];
-	char expected[512];
-
-	if (memcmp(data, stage->content + sector * 512, 512) == 0)
-		return 0;
-	memcpy(words, data, sizeof(words));
-	ledger_write_sector(expected, sector, words[1]);
-	if (memcmp(data, expected, 512) != 0)
-		fail_msg("sector %u holds what was never written to it", sector);
-	return words[1];
-}
-
-static void
-ledger_check(struct stage *stage, struct ledger *ledger)
-{
-	static char data[TEST_BYTES];
-
-	assert_int_equal(one_run(stage, DISK_READ, 0, TEST_BYTES, data), 0);
-	for (uint32_t i = 0; i < TEST_SECTORS; i++) {
-		uint32_t number = ledger_read_sector(stage, i, data + i * 512);
-
-		if (number < ledger->safe[i] || number > ledger->sent[i])
-			fail_msg("sector %u: write %u, but %u was flushed, and %u sent", i, number,
-				 ledger->safe[i], ledger->sent[i]);
-		/* it cannot be lost any more, and what was lost must not come back */
-		ledger->safe[i] = number;
-		ledger->done[i] = number;
-		ledger->sent[i] = number;
+		loop_step(stage->fake->platform.loop, 1);
 	}
 }
 
@@ -484,11 +362,13 @@ static void
 test_disk__killed_writer_loses_nothing_flushed(void **state)
 {
 	struct stage *stage = *state;
-	struct ledger *ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct disk_ledger *ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE,
+					  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	static char data[TEST_BYTES];
 	uint32_t n_safe = 0;
 
 	assert_ptr_not_equal(ledger, MAP_FAILED);
+	ledger->n_sectors = TEST_SECTORS;
 	for (int round = 0; round < 25; round++) {
 		int status;
 		pid_t child;
@@ -498,13 +378,14 @@ test_disk__killed_writer_loses_nothing_flushed(void **state)
 		stage->model.seed += 1000003;
 		child = fork();
 		if (child == 0)
-			ledger_write_for_ever(stage, ledger);
+			write_for_ever(stage, ledger);
 		usleep(2000 + disk_stage_random(&stage->model.seed) % 30000);
 		kill(child, SIGKILL);
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_true(WIFSIGNALED(status));
 		assert_int_equal(stage_open_overlay(stage), 0);
-		ledger_check(stage, ledger);
+		assert_int_equal(one_run(stage, DISK_READ, 0, TEST_BYTES, data), 0);
+		assert_int_equal(disk_ledger_check(ledger, stage->content, data), -1);
 	}
 	for (int i = 0; i < TEST_SECTORS; i++)
 		n_safe += ledger->safe[i] != 0;

@@ -26,7 +26,7 @@ struct test_source {
 	int fd;
 	uint32_t events;
 	unsigned int calls;
-	struct test_source *victim; /* removed by the handler, together with itself */
+	struct test_source *victim; /* removed by the handler */
 	struct test_source *heir;   /* added by the handler in the victim's place */
 };
 
@@ -40,10 +40,8 @@ test_source_handle(void *context, uint32_t events)
 	assert_int_equal(pthread_mutex_trylock(&test_lock), EBUSY);
 	source->calls++;
 	source->events = events;
-	if (source->victim) {
+	if (source->victim)
 		loop_remove(source->victim->source);
-		loop_remove(source->source);
-	}
 	if (source->heir)
 		test_source_add(source->heir, source->loop);
 }

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/proto_vmm.h"
+#include "tests/unit/guest_kernel.h"
 #include "vmm/bus.h"
 #include "vmm/description.h"
 #include "vmm/guest_memory.h"
@@ -32,7 +32,6 @@
 #include "vmm/platform.h"
 
 #define EXIT_SKIP  77
-#define CODE_GPA   0x200000
 #define DATA_GPA   0x300000 /* what guests count in: no boot file is loaded there */
 #define TEST_PORT  0x500
 #define TEST_PORTS 16
@@ -40,16 +39,8 @@
 #define RAM_BYTES  (UINT64_C(16) << 20)
 #define MAX_VALUES 64
 #define DEADLINE_S 60
-#define NOTE_PVH   18 /* XEN_ELFNOTE_PHYS32_ENTRY */
 #define NS_PER_MS  UINT64_C(1000000)
 #define NS_PER_S   UINT64_C(1000000000)
-
-/* One guest: its code lies between two labels. */
-#define GUEST(name, code)                                            \
-	extern const uint8_t guest_##name[], guest_##name##_end[];   \
-	__asm__(".pushsection .rodata\n.code32\n"                    \
-		"guest_" #name ":\n" code "\nguest_" #name "_end:\n" \
-		".code64\n.popsection")
 
 struct stage {
 	struct description description;
@@ -145,57 +136,6 @@ stage_handle_timer(void *context)
 	loop_timer_set(stage->timer, loop_now_ns() + 20 * NS_PER_MS);
 }
 
-/* An ELF file with one segment and one note. */
-static int
-stage_make_kernel(const uint8_t *code, const uint8_t *code_end)
-{
-	struct {
-		Elf64_Ehdr head;
-		Elf64_Phdr segments[2];
-		Elf64_Nhdr note;
-		char note_name[4];
-		uint32_t note_entry;
-	} file = {
-		.head = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			  .e_type = ET_EXEC,
-			  .e_machine = EM_X86_64,
-			  .e_version = EV_CURRENT,
-			  .e_entry = CODE_GPA,
-			  .e_phoff = sizeof(file.head),
-			  .e_ehsize = sizeof(file.head),
-			  .e_phentsize = sizeof(file.segments[0]),
-			  .e_phnum = 2 },
-		.note = { .n_namesz = 4, .n_descsz = 4, .n_type = NOTE_PVH },
-		.note_name = "Xen",
-		.note_entry = CODE_GPA,
-	};
-	size_t code_bytes = (size_t)(code_end - code);
-	int fd = memfd_create("kernel", MFD_CLOEXEC);
-	char path[64];
-	int read_fd;
-
-	file.segments[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
-					 .p_flags = PF_R | PF_X,
-					 .p_offset = sizeof(file),
-					 .p_vaddr = CODE_GPA,
-					 .p_paddr = CODE_GPA,
-					 .p_filesz = code_bytes,
-					 .p_memsz = code_bytes,
-					 .p_align = 1 };
-	file.segments[1] =
-		(Elf64_Phdr){ .p_type = PT_NOTE,
-			      .p_offset = offsetof(__typeof__(file), note),
-			      .p_filesz = sizeof(file) - offsetof(__typeof__(file), note),
-			      .p_memsz = sizeof(file) - offsetof(__typeof__(file), note),
-			      .p_align = 4 };
-	assert_int_equal(write(fd, &file, sizeof(file)), sizeof(file));
-	assert_int_equal(write(fd, code, code_bytes), code_bytes);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	read_fd = open(path, O_RDONLY | O_CLOEXEC);
-	close(fd);
-	return read_fd;
-}
-
 static void
 stage_describe(struct stage *stage, const uint8_t *code, const uint8_t *code_end, uint32_t cpus)
 {
@@ -207,7 +147,7 @@ stage_describe(struct stage *stage, const uint8_t *code, const uint8_t *code_end
 		.ram_bytes = RAM_BYTES,
 		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
 		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
-		.kernel_fd = stage_make_kernel(code, code_end),
+		.kernel_fd = guest_kernel_make(code, code_end),
 		.initrd_fd = -1,
 		.control_fd = -1,
 		.display_fd = -1,
@@ -447,26 +387,39 @@ test_machine__pause_stops_it_and_resume_goes_on(void **state)
 	stage_close(&stage);
 }
 
+/* Counts its lives, then reads a register for ever. */
+GUEST(lives, "mov $0x300000, %ebx\n"
+	     "mov $0xd0000000, %ecx\n"
+	     "incl 4(%ebx)\n"
+	     "1: incl (%ebx)\nmov (%ecx), %eax\njmp 1b\n");
+
 static void
 stage_tick_reset(struct stage *stage)
 {
-	if (stage->step % 5 == 0)
-		machine_ask_reset(stage->machine);
-	if (stage->n_reboots == 10)
+	uint32_t count = stage_peek(stage, DATA_GPA);
+
+	if (count < stage->seen + 10)
+		return;
+	stage->seen = count;
+	usleep(1000); /* until a vCPU waits for the lock that we hold, in the middle of its access */
+	if (stage->n_reboots == 20)
 		machine_ask_quit(stage->machine);
+	else
+		machine_ask_reset(stage->machine);
 }
 
-/* It is in the middle of an access nearly always: the access must be completed before the registers are replaced. */
+/* A vCPU is in the middle of an access then, which has to be completed before its registers are replaced. */
 static void
 test_machine__resets_from_outside_at_any_moment(void **state)
 {
 	struct stage stage;
 
 	(void)state;
-	stage_open(&stage, guest_count, guest_count_end, 2);
+	stage_open(&stage, guest_lives, guest_lives_end, 2);
 	stage.tick = stage_tick_reset;
 	stage_run(&stage, VMM_STATE_RUNNING);
 	assert_int_equal(stage.n_states, 1);
+	assert_int_equal(stage_peek(&stage, DATA_GPA + 4), 1 + stage.n_reboots);
 	stage_close(&stage);
 }
 
@@ -569,7 +522,7 @@ test_machine__says_why_it_cannot_be_made(void **state)
 	stage.description.kvm_fd = kvm_fd;
 	assert_int_equal(ftruncate(stage.description.memory_fd, RAM_BYTES / 2), 0);
 	assert_int_equal(machine_new(&stage.description, &machine, problem), -EINVAL);
-	assert_non_null(strstr(problem, "shorter than the 16 MiB"));
+	assert_non_null(strstr(problem, "the guest's memory cannot be mapped"));
 	close(stage.description.kvm_fd);
 	close(stage.description.memory_fd);
 	close(stage.description.kernel_fd);

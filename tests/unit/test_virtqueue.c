@@ -9,24 +9,28 @@
 
 #include <cmocka.h>
 
+#include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <sys/mman.h>
 
 #include <linux/virtio_ring.h>
 
 #include "tests/unit/driver_ring.h"
 #include "tests/unit/fake_platform.h"
 #include "vmm/guest_memory.h"
+#include "vmm/loop.h"
 #include "vmm/virtqueue.h"
 
 #define QUEUE_SIZE	16
-#define RAM_END		FAKE_PLATFORM_RAM_BYTES
+#define RAM_END		(VIRTQUEUE_MAX_CHAIN_BYTES / 4) /* chain_cases reckons with it */
 #define RACE_CHAINS	20000
-#define RACE_TIMEOUT_MS 20000
+#define RACE_SPINS	256
+#define RACE_TIMEOUT_NS UINT64_C(20000000000)
 
 #define NEXT	 VRING_DESC_F_NEXT
 #define WRITE	 VRING_DESC_F_WRITE
@@ -54,7 +58,7 @@ stage_setup(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
-	assert_int_equal(fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &stage->fake), 0);
+	assert_int_equal(fake_platform_new(RAM_END, &stage->fake), 0);
 	stage->buffer = fake_platform_alloc(stage->fake, 4096, 4096);
 	assert_int_not_equal(stage->buffer, 0);
 	stage_start(stage, false);
@@ -156,6 +160,16 @@ static const struct chain_case chain_cases[] = {
 	  { { TABLE + 1, 16, INDIRECT, 0 } },
 	  { { BUFFER << 8, 1 << 8, WRITE << 8, 0 } } },
 
+	{ "as many bytes as there may be",
+	  NULL,
+	  0,
+	  false,
+	  { { TABLE, 64, INDIRECT, 0 } },
+	  { { 0, RAM_END, NEXT, 1 },
+	    { 0, RAM_END, NEXT, 2 },
+	    { 0, RAM_END, NEXT, 3 },
+	    { 0, RAM_END, 0, 0 } } },
+
 	{ "head beyond the table", "out of its table", QUEUE_SIZE, false, { { 0 } }, { { 0 } } },
 	{ "head far beyond", "out of its table", 0xffff, false, { { 0 } }, { { 0 } } },
 	{ "next beyond the table",
@@ -200,15 +214,15 @@ static const struct chain_case chain_cases[] = {
 	  false,
 	  { { BUFFER, 1, WRITE | NEXT, 1 }, { TABLE, 16, INDIRECT, 0 } },
 	  { { BUFFER, 1, 0, 0 } } },
-	{ "too many bytes",
+	{ "one byte too many",
 	  "too many bytes",
 	  0,
 	  false,
-	  { { TABLE, 64, INDIRECT, 0 } },
+	  { { BUFFER, 1, NEXT, 1 }, { TABLE, 64, INDIRECT, 0 } },
 	  { { 0, RAM_END, NEXT, 1 },
 	    { 0, RAM_END, NEXT, 2 },
 	    { 0, RAM_END, NEXT, 3 },
-	    { 0, RAM_END, NEXT, 0 } } },
+	    { 0, RAM_END, 0, 0 } } },
 	{ "indirect, not negotiated",
 	  "not negotiated",
 	  0,
@@ -424,7 +438,6 @@ test_virtqueue__keeps_out_of_the_hole(void **state)
 		{ GUEST_MEMORY_HIGH + FAKE_PLATFORM_RAM_BYTES - 16, 17, false },
 		{ GUEST_MEMORY_HOLE - 16, 0x40000020, false }, /* over the whole hole */
 	};
-	struct virtqueue_setup setup;
 
 	assert_int_equal(fake_platform_new(ram_bytes, &large), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -438,9 +451,9 @@ test_virtqueue__keeps_out_of_the_hole(void **state)
 				 cases[i].good ? 1 : -EPROTO);
 	}
 	for (int i = 0; i < 3; i++) {
+		struct virtqueue_setup setup = stage->ring.setup;
 		uint64_t *address[] = { &setup.descriptors, &setup.avail, &setup.used };
 
-		setup = stage->ring.setup;
 		*address[i] = GUEST_MEMORY_HOLE - 16;
 		assert_int_equal(virtqueue_start(&stage->queue, large->platform.memory, &setup),
 				 -EINVAL);
@@ -665,25 +678,78 @@ test_virtqueue__goes_round_and_round(void **state)
 	}
 }
 
-/* A driver in a thread of its own: both sleep when they have nothing to do, and must be woken. */
+/* What the handler of the fault needs; handlers have no context. */
+static struct {
+	struct stage *stage;
+	void *page;
+	bool wanted_kick;
+} trap;
+
+static void
+trap_handle_fault(int number)
+{
+	const struct driver_buffer buffer = { trap.stage->buffer, 16, true };
+
+	(void)number;
+	driver_ring_add(&trap.stage->ring, &buffer, 1);
+	mprotect(trap.page, 4096, PROT_READ | PROT_WRITE);
+	trap.wanted_kick = driver_ring_wants_kick(&trap.stage->ring);
+}
+
+/* The driver adds a chain after the device has found none and before it asks to be told: by a fault at that very write. */
+static void
+test_virtqueue__finds_what_was_added_while_it_asked(void **state)
+{
+	struct stage *stage = *state;
+	const struct sigaction action = { .sa_handler = trap_handle_fault };
+	struct sigaction before;
+	int result;
+
+	for (int event_index = 0; event_index < 2; event_index++) {
+		stage_start(stage, event_index);
+		stage->ring.setup.used = fake_platform_alloc(stage->fake, 4096, 4096);
+		virtqueue_start(&stage->queue, stage->fake->platform.memory, &stage->ring.setup);
+		virtqueue_set_notify(&stage->queue, event_index);
+		push_next(stage);
+		trap.stage = stage;
+		trap.page = fake_platform_map(stage->fake, stage->ring.setup.used, 4096);
+		assert_true(driver_ring_wants_kick(&stage->ring) == event_index);
+		assert_int_equal(mprotect(trap.page, 4096, PROT_READ), 0);
+		sigaction(SIGSEGV, &action, &before);
+		if (!event_index)
+			virtqueue_set_notify(&stage->queue, true); /* "look once more" */
+		result = virtqueue_pop(&stage->queue, &stage->chain);
+		sigaction(SIGSEGV, &before, NULL);
+		assert_false(trap.wanted_kick);
+		assert_int_equal(result, 1);
+	}
+}
+
+/*
+ * A driver in a thread of its own: both wait when they have nothing to do, and must be woken. They wait by looking at a
+ * counter, which takes so little time that each often meets the other on its way to sleep.
+ */
 struct race {
 	struct stage *stage;
-	int kick_fd;
-	int signal_fd;
-	bool lost;
+	atomic_uint kicks;
+	atomic_uint signals;
+	atomic_bool lost;
 };
 
 static bool
-race_wait(struct race *race, int fd)
+race_wait(struct race *race, atomic_uint *counter, unsigned int *seen)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	eventfd_t count;
+	uint64_t deadline_ns = loop_now_ns() + RACE_TIMEOUT_NS;
 
-	if (poll(&poll_fd, 1, RACE_TIMEOUT_MS) != 1)
-		race->lost = true;
-	else
-		eventfd_read(fd, &count);
-	return !race->lost;
+	for (uint32_t i = 1; atomic_load(counter) == *seen && !atomic_load(&race->lost); i++) {
+		if (i % RACE_SPINS != 0)
+			continue;
+		sched_yield();
+		if (loop_now_ns() > deadline_ns)
+			atomic_store(&race->lost, true);
+	}
+	*seen = atomic_load(counter);
+	return !atomic_load(&race->lost);
 }
 
 static void *
@@ -693,22 +759,22 @@ race_drive(void *context)
 	struct driver_ring *ring = &race->stage->ring;
 	const struct driver_buffer buffer = { race->stage->buffer, 16, true };
 	uint32_t n_added = 0, n_used = 0, written;
+	unsigned int seen = 0;
 	uint16_t head;
 
-	while (n_used < RACE_CHAINS && !race->lost) {
-		/* one to three at a time, so that the device often finds none */
-		for (uint32_t i = 0; i <= n_used % 3 && n_added < RACE_CHAINS; i++)
-			if (driver_ring_add(ring, &buffer, 1) >= 0)
-				n_added++;
-		if (driver_ring_wants_kick(ring))
-			eventfd_write(race->kick_fd, 1);
-		if (!driver_ring_get_used(ring, &head, &written)) {
-			race_wait(race, race->signal_fd);
-			continue;
+	while (n_used < RACE_CHAINS && !atomic_load(&race->lost)) {
+		/* two on their way, so that one is added while the device looks for more */
+		if (n_added < RACE_CHAINS && n_added - n_used < 2) {
+			if (driver_ring_add(ring, &buffer, 1) < 0)
+				atomic_store(&race->lost, true);
+			n_added++;
+			if (driver_ring_wants_kick(ring))
+				atomic_fetch_add(&race->kicks, 1);
 		}
-		do
+		if (driver_ring_get_used(ring, &head, &written))
 			n_used++;
-		while (driver_ring_get_used(ring, &head, &written));
+		else if (n_added - n_used == 2 || n_added == RACE_CHAINS)
+			race_wait(race, &race->signals, &seen);
 	}
 	return NULL;
 }
@@ -721,25 +787,22 @@ test_virtqueue__loses_no_notification(void **state)
 	for (int event_index = 0; event_index < 2; event_index++) {
 		struct race race = { .stage = stage };
 		uint32_t n_popped = 0;
+		unsigned int seen = 0;
 		pthread_t thread;
 
 		stage_start(stage, event_index);
-		race.kick_fd = eventfd(0, EFD_CLOEXEC);
-		race.signal_fd = eventfd(0, EFD_CLOEXEC);
 		assert_int_equal(pthread_create(&thread, NULL, race_drive, &race), 0);
-		while (n_popped < RACE_CHAINS && race_wait(&race, race.kick_fd)) {
+		while (n_popped < RACE_CHAINS && race_wait(&race, &race.kicks, &seen)) {
 			while (virtqueue_pop(&stage->queue, &stage->chain) == 1) {
 				n_popped++;
 				virtqueue_push(&stage->queue, stage->chain.head, 0);
 				if (virtqueue_should_signal(&stage->queue))
-					eventfd_write(race.signal_fd, 1);
+					atomic_fetch_add(&race.signals, 1);
 			}
 		}
 		pthread_join(thread, NULL);
 		assert_false(race.lost);
 		assert_false(stage->queue.state.broken);
-		close(race.kick_fd);
-		close(race.signal_fd);
 	}
 }
 
@@ -762,6 +825,7 @@ main(void)
 		TEST(test_virtqueue__is_kicked_only_when_it_needs_to_be),
 		TEST(test_virtqueue__signals_only_who_wants_it),
 		TEST(test_virtqueue__goes_round_and_round),
+		TEST(test_virtqueue__finds_what_was_added_while_it_asked),
 		TEST(test_virtqueue__loses_no_notification),
 	};
 
