@@ -23,6 +23,7 @@
 #include "vmm/loop.h"
 #include "vmm/machine_parts.h"
 #include "vmm/vcpu.h"
+#include "vmm/vmm_sandbox.h"
 
 /* What a guest brings about by itself. */
 #define GUEST_WISHES                                                                   \
@@ -244,8 +245,10 @@ machine_handle_wishes(void *context, uint32_t events)
 int
 machine_run(struct machine *machine)
 {
-	int error;
+	int error = vmm_sandbox_enter_loop(machine->sandbox);
 
+	if (error < 0)
+		return error;
 	pthread_mutex_lock(&machine->lock);
 	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
 	machine_go(machine);

@@ -36,7 +36,10 @@ void machine_set_watcher(struct machine *machine, machine_watcher watcher, void 
 struct platform *machine_get_platform(struct machine *machine);
 struct devices *machine_get_devices(struct machine *machine);
 
-/* Runs it until it has switched itself off or is asked to quit; no vCPU runs any more then. 0 or -errno. Once. */
+/*
+ * Runs it until it has switched itself off or is asked to quit; no vCPU runs any more then. 0 or -errno. Once.
+ * With a sandbox the calling thread is contained from here on, for good.
+ */
 int machine_run(struct machine *machine);
 
 const char *machine_state_name(enum vmm_state state);

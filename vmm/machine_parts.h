@@ -16,6 +16,7 @@
 
 struct kvm;
 struct loop_source;
+struct vmm_sandbox;
 
 /* What is to be done with the whole machine, most severe first. */
 enum machine_wish {
@@ -36,6 +37,7 @@ struct machine {
 	char *problem; /* only while it is being made */
 	pthread_mutex_t lock;
 	struct cpuid_table *supported;
+	struct vmm_sandbox *sandbox; /* NULL: none was asked for */
 	struct platform platform;
 	struct kvm *kvm;
 	struct devices *devices;

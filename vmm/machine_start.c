@@ -29,6 +29,7 @@
 #include "vmm/memory_map.h"
 #include "vmm/platform.h"
 #include "vmm/vcpu.h"
+#include "vmm/vmm_sandbox.h"
 
 #define RESET_LINES_AT_ONCE 20
 #define RESET_LINE_EVERY_MS 10000
@@ -145,6 +146,12 @@ machine_check_host(struct machine *machine)
 }
 
 static int
+machine_make_sandbox(struct machine *machine)
+{
+	return machine->description->sandbox ? vmm_sandbox_new(&machine->sandbox) : 0;
+}
+
+static int
 machine_make_memory(struct machine *machine)
 {
 	return guest_memory_new(machine->description->memory_fd, machine->description->ram_bytes,
@@ -190,6 +197,21 @@ machine_make_devices(struct machine *machine)
 	return error;
 }
 
+/* A guest must not run in a thread that is not contained. */
+static int
+machine_enter_vcpu(void *context)
+{
+	struct machine *machine = context;
+	int error = vmm_sandbox_enter_vcpu(machine->sandbox);
+
+	if (error < 0) {
+		log_error("machine '%s': a vCPU's thread cannot be contained: %s",
+			  machine->description->name, strerror(-error));
+		_exit(EXIT_FAILURE);
+	}
+	return 0;
+}
+
 static int
 machine_make_vcpus(struct machine *machine)
 {
@@ -200,6 +222,7 @@ machine_make_vcpus(struct machine *machine)
 		.lock = &machine->lock,
 		.pio = machine->platform.pio,
 		.mmio = machine->platform.mmio,
+		.enter_thread = machine_enter_vcpu,
 		.ended = machine_handle_vcpu_end,
 		.context = machine,
 	};
@@ -216,6 +239,7 @@ static const struct {
 	int (*make)(struct machine *machine);
 } start_list[] = {
 	{ "this host's KVM cannot be used", machine_check_host },
+	{ "it cannot be contained", machine_make_sandbox },
 	{ "the guest's memory cannot be mapped", machine_make_memory },
 	{ "the event loop cannot be made", machine_make_loop },
 	{ "the buses cannot be made", machine_make_buses },
@@ -293,6 +317,7 @@ machine_free(struct machine *machine)
 	loop_free(machine->platform.loop);
 	guest_memory_free(machine->platform.memory);
 	pthread_mutex_destroy(&machine->lock);
+	vmm_sandbox_free(machine->sandbox);
 	free(machine->supported);
 	free(machine);
 }

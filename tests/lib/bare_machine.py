@@ -57,7 +57,7 @@ class Machine:
             'boot': {'kernel_fd': self.open(path, os.O_RDONLY), 'command_line': command_line},
             'control_fd': self.listen(self.control_path, socket.SOCK_SEQPACKET),
             'control_uid': os.getuid(),
-            'serial': True, 'sandbox': False,
+            'serial': True, 'sandbox': True,
         }
 
     def keep(self, fd):

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/proto_vmm.h"
+#include "tests/unit/guest_kernel.h"
 #include "vmm/bus.h"
 #include "vmm/description.h"
 #include "vmm/guest_memory.h"
@@ -32,7 +32,6 @@
 #include "vmm/platform.h"
 
 #define EXIT_SKIP  77
-#define CODE_GPA   0x200000
 #define DATA_GPA   0x300000 /* what guests count in: no boot file is loaded there */
 #define TEST_PORT  0x500
 #define TEST_PORTS 16
@@ -40,16 +39,8 @@
 #define RAM_BYTES  (UINT64_C(16) << 20)
 #define MAX_VALUES 64
 #define DEADLINE_S 60
-#define NOTE_PVH   18 /* XEN_ELFNOTE_PHYS32_ENTRY */
 #define NS_PER_MS  UINT64_C(1000000)
 #define NS_PER_S   UINT64_C(1000000000)
-
-/* One guest: its code lies between two labels. */
-#define GUEST(name, code)                                            \
-	extern const uint8_t guest_##name[], guest_##name##_end[];   \
-	__asm__(".pushsection .rodata\n.code32\n"                    \
-		"guest_" #name ":\n" code "\nguest_" #name "_end:\n" \
-		".code64\n.popsection")
 
 struct stage {
 	struct description description;
@@ -145,57 +136,6 @@ stage_handle_timer(void *context)
 	loop_timer_set(stage->timer, loop_now_ns() + 20 * NS_PER_MS);
 }
 
-/* An ELF file with one segment and one note. */
-static int
-stage_make_kernel(const uint8_t *code, const uint8_t *code_end)
-{
-	struct {
-		Elf64_Ehdr head;
-		Elf64_Phdr segments[2];
-		Elf64_Nhdr note;
-		char note_name[4];
-		uint32_t note_entry;
-	} file = {
-		.head = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			  .e_type = ET_EXEC,
-			  .e_machine = EM_X86_64,
-			  .e_version = EV_CURRENT,
-			  .e_entry = CODE_GPA,
-			  .e_phoff = sizeof(file.head),
-			  .e_ehsize = sizeof(file.head),
-			  .e_phentsize = sizeof(file.segments[0]),
-			  .e_phnum = 2 },
-		.note = { .n_namesz = 4, .n_descsz = 4, .n_type = NOTE_PVH },
-		.note_name = "Xen",
-		.note_entry = CODE_GPA,
-	};
-	size_t code_bytes = (size_t)(code_end - code);
-	int fd = memfd_create("kernel", MFD_CLOEXEC);
-	char path[64];
-	int read_fd;
-
-	file.segments[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
-					 .p_flags = PF_R | PF_X,
-					 .p_offset = sizeof(file),
-					 .p_vaddr = CODE_GPA,
-					 .p_paddr = CODE_GPA,
-					 .p_filesz = code_bytes,
-					 .p_memsz = code_bytes,
-					 .p_align = 1 };
-	file.segments[1] =
-		(Elf64_Phdr){ .p_type = PT_NOTE,
-			      .p_offset = offsetof(__typeof__(file), note),
-			      .p_filesz = sizeof(file) - offsetof(__typeof__(file), note),
-			      .p_memsz = sizeof(file) - offsetof(__typeof__(file), note),
-			      .p_align = 4 };
-	assert_int_equal(write(fd, &file, sizeof(file)), sizeof(file));
-	assert_int_equal(write(fd, code, code_bytes), code_bytes);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	read_fd = open(path, O_RDONLY | O_CLOEXEC);
-	close(fd);
-	return read_fd;
-}
-
 static void
 stage_describe(struct stage *stage, const uint8_t *code, const uint8_t *code_end, uint32_t cpus)
 {
@@ -207,7 +147,7 @@ stage_describe(struct stage *stage, const uint8_t *code, const uint8_t *code_end
 		.ram_bytes = RAM_BYTES,
 		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
 		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
-		.kernel_fd = stage_make_kernel(code, code_end),
+		.kernel_fd = guest_kernel_make(code, code_end),
 		.initrd_fd = -1,
 		.control_fd = -1,
 		.display_fd = -1,
