@@ -63,9 +63,6 @@ struct net_peer_kind {
 	uint16_t mtu;	   /* 0: nothing is said about it */
 };
 
-extern const struct net_peer_kind net_stream_kind;
-extern const struct net_peer_kind net_tap_kind;
-
 /*
  * The segments begin with the header; "bytes" are all of it, within the limits. 0: it has taken the frame (which can
  * still be lost, as in any network); -EAGAIN: not now; other: it will never. Changes the array.

@@ -10,7 +10,7 @@
  * no other frame is taken until then. There is no virtio header on the wire: checksums are complete, frames are no larger
  * than NET_STREAM_MTU.
  */
-#include "vmm/net_peer.h"
+#include "vmm/net_stream.h"
 
 #include <endian.h>
 #include <errno.h>

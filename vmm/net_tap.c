@@ -8,7 +8,7 @@
  * left to it, or to whoever receives them. One frame is one read or one write; a frame that was received and not
  * taken stays in the buffer.
  */
-#include "vmm/net_peer.h"
+#include "vmm/net_tap.h"
 
 #include <errno.h>
 #include <fcntl.h>

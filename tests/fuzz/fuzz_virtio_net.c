@@ -12,7 +12,7 @@
 #include "tests/fuzz/virtio_fuzzer.h"
 #include "tests/unit/fake_platform.h"
 #include "vmm/loop.h"
-#include "vmm/net_peer.h"
+#include "vmm/net_stream.h"
 #include "vmm/pci.h"
 #include "vmm/slots.h"
 #include "vmm/virtio.h"
