@@ -20,6 +20,7 @@
 #include "vmm/acpi.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
+#include "vmm/hda.h"
 #include "vmm/loop.h"
 #include "vmm/net_peer.h"
 #include "vmm/pci.h"
@@ -59,6 +60,7 @@ struct devices {
 	struct vmgenid *vmgenid;
 	struct pci_root *root;
 	struct seat *seat;
+	struct hda *hda;				  /* the root's; NULL: none */
 	struct devices_disk disks[DESCRIPTION_MAX_DISKS]; /* by enum description_slot */
 	struct loop_timer *retry_timer;			  /* while one lacks space */
 	struct virtio_device *console;			  /* NULL: no ports */
@@ -319,6 +321,14 @@ devices_make_seat(struct devices *devices)
 	return error < 0 ? error : seat_plug_in(devices->seat, devices->root);
 }
 
+static int
+devices_make_sound(struct devices *devices)
+{
+	if (!devices->description->sound)
+		return 0;
+	return hda_new(devices->platform, devices->root, NULL, &devices->hda);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(struct devices *devices);
@@ -335,6 +345,7 @@ static const struct {
 	{ "the random numbers", devices_make_rng },
 	{ "the balloon", devices_make_balloon },
 	{ "screen, keyboard and tablet", devices_make_seat },
+	{ "the sound card", devices_make_sound },
 };
 
 int
@@ -465,6 +476,8 @@ void
 devices_pause(struct devices *devices)
 {
 	acpi_pm_pause(devices->pm);
+	if (devices->hda)
+		hda_pause(devices->hda);
 	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
 		if (devices->disks[i].device)
 			virtio_blk_drain(devices->disks[i].device);
@@ -474,6 +487,8 @@ void
 devices_resume(struct devices *devices)
 {
 	acpi_pm_resume(devices->pm);
+	if (devices->hda)
+		hda_resume(devices->hda);
 }
 
 void
