@@ -111,7 +111,7 @@ const struct sandbox_rule sandbox_vcpu_rules[] = {
 	IOCTL(KVM_KVMCLOCK_CTRL, "the guest's watchdogs learn that it stood"),
 	SELDOM_IOCTL(KVM_GET_REGS, "where the guest was when KVM itself could not go on"),
 	IOCTL(KVM_IRQ_LINE, "interrupt lines"),
-	IOCTL(KVM_SIGNAL_MSI, "message-signalled interrupts"),
+	SELDOM_IOCTL(KVM_SIGNAL_MSI, "an interrupt that waited until the guest unmasked it"),
 	IOCTL(KVM_IOEVENTFD, "doorbells of a device that starts or is reset"),
 	ANY("futex", "locks"),
 	ANY("rt_sigreturn", "after the kick out of the guest"),
