@@ -358,7 +358,6 @@ void
 hda_pause(struct hda *hda)
 {
 	hda_stream_move_due(hda);
-	hda->is_paused = true;
 	for (uint32_t i = 0; i < HDA_STREAMS; i++)
 		hda_stream_pause(hda, i);
 	hda_stream_set_timer(hda);
@@ -368,7 +367,6 @@ hda_pause(struct hda *hda)
 void
 hda_resume(struct hda *hda)
 {
-	hda->is_paused = false;
 	for (uint32_t i = 0; i < HDA_STREAMS; i++)
 		hda_stream_resume(hda, i);
 	hda_stream_set_timer(hda);

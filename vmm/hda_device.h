@@ -48,7 +48,6 @@ struct hda {
 	const struct sound_sink *sink;
 	struct loop_timer *timer;
 	struct log_limit complaints;
-	bool is_paused;
 	struct hda_state state;
 };
 

@@ -68,7 +68,7 @@ hda_stream_copy_list(const struct hda *hda, uint32_t index, struct hda_stream_st
 	for (uint32_t i = 0; i < n_buffers; i++) {
 		const struct hda_buffer *buffer = &stream->buffers[i];
 
-		if (buffer->bytes == 0 || buffer->bytes > MAX_BUFFER_BYTES ||
+		if (buffer->bytes > MAX_BUFFER_BYTES ||
 		    !guest_memory_find(hda->platform->memory, buffer->gpa, buffer->bytes))
 			return false;
 	}
@@ -137,8 +137,7 @@ hda_stream_resume(struct hda *hda, uint32_t index)
 {
 	struct hda_stream_state *stream = &hda->state.streams[index];
 
-	if (stream->n_buffers == 0 || stream->begin_ns != 0 || hda->is_paused ||
-	    hda_stream_is_held(hda, index))
+	if (stream->n_buffers == 0 || stream->begin_ns != 0 || hda_stream_is_held(hda, index))
 		return;
 	stream->begin_ns = loop_now_ns();
 	stream->moved_frames = 0;

@@ -397,6 +397,29 @@ test_hda__codec_is_found_through_the_rings(void **state)
 				 cases[i].answer);
 }
 
+/* What lies behind the nodes' state is not theirs. */
+static void
+test_hda__nodes_that_are_not_there_are_zeros(void **state)
+{
+	static const uint32_t questions[] = { 0xa0000, 0xb8000, 0xf0000, 0xf0200, 0xf0500,
+					      0xf0600, 0xf0700, 0xf1c00, 0xf2000 };
+	struct {
+		struct hda_codec_state codec;
+		struct hda_node_state others[256];
+	} memory;
+	uint32_t answer;
+
+	(void)state;
+	memset(&memory, 0xff, sizeof(memory));
+	hda_codec_reset(&memory.codec);
+	for (uint32_t node = HDA_NODE_COUNT; node < 256; node++)
+		for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+			assert_true(hda_codec_answer(&memory.codec, node << 20 | questions[i],
+						     &answer));
+			assert_int_equal(answer, 0);
+		}
+}
+
 static void
 test_hda__rings_go_round(void **state)
 {
@@ -751,6 +774,7 @@ main(void)
 		TEST(msi_is_not_where_linux_sets_the_traffic_class),
 		TEST(nothing_is_written_while_in_reset),
 		TEST(codec_is_found_through_the_rings),
+		cmocka_unit_test(test_hda__nodes_that_are_not_there_are_zeros),
 		TEST(rings_go_round),
 		TEST(a_codec_that_is_not_there_does_not_answer),
 		TEST(one_command_without_rings),
