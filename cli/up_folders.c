@@ -17,7 +17,7 @@
 
 #define UIDS_RESERVED	64
 #define UIDS_FOR_BUILDS 65536
-#define UID_MIN		1000
+#define UID_MIN		65535 /* above nobody's, as carrel-launch wants it */
 #define UID_MAX		0xfffffffeLL
 #define LOCK_MAX_BYTES	32
 #define DATABASE	"lib/broker/carrel.db" /* below the state folder */
@@ -86,7 +86,7 @@ up_ids_parse(struct up_ids *ids, const char *range, GError **error)
 			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
 			_("uid_range '%s' is not FIRST-LAST with at least %d uids above %d: set "
 			  "another in [host] of carrel.conf, such as 200000-465535"),
-			range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN);
+			range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN - 1);
 		return FALSE;
 	}
 	ids->broker = (uid_t)first;
