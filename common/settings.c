@@ -44,7 +44,7 @@ static const struct key key_table[] = {
 	{ "gateway", "listen", KEY_TEXT, "127.0.0.1:3128", 0, 0,
 	  "address and port for SPICE clients (CONNECT)" },
 	{ "gateway", "proxy", KEY_TEXT, "", 0, 0,
-	  "URL under which clients reach the gateway; empty: http:// and listen" },
+	  "URL under which clients reach the gateway, http://HOST:PORT; empty: http:// and listen" },
 	{ "host", "name", KEY_TEXT, "", 0, 0, "this host's name; empty: its host name" },
 	{ "host", "engine", KEY_TEXT, "auto", 0, 0, "auto or qemu" },
 	{ "host", "ram_reserve_mib", KEY_INTEGER, "1024", 0, 1048576,
