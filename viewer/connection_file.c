@@ -130,12 +130,16 @@ connection_file_parse(const char *text, gsize size, const char *name, gboolean *
 struct connection_file *
 connection_file_load(const char *path, GError **error)
 {
-	g_autofree char *text = NULL;
+	/* One more than may be: whatever it is that has no end, it is too large. */
+	g_autofree char *text = g_malloc(CONNECTION_FILE_MAX_BYTES + 1);
+	g_autoptr(GFile) source = g_file_new_for_path(path);
+	g_autoptr(GFileInputStream) stream = g_file_read(source, NULL, error);
 	struct connection_file *file;
 	gboolean removed;
 	gsize size;
 
-	if (!g_file_get_contents(path, &text, &size, error))
+	if (!stream || !g_input_stream_read_all(G_INPUT_STREAM(stream), text,
+						CONNECTION_FILE_MAX_BYTES + 1, &size, NULL, error))
 		return NULL;
 	file = connection_file_parse(text, size, path, &removed, error);
 	explicit_bzero(text, size);

@@ -155,6 +155,15 @@ expect 4 host drain nothing
 expect 4 template show nothing
 expect 4 session timing s-bbbbbbbbbbbbbbbbbbbb
 
+# What cannot be written is not said to be done
+for words in 'pool list' 'pool list --json' 'version' 'pool --help'; do
+	code=0
+	# shellcheck disable=SC2086 # words
+	"$carrel" $words >/dev/full 2>err || code=$?
+	[ "$code" = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'could not be written.*free space' err ||
+		fail "'carrel $words' on a full disk ended with $code"
+done
+
 # A connection file is for its owner only, also where an open one was before
 expect 0 session assign office
 : >desktop.vv

@@ -48,6 +48,15 @@ signal.pause()' >"$TMPDIR/taken" &
 	wait_until 10 appliance_is_gone || fail "left behind: $(appliance_describe_processes)"
 }
 
+# hopeless GROUP LINE PATTERN: with the line in place of that group's `listen` a service refuses to start, and says so
+hopeless() {
+	local code=0
+	sed "/\[$1\]/,/listen/s|^listen.*|$2|" "$TMPDIR/carrel.conf" >"$TMPDIR/other.conf"
+	said=$(up --state "$appliance_state" --config "$TMPDIR/other.conf") || code=$?
+	[ "$code" = 1 ] || fail "with '$2' in [$1] 'carrel up' ended with $code: $said"
+	grep -qE "so nothing can work.*$3" <<<"$said" || fail "with '$2' in [$1] it does not say '$3' but: $said"
+}
+
 appliance_prepare
 here=(--state "$appliance_state" --config "$TMPDIR/carrel.conf")
 
@@ -94,6 +103,11 @@ refused 1 "$TMPDIR/other.conf:[0-9]*: unknown group \[paint\]" --config "$TMPDIR
 sed 's/^uid_range.*/uid_range = 200000-200100/' "$TMPDIR/carrel.conf" >"$TMPDIR/other.conf"
 refused 1 "uid_range '200000-200100' is not .* at least [0-9]* uids .*\[host\] of carrel.conf" --config "$TMPDIR/other.conf" \
 	--state "$appliance_state"
+
+echo "addresses that lead no client to the gateway"
+hopeless gateway 'listen = 127.0.0.1' "cannot listen on '127.0.0.1': .*ADDRESS:PORT.*'listen' in \[gateway\]"
+hopeless gateway "listen = 0.0.0.0:1" "every address .*set 'proxy' in \[gateway\]"
+hopeless gateway 'proxy = desks' "'desks' is no address of a gateway: set 'proxy' in \[gateway\]"
 
 echo "ports"
 taken broker

@@ -64,12 +64,23 @@ test_connection_file__reads_files_and_removes_them_when_told(void **state)
 	}
 }
 
+/* The whole of it does not fit into any memory. */
+static void
+test_connection_file__reads_no_more_than_it_may(void **state)
+{
+	g_autoptr(GError) error = NULL;
+
+	assert_null(connection_file_load("/dev/zero", &error));
+	assert_non_null(strstr(error->message, "too large"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connection_file__takes_ports_as_numbers_or_text),
 		cmocka_unit_test(test_connection_file__reads_files_and_removes_them_when_told),
+		cmocka_unit_test(test_connection_file__reads_no_more_than_it_may),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
