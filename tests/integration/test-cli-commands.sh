@@ -199,6 +199,13 @@ echo wrong >answers
 "$carrel" login ada --broker "$broker" <answers >out 2>err && fail "a wrong password was taken"
 expect 1 login ada --broker "$broker"
 grep -q 'the input ended' err || fail "a log-in without answers does not say why it ended"
+
+# What ends it at the password leaves a terminal that shows what is typed
+for number in INT TERM HUP QUIT; do
+	said=$(python3 -B "$here/../lib/typed_login.py" $number "$carrel" login ada --broker "$broker") || fail "SIG$number: $said"
+	[ "$said" = "SIG$number echo" ] || fail "after SIG$number at the password: $said"
+done
+
 echo "$broker $(printf 'AA:%.0s' {1..31})AA" >config/carrel/known_hosts
 expect 3 pool list --broker "$broker"
 grep -q 'another certificate.*known_hosts' err || fail "a changed certificate says no next step"
