@@ -66,13 +66,37 @@ terminal_show(const struct sigaction *old)
 }
 
 static gboolean
+terminal_refuse(GError **error, GIOErrorEnum code, const char *why)
+{
+	g_set_error_literal(error, G_IO_ERROR, (gint)code, why);
+	return FALSE;
+}
+
+static gboolean
 terminal_read_line(char *line, gsize size, GError **error)
 {
-	if (!fgets(line, (int)size, stdin)) {
-		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_CLOSED, _("the input ended"));
-		return FALSE;
+	gsize length = 0;
+	int letter;
+
+	while ((letter = getchar()) != EOF && letter != '\n') {
+		if (length == size - 1) {
+			/* What is left of it is not for the shell. */
+			tcflush(STDIN_FILENO, TCIFLUSH);
+			g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+				    _("an answer may have %d bytes at most: give a shorter one"),
+				    (int)size - 1);
+			return FALSE;
+		}
+		line[length++] = (char)letter;
 	}
-	line[strcspn(line, "\n")] = '\0';
+	line[length] = '\0';
+	if (letter == EOF && length == 0)
+		return terminal_refuse(error, G_IO_ERROR_CLOSED, _("the input ended"));
+	/* A NUL is none of it, either. */
+	if (!g_utf8_validate(line, (gssize)length, NULL))
+		return terminal_refuse(
+			error, G_IO_ERROR_INVALID_DATA,
+			_("the answer is not UTF-8 text: type it in a terminal that uses UTF-8"));
 	return TRUE;
 }
 
