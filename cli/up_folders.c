@@ -162,6 +162,24 @@ up_folders_find_stranger(const char *state)
 	return NULL;
 }
 
+/* Whoever owns it can put other folders and links in the place of those that root makes in there. */
+static gboolean
+up_folders_check_root(const char *state, GError **error)
+{
+	struct stat about;
+
+	if (stat(state, &about) < 0)
+		return up_folders_fail(error, _("cannot look at '%s': %s"), state,
+				       g_strerror(errno));
+	if (about.st_uid == geteuid())
+		return TRUE;
+	g_set_error(
+		error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+		_("'%s' belongs to uid %u, who could change it under the services: choose another --state, or chown it to root"),
+		state, (unsigned int)about.st_uid);
+	return FALSE;
+}
+
 /* Owners and modes in there are changed, which would be the end of --state / or --state /tmp. */
 static gboolean
 up_folders_check_use(const char *state, GError **error)
@@ -243,6 +261,7 @@ up_folders_make(struct up_folders *folders, const char *state, const struct up_i
 		return up_folders_fail(error, _("cannot make '%s': %s"), folders->state,
 				       g_strerror(errno));
 	if (!up_folders_check_parents(folders->state, error) ||
+	    !up_folders_check_root(folders->state, error) ||
 	    !up_folders_check_use(folders->state, error) || !up_folders_lock(folders, error) ||
 	    !up_folders_check_owner(folders->state, ids, error))
 		return FALSE;

@@ -80,6 +80,10 @@ refused 1 "'$TMPDIR/closed' is closed to the services' users: choose another --s
 	--state "$TMPDIR/closed/s" --config "$TMPDIR/carrel.conf"
 : >"$TMPDIR/file"
 refused 1 "'$TMPDIR/file': Not a directory: .*choose another --state" --state "$TMPDIR/file"
+mkdir -m 0755 "$TMPDIR/theirs"
+chown 65534 "$TMPDIR/theirs"
+refused 1 "'$TMPDIR/theirs' belongs to uid 65534.*: choose another --state, or chown it to root" --state "$TMPDIR/theirs"
+[ "$(stat -c '%u %a' "$TMPDIR/theirs") $(ls -A "$TMPDIR/theirs")" = "65534 755 " ] || fail "somebody's folder was changed"
 refused 1 "'a/b' is not a user name" "${here[@]}" --demo-user a/b
 
 echo "disks"
