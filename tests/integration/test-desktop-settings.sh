@@ -9,7 +9,7 @@ set -eu
 . tests/lib/viewer.sh
 
 has_note() {
-	note=$(appliance_note "$desktop" settings) && [ -n "$note" ]
+	note=$(appliance_note "$desktop" settings) && grep -qx end <<<"$note"
 }
 
 # note_says PATTERN
@@ -25,7 +25,7 @@ export TZ=Asia/Tokyo LC_ALL=C.UTF-8
 viewer_log_in ada office
 viewer_open_terminal
 read -r _ desktop < <(appliance_session ada)
-screen_type "(date +zy/%Z; echo lang=\$LANG; setxkbmap -query) >/run/carrel/notes/settings"
+screen_type "(date +zy/%Z; echo lang=\$LANG; setxkbmap -query; echo end) >/run/carrel/notes/settings"
 screen_key Return
 wait_until 60 has_note || { viewer_keep_picture; fail "the line that was typed has done nothing: is it another keyboard?"; }
 note_says 'zy/JST'
