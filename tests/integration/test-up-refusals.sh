@@ -69,11 +69,12 @@ refused 2 "'now' is no option; try 'carrel up --help'" now
 refused 2 "--colour; try 'carrel up --help'" --colour
 
 echo "who starts it, and where"
-said=$(setpriv --reuid 65534 --regid 65534 --clear-groups ./run carrel up "${here[@]}" 2>&1) && fail "nobody may start it"
+cp "$CARREL_BUILD_DIR/cli/carrel" "$TMPDIR/carrel" # the build may be closed to others
+said=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$TMPDIR/carrel" up "${here[@]}" 2>&1) && fail "nobody may start it"
 [ "$said" = "carrel: it has to be started by root, because every service and desktop gets a uid of its own: try sudo" ] ||
 	fail "not root: $said"
 code=0
-setpriv --reuid 65534 --regid 65534 --clear-groups ./run carrel up "${here[@]}" 2>/dev/null || code=$?
+setpriv --reuid 65534 --regid 65534 --clear-groups "$TMPDIR/carrel" up "${here[@]}" 2>/dev/null || code=$?
 [ "$code" = 3 ] || fail "not root: exit code $code"
 mkdir -m 0700 "$TMPDIR/closed"
 refused 1 "'$TMPDIR/closed' is closed to the services' users: choose another --state, or chmod" \
