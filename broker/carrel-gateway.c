@@ -53,16 +53,20 @@ static GSocketService *
 gateway_listen(const char *text)
 {
 	g_autoptr(GSocketService) service = g_socket_service_new();
-	g_autoptr(GSocketConnectable) parsed = g_network_address_parse(text, 3128, NULL);
+	g_autoptr(GSocketConnectable) parsed = g_network_address_parse(text, 0, NULL);
 	g_autoptr(GSocketAddress) address = NULL;
 	g_autoptr(GError) error = NULL;
 
-	if (parsed)
+	/* Without a port it would listen elsewhere than clients are told (host/hostd.c). */
+	if (parsed && g_network_address_get_port(G_NETWORK_ADDRESS(parsed)) != 0)
 		address = g_inet_socket_address_new_from_string(
 			g_network_address_get_hostname(G_NETWORK_ADDRESS(parsed)),
 			g_network_address_get_port(G_NETWORK_ADDRESS(parsed)));
 	if (!address) {
-		log_error("--listen '%s' is no numeric ADDRESS:PORT, such as 127.0.0.1:3128", text);
+		log_error(
+			"cannot listen on '%s': it is no numeric ADDRESS:PORT such as 127.0.0.1:3128; set "
+			"'listen' in [gateway] of carrel.conf (--listen)",
+			text);
 		return NULL;
 	}
 	g_socket_listener_set_backlog(G_SOCKET_LISTENER(service), GATEWAY_BACKLOG);

@@ -259,13 +259,11 @@ carrel_start_gettext(void)
 	textdomain(GETTEXT_PACKAGE);
 }
 
-int
-main(int argc, char **argv)
+static int
+carrel_choose(int argc, char **argv)
 {
 	const struct cli_command *command;
 
-	carrel_start_gettext();
-	g_set_prgname("carrel");
 	if (argc > 1 && strcmp(argv[1], "up") == 0)
 		return up_run(argc - 1, argv + 1);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
@@ -278,4 +276,23 @@ main(int argc, char **argv)
 	if (!command)
 		return carrel_refuse(argc, argv);
 	return carrel_run(command, argc, argv);
+}
+
+/* What was asked for and did not arrive, on a full disk for instance, was not done. */
+static int
+carrel_end_output(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	cli_fail(CLI_EXIT_FAILED,
+		 _("the output could not be written: free space where it goes, and ask again"));
+	return code == CLI_EXIT_OK ? CLI_EXIT_FAILED : code;
+}
+
+int
+main(int argc, char **argv)
+{
+	carrel_start_gettext();
+	g_set_prgname("carrel");
+	return carrel_end_output(carrel_choose(argc, argv));
 }

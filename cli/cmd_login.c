@@ -5,41 +5,17 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
+#include "cli/terminal.h"
 
 #define ANSWER_BYTES 512
 
-/* Reads a line from the terminal (or standard input, for scripts); echo is off for secrets. */
-static gboolean
-cmd_login_read(gboolean echo, char *answer, gsize size)
-{
-	struct termios before;
-	gboolean terminal = tcgetattr(STDIN_FILENO, &before) == 0;
-	gboolean read_it;
-
-	if (terminal && !echo) {
-		struct termios silent = before;
-
-		silent.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-	}
-	read_it = fgets(answer, (int)size, stdin) != NULL;
-	if (terminal && !echo) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-		fputc('\n', stderr);
-	}
-	answer[strcspn(answer, "\n")] = '\0';
-	return read_it;
-}
-
-/* The answers to a batch of prompts; NULL when the input ended. */
+/* The answers to a batch of prompts; NULL when there is not one to each question. */
 static json_t *
-cmd_login_ask(const json_t *prompts)
+cmd_login_ask(const json_t *prompts, GError **error)
 {
 	json_t *answers = json_array();
 	char answer[ANSWER_BYTES];
@@ -53,7 +29,7 @@ cmd_login_ask(const json_t *prompts)
 		fprintf(stderr, question ? "%s" : "%s\n", json_get_text(prompt, "text", ""));
 		if (!question)
 			continue;
-		if (!cmd_login_read(strcmp(kind, "echo-on") == 0, answer, sizeof(answer))) {
+		if (!terminal_ask(strcmp(kind, "echo-on") == 0, answer, sizeof(answer), error)) {
 			json_decref(answers);
 			return NULL;
 		}
@@ -90,12 +66,14 @@ cmd_login_step(struct cli *cli, json_t **state)
 {
 	g_autofree char *path =
 		g_strconcat("/api/v1/login/", json_get_text(*state, "login", ""), NULL);
-	json_t *answers = cmd_login_ask(json_object_get(*state, "prompts"));
+	g_autoptr(GError) error = NULL;
+	json_t *answers = cmd_login_ask(json_object_get(*state, "prompts"), &error);
 	json_t *next = NULL;
 	int code;
 
 	if (!answers)
-		return cli_fail(CLI_EXIT_FAILED, _("the log-in was not finished: the input ended"));
+		return cli_fail(CLI_EXIT_FAILED, _("the log-in was not finished: %s"),
+				error->message);
 	code = cli_request_login(cli, path, json_pack("{s:o}", "answers", answers), &next);
 	json_decref(*state);
 	*state = next;

@@ -17,10 +17,11 @@
 
 #define UIDS_RESERVED	64
 #define UIDS_FOR_BUILDS 65536
-#define UID_MIN		1000
+#define UID_MIN		65535 /* above nobody's, as carrel-launch wants it */
 #define UID_MAX		0xfffffffeLL
 #define LOCK_MAX_BYTES	32
 #define DATABASE	"lib/broker/carrel.db" /* below the state folder */
+#define LOCK_FILE	"up.lock"	       /* the same */
 
 enum folder_owner {
 	OWNER_ROOT,
@@ -86,7 +87,7 @@ up_ids_parse(struct up_ids *ids, const char *range, GError **error)
 			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
 			_("uid_range '%s' is not FIRST-LAST with at least %d uids above %d: set "
 			  "another in [host] of carrel.conf, such as 200000-465535"),
-			range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN);
+			range, UIDS_RESERVED + UIDS_FOR_BUILDS + 2, UID_MIN - 1);
 		return FALSE;
 	}
 	ids->broker = (uid_t)first;
@@ -147,6 +148,57 @@ up_folders_make_one(const char *state, gsize index, const struct up_ids *ids, GE
 	return TRUE;
 }
 
+/* NULL, or the name of something in the folder that neither "carrel up" nor quickstart puts there. */
+static char *
+up_folders_find_stranger(const char *state)
+{
+	static const char *const ours[] = { "run", "lib", "pam", "lost+found", NULL };
+	g_autoptr(GDir) folder = g_dir_open(state, 0, NULL);
+	const char *name;
+
+	while (folder && (name = g_dir_read_name(folder)))
+		if (!g_strv_contains(ours, name) && !g_str_has_prefix(name, "up."))
+			return g_strdup(name);
+	return NULL;
+}
+
+/* Whoever owns it can put other folders and links in the place of those that root makes in there. */
+static gboolean
+up_folders_check_root(const char *state, GError **error)
+{
+	struct stat about;
+
+	if (stat(state, &about) < 0)
+		return up_folders_fail(error, _("cannot look at '%s': %s"), state,
+				       g_strerror(errno));
+	if (about.st_uid == geteuid())
+		return TRUE;
+	g_set_error(
+		error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+		_("'%s' belongs to uid %u, who could change it under the services: choose another --state, or chown it to root"),
+		state, (unsigned int)about.st_uid);
+	return FALSE;
+}
+
+/* Owners and modes in there are changed, which would be the end of --state / or --state /tmp. */
+static gboolean
+up_folders_check_use(const char *state, GError **error)
+{
+	g_autofree char *lock = g_build_filename(state, LOCK_FILE, NULL);
+	g_autofree char *stranger = NULL;
+
+	if (g_file_test(lock, G_FILE_TEST_EXISTS))
+		return TRUE;
+	stranger = up_folders_find_stranger(state);
+	if (!stranger)
+		return TRUE;
+	g_set_error(
+		error, G_IO_ERROR, G_IO_ERROR_NOT_EMPTY,
+		_("'%s' holds '%s', so it is no folder of Carrel's: choose another --state, empty or new"),
+		state, stranger);
+	return FALSE;
+}
+
 /*
  * What the services have made stays theirs when uid_range changes: then none of them can read its own files. The
  * database is the first of these files, and the first that would be missed.
@@ -175,7 +227,7 @@ up_folders_check_owner(const char *state, const struct up_ids *ids, GError **err
 static gboolean
 up_folders_lock(struct up_folders *folders, GError **error)
 {
-	g_autofree char *path = g_build_filename(folders->state, "up.lock", NULL);
+	g_autofree char *path = g_build_filename(folders->state, LOCK_FILE, NULL);
 	char text[LOCK_MAX_BYTES] = "";
 	ssize_t n;
 
@@ -208,7 +260,9 @@ up_folders_make(struct up_folders *folders, const char *state, const struct up_i
 	if (g_mkdir_with_parents(folders->state, 0711) < 0)
 		return up_folders_fail(error, _("cannot make '%s': %s"), folders->state,
 				       g_strerror(errno));
-	if (!up_folders_check_parents(folders->state, error) || !up_folders_lock(folders, error) ||
+	if (!up_folders_check_parents(folders->state, error) ||
+	    !up_folders_check_root(folders->state, error) ||
+	    !up_folders_check_use(folders->state, error) || !up_folders_lock(folders, error) ||
 	    !up_folders_check_owner(folders->state, ids, error))
 		return FALSE;
 	if (chmod(folders->state, 0711) < 0)

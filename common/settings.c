@@ -10,11 +10,14 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#include "base/name.h"
+
 enum key_kind {
 	KEY_TEXT,
 	KEY_INTEGER,
 	KEY_FLAG,
-	KEY_LIST
+	KEY_LIST,
+	KEY_NAME
 };
 
 struct key {
@@ -35,13 +38,13 @@ static const struct key key_table[] = {
 	  "members have the role operator" },
 	{ "broker", "admin_users", KEY_LIST, "", 0, 0, "users with the role admin" },
 	{ "broker", "token_hours", KEY_INTEGER, "12", 1, 12, "how long an API token lives" },
-	{ "auth", "service", KEY_TEXT, "carrel", 0, 0, "name of the PAM service" },
+	{ "auth", "service", KEY_NAME, "carrel", 0, 0, "name of the PAM service" },
 	{ "auth", "confdir", KEY_TEXT, "", 0, 0,
 	  "folder with the PAM service instead of /etc/pam.d" },
 	{ "gateway", "listen", KEY_TEXT, "127.0.0.1:3128", 0, 0,
 	  "address and port for SPICE clients (CONNECT)" },
 	{ "gateway", "proxy", KEY_TEXT, "", 0, 0,
-	  "URL under which clients reach the gateway; empty: http:// and listen" },
+	  "URL under which clients reach the gateway, http://HOST:PORT; empty: http:// and listen" },
 	{ "host", "name", KEY_TEXT, "", 0, 0, "this host's name; empty: its host name" },
 	{ "host", "engine", KEY_TEXT, "auto", 0, 0, "auto or qemu" },
 	{ "host", "ram_reserve_mib", KEY_INTEGER, "1024", 0, 1048576,
@@ -76,6 +79,12 @@ settings_check_value(const struct key *key, const char *text, GError **error)
 	if (key->kind == KEY_FLAG && strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
 		g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
 			    "'%s' must be true or false, not '%s'", key->name, text);
+		return FALSE;
+	}
+	if (key->kind == KEY_NAME && !name_valid(text)) {
+		g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+			    "'%s' must be lower-case letters, digits and inner '-', not '%s'",
+			    key->name, text);
 		return FALSE;
 	}
 	if (key->kind == KEY_INTEGER &&

@@ -472,6 +472,42 @@ hostd_check_engine(const struct settings *settings, GError **error)
 	return FALSE;
 }
 
+static gboolean
+hostd_is_proxy(const char *proxy)
+{
+	g_autoptr(GUri) uri = g_uri_parse(proxy, G_URI_FLAGS_NONE, NULL);
+	const char *host = uri ? g_uri_get_host(uri) : NULL;
+
+	return host && host[0] != '\0' && strcmp(g_uri_get_scheme(uri), "http") == 0 &&
+	       g_uri_get_port(uri) > 0;
+}
+
+/* What clients get as the gateway's address. NULL: it could lead none of them here. */
+static char *
+hostd_find_proxy(const struct settings *settings, GError **error)
+{
+	const char *set = settings_get_text(settings, "gateway", "proxy");
+	const char *listen = settings_get_text(settings, "gateway", "listen");
+
+	if (set[0] != '\0' && hostd_is_proxy(set))
+		return g_strdup(set);
+	if (set[0] != '\0')
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			"'%s' is no address of a gateway: set 'proxy' in [gateway] of carrel.conf to "
+			"one such as http://desks.example:3128",
+			set);
+	else if (g_str_has_prefix(listen, "0.0.0.0:") || g_str_has_prefix(listen, "[::]:"))
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+			"the gateway listens on every address ('%s'), which tells clients none: set "
+			"'proxy' in [gateway] of carrel.conf, such as http://desks.example:3128",
+			listen);
+	else
+		return g_strconcat("http://", listen, NULL);
+	return NULL;
+}
+
 /* It can be mended while we run, so it is no reason to end. */
 static void
 hostd_warn_of_engines(const struct hostd *hostd)
@@ -528,14 +564,8 @@ static void
 hostd_make_parts(struct hostd *hostd, const char *name)
 {
 	const struct hostd_options *options = hostd->options;
-	const char *proxy = settings_get_text(options->settings, "gateway", "proxy");
 	g_autofree char *launch = g_build_filename(options->run, "launch.sock", NULL);
 
-	hostd->proxy =
-		proxy[0] ? g_strdup(proxy)
-			 : g_strconcat("http://",
-				       settings_get_text(options->settings, "gateway", "listen"),
-				       NULL);
 	hostd->refusals = (struct log_limit){ .burst = HOSTD_REFUSALS_BURST,
 					      .every_ms = HOSTD_REFUSALS_EVERY_MS };
 	hostd->events = event_ring_new();
@@ -556,12 +586,17 @@ hostd_new(const struct hostd_options *options, GError **error)
 {
 	g_autofree char *name = hostd_find_name(options->settings, error);
 	g_autofree char *socket = g_build_filename(options->run, "gateway.sock", NULL);
+	g_autofree char *proxy = NULL;
 	struct hostd *hostd;
 
 	if (!name || !hostd_check_engine(options->settings, error))
 		return NULL;
+	proxy = hostd_find_proxy(options->settings, error);
+	if (!proxy)
+		return NULL;
 	hostd = g_new0(struct hostd, 1);
 	hostd->options = options;
+	hostd->proxy = g_steal_pointer(&proxy);
 	hostd_make_parts(hostd, name);
 	hostd_warn_of_engines(hostd);
 	hostd->gateway = gateway_port_open(socket, options->gateway_uid, hostd->tickets,

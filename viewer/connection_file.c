@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define GROUP		"virt-viewer"
+#define PORT_MAX	65535
 #define VALUE_MAX_BYTES (16 * 1024)
 
 static const struct {
@@ -55,11 +56,10 @@ connection_file_free(struct connection_file *file)
 	g_free(file);
 }
 
-static struct connection_file *
-connection_file_fill(const void *source, connection_file_lookup lookup, GError **error)
+static gboolean
+connection_file_take_fields(struct connection_file *file, const void *source,
+			    connection_file_lookup lookup, GError **error)
 {
-	struct connection_file *file = g_new0(struct connection_file, 1);
-
 	for (gsize i = 0; i < G_N_ELEMENTS(key_table); i++) {
 		char **field = connection_file_get_field(file, i);
 
@@ -69,10 +69,32 @@ connection_file_fill(const void *source, connection_file_lookup lookup, GError *
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
 			    _("The connection data are incomplete: “%s” is missing or too long."),
 			    key_table[i].key);
-		connection_file_free(file);
-		return NULL;
+		return FALSE;
 	}
-	return file;
+	return TRUE;
+}
+
+static gboolean
+connection_file_check_port(const char *port, GError **error)
+{
+	if (g_ascii_string_to_unsigned(port, 10, 1, PORT_MAX, NULL, NULL))
+		return TRUE;
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+		    _("The connection data are wrong: “tls-port” is not a port from 1 to %d."),
+		    PORT_MAX);
+	return FALSE;
+}
+
+static struct connection_file *
+connection_file_fill(const void *source, connection_file_lookup lookup, GError **error)
+{
+	struct connection_file *file = g_new0(struct connection_file, 1);
+
+	if (connection_file_take_fields(file, source, lookup, error) &&
+	    connection_file_check_port(file->tls_port, error))
+		return file;
+	connection_file_free(file);
+	return NULL;
 }
 
 static char *
@@ -130,12 +152,16 @@ connection_file_parse(const char *text, gsize size, const char *name, gboolean *
 struct connection_file *
 connection_file_load(const char *path, GError **error)
 {
-	g_autofree char *text = NULL;
+	/* One more than may be: whatever it is that has no end, it is too large. */
+	g_autofree char *text = g_malloc(CONNECTION_FILE_MAX_BYTES + 1);
+	g_autoptr(GFile) source = g_file_new_for_path(path);
+	g_autoptr(GFileInputStream) stream = g_file_read(source, NULL, error);
 	struct connection_file *file;
 	gboolean removed;
 	gsize size;
 
-	if (!g_file_get_contents(path, &text, &size, error))
+	if (!stream || !g_input_stream_read_all(G_INPUT_STREAM(stream), text,
+						CONNECTION_FILE_MAX_BYTES + 1, &size, NULL, error))
 		return NULL;
 	file = connection_file_parse(text, size, path, &removed, error);
 	explicit_bzero(text, size);

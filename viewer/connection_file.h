@@ -24,12 +24,15 @@ struct connection_file {
 	char *title;
 };
 
-/* From the object "vv" of a ticket answer; numbers are taken as texts. NULL and error when a key is missing. */
+/*
+ * From the object "vv" of a ticket answer; numbers are taken as texts. NULL and error when a key is missing or the port is
+ * none.
+ */
 struct connection_file *connection_file_from_json(const json_t *object, GError **error);
 
 /*
  * From a .vv file's text; "name" is for messages. ret_remove says whether the file wants to be removed, also when it is
- * refused for a missing key.
+ * refused for a missing key or a wrong port.
  */
 struct connection_file *connection_file_parse(const char *text, gsize size, const char *name,
 					      gboolean *ret_remove, GError **error);

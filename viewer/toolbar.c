@@ -61,12 +61,14 @@ GtkWidget *
 toolbar_new(void)
 {
 	GtkWidget *bar = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+	GtkWidget *keys = toolbar_new_keys();
 	GtkWidget *log_off = gtk_button_new_with_label(_("Log off"));
 
 	gtk_actionable_set_action_name(GTK_ACTIONABLE(log_off), "win.log-off");
 	gtk_widget_set_tooltip_text(log_off, _("End your session on the desktop"));
 	gtk_widget_set_focus_on_click(log_off, FALSE);
-	gtk_container_add(GTK_CONTAINER(bar), toolbar_new_keys());
+	g_object_set_data(G_OBJECT(bar), "keys", keys);
+	gtk_container_add(GTK_CONTAINER(bar), keys);
 	gtk_container_add(GTK_CONTAINER(bar),
 			  toolbar_new_button("view-fullscreen-symbolic", _("Full screen (F11)"),
 					     "win.full-screen"));
@@ -83,7 +85,11 @@ static gboolean
 toolbar_handle_hide(gpointer data)
 {
 	GtkRevealer *revealer = data;
+	GtkWidget *bar = gtk_bin_get_child(GTK_BIN(revealer));
 
+	/* The menu takes the pointer away from the drawer and would go with it: not before it is closed. */
+	if (gtk_toggle_button_get_active(g_object_get_data(G_OBJECT(bar), "keys")))
+		return G_SOURCE_CONTINUE;
 	g_object_set_data(G_OBJECT(revealer), "hide", NULL);
 	gtk_revealer_set_reveal_child(revealer, FALSE);
 	return G_SOURCE_REMOVE;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# run.sh - all benchmarks, one after another (make bench); RUNS=10 takes about 11 minutes on 2 quiet cores
+# run.sh - all benchmarks, one after another (make bench); RUNS=10 takes about 18 minutes on 2 quiet cores
 set -u
 folder=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 code=0

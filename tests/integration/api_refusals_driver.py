@@ -152,7 +152,7 @@ def refuse_to_start(stage):
             ("closed", r"must exist and belong to carrel-broker's user", {"closed": True})):
         code, line = start_with(stage, name, **options)
         check(f"a start with wrong '{name}' ends with 1 and says what to do", code == 1 and re.search(say, line), (code, line))
-    authd = stage.start([f"{stage.build}/auth/carrel-authd", "--run", stage.run, "--broker-uid", str(BROKER_UID),
+    authd = stage.start([stage.place("auth/carrel-authd"), "--run", stage.run, "--broker-uid", str(BROKER_UID),
                          "--service", "carrel"], BROKER_UID)
     check("authd wants root", authd.end(0) == 1 and "must be started as root" in authd.lines[-1], authd.lines)
 

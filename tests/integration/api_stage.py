@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -108,19 +109,26 @@ class Stage:
             for user, password in passwords.items():
                 file.write(f"{user}:{crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA256, rounds=1000))}\n")
 
+    def place(self, program):
+        """A copy that every user can reach: the build may be in a folder that is closed to them."""
+        path = os.path.join(self.folder, os.path.basename(program))
+        if not os.path.exists(path):
+            shutil.copy(os.path.join(self.build, program), path)
+        return path
+
     def start(self, argv, uid=0):
         program = Program(argv, uid)
         self.programs.append(program)
         return program
 
     def start_authd(self, *options, confdir=True):
-        argv = [f"{self.build}/auth/carrel-authd", "--run", self.run, "--broker-uid", str(BROKER_UID), "--service", "carrel"]
+        argv = [self.place("auth/carrel-authd"), "--run", self.run, "--broker-uid", str(BROKER_UID), "--service", "carrel"]
         program = self.start(argv + (["--confdir", self.pam] if confdir else []) + list(options))
         program.wait_line("waiting for log-ins")
         return program
 
     def broker_argv(self):
-        return [f"{self.build}/broker/carrel-broker", "--run", self.run, "--lib", self.lib, "--hostd-uid", str(HOSTD_UID),
+        return [self.place("broker/carrel-broker"), "--run", self.run, "--lib", self.lib, "--hostd-uid", str(HOSTD_UID),
                 "--config", self.config]
 
     def start_broker(self, wait=True):

@@ -155,6 +155,15 @@ expect 4 host drain nothing
 expect 4 template show nothing
 expect 4 session timing s-bbbbbbbbbbbbbbbbbbbb
 
+# What cannot be written is not said to be done
+for words in 'pool list' 'pool list --json' 'version' 'pool --help'; do
+	code=0
+	# shellcheck disable=SC2086 # words
+	"$carrel" $words >/dev/full 2>err || code=$?
+	[ "$code" = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'could not be written.*free space' err ||
+		fail "'carrel $words' on a full disk ended with $code"
+done
+
 # A connection file is for its owner only, also where an open one was before
 expect 0 session assign office
 : >desktop.vv
@@ -190,6 +199,27 @@ echo wrong >answers
 "$carrel" login ada --broker "$broker" <answers >out 2>err && fail "a wrong password was taken"
 expect 1 login ada --broker "$broker"
 grep -q 'the input ended' err || fail "a log-in without answers does not say why it ended"
+
+# What ends it at the password leaves a terminal that shows what is typed
+for number in INT TERM HUP QUIT; do
+	said=$(python3 -B "$here/../lib/typed_login.py" $number "$carrel" login ada --broker "$broker") || fail "SIG$number: $said"
+	[ "$said" = "SIG$number echo" ] || fail "after SIG$number at the password: $said"
+done
+
+# Answers that cannot be sent as they are: nothing is sent, and the next log-in is as always
+asked=$(grep -c '"answers"' tls.log)
+printf 'lace%0600d\n1843\n' 0 >answers
+"$carrel" login ada --broker "$broker" <answers >out 2>err && fail "a part of a long answer was taken"
+grep -q 'may have 511 bytes at most' err || fail "a long answer is refused without a reason"
+printf 'l\344ce\n1843\n' >answers
+"$carrel" login ada --broker "$broker" <answers >out 2>err && fail "an answer in Latin-1 was taken"
+grep -q 'not UTF-8.*a terminal that uses UTF-8' err || fail "an answer in Latin-1 is refused without a reason"
+printf 'la\0ce\n1843\n' >answers
+"$carrel" login ada --broker "$broker" <answers >out 2>err && fail "an answer with a NUL was taken"
+[ "$(grep -c '"answers"' tls.log)" = "$asked" ] || fail "a part of an answer was sent"
+printf 'lace\n1843' >answers
+"$carrel" login ada --broker "$broker" <answers >out 2>err || fail "a last line without its end is no answer"
+rm answers
 echo "$broker $(printf 'AA:%.0s' {1..31})AA" >config/carrel/known_hosts
 expect 3 pool list --broker "$broker"
 grep -q 'another certificate.*known_hosts' err || fail "a changed certificate says no next step"

@@ -48,6 +48,15 @@ signal.pause()' >"$TMPDIR/taken" &
 	wait_until 10 appliance_is_gone || fail "left behind: $(appliance_describe_processes)"
 }
 
+# hopeless GROUP LINE PATTERN: with the line in place of that group's `listen` a service refuses to start, and says so
+hopeless() {
+	local code=0
+	sed "/\[$1\]/,/listen/s|^listen.*|$2|" "$TMPDIR/carrel.conf" >"$TMPDIR/other.conf"
+	said=$(up --state "$appliance_state" --config "$TMPDIR/other.conf") || code=$?
+	[ "$code" = 1 ] || fail "with '$2' in [$1] 'carrel up' ended with $code: $said"
+	grep -qE "so nothing can work.*$3" <<<"$said" || fail "with '$2' in [$1] it does not say '$3' but: $said"
+}
+
 appliance_prepare
 here=(--state "$appliance_state" --config "$TMPDIR/carrel.conf")
 
@@ -60,17 +69,22 @@ refused 2 "'now' is no option; try 'carrel up --help'" now
 refused 2 "--colour; try 'carrel up --help'" --colour
 
 echo "who starts it, and where"
-said=$(setpriv --reuid 65534 --regid 65534 --clear-groups ./run carrel up "${here[@]}" 2>&1) && fail "nobody may start it"
+cp "$CARREL_BUILD_DIR/cli/carrel" "$TMPDIR/carrel" # the build may be closed to others
+said=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$TMPDIR/carrel" up "${here[@]}" 2>&1) && fail "nobody may start it"
 [ "$said" = "carrel: it has to be started by root, because every service and desktop gets a uid of its own: try sudo" ] ||
 	fail "not root: $said"
 code=0
-setpriv --reuid 65534 --regid 65534 --clear-groups ./run carrel up "${here[@]}" 2>/dev/null || code=$?
+setpriv --reuid 65534 --regid 65534 --clear-groups "$TMPDIR/carrel" up "${here[@]}" 2>/dev/null || code=$?
 [ "$code" = 3 ] || fail "not root: exit code $code"
 mkdir -m 0700 "$TMPDIR/closed"
 refused 1 "'$TMPDIR/closed' is closed to the services' users: choose another --state, or chmod" \
 	--state "$TMPDIR/closed/s" --config "$TMPDIR/carrel.conf"
 : >"$TMPDIR/file"
 refused 1 "'$TMPDIR/file': Not a directory: .*choose another --state" --state "$TMPDIR/file"
+mkdir -m 0755 "$TMPDIR/theirs"
+chown 65534 "$TMPDIR/theirs"
+refused 1 "'$TMPDIR/theirs' belongs to uid 65534.*: choose another --state, or chown it to root" --state "$TMPDIR/theirs"
+[ "$(stat -c '%u %a' "$TMPDIR/theirs") $(ls -A "$TMPDIR/theirs")" = "65534 755 " ] || fail "somebody's folder was changed"
 refused 1 "'a/b' is not a user name" "${here[@]}" --demo-user a/b
 
 echo "disks"
@@ -94,6 +108,11 @@ refused 1 "$TMPDIR/other.conf:[0-9]*: unknown group \[paint\]" --config "$TMPDIR
 sed 's/^uid_range.*/uid_range = 200000-200100/' "$TMPDIR/carrel.conf" >"$TMPDIR/other.conf"
 refused 1 "uid_range '200000-200100' is not .* at least [0-9]* uids .*\[host\] of carrel.conf" --config "$TMPDIR/other.conf" \
 	--state "$appliance_state"
+
+echo "addresses that lead no client to the gateway"
+hopeless gateway 'listen = 127.0.0.1' "cannot listen on '127.0.0.1': .*ADDRESS:PORT.*'listen' in \[gateway\]"
+hopeless gateway "listen = 0.0.0.0:1" "every address .*set 'proxy' in \[gateway\]"
+hopeless gateway 'proxy = desks' "'desks' is no address of a gateway: set 'proxy' in \[gateway\]"
 
 echo "ports"
 taken broker

@@ -34,6 +34,40 @@ test_connection_file__takes_ports_as_numbers_or_text(void **state)
 }
 
 static void
+test_connection_file__refuses_what_is_no_port(void **state)
+{
+	static const struct {
+		const char *port; /* as JSON, and so in a file */
+		gboolean good;
+	} cases[] = {
+		{ "1", TRUE },	    { "65535", TRUE },
+		{ "0", FALSE },	    { "65536", FALSE },
+		{ "-1", FALSE },    { "4295028296", FALSE },
+		{ "\"\"", FALSE },  { "\" 61000\"", FALSE },
+		{ "\"x\"", FALSE }, { "\"61000;1\"", FALSE },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *json = g_strdup_printf(
+			"{\"host\":\"abc\",\"tls-port\":%s,\"ca\":\"PEM\",\"host-subject\":\"CN=d\"}",
+			cases[i].port);
+		g_autofree char *text = g_strdup_printf(GOOD "tls-port=%s\n", cases[i].port);
+		g_autoptr(GError) error = NULL;
+		json_t *object = json_loads(json, 0, NULL);
+		struct connection_file *file = connection_file_from_json(object, &error);
+		gboolean removed;
+
+		assert_int_equal(file != NULL, cases[i].good);
+		assert_true(cases[i].good || strstr(error->message, "tls-port"));
+		connection_file_free(file);
+		file = connection_file_parse(text, strlen(text), "f", &removed, NULL);
+		assert_int_equal(file != NULL, cases[i].good);
+		connection_file_free(file);
+		json_decref(object);
+	}
+}
+
+static void
 test_connection_file__reads_files_and_removes_them_when_told(void **state)
 {
 	static const struct {
@@ -64,12 +98,24 @@ test_connection_file__reads_files_and_removes_them_when_told(void **state)
 	}
 }
 
+/* The whole of it does not fit into any memory. */
+static void
+test_connection_file__reads_no_more_than_it_may(void **state)
+{
+	g_autoptr(GError) error = NULL;
+
+	assert_null(connection_file_load("/dev/zero", &error));
+	assert_non_null(strstr(error->message, "too large"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connection_file__takes_ports_as_numbers_or_text),
+		cmocka_unit_test(test_connection_file__refuses_what_is_no_port),
 		cmocka_unit_test(test_connection_file__reads_files_and_removes_them_when_told),
+		cmocka_unit_test(test_connection_file__reads_no_more_than_it_may),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,8 @@ test_settings__refuses_with_file_and_line(void **state)
 		  "carrel.conf:2: 'token_hours' must be a number from 1 to 12" },
 		{ "[broker]\ntoken_hours = many\n", "'token_hours' must be a number" },
 		{ "[host]\naccept_unisolated = maybe\n", "must be true or false, not 'maybe'" },
+		{ "[auth]\nservice = ../../x\n", "carrel.conf:2: 'service' must be lower-case" },
+		{ "[auth]\nservice =\n", "carrel.conf:2: 'service' must be lower-case" },
 		{ "listen = x\n", "carrel.conf" },
 	};
 

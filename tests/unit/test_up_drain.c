@@ -25,6 +25,7 @@ struct stage {
 	char *folder;
 	char *path;
 	GSocketService *service;
+	GCancellable *ended;
 	GMainLoop *loop;
 	GString *asked; /* "GET /api/v1/hosts\n" ... */
 	const char *desktops;
@@ -46,31 +47,31 @@ stage_find_answer(struct stage *stage, const char *line)
 	return "{}";
 }
 
-/* One request a connection. */
-static gboolean
-stage_handle_run(GSocketService *service, GSocketConnection *connection, GObject *source,
-		 gpointer data)
+/* One request a connection, which may come in pieces. */
+struct stage_request {
+	struct stage *stage;
+	GSocketConnection *connection;
+	gsize size;
+	char text[REQUEST_SIZE];
+};
+
+static void
+stage_request_free(struct stage_request *request)
 {
-	GOutputStream *out = g_io_stream_get_output_stream(G_IO_STREAM(connection));
-	GInputStream *in = g_io_stream_get_input_stream(G_IO_STREAM(connection));
-	struct stage *stage = data;
-	char request[REQUEST_SIZE] = "";
+	g_object_unref(request->connection);
+	g_free(request);
+}
+
+static void
+stage_answer(struct stage_request *request)
+{
+	GOutputStream *out = g_io_stream_get_output_stream(G_IO_STREAM(request->connection));
+	const char *end = strstr(request->text, " HTTP/");
+	const char *answer = stage_find_answer(request->stage, request->text);
 	g_autofree char *whole = NULL;
-	const char *answer;
-	gsize size = 0;
 
-	(void)service, (void)source;
-	while (!strstr(request, "\r\n\r\n") && size < sizeof(request) - 1) {
-		gssize n = g_input_stream_read(in, request + size, sizeof(request) - 1 - size, NULL,
-					       NULL);
-
-		if (n <= 0)
-			return TRUE;
-		size += (gsize)n;
-	}
-	g_string_append_len(stage->asked, request, (gssize)(strstr(request, " HTTP/") - request));
-	g_string_append_c(stage->asked, '\n');
-	answer = stage_find_answer(stage, request);
+	g_string_append_len(request->stage->asked, request->text, (gssize)(end - request->text));
+	g_string_append_c(request->stage->asked, '\n');
 	if (g_str_has_prefix(answer, "HTTP/"))
 		whole = g_strdup(answer);
 	else
@@ -78,7 +79,51 @@ stage_handle_run(GSocketService *service, GSocketConnection *connection, GObject
 					"Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
 					strlen(answer), answer);
 	g_output_stream_write_all(out, whole, strlen(whole), NULL, NULL, NULL);
-	g_io_stream_close(G_IO_STREAM(connection), NULL, NULL);
+	g_io_stream_close(G_IO_STREAM(request->connection), NULL, NULL);
+}
+
+static void stage_handle_read(GObject *source, GAsyncResult *result, gpointer data);
+
+static void
+stage_read(struct stage_request *request)
+{
+	GInputStream *in = g_io_stream_get_input_stream(G_IO_STREAM(request->connection));
+
+	g_input_stream_read_async(in, request->text + request->size,
+				  sizeof(request->text) - 1 - request->size, G_PRIORITY_DEFAULT,
+				  request->stage->ended, stage_handle_read, request);
+}
+
+/* After the end of its test it comes once more, with an error: the stage is not there any more. */
+static void
+stage_handle_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct stage_request *request = data;
+	gssize n = g_input_stream_read_finish(G_INPUT_STREAM(source), result, NULL);
+
+	if (n <= 0) {
+		stage_request_free(request);
+		return;
+	}
+	request->size += (gsize)n;
+	if (!strstr(request->text, "\r\n\r\n")) {
+		stage_read(request);
+		return;
+	}
+	stage_answer(request);
+	stage_request_free(request);
+}
+
+static gboolean
+stage_handle_incoming(GSocketService *service, GSocketConnection *connection, GObject *source,
+		      gpointer data)
+{
+	struct stage_request *request = g_new0(struct stage_request, 1);
+
+	(void)service, (void)source;
+	request->stage = data;
+	request->connection = g_object_ref(connection);
+	stage_read(request);
 	return TRUE;
 }
 
@@ -87,12 +132,11 @@ stage_listen(struct stage *stage)
 {
 	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(stage->path);
 
-	/* A thread a connection: a request may come in pieces, and the client is in this one. */
-	stage->service = g_threaded_socket_service_new(1);
+	stage->service = g_socket_service_new();
 	assert_true(g_socket_listener_add_address(G_SOCKET_LISTENER(stage->service), address,
 						  G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT,
 						  NULL, NULL, NULL));
-	g_signal_connect(stage->service, "run", G_CALLBACK(stage_handle_run), stage);
+	g_signal_connect(stage->service, "incoming", G_CALLBACK(stage_handle_incoming), stage);
 }
 
 static int
@@ -105,6 +149,7 @@ stage_setup(void **state)
 	stage->loop = g_main_loop_new(NULL, FALSE);
 	stage->asked = g_string_new(NULL);
 	stage->desktops = "[]";
+	stage->ended = g_cancellable_new();
 	*state = stage;
 	return 0;
 }
@@ -114,7 +159,13 @@ stage_teardown(void **state)
 {
 	struct stage *stage = *state;
 
+	g_cancellable_cancel(stage->ended);
+	if (stage->service)
+		g_socket_service_stop(stage->service);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
 	g_clear_object(&stage->service);
+	g_object_unref(stage->ended);
 	g_unlink(stage->path);
 	g_rmdir(stage->folder);
 	g_main_loop_unref(stage->loop);

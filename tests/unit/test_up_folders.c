@@ -18,12 +18,20 @@
 static void
 test_up_folders__takes_a_range_with_room_for_all(void **state)
 {
-	static const char *const good[] = { "200000-465535", "1000-66602", "1000-4294967294" };
+	static const char *const good[] = { "200000-465535", "65535-131137", "65535-4294967294" };
 	static const char *const bad[] = {
-		"",	      "200000",	       "200000-",
-		"-465535",    "200000-200100", "465535-200000",
-		"999-465535", "1000-66601",    "1000-70000 ",
-		"a-b",	      "1000-70000-80", "1000-99999999999",
+		"",
+		"200000",
+		"200000-",
+		"-465535",
+		"200000-200100",
+		"465535-200000",
+		"65534-465535",
+		"65535-131136",
+		"200000-465535 ",
+		"a-b",
+		"200000-465535-80",
+		"200000-99999999999",
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
@@ -169,6 +177,41 @@ test_up_folders__refuses_a_closed_parent_and_what_is_no_folder(void **state)
 }
 
 static void
+test_up_folders__refuses_a_folder_of_somebody_elses(void **state)
+{
+	g_autofree char *place = g_build_filename(*state, "s", NULL);
+	g_autofree char *letters = g_build_filename(place, "letters", NULL);
+	g_autofree char *log = g_build_filename(place, "up.log", NULL);
+	g_autofree char *lib = g_build_filename(place, "lib", NULL);
+	g_autoptr(GError) error = NULL;
+	struct up_folders folders;
+	struct up_ids ids;
+	struct stat about;
+
+	assert_int_equal(g_mkdir(place, 0755), 0);
+	assert_int_equal(g_mkdir(lib, 0755), 0);
+	assert_true(g_file_set_contents(letters, "", 0, NULL));
+	assert_false(up_folders_make(&folders, place, own_ids(&ids), &error));
+	up_folders_done(&folders);
+	assert_non_null(strstr(error->message, place));
+	assert_non_null(strstr(error->message, "holds 'letters'"));
+	assert_non_null(strstr(error->message, "choose another --state"));
+	/* and nothing was done to it */
+	assert_int_equal(stat(place, &about), 0);
+	assert_int_equal(about.st_mode & 07777, 0755);
+	assert_int_equal(stat(lib, &about), 0);
+	assert_int_equal(about.st_mode & 07777, 0755);
+
+	/* quickstart's log is there first; once it is ours, whatever else lies there does not matter */
+	assert_int_equal(g_rename(letters, log), 0);
+	for (int n = 0; n < 2; n++) {
+		assert_true(up_folders_make(&folders, place, &ids, NULL));
+		up_folders_done(&folders);
+		assert_true(g_file_set_contents(letters, "", 0, NULL));
+	}
+}
+
+static void
 test_up_folders__refuses_a_database_of_another_uid_range(void **state)
 {
 	g_autofree char *place = g_build_filename(*state, "s", NULL);
@@ -210,6 +253,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_up_folders__refuses_a_closed_parent_and_what_is_no_folder,
 			make_temporary, drop_temporary),
+		cmocka_unit_test_setup_teardown(test_up_folders__refuses_a_folder_of_somebody_elses,
+						make_temporary, drop_temporary),
 		cmocka_unit_test_setup_teardown(
 			test_up_folders__refuses_a_database_of_another_uid_range, make_temporary,
 			drop_temporary),
