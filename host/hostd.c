@@ -15,13 +15,13 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "base/name.h"
 #include "common/settings.h"
 #include "host/desktops.h"
 #include "host/doctor.h"
 #include "host/engine_list.h"
 #include "host/event_ring.h"
 #include "host/gateway_port.h"
+#include "host/hostd_settings.h"
 #include "host/image_list.h"
 #include "host/job_arguments.h"
 #include "host/jobs.h"
@@ -439,75 +439,6 @@ hostd_handle_expire(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* The configured name, or the machine's without its domain. */
-static char *
-hostd_find_name(const struct settings *settings, GError **error)
-{
-	const char *set = settings_get_text(settings, "host", "name");
-	g_autofree char *own = g_ascii_strdown(g_get_host_name(), -1);
-
-	own[strcspn(own, ".")] = '\0';
-	if (set[0] == '\0' && name_valid(own))
-		return g_steal_pointer(&own);
-	if (name_valid(set))
-		return g_strdup(set);
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-		    "'%s' is no name for a host: set 'name' in [host] of carrel.conf to lower-case "
-		    "letters, digits and inner '-'",
-		    set[0] ? set : own);
-	return NULL;
-}
-
-static gboolean
-hostd_check_engine(const struct settings *settings, GError **error)
-{
-	const char *engine = settings_get_text(settings, "host", "engine");
-
-	if (strcmp(engine, "auto") == 0 || engine_list_find(engine))
-		return TRUE;
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-		    "engine '%s' is not in this build: set 'engine' in [host] of carrel.conf to "
-		    "auto or qemu",
-		    engine);
-	return FALSE;
-}
-
-static gboolean
-hostd_is_proxy(const char *proxy)
-{
-	g_autoptr(GUri) uri = g_uri_parse(proxy, G_URI_FLAGS_NONE, NULL);
-	const char *host = uri ? g_uri_get_host(uri) : NULL;
-
-	return host && host[0] != '\0' && strcmp(g_uri_get_scheme(uri), "http") == 0 &&
-	       g_uri_get_port(uri) > 0;
-}
-
-/* What clients get as the gateway's address. NULL: it could lead none of them here. */
-static char *
-hostd_find_proxy(const struct settings *settings, GError **error)
-{
-	const char *set = settings_get_text(settings, "gateway", "proxy");
-	const char *listen = settings_get_text(settings, "gateway", "listen");
-
-	if (set[0] != '\0' && hostd_is_proxy(set))
-		return g_strdup(set);
-	if (set[0] != '\0')
-		g_set_error(
-			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-			"'%s' is no address of a gateway: set 'proxy' in [gateway] of carrel.conf to "
-			"one such as http://desks.example:3128",
-			set);
-	else if (g_str_has_prefix(listen, "0.0.0.0:") || g_str_has_prefix(listen, "[::]:"))
-		g_set_error(
-			error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-			"the gateway listens on every address ('%s'), which tells clients none: set "
-			"'proxy' in [gateway] of carrel.conf, such as http://desks.example:3128",
-			listen);
-	else
-		return g_strconcat("http://", listen, NULL);
-	return NULL;
-}
-
 /* It can be mended while we run, so it is no reason to end. */
 static void
 hostd_warn_of_engines(const struct hostd *hostd)
@@ -584,14 +515,14 @@ hostd_make_parts(struct hostd *hostd, const char *name)
 struct hostd *
 hostd_new(const struct hostd_options *options, GError **error)
 {
-	g_autofree char *name = hostd_find_name(options->settings, error);
+	g_autofree char *name = hostd_settings_find_name(options->settings, error);
 	g_autofree char *socket = g_build_filename(options->run, "gateway.sock", NULL);
 	g_autofree char *proxy = NULL;
 	struct hostd *hostd;
 
-	if (!name || !hostd_check_engine(options->settings, error))
+	if (!name || !hostd_settings_check_engine(options->settings, error))
 		return NULL;
-	proxy = hostd_find_proxy(options->settings, error);
+	proxy = hostd_settings_find_proxy(options->settings, error);
 	if (!proxy)
 		return NULL;
 	hostd = g_new0(struct hostd, 1);

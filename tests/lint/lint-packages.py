@@ -11,14 +11,9 @@ import tree
 
 
 def build_packages():
-    section, found = '', set()
-    for line in tree.lines('packages.txt'):
-        line = line.split('#')[0].strip()
-        if line.startswith('['):
-            section = line[1:-1]
-        elif section == 'build':
-            found.update(line.split())
-    return found
+    """As quickstart reads them."""
+    script = '. "$0/data/setup.sh" && setup_list_packages "$0/packages.txt" build'
+    return subprocess.run(['bash', '-c', script, tree.ROOT], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
 
 
 def package_of(module):
