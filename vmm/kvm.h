@@ -12,14 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KVM_PROBLEM_BYTES 256
-
 struct cpuid_table;
 struct guest_memory;
 struct kvm;
-
-/* Whether this descriptor is /dev/kvm and can do all we need. -ENOTTY, -ENOTSUP; ret_problem names what is missing. */
-int kvm_check(int kvm_fd, char ret_problem[KVM_PROBLEM_BYTES]);
 
 /* What guests of this host can be offered. */
 int kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table);
