@@ -2,9 +2,8 @@
 /*
  * guest_clock.c - for a guest that is paused no time passes: its clocks go on from where they stood
  *
- * They are read again and again, until the power button is pressed; none may make a step of a second. KVM's clock (Linux,
- * Documentation/virt/kvm/x86/msr.rst, MSR_KVM_SYSTEM_TIME_NEW) also says how many cycles of the processor's counter are a
- * nanosecond.
+ * They are read again and again, until the power button is pressed; none may make a step of a second. KVM's clock is
+ * MSR_KVM_SYSTEM_TIME_NEW of Linux' Documentation/virt/kvm/x86/msr.rst.
  */
 #include "tests/guests/bare.h"
 
@@ -27,13 +26,12 @@ struct clock_page {
 
 enum clock {
 	KVM_CLOCK,
-	CYCLES,
 	PM_TIMER,
 	CLOCK_COUNT,
 };
 
 static volatile struct clock_page page __attribute__((aligned(64)));
-static uint64_t values[CLOCK_COUNT];   /* nanoseconds, cycles, ticks */
+static uint64_t values[CLOCK_COUNT];   /* nanoseconds, ticks */
 static uint64_t steps_ms[CLOCK_COUNT]; /* the longest */
 
 static uint64_t
@@ -64,7 +62,6 @@ read_clocks(bool is_first)
 		ns = page.ns + get_ns(cycles - page.cycles);
 	} while (version % 2 == 1 || version != page.version);
 	take_step(KVM_CLOCK, ns, is_first ? 0 : (ns - values[KVM_CLOCK]) / NS_PER_MS);
-	take_step(CYCLES, cycles, is_first ? 0 : get_ns(cycles - values[CYCLES]) / NS_PER_MS);
 	take_step(PM_TIMER, ticks,
 		  is_first ? 0 : (uint32_t)(ticks - values[PM_TIMER]) / (PM_TIMER_HZ / 1000));
 }
@@ -72,8 +69,7 @@ read_clocks(bool is_first)
 void
 guest_main(void)
 {
-	static const char *const names[CLOCK_COUNT] = { "KVM's clock", "the counter of cycles",
-							"the PM timer" };
+	static const char *const names[CLOCK_COUNT] = { "KVM's clock", "the PM timer" };
 
 	__asm__ volatile("wrmsr" ::"c"(MSR_SYSTEM_TIME), "a"((uint32_t)(uintptr_t)&page | 1),
 			 "d"(0));
