@@ -18,6 +18,7 @@ static const struct {
 	const char *name;
 } capability_table[] = {
 	{ KVM_CAP_IRQCHIP, 1, "KVM_CAP_IRQCHIP" },
+	{ KVM_CAP_ADJUST_CLOCK, 1, "KVM_CAP_ADJUST_CLOCK" },
 	{ KVM_CAP_USER_MEMORY, 1, "KVM_CAP_USER_MEMORY" },
 	{ KVM_CAP_NR_MEMSLOTS, KVM_NEEDS_MEMSLOTS, "KVM_CAP_NR_MEMSLOTS" },
 	{ KVM_CAP_SET_TSS_ADDR, 1, "KVM_CAP_SET_TSS_ADDR" },

@@ -46,6 +46,8 @@ struct kvm {
 	int vm_fd;
 	struct kvm_irqchip chips[N_CHIPS]; /* after power-on */
 	struct kvm_pit_state2 pit;
+	struct kvm_clock_data clock; /* as kvm_stop_clock() found it */
+	bool clock_stands;
 };
 
 int
@@ -156,6 +158,25 @@ kvm_reset(struct kvm *kvm)
 	if (ioctl(kvm->vm_fd, KVM_SET_PIT2, &kvm->pit) < 0)
 		return -errno;
 	return 0;
+}
+
+/* KVM_CAP_ADJUST_CLOCK is there, so neither fails; if the first did, the clock would go on as if it had not stood. */
+
+void
+kvm_stop_clock(struct kvm *kvm)
+{
+	kvm->clock_stands = ioctl(kvm->vm_fd, KVM_GET_CLOCK, &kvm->clock) == 0;
+}
+
+void
+kvm_start_clock(struct kvm *kvm)
+{
+	/* no flags: without KVM_CLOCK_REALTIME the time since then is not added */
+	struct kvm_clock_data clock = { .clock = kvm->clock.clock };
+
+	if (kvm->clock_stands)
+		ioctl(kvm->vm_fd, KVM_SET_CLOCK, &clock);
+	kvm->clock_stands = false;
 }
 
 int

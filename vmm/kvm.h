@@ -29,6 +29,10 @@ void kvm_free(struct kvm *kvm);
 /* PIC, IOAPIC and PIT as they were after kvm_new(). */
 int kvm_reset(struct kvm *kvm);
 
+/* The guest's clock (kvmclock) stands; it goes on from there. While no vCPU runs. */
+void kvm_stop_clock(struct kvm *kvm);
+void kvm_start_clock(struct kvm *kvm);
+
 /* Its descriptor is the caller's; *ret_run_bytes of it are mapped to speak with KVM_RUN. */
 int kvm_create_vcpu(struct kvm *kvm, uint32_t index, int *ret_fd, size_t *ret_run_bytes);
 /* The numbers of the model-specific registers whose values make up a vCPU's state; the caller frees them. */
