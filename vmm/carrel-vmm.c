@@ -191,6 +191,9 @@ main(int argc, char **argv)
 		log_error("machine '%s' does not start: %s", description.name, problem);
 		return EXIT_CANNOT_START;
 	}
+	/* The network card has its own of it: when that is closed, passt has to see the end. */
+	if (description.net_fd >= 0)
+		close(description.net_fd);
 	status = vmm_run(machine, &description, signal_fd);
 	machine_free(machine);
 	return status;

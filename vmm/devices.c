@@ -409,6 +409,7 @@ devices_write_tables(struct devices *devices)
 	};
 	int error = acpi_write_tables(memory, &acpi);
 
+	smbios_make_uuid(devices->description->name, smbios.uuid);
 	return error < 0 ? error : smbios_write_tables(memory, &smbios);
 }
 
