@@ -21,17 +21,10 @@
  * POINTER   display  source_pointer      -      absolute, and buttons
  * WHEEL     display  source_wheel        -
  * SIZE      display  source_size         -      what the client would like: goes into the EDID; 0 x 0 takes a head but the first away
- * LISTEN    display  source_listen       -      whether a client hears and speaks: none does until this says so
- * SOUND     vmm      source_sound        -      whether the guest plays and records
- * PLAYED    vmm      frames              -      what the guest plays, to a client that hears
- * HEARD     display  -                   -      PLAYED was read: the next one may come (one is out at a time)
- * SPOKEN    display  frames              -      what the client says, while the guest records
+ * LISTEN, SOUND, PLAYED, HEARD, SPOKEN: proto_sound.h
  *
  * A surface is a memfd that carrel-vmm has sealed against shrinking and growing, of height * stride bytes, mapped
  * read-only by display. Pixels are 32 bit, bytes B, G, R, x. Nothing is copied into it while nobody is connected.
- *
- * Sound is 1 to SOURCE_MAX_FRAMES frames a message, of two samples, left and right, signed 16 bit, SOURCE_SOUND_RATE frames a
- * second. Who cannot get rid of it keeps the newest SOURCE_KEPT_FRAMES.
  */
 #ifndef BASE_PROTO_SOURCE_H
 #define BASE_PROTO_SOURCE_H
@@ -48,10 +41,6 @@
 #define SOURCE_MAX_QNUM		0xff
 #define SOURCE_MAX_BUTTONS	0x1f
 #define SOURCE_MAX_STEPS	64
-#define SOURCE_SOUND_RATE	48000
-#define SOURCE_FRAME_BYTES	4
-#define SOURCE_MAX_FRAMES	4800 /* 100 ms */
-#define SOURCE_KEPT_FRAMES	9600
 
 enum source_type {
 	SOURCE_HELLO = 1,
@@ -149,16 +138,6 @@ struct source_size {
 	uint32_t scanout;
 	uint32_t width;
 	uint32_t height;
-};
-
-struct source_listen {
-	uint32_t hears; /* 0 or 1, as all of these */
-	uint32_t speaks;
-};
-
-struct source_sound {
-	uint32_t plays;
-	uint32_t records;
 };
 
 #endif

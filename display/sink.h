@@ -23,7 +23,7 @@ struct sink_events {
 	void (*key)(void *context, uint32_t qnum, bool down);
 	void (*position)(void *context, uint32_t x, uint32_t y);
 	void (*button)(void *context, enum source_button button, bool down);
-	/* While set_sound() says that the guest records: frames as in base/proto_source.h. */
+	/* While set_sound() says that the guest records: frames as in base/proto_sound.h. */
 	void (*spoken)(void *context, const void *frames, uint32_t n_frames);
 	/* Bytes on their way to the display's client that it has not read: the sink draws later while they are many. */
 	uint32_t (*backlog)(void *context);

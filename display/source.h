@@ -31,7 +31,7 @@ struct source_events {
 	void (*ready)(void *context, const char *device_address);
 	/* What the guest does with its sound card; nothing, until this says so. */
 	void (*sound)(void *context, bool plays, bool records);
-	/* While it plays: frames as in base/proto_source.h. */
+	/* While it plays: frames as in base/proto_sound.h. */
 	void (*played)(void *context, const void *frames, uint32_t n_frames);
 	/* It will never send anything again; the owner frees it, later and not in this call. */
 	void (*lost)(void *context, const char *why);

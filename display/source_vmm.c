@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "common/seq_source.h"
 #include "display/surface.h"

@@ -15,7 +15,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "base/proto_source.h"
+#include "base/proto_sound.h"
 #include "display/sink.h"
 
 #define RECORD_INTERVAL_MS 10

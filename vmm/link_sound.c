@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/proto_source.h"
 #include "base/seq.h"
 #include "vmm/link_scanout.h"
 

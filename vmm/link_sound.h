@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/proto_sound.h"
 #include "vmm/sound_ring.h"
 #include "vmm/sound_sink.h"
 

@@ -23,6 +23,7 @@
 #include "base/damage.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
 #include "vmm/link_scanout.h"

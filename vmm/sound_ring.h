@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "base/proto_source.h"
+#include "base/proto_sound.h"
 
 struct sound_ring {
 	uint32_t first; /* the oldest frame's place */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
 
