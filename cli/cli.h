@@ -43,7 +43,6 @@ struct cli_options {
 	char *size;
 	char *network;
 	char *note;
-	char *engine;
 	char *recipe;
 	char *version;
 	char *output;

@@ -67,15 +67,8 @@ note_commit(void *context, enum job_kind kind, const char *name, guint32 version
 	f->committed_version = version;
 }
 
-static const char *
-choose_engine(void *context)
-{
-	(void)context;
-	return "kvm";
-}
-
 static const struct launch_client_events launch_events = { note_link, note_exit };
-static const struct jobs_events jobs_events = { note_change, note_commit, choose_engine };
+static const struct jobs_events jobs_events = { note_change, note_commit };
 
 static void
 make_jobs(struct fixture *f)
