@@ -327,7 +327,8 @@ devices_make_sound(struct devices *devices)
 {
 	if (!devices->description->sound)
 		return 0;
-	return hda_new(devices->platform, devices->root, NULL, &devices->hda);
+	return hda_new(devices->platform, devices->root,
+		       devices->seat ? seat_get_sound(devices->seat) : NULL, &devices->hda);
 }
 
 static const struct {

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/kvm_needs.h"
 #include "base/log.h"
 #include "vmm/boot.h"
 #include "vmm/bus.h"
@@ -136,7 +137,7 @@ static int
 machine_check_host(struct machine *machine)
 {
 	const struct description *description = machine->description;
-	int error = kvm_check(description->kvm_fd, machine->problem);
+	int error = kvm_needs_check(description->kvm_fd, machine->problem);
 
 	if (error == 0)
 		error = kvm_list_cpuid(description->kvm_fd, machine->supported);

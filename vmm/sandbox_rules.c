@@ -105,6 +105,9 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 	IOCTL(KVM_SET_MSRS, "reset"),
 	IOCTL(KVM_SET_VCPU_EVENTS, "reset"),
 
+	IOCTL(KVM_GET_CLOCK, "a pause: KVM's clock stands"),
+	IOCTL(KVM_SET_CLOCK, "and goes on"),
+
 	SELDOM("clock_gettime", "where the vDSO cannot read the host's clock"),
 	SELDOM("restart_syscall", "the host was suspended, or a debugger looked at it, in the middle of a timed wait"),
 	ANY("exit_group", "the end"),

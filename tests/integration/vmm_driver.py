@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_driver.py - carrel-vmm on /dev/kvm with guests that are small enough where KVM emulates: vmm_driver.py TEST
 import errno
-import mmap
 import os
 import random
 import re
-import socket
 import struct
 import subprocess
 import sys
@@ -13,6 +11,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
+import vmm_link  # noqa: E402
+import vmm_screen  # noqa: E402
 
 
 def test_hello():
@@ -131,105 +131,58 @@ def test_blk():
         machine.run()
 
 
-class Control:
-    """base/proto_vmm.h, as hostd speaks it."""
-    HOME, NONE, RAW, OVERLAY = 10, 0, 1, 2
-
-    def __init__(self, machine):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(bare_machine.TIMEOUT_S)
-        self.socket.connect(os.path.join(machine.folder, 'control'))
-
-    def change_home(self, medium, *fds, status=0):
-        socket.send_fds(self.socket, [struct.pack('=IIiII', self.HOME, 1, 0, 4, medium)], fds)
-        kind = answer = None
-        while kind != self.HOME:
-            kind, _, answer, _ = struct.unpack_from('=IIiI', self.socket.recv(65536))
-        if answer != status:
-            bare_machine.fail(f'HOME {medium} is answered with {answer}, not {status}')
+def refuse_home(control, medium, fds, wanted):
+    try:
+        control.set_home(medium, fds)
+    except OSError as error:
+        if error.errno == wanted:
+            return
+    bare_machine.fail(f'a home {medium} was not refused with {errno.errorcode[wanted]}')
 
 
 def test_home():
-    for medium in (Control.RAW, Control.OVERLAY):
+    for medium in (vmm_link.MEDIUM_RAW, vmm_link.MEDIUM_OVERLAY):
         machine = bare_machine.Machine('home')
         machine.disk('home', 'home')
         base = os.dup(make_disk(machine))
         image = os.memfd_create('image')
-        if medium == Control.RAW:
+        if medium == vmm_link.MEDIUM_RAW:
             os.write(image, os.pread(base, 2048 * 512, 0))
-        fds = [image] if medium == Control.RAW else [base, image]
+        fds = [image] if medium == vmm_link.MEDIUM_RAW else [base, image]
         machine.start()
         machine.read_until('note: empty')
-        control = Control(machine)
-        control.change_home(Control.NONE, status=-errno.ENOENT)
-        control.change_home(medium, *fds)
-        control.change_home(medium, *fds, status=-errno.EBUSY)
+        control = vmm_link.Control(machine.control_path)
+        refuse_home(control, vmm_link.MEDIUM_NONE, [], errno.ENOENT)
+        control.set_home(medium, fds)
+        refuse_home(control, medium, fds, errno.EBUSY)
         machine.read_until('note: written')
-        control.change_home(Control.NONE)
-        if medium == Control.RAW and os.pread(image, 8, 9 * 512) != struct.pack('<Q', 0x686f6d65):
+        control.set_home(vmm_link.MEDIUM_NONE)
+        if medium == vmm_link.MEDIUM_RAW and os.pread(image, 8, 9 * 512) != struct.pack('<Q', 0x686f6d65):
             bare_machine.fail('the image does not hold what the guest wrote')
         machine.read_until('note: gone')
-        control.change_home(medium, *fds)
-        machine.read_until()
-        machine.check(0)
-        if machine.lines[-1] != 'end':
-            bare_machine.fail('the guest did not come to its end')
-
-
-def receive(display):
-    """A message of base/proto_source.h: its type, its payload, its descriptors."""
-    data, fds, _, _ = socket.recv_fds(display, 65536, 8)
-    if not data:
-        bare_machine.fail("the display's connection has ended")
-    kind, _, _, size = struct.unpack_from('=IIiI', data)
-    return kind, data[16:16 + size], fds
-
-
-def wait_for_picture(display, width, height, check):
-    """Acknowledges surfaces and reads damage until a surface of this size passes the check."""
-    scanout_type, ack_type, damage_type, drawn_type = 2, 3, 4, 5
-    surface = None
-    while True:
-        kind, payload, fds = receive(display)
-        if kind == scanout_type:
-            _, *size, stride, generation = struct.unpack_from('=IIIIQ', payload)
-            surface = None  # without a descriptor it is off
-            if fds:
-                surface = mmap.mmap(fds[0], 0, prot=mmap.PROT_READ)
-                os.close(fds[0])
-            send(display, ack_type, struct.pack('=IIQ', 0, 0, generation))
-        elif kind == damage_type:
-            scanout, _, generation = struct.unpack_from('=IIQ', payload)
-            if surface and size == [width, height] and check(surface, stride):
-                return
-            send(display, drawn_type, struct.pack('=IIQ', scanout, 0, generation))
-
-
-def send(display, kind, payload):
-    display.send(struct.pack('=IIiI', kind, 0, 0, len(payload)) + payload)
+        control.set_home(medium, fds)
+        if not control.status()['has_home']:
+            bare_machine.fail('carrel-vmm does not know of the home')
+        machine.finish()
 
 
 def test_seat():
-    hello_type, key_type, key_a = 1, 9, 30
-    side, token = 64, random.randrange(1000, 10000)
+    key_a, side, token = 30, 64, random.randrange(1000, 10000)
     machine = bare_machine.Machine('seat', command_line=f'{token} hostile')
     machine.display(machine.folder, width=640, height=480)
-    display = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    display.settimeout(bare_machine.TIMEOUT_S)
-    display.connect(os.path.join(machine.folder, 'display'))
+    screen = vmm_screen.Screen(os.path.join(machine.folder, 'display'))
     machine.start()
 
-    def is_drawn(surface, stride):
-        return all(struct.unpack_from('<I', surface, y * stride + x * 4)[0] & 0xffffff ==
-                   token * 1000 + y * side + x for y in range(side) for x in range(side))
+    def is_drawn():
+        return (screen.pixels and (screen.width, screen.height) == (side, side) and
+                all(struct.unpack_from('<I', screen.pixels, y * screen.stride + x * 4)[0] & 0xffffff ==
+                    token * 1000 + y * side + x for y in range(side) for x in range(side)))
 
-    if receive(display)[0] != hello_type:
-        bare_machine.fail('the display is not greeted')
-    wait_for_picture(display, side, side, is_drawn)
+    while not is_drawn():
+        screen.step(bare_machine.TIMEOUT_S)
     machine.read_until('note: drawn')
-    send(display, key_type, struct.pack('=II', key_a, 1))
-    machine.read_until()
-    machine.check(0)
+    screen.send(vmm_link.KEY, struct.pack('=II', key_a, 1))
+    machine.finish()
     machine.has('note: monitor 640x480')
     machine.has('note: event 1 30 1')
     machine.has('note: event 0 0 0')
@@ -237,8 +190,8 @@ def test_seat():
 
 bare_machine.run_test({
     'blk': test_blk,
-    'home': test_home,
     'hello': test_hello,
+    'home': test_home,
     'panic': test_panic,
     'pci': test_pci,
     'platform': test_platform,
