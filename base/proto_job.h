@@ -5,7 +5,7 @@
  * SOCK_SEQPACKET socketpair, the worker's end is descriptor 3; seq.h messages.
  *
  * type      from    payload                fds
- * START     hostd   job_start + JSON       as the job's kind says (docs/PROTOCOL.md)
+ * START     hostd   job_start + JSON       as the job's kind says (docs/PROTOCOL.md); fd: /dev/kvm, where hostd may open it
  * PROGRESS  worker  job_progress           -
  * DONE      worker  job_done + JSON        -      the last message; the process ends with 0 or 1
  * CANCEL    hostd   -                      -      the worker removes what it made and answers DONE with -ECANCELED

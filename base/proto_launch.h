@@ -64,11 +64,12 @@ enum launch_role {
 
 /* Listening sockets in <run>/desktops/<id>/, in the order DESKTOP_MAKE answers with them. */
 enum launch_socket {
-	LAUNCH_SOCKET_CONTROL, /* "control": QMP, or the vmm's control protocol (SOCK_STREAM) */
+	LAUNCH_SOCKET_CONTROL, /* "control": QMP (SOCK_STREAM; unused by vmm) */
 	LAUNCH_SOCKET_AGENT,   /* "agent": org.carrel.agent.0 (SOCK_STREAM) */
 	LAUNCH_SOCKET_VDAGENT, /* "vdagent": com.redhat.spice.0 (SOCK_STREAM) */
 	LAUNCH_SOCKET_DISPLAY, /* "display": the vmm's display source (SOCK_SEQPACKET; unused by qemu) */
 	LAUNCH_SOCKET_WATCH, /* "watch": carrel-display's control, proto_display.h (SOCK_SEQPACKET) */
+	LAUNCH_SOCKET_VMM,   /* "vmm": proto_vmm.h (SOCK_SEQPACKET; unused by qemu) */
 	LAUNCH_SOCKET_COUNT,
 };
 

@@ -15,9 +15,12 @@
 #include <unistd.h>
 
 static int
-sandbox_change_ids(uid_t uid, gid_t gid)
+sandbox_change_ids(uid_t uid, gid_t gid, gid_t group)
 {
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+	size_t n_groups = group == SANDBOX_NO_GROUP ? 0 : 1;
+
+	if (setgroups(n_groups, &group) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
 		return -errno;
 	/* A kernel that lets us back would have been asked in vain. */
 	if (uid != 0 && setresuid(0, 0, 0) == 0)
@@ -28,6 +31,12 @@ sandbox_change_ids(uid_t uid, gid_t gid)
 int
 sandbox_become(uid_t uid, gid_t gid)
 {
+	return sandbox_become_member(uid, gid, SANDBOX_NO_GROUP);
+}
+
+int
+sandbox_become_member(uid_t uid, gid_t gid, gid_t group)
+{
 	int error = 0;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -36,7 +45,7 @@ sandbox_become(uid_t uid, gid_t gid)
 	if (geteuid() == 0) {
 		if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
 			return -EPERM;
-		error = sandbox_change_ids(uid, gid);
+		error = sandbox_change_ids(uid, gid, group);
 	}
 	if (error < 0)
 		return error;

@@ -11,11 +11,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define SANDBOX_NO_GROUP ((gid_t)-1)
+
 /*
  * From root to uid/gid for good: no supplementary groups, no capabilities (bounding set included), no new privileges
  * (prctl(2) PR_SET_NO_NEW_PRIVS). Called as another user than root it only gives up what is left.
  */
 int sandbox_become(uid_t uid, gid_t gid);
+
+/* The same with one supplementary group, for a device that only that may open. */
+int sandbox_become_member(uid_t uid, gid_t gid, gid_t group);
 
 /* No core file and no ptrace(2) by the same uid: for processes that hold passwords. */
 int sandbox_hide_memory(void);

@@ -14,9 +14,11 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "cli/cli.h"
 #include "cli/up_child.h"
 #include "cli/up_demo.h"
@@ -221,6 +223,18 @@ static const struct up_child_events up_child_event_table = {
 	.hopeless = up_handle_hopeless,
 };
 
+/* As a group that may open it, where there is one: hostd hands it on to its desktops' machines. */
+static gid_t
+up_find_kvm_group(void)
+{
+	const mode_t both = S_IRGRP | S_IWGRP;
+	struct stat status;
+
+	if (stat("/dev/kvm", &status) < 0 || (status.st_mode & both) != both || status.st_gid == 0)
+		return SANDBOX_NO_GROUP;
+	return status.st_gid;
+}
+
 static void
 up_make_children(struct up *up)
 {
@@ -238,6 +252,8 @@ up_make_children(struct up *up)
 		up->children[i] = up_child_new(service_table[i].make_argv(up), socket,
 					       uids[service_table[i].user], up->ids.group,
 					       &up_child_event_table, up);
+		if (service_table[i].user == USER_HOSTD)
+			up_child_add_group(up->children[i], up_find_kvm_group());
 	}
 }
 

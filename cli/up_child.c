@@ -53,6 +53,7 @@ struct up_child {
 	char *socket;
 	uid_t uid;
 	gid_t gid;
+	gid_t group;
 	GPid pid;
 	guint timer; /* socket poll, back-off or stop deadline, as the state says */
 	guint watch;
@@ -255,7 +256,8 @@ up_child_become(gpointer data)
 {
 	struct up_child *child = data;
 
-	if (setsid() < 0 || (child->uid != 0 && sandbox_become(child->uid, child->gid) < 0))
+	if (setsid() < 0 ||
+	    (child->uid != 0 && sandbox_become_member(child->uid, child->gid, child->group) < 0))
 		_exit(126);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		_exit(126);
@@ -334,9 +336,16 @@ up_child_new(char **argv, const char *socket, uid_t uid, gid_t gid,
 	child->socket = g_strdup(socket);
 	child->uid = uid;
 	child->gid = gid;
+	child->group = SANDBOX_NO_GROUP;
 	child->events = events;
 	child->context = context;
 	return child;
+}
+
+void
+up_child_add_group(struct up_child *child, gid_t group)
+{
+	child->group = group;
 }
 
 void

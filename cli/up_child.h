@@ -25,6 +25,9 @@ struct up_child_events {
  */
 struct up_child *up_child_new(char **argv, const char *socket, uid_t uid, gid_t gid,
 			      const struct up_child_events *events, void *context);
+
+/* Before it is started: one supplementary group, which only a child with a uid of its own has. */
+void up_child_add_group(struct up_child *child, gid_t group);
 void up_child_free(struct up_child *child);
 void up_child_start(struct up_child *child);
 

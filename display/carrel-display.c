@@ -23,6 +23,7 @@
 #include "display/display_core.h"
 #include "display/sink_spice.h"
 #include "display/source_qemu.h"
+#include "display/source_vmm.h"
 #include "display/watch.h"
 #include "config.h"
 
@@ -31,7 +32,8 @@ static const char *const denied_calls[] = { "connect", "bind", "listen", "socket
 
 static const struct display_core_makers display_makers = {
 	.new_sink = sink_spice_new,
-	.new_source = { [DISPLAY_SOURCE_QEMU] = source_qemu_new },
+	.new_source = { [DISPLAY_SOURCE_QEMU] = source_qemu_new,
+			[DISPLAY_SOURCE_VMM] = source_vmm_new },
 };
 
 struct display_options {

@@ -48,8 +48,8 @@ qemu_display_handle_update(struct surface *surface, GVariant *body)
 	if (!qemu_display_read_pixels(data, stride, format, &pixels))
 		return -EINVAL;
 	return surface_set_rect(surface,
-				&(struct surface_rect){ (uint32_t)x, (uint32_t)y, (uint32_t)width,
-							(uint32_t)height },
+				&(struct damage_rect){ (uint32_t)x, (uint32_t)y, (uint32_t)width,
+						       (uint32_t)height },
 				&pixels);
 }
 

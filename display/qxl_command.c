@@ -27,7 +27,7 @@ struct cursor_command {
 };
 
 static void
-qxl_command_fill_image(QXLImage *image, const struct surface_rect *rect, uint32_t number,
+qxl_command_fill_image(QXLImage *image, const struct damage_rect *rect, uint32_t number,
 		       const uint8_t *pixels)
 {
 	QXL_SET_IMAGE_ID(image, QXL_IMAGE_GROUP_DEVICE, number);
@@ -43,7 +43,7 @@ qxl_command_fill_image(QXLImage *image, const struct surface_rect *rect, uint32_
 }
 
 struct qxl_command *
-qxl_command_new_draw(const struct surface_rect *rect, uint32_t number, uint8_t **ret_pixels)
+qxl_command_new_draw(const struct damage_rect *rect, uint32_t number, uint8_t **ret_pixels)
 {
 	size_t pixel_bytes = (size_t)rect->width * rect->height * QXL_COMMAND_PIXEL_BYTES;
 	struct draw_command *draw = g_malloc(sizeof(*draw) + pixel_bytes);

@@ -14,7 +14,7 @@
 #define QXL_COMMAND_PIXEL_BYTES 4
 
 struct surface_cursor;
-struct surface_rect;
+struct damage_rect;
 
 struct qxl_command {
 	QXLCommandExt ext;
@@ -22,7 +22,7 @@ struct qxl_command {
 };
 
 /* Puts pixels, tightly packed, at "rect"; the caller fills ret_pixels. "number" names the image, each its own. */
-struct qxl_command *qxl_command_new_draw(const struct surface_rect *rect, uint32_t number,
+struct qxl_command *qxl_command_new_draw(const struct damage_rect *rect, uint32_t number,
 					 uint8_t **ret_pixels);
 
 /* A cursor's shape (its argb is copied) and place; only its place and whether it is seen. */

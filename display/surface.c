@@ -3,15 +3,15 @@
  * surface.c - the one picture of a desktop (carrel-display)
  *
  * How it works: the source writes from its own thread, the sink reads from the main thread, one lock lies between them
- * and is held for a copy only. Damage is a short list of rectangles: surface_add_damage() drops what is covered
- * already, joins neighbours when that costs few pixels, and joins the cheapest pair when the list is full. So a slow
- * sink costs no memory: however much is drawn, there is one picture and SURFACE_MAX_RECTS rectangles.
+ * and is held for a copy only. A slow sink costs no memory: however much is drawn, there is one picture and one short
+ * list of rectangles (base/damage.c).
  */
 #include "display/surface.h"
 
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/proto_display.h"
 
@@ -21,10 +21,14 @@ struct surface {
 	GMutex lock;
 	void (*changed)(void *context);
 	void *context;
+	void (*taken)(void *context);
+	void *taken_context;
 	struct surface_info info;
-	uint8_t *pixels;
-	struct surface_rect damage[SURFACE_MAX_RECTS];
-	size_t n_damage;
+	uint8_t *pixels;     /* own ones; NULL while they are shared */
+	const uint8_t *view; /* what is read: own or shared */
+	size_t stride;	     /* of the view */
+	size_t shared_bytes; /* 0: own ones */
+	struct damage damage;
 	struct surface_cursor cursor;
 };
 
@@ -80,66 +84,6 @@ surface_check_pixels(const struct surface_pixels *pixels, uint32_t width, uint32
 	return NULL;
 }
 
-static uint64_t
-surface_rect_area(const struct surface_rect *rect)
-{
-	return (uint64_t)rect->width * rect->height;
-}
-
-static struct surface_rect
-surface_rect_join(const struct surface_rect *a, const struct surface_rect *b)
-{
-	struct surface_rect joined = { .x = MIN(a->x, b->x), .y = MIN(a->y, b->y) };
-
-	joined.width = MAX(a->x + a->width, b->x + b->width) - joined.x;
-	joined.height = MAX(a->y + a->height, b->y + b->height) - joined.y;
-	return joined;
-}
-
-/* Joins "rect" with a listed one when that adds at most "slack" percent; true when it did. */
-static bool
-surface_join_damage(struct surface *surface, struct surface_rect *rect, unsigned int slack)
-{
-	size_t best = SURFACE_MAX_RECTS;
-	uint64_t best_cost = UINT64_MAX;
-	struct surface_rect joined;
-
-	for (size_t i = 0; i < surface->n_damage; i++) {
-		uint64_t sum = surface_rect_area(&surface->damage[i]) + surface_rect_area(rect);
-		uint64_t area;
-
-		joined = surface_rect_join(&surface->damage[i], rect);
-		area = surface_rect_area(&joined);
-		if (area < best_cost && (slack == 0 || area <= sum + sum * slack / 100)) {
-			best = i;
-			best_cost = area;
-		}
-	}
-	if (best == SURFACE_MAX_RECTS)
-		return false;
-	*rect = surface_rect_join(&surface->damage[best], rect);
-	surface->damage[best] = surface->damage[--surface->n_damage];
-	return true;
-}
-
-static void
-surface_add_damage(struct surface *surface, struct surface_rect rect)
-{
-	while (surface_join_damage(surface, &rect, 15))
-		;
-	if (surface->n_damage == SURFACE_MAX_RECTS)
-		surface_join_damage(surface, &rect, 0);
-	surface->damage[surface->n_damage++] = rect;
-}
-
-static void
-surface_add_full_damage(struct surface *surface)
-{
-	surface->n_damage = 1;
-	surface->damage[0] =
-		(struct surface_rect){ 0, 0, surface->info.width, surface->info.height };
-}
-
 struct surface *
 surface_new(void (*changed)(void *context), void *context)
 {
@@ -151,33 +95,65 @@ surface_new(void (*changed)(void *context), void *context)
 	return surface;
 }
 
+/* Lets go of the picture. */
+static void
+surface_drop_pixels(struct surface *surface)
+{
+	if (surface->shared_bytes > 0)
+		munmap((void *)(uintptr_t)surface->view, surface->shared_bytes);
+	g_clear_pointer(&surface->pixels, g_free);
+	surface->view = NULL;
+	surface->shared_bytes = 0;
+}
+
 void
 surface_free(struct surface *surface)
 {
 	if (!surface)
 		return;
+	surface_drop_pixels(surface);
 	g_mutex_clear(&surface->lock);
 	g_free(surface->cursor.argb);
-	g_free(surface->pixels);
 	g_free(surface);
 }
 
 static void
-surface_write_rect(struct surface *surface, const struct surface_rect *rect,
+surface_resize(struct surface *surface, uint32_t width, uint32_t height)
+{
+	if (width == surface->info.width && height == surface->info.height)
+		return;
+	surface->info.width = width;
+	surface->info.height = height;
+	surface->info.generation++;
+}
+
+/* Black pixels of its own, as many as the picture has. */
+static void
+surface_make_pixels(struct surface *surface)
+{
+	surface_drop_pixels(surface);
+	surface->stride = (size_t)surface->info.width * PIXEL_BYTES;
+	surface->pixels = g_malloc0(surface->stride * surface->info.height);
+	surface->view = surface->pixels;
+}
+
+static void
+surface_write_rect(struct surface *surface, const struct damage_rect *rect,
 		   const struct surface_pixels *pixels, surface_convert convert)
 {
-	size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
-	uint8_t *target = surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
+	uint8_t *target =
+		surface->pixels + rect->y * surface->stride + (size_t)rect->x * PIXEL_BYTES;
 
 	for (size_t row = 0; row < rect->height; row++)
-		convert(target + row * stride, pixels->data + row * pixels->stride, rect->width);
+		convert(target + row * surface->stride, pixels->data + row * pixels->stride,
+			rect->width);
 }
 
 int
 surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 		    const struct surface_pixels *pixels)
 {
-	const struct surface_rect all = { 0, 0, width, height };
+	const struct damage_rect all = { 0, 0, width, height };
 	surface_convert convert;
 
 	if (width == 0 || height == 0)
@@ -188,22 +164,19 @@ surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 	if (!convert)
 		return -EINVAL;
 	g_mutex_lock(&surface->lock);
-	if (width != surface->info.width || height != surface->info.height) {
-		g_free(surface->pixels);
-		surface->pixels = g_malloc((size_t)width * height * PIXEL_BYTES);
-		surface->info.width = width;
-		surface->info.height = height;
-		surface->info.generation++;
+	if (!surface->pixels || width != surface->info.width || height != surface->info.height) {
+		surface_resize(surface, width, height);
+		surface_make_pixels(surface);
 	}
 	surface_write_rect(surface, &all, pixels, convert);
-	surface_add_full_damage(surface);
+	damage_add_all(&surface->damage, surface->info.width, surface->info.height);
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
 	return 0;
 }
 
 int
-surface_set_rect(struct surface *surface, const struct surface_rect *rect,
+surface_set_rect(struct surface *surface, const struct damage_rect *rect,
 		 const struct surface_pixels *pixels)
 {
 	surface_convert convert;
@@ -215,12 +188,12 @@ surface_set_rect(struct surface *surface, const struct surface_rect *rect,
 	if (!convert)
 		return -EINVAL;
 	g_mutex_lock(&surface->lock);
-	if ((uint64_t)rect->x + rect->width > surface->info.width ||
-	    (uint64_t)rect->y + rect->height > surface->info.height) {
+	if (!surface->pixels ||
+	    !damage_rect_fits(rect, surface->info.width, surface->info.height)) {
 		error = -ERANGE;
 	} else {
 		surface_write_rect(surface, rect, pixels, convert);
-		surface_add_damage(surface, *rect);
+		damage_add(&surface->damage, rect);
 	}
 	g_mutex_unlock(&surface->lock);
 	if (error == 0)
@@ -232,13 +205,61 @@ void
 surface_set_black(struct surface *surface)
 {
 	g_mutex_lock(&surface->lock);
-	if (surface->pixels) {
-		memset(surface->pixels, 0,
-		       (size_t)surface->info.width * surface->info.height * PIXEL_BYTES);
-		surface_add_full_damage(surface);
+	if (surface->view) {
+		surface_make_pixels(surface);
+		damage_add_all(&surface->damage, surface->info.width, surface->info.height);
 	}
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
+}
+
+int
+surface_set_shared(struct surface *surface, uint32_t width, uint32_t height,
+		   const struct surface_pixels *pixels)
+{
+	if (width == 0 || height == 0 || pixels->format != SURFACE_FORMAT_X8R8G8B8)
+		return -EINVAL;
+	if (width > DISPLAY_MAX_WIDTH || height > DISPLAY_MAX_HEIGHT)
+		return -E2BIG;
+	if (!surface_check_pixels(pixels, width, height))
+		return -EINVAL;
+	g_mutex_lock(&surface->lock);
+	surface_drop_pixels(surface);
+	surface_resize(surface, width, height);
+	surface->view = pixels->data;
+	surface->stride = pixels->stride;
+	surface->shared_bytes = pixels->size;
+	damage_add_all(&surface->damage, width, height);
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+	return 0;
+}
+
+int
+surface_mark_rect(struct surface *surface, const struct damage_rect *rect)
+{
+	int error = 0;
+
+	g_mutex_lock(&surface->lock);
+	if (surface->shared_bytes == 0)
+		error = -EINVAL;
+	else if (!damage_rect_fits(rect, surface->info.width, surface->info.height))
+		error = -ERANGE;
+	else
+		damage_add(&surface->damage, rect);
+	g_mutex_unlock(&surface->lock);
+	if (error == 0)
+		surface->changed(surface->context);
+	return error;
+}
+
+void
+surface_set_taken(struct surface *surface, void (*taken)(void *context), void *context)
+{
+	g_mutex_lock(&surface->lock);
+	surface->taken = taken;
+	surface->taken_context = context;
+	g_mutex_unlock(&surface->lock);
 }
 
 int
@@ -301,22 +322,24 @@ surface_get_info(struct surface *surface)
 
 size_t
 surface_take_damage(struct surface *surface, uint64_t generation,
-		    struct surface_rect rects[SURFACE_MAX_RECTS])
+		    struct damage_rect rects[DAMAGE_MAX_RECTS])
 {
 	size_t count = 0;
 
 	g_mutex_lock(&surface->lock);
 	if (generation == surface->info.generation) {
-		count = surface->n_damage;
-		memcpy(rects, surface->damage, count * sizeof(*rects));
-		surface->n_damage = 0;
+		count = surface->damage.count;
+		memcpy(rects, surface->damage.rects, count * sizeof(*rects));
+		surface->damage.count = 0;
+		if (count > 0 && surface->taken)
+			surface->taken(surface->taken_context);
 	}
 	g_mutex_unlock(&surface->lock);
 	return count;
 }
 
 int
-surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect,
+surface_copy_rect(struct surface *surface, uint64_t generation, const struct damage_rect *rect,
 		  uint8_t *target)
 {
 	size_t row_bytes = (size_t)rect->width * PIXEL_BYTES;
@@ -325,16 +348,14 @@ surface_copy_rect(struct surface *surface, uint64_t generation, const struct sur
 	g_mutex_lock(&surface->lock);
 	if (generation != surface->info.generation) {
 		error = -ESTALE;
-	} else if ((uint64_t)rect->x + rect->width > surface->info.width ||
-		   (uint64_t)rect->y + rect->height > surface->info.height) {
+	} else if (!damage_rect_fits(rect, surface->info.width, surface->info.height)) {
 		error = -EINVAL;
 	} else {
-		size_t stride = (size_t)surface->info.width * PIXEL_BYTES;
 		const uint8_t *source =
-			surface->pixels + rect->y * stride + (size_t)rect->x * PIXEL_BYTES;
+			surface->view + rect->y * surface->stride + (size_t)rect->x * PIXEL_BYTES;
 
 		for (size_t row = 0; row < rect->height; row++)
-			memcpy(target + row * row_bytes, source + row * stride, row_bytes);
+			memcpy(target + row * row_bytes, source + row * surface->stride, row_bytes);
 	}
 	g_mutex_unlock(&surface->lock);
 	return error;

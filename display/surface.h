@@ -2,8 +2,9 @@
 /*
  * surface.h - the one picture of a desktop: between one source that writes it and the sinks that read it
  *
- * Pixels are 32 bit, x8r8g8b8 in host order (bytes B, G, R, x), rows tightly packed. All functions may be called from
- * any thread. Whatever a source says is checked here: sizes, strides (in 64 bit), formats, byte counts.
+ * Pixels are 32 bit, x8r8g8b8 in host order (bytes B, G, R, x). They are the surface's own, rows tightly packed, or
+ * shared memory that another process writes. All functions may be called from any thread. Whatever a source says is
+ * checked here: sizes, strides (in 64 bit), formats, byte counts.
  */
 #ifndef DISPLAY_SURFACE_H
 #define DISPLAY_SURFACE_H
@@ -12,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SURFACE_MAX_RECTS  16
+#include "base/damage.h"
+
 #define SURFACE_MAX_CURSOR 512 /* pixels a side */
 
 /* Pixman's names for what a source may send. */
@@ -21,13 +23,6 @@
 #define SURFACE_FORMAT_R5G6B5	UINT32_C(0x10020565)
 
 struct surface;
-
-struct surface_rect {
-	uint32_t x;
-	uint32_t y;
-	uint32_t width;
-	uint32_t height;
-};
 
 /* Pixels as a source hands them over: "size" bytes, rows "stride" bytes apart. */
 struct surface_pixels {
@@ -67,9 +62,26 @@ void surface_free(struct surface *surface);
  */
 int surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 			const struct surface_pixels *pixels);
-int surface_set_rect(struct surface *surface, const struct surface_rect *rect,
+int surface_set_rect(struct surface *surface, const struct damage_rect *rect,
 		     const struct surface_pixels *pixels);
+/* The picture's size stays; pixels become the surface's own. */
 void surface_set_black(struct surface *surface);
+
+/*
+ * The picture is this mapping of pixels->size bytes, format X8R8G8B8, from now on: the surface reads it where it is, and
+ * takes it over to munmap() it, unless it returns an error. surface_mark_rect() then says what has changed in it:
+ * -EINVAL when the picture is the surface's own.
+ */
+int surface_set_shared(struct surface *surface, uint32_t width, uint32_t height,
+		       const struct surface_pixels *pixels);
+int surface_mark_rect(struct surface *surface, const struct damage_rect *rect);
+
+/*
+ * "taken" is called each time the reader has taken damage, from the reader's thread and under the surface's lock: it may
+ * only take a note. NULL: nobody wants to know, and nobody is told any more.
+ */
+void surface_set_taken(struct surface *surface, void (*taken)(void *context), void *context);
+
 int surface_set_cursor(struct surface *surface, uint32_t width, uint32_t height, uint32_t hot_x,
 		       uint32_t hot_y, const struct surface_pixels *pixels);
 void surface_move_cursor(struct surface *surface, int32_t x, int32_t y, bool visible);
@@ -80,10 +92,10 @@ struct surface_info surface_get_info(struct surface *surface);
 
 /* Moves the dirty rectangles out; none when the size has changed since "generation". */
 size_t surface_take_damage(struct surface *surface, uint64_t generation,
-			   struct surface_rect rects[SURFACE_MAX_RECTS]);
+			   struct damage_rect rects[DAMAGE_MAX_RECTS]);
 
 /* Copies a rectangle, tightly packed; -ESTALE when the size has changed since "generation". */
-int surface_copy_rect(struct surface *surface, uint64_t generation, const struct surface_rect *rect,
+int surface_copy_rect(struct surface *surface, uint64_t generation, const struct damage_rect *rect,
 		      uint8_t *target);
 
 /* ret_cursor->argb is the caller's to g_free(); NULL unless the shape is newer than "seen_shape". */

@@ -26,6 +26,9 @@
 
 /* Killed processes take some milliseconds to end. */
 #define REMOVE_AGAIN_MS 200
+#define NO_SPACE_TEXT                                                                             \
+	"the guest stands still because the host's disk is full: free space there, then it goes " \
+	"on by itself"
 
 struct desktop {
 	gint references;
@@ -277,10 +280,10 @@ desktop_handle_source(GObject *object, GAsyncResult *result, gpointer data)
 			    error->message);
 	/* QEMU waits for a display that registers and then stands still: that one must go. */
 	if (!ok && desktop->display && g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
-		display_control_kill(desktop->display, "QEMU could not attach it in time");
+		display_control_kill(desktop->display, "its machine could not attach it in time");
 	if (desktop->display)
 		display_control_give_source(desktop->display, ok ? steps_take_fd(result) : -1,
-					    DISPLAY_SOURCE_QEMU);
+					    desktop->vm->ops->source);
 	desktop_unref(desktop);
 }
 
@@ -537,7 +540,8 @@ desktop_open_agent(struct desktop *desktop)
 static void
 desktop_fail_machine(struct desktop *desktop, const char *reason)
 {
-	g_autofree char *words = process_log_explain(desktop->folder.path, "qemu", reason);
+	g_autofree char *words =
+		process_log_explain(desktop->folder.path, desktop->vm->ops->process, reason);
 
 	desktop_fail(desktop, words);
 }
@@ -551,6 +555,10 @@ desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 		desktop_fail_machine(desktop, "its machine ended by itself");
 	else if (event == ENGINE_EVENT_POWERDOWN)
 		desktop_retire(desktop, "the guest switched itself off");
+	else if (event == ENGINE_EVENT_PANICKED)
+		desktop_fail_machine(desktop, "the guest's kernel panicked");
+	else if (event == ENGINE_EVENT_STOPPED && value)
+		desktop->host->event(desktop->host->context, desktop, "no_space", 0, NO_SPACE_TEXT);
 	else if (event == ENGINE_EVENT_VDAGENT_PORT && desktop->display)
 		display_control_set_vdagent(desktop->display, value != 0);
 }
@@ -576,7 +584,8 @@ static void
 desktop_make_machine(struct desktop *desktop, const struct engine_ops *engine, const int *sockets)
 {
 	struct engine_place place = { .spawner = desktop->host->spawner,
-				      .folder = desktop->run_folder };
+				      .folder = desktop->run_folder,
+				      .kvm = -1 };
 
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		place.sockets[i] = sockets ? sockets[i] : -1;
@@ -591,10 +600,10 @@ desktop_find_obstacle(const struct desktop *desktop, const struct engine_ops *en
 {
 	if (answer->error)
 		return answer->error->message;
-	if (answer->fds[LAUNCH_SOCKET_CONTROL] < 0)
-		return "an earlier machine of it still runs";
 	if (!engine)
 		return "this host has no engine for its template";
+	if (answer->fds[engine->control] < 0)
+		return "an earlier machine of it still runs";
 	return desktop_folder_make(&desktop->folder, desktop->wants_network);
 }
 
@@ -631,7 +640,7 @@ desktop_fork(struct desktop *desktop, const struct engine_template *source, gboo
 	desktop->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
 	desktop->template_folder = g_strdup(source->folder);
 	desktop->kind = g_strdup(source->kind);
-	desktop->memory = dup(source->memory);
+	desktop->memory = source->memory >= 0 ? dup(source->memory) : -1;
 	desktop->since_us = g_get_monotonic_time();
 	launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 				   desktop_handle_made, desktop);

@@ -19,6 +19,7 @@
 
 #include "base/io.h"
 #include "host/desktop_network.h"
+#include "host/kvm_device.h"
 
 #define DOCTOR_MAX_FILE_BYTES (1024 * 1024)
 #define DOCTOR_KVM_API	      12
@@ -64,15 +65,11 @@ doctor_read(const struct doctor_options *options, const char *path)
 static void
 doctor_check_kvm_device(const struct doctor_options *options, struct doctor_finding *finding)
 {
-	g_autofree char *path = g_strconcat(options->root, "/dev/kvm", NULL);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = kvm_device_open(options->root);
 
 	if (fd < 0) {
-		finding->value = g_strdup(errno == ENOENT ? "missing" : g_strerror(errno));
-		finding->advice = errno == ENOENT
-					  ? "switch on VT-x or AMD-V in the firmware and load "
-					    "kvm-intel or kvm-amd; until then engine qemu uses tcg"
-					  : "let carrel-hostd's user into the group 'kvm'";
+		finding->value = g_strdup(fd == -ENOENT ? "missing" : g_strerror(-fd));
+		finding->advice = kvm_device_explain(fd);
 		return;
 	}
 	finding->ok = ioctl(fd, KVM_GET_API_VERSION, 0) == DOCTOR_KVM_API;
@@ -81,20 +78,13 @@ doctor_check_kvm_device(const struct doctor_options *options, struct doctor_find
 	close(fd);
 }
 
-/* The words of the first "flags" line. */
 static void
 doctor_check_cpu(const struct doctor_options *options, struct doctor_finding *finding)
 {
-	char *text = doctor_read(options, "/proc/cpuinfo");
-	const char *at = text ? strstr(text, "\nflags") : NULL;
-	g_autofree char *line = at ? g_strndup(at + 1, strcspn(at + 1, "\n")) : NULL;
-	g_auto(GStrv) flags = g_strsplit_set(line ? line : "", " \t", -1);
-	gboolean vmx = g_strv_contains((const char *const *)flags, "vmx");
-	gboolean svm = g_strv_contains((const char *const *)flags, "svm");
+	const char *extension = kvm_device_find_extension(options->root);
 
-	free(text);
-	finding->ok = vmx || svm;
-	finding->value = g_strdup(vmx ? "vmx" : svm ? "svm" : "neither vmx nor svm");
+	finding->ok = extension != NULL;
+	finding->value = g_strdup(extension ? extension : "neither vmx nor svm");
 	finding->advice =
 		finding->ok ? ""
 			    : "without it /dev/kvm emulates guests and cannot run stock ones: "

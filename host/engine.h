@@ -12,6 +12,7 @@
 
 #include "base/id.h"
 #include "base/json.h"
+#include "base/proto_display.h"
 #include "base/proto_launch.h"
 #include "host/manifest.h"
 #include "host/steps.h"
@@ -37,13 +38,14 @@ struct engine_place {
 	const struct engine_spawner *spawner;
 	const char *folder;		  /* <run>/desktops/<id> */
 	int sockets[LAUNCH_SOCKET_COUNT]; /* -1 when adopting: the running process has them */
+	int kvm; /* /dev/kvm, for a process that may not open it itself; -1: none */
 };
 
 struct engine_template {
 	const struct manifest *manifest;
 	const char *folder; /* <lib>/templates/<name>/<version> */
 	const char *kind;   /* "user" */
-	int memory;	    /* the sealed memfd, template_memory_load() */
+	int memory; /* the sealed memfd, template_memory_load(); -1 where the engine boots its forks */
 };
 
 /* What a worker seals: a staging folder that holds disk.img, kernel and initrd, and gets <engine>/<kind>/. */
@@ -60,9 +62,10 @@ struct engine_seal {
 enum engine_event {
 	ENGINE_EVENT_AGENT_PORT,   /* value: 1 open in the guest, 0 closed */
 	ENGINE_EVENT_VDAGENT_PORT, /* the same */
-	ENGINE_EVENT_STOPPED,	   /* the guest's CPUs stand still */
+	ENGINE_EVENT_STOPPED, /* the guest's CPUs stand still; value: 1 until the host's disk has room again */
 	ENGINE_EVENT_RUNNING,
 	ENGINE_EVENT_POWERDOWN, /* the guest switched itself off */
+	ENGINE_EVENT_PANICKED,	/* its kernel has panicked: the machine can only end */
 	ENGINE_EVENT_GONE,	/* the process has ended: the machine can only be freed */
 	ENGINE_EVENT_COUNT,
 };
@@ -78,10 +81,17 @@ struct engine_vm {
 
 struct engine_ops {
 	const char *name;
-	enum launch_role role; /* of its machines' processes */
+	enum launch_role role;		 /* of its machines' processes */
+	const char *process;		 /* the role's name: that of its log */
+	enum display_source_kind source; /* what display_source() connects to */
+	enum launch_socket control;	 /* the socket that its process needs to be reached by */
+	gboolean boots; /* nothing is sealed: a fork boots from the disk, which takes minutes */
 
-	/* {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. */
-	json_t *(*probe)(void);
+	/*
+	 * {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. kvm: as in
+	 * struct engine_place.
+	 */
+	json_t *(*probe)(int kvm);
 
 	/* A machine without a process. The place's sockets are duplicated; the spawner must outlive it. */
 	struct engine_vm *(*vm_new)(const char *id, guint64 generation,
@@ -115,6 +125,8 @@ struct engine_ops {
 			      const struct steps_call *call);
 };
 
-extern const struct engine_ops engine_qemu_ops; /* for engine_list.c, which finds engines by name */
+extern const struct engine_ops
+	engine_kvm_ops; /* both for engine_list.c, which finds engines by name */
+extern const struct engine_ops engine_qemu_ops;
 
 #endif

@@ -13,7 +13,7 @@
 	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \
 	"carrel.conf is false"
 
-static const struct engine_ops *const engine_list[] = { &engine_qemu_ops };
+static const struct engine_ops *const engine_list[] = { &engine_kvm_ops, &engine_qemu_ops };
 
 const struct engine_ops *
 engine_list_find(const char *name)
@@ -37,7 +37,7 @@ engine_list_find_running(const struct launch_record *record)
 static json_t *
 engine_list_probe(const struct engine_ops *ops, gboolean accept_unisolated)
 {
-	json_t *engine = ops->probe();
+	json_t *engine = ops->probe(-1);
 	g_autofree char *no_network = desktop_network_find_refusal("");
 
 	json_object_set_new(engine, "networks",

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "host/engine_qemu_vm.h"
+#include "host/kvm_device.h"
 
 /* A display that registers and stands still holds QEMU up: the guest, too. */
 #define DISPLAY_MS 3000
@@ -46,27 +47,17 @@ qemu_operation_run(struct engine_vm *vm, const struct step *table, gsize n, gboo
 	steps_run(table, n, operation, qemu_operation_free, call);
 }
 
-static gboolean
-engine_qemu_have_kvm(void)
-{
-	g_autofree char *text = NULL;
-
-	/* A /dev/kvm without vmx or svm emulates guest instructions and cannot run a stock guest. */
-	if (access("/dev/kvm", R_OK | W_OK) < 0 ||
-	    !g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
-		return FALSE;
-	return strstr(text, " vmx") || strstr(text, " svm");
-}
-
+/* QEMU opens /dev/kvm itself, as the desktop's uid: "kvm" is of no use to it. */
 static json_t *
-engine_qemu_probe(void)
+engine_qemu_probe(int kvm)
 {
 	g_autofree char *program = g_find_program_in_path("qemu-system-x86_64");
-	gboolean kvm = engine_qemu_have_kvm();
+	gboolean hardware = kvm_device_is_public("") && !kvm_device_find_refusal("", -1);
 
+	(void)kvm;
 	return json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", "qemu", "usable", program != NULL,
-			 "accelerator", kvm ? "kvm" : "tcg", "isolation", kvm ? "hardware" : "none",
-			 "reason",
+			 "accelerator", hardware ? "kvm" : "tcg", "isolation",
+			 hardware ? "hardware" : "none", "reason",
 			 program ? ""
 				 : "qemu-system-x86_64 is not installed: install qemu-system-x86");
 }
@@ -368,6 +359,9 @@ engine_qemu_agent_channel(struct engine_vm *vm, gboolean vdagent, const struct s
 const struct engine_ops engine_qemu_ops = {
 	.name = "qemu",
 	.role = LAUNCH_ROLE_QEMU,
+	.process = "qemu",
+	.source = DISPLAY_SOURCE_QEMU,
+	.control = LAUNCH_SOCKET_CONTROL,
 	.probe = engine_qemu_probe,
 	.vm_new = engine_qemu_vm_new,
 	.vm_free = engine_qemu_vm_free,

@@ -16,16 +16,15 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
-#include "host/agent_link.h"
+#include "host/agent_settle.h"
 #include "host/engine_qemu_vm.h"
 #include "host/template_memory.h"
 
-#define SPAWN_MS      20000
-#define BOOT_MS	      300000
-#define SETTLE_MS     240000
-#define QUIESCE_MS    90000
-#define SAVE_MS	      120000
-#define READY_POLL_MS 500
+#define SPAWN_MS   20000
+#define BOOT_MS	   300000
+#define SETTLE_MS  240000
+#define QUIESCE_MS 90000
+#define SAVE_MS	   120000
 
 struct qemu_seal {
 	struct qemu_vm *qemu;
@@ -39,7 +38,6 @@ struct qemu_seal {
 	int memory;
 	int state;
 	struct agent_link *agent;
-	guint poll;
 	json_t *result;
 };
 
@@ -48,7 +46,6 @@ qemu_seal_free(gpointer data)
 {
 	struct qemu_seal *seal = data;
 
-	g_clear_handle_id(&seal->poll, g_source_remove);
 	agent_link_free(seal->agent);
 	if (seal->memory >= 0)
 		close(seal->memory);
@@ -209,69 +206,12 @@ seal_start_boot(struct steps *steps, void *context)
 	qemu_vm_execute(seal->qemu, steps, context, "cont", NULL, -1, seal_take_started);
 }
 
-struct seal_wait {
-	struct steps *steps;
-	struct qemu_seal *seal;
-};
-
-static void seal_ask_ready(struct seal_wait *wait);
-
-static gboolean
-seal_handle_poll(gpointer data)
-{
-	struct seal_wait *wait = data;
-
-	wait->seal->poll = 0;
-	seal_ask_ready(wait);
-	return G_SOURCE_REMOVE;
-}
-
-static void
-seal_wait_free(struct seal_wait *wait)
-{
-	steps_unref(wait->steps);
-	g_free(wait);
-}
-
-static void
-seal_handle_ready(GObject *object, GAsyncResult *result, gpointer data)
-{
-	struct seal_wait *wait = data;
-	GError *error = NULL;
-	json_t *body = agent_link_finish(result, &error);
-	gboolean ready = json_get_flag(body, "x", 0);
-
-	(void)object;
-	json_decref(body);
-	if (steps_running(wait->steps) && !error && !ready) {
-		wait->seal->poll = g_timeout_add(READY_POLL_MS, seal_handle_poll, wait);
-		return;
-	}
-	if (error)
-		steps_fail(wait->steps, error);
-	else if (ready)
-		steps_next(wait->steps);
-	seal_wait_free(wait);
-}
-
-static void
-seal_ask_ready(struct seal_wait *wait)
-{
-	if (steps_running(wait->steps))
-		agent_link_request(wait->seal->agent, AGENT_VERB_READY, NULL, SETTLE_MS, NULL,
-				   seal_handle_ready, wait);
-	else
-		seal_wait_free(wait);
-}
-
 static void
 seal_start_settle(struct steps *steps, void *context)
 {
-	struct seal_wait *wait = g_new0(struct seal_wait, 1);
+	struct qemu_seal *seal = context;
 
-	wait->steps = steps_ref(steps);
-	wait->seal = context;
-	seal_ask_ready(wait);
+	agent_settle_start(seal->agent, SETTLE_MS, steps);
 }
 
 static void

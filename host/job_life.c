@@ -15,9 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "common/seq_source.h"
+#include "host/kvm_device.h"
 
 #define JOB_CANCEL_MS	30000 /* how long a cancelled worker may clean up */
 #define JOB_EXITED_MS	2000  /* how long launch may take to say how a worker ended */
@@ -384,12 +386,22 @@ job_life_send_cancel(struct job *job)
 	job->timer = g_timeout_add(JOB_CANCEL_MS, job_life_handle_end_late, job);
 }
 
+/* Only for those whose machine needs it; the worker says what is wrong when there is none. */
+static int
+job_life_open_kvm(const struct job *job)
+{
+	if (strcmp(json_get_text(job->arguments, "engine", ""), "kvm") != 0)
+		return -1;
+	return kvm_device_open("");
+}
+
 static void
 job_life_send_start(struct job *job)
 {
 	g_autofree char *payload = g_malloc0(sizeof(struct job_start) + JOB_MAX_JSON);
 	struct job_start start = { .kind = job->kind };
 	struct seq_header head = { .type = JOB_START };
+	CLEANUP_CLOSE int kvm = job_life_open_kvm(job);
 	gsize bytes;
 
 	/* Its socket has ended already: the pidfd tells the rest. */
@@ -403,7 +415,7 @@ job_life_send_start(struct job *job)
 	start.json_bytes = (guint32)bytes;
 	memcpy(payload, &start, sizeof(start));
 	head.size = (guint32)(sizeof(start) + bytes);
-	seq_source_send(job->worker, &head, payload, NULL, 0);
+	seq_source_send(job->worker, &head, payload, &kvm, kvm >= 0 ? 1 : 0);
 }
 
 static void

@@ -35,6 +35,7 @@ static const struct {
 	[LAUNCH_SOCKET_VDAGENT] = { "vdagent", SOCK_STREAM },
 	[LAUNCH_SOCKET_DISPLAY] = { "display", SOCK_SEQPACKET },
 	[LAUNCH_SOCKET_WATCH] = { "watch", SOCK_SEQPACKET },
+	[LAUNCH_SOCKET_VMM] = { "vmm", SOCK_SEQPACKET },
 };
 static_assert(sizeof(socket_table) / sizeof(socket_table[0]) == LAUNCH_SOCKET_COUNT,
 	      "a row a socket");

@@ -62,6 +62,17 @@ launch_role_check_qemu(char *const *argv, size_t argc, char *ret_text, size_t te
 	return -EPERM;
 }
 
+/* Everything else stands in what it reads there, and is its own to check. */
+static int
+launch_role_check_vmm(char *const *argv, size_t argc, char *ret_text, size_t text_size)
+{
+	if (argc == 2 && strcmp(argv[0], "--description") == 0 && argv[1][0] != '\0' &&
+	    strspn(argv[1], "0123456789") == strlen(argv[1]))
+		return 0;
+	snprintf(ret_text, text_size, "carrel-vmm is started with '--description FD' and no more");
+	return -EPERM;
+}
+
 /* What passt must be told: it forwards nothing inward, and the gateway's address is not the host's. */
 static const char *const passt_needed[] = {
 	"--foreground", "--quiet",     "--fd", "3",	      "--no-map-gw", "--mtu",
@@ -98,7 +109,8 @@ launch_role_check_net(char *const *argv, size_t argc, char *ret_text, size_t tex
 static const struct launch_role_rule role_table[] = {
 	[LAUNCH_ROLE_QEMU] = { "qemu", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, false,
 			       launch_role_check_qemu },
-	[LAUNCH_ROLE_VMM] = { "vmm", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, false, NULL },
+	[LAUNCH_ROLE_VMM] = { "vmm", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, false,
+			      launch_role_check_vmm },
 	[LAUNCH_ROLE_DISPLAY] = { "display", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_SECOND, true, false,
 				  NULL },
 	[LAUNCH_ROLE_NET] = { "net", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, false, true,

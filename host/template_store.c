@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host/engine_list.h"
 #include "host/template_memory.h"
 
 struct template_entry {
@@ -129,14 +130,16 @@ template_store_open(struct template_store *store, const char *name, guint32 vers
 {
 	g_autofree char *number = g_strdup_printf("%u", version);
 	g_autofree char *folder = g_build_filename(store->folder, name, number, NULL);
-	g_autofree char *memory = g_build_filename(folder, "qemu", kind, "memory", NULL);
+	g_autofree char *memory = NULL;
 	struct manifest *manifest = manifest_read(folder, error);
+	const struct engine_ops *engine = manifest ? engine_list_find(manifest->engine) : NULL;
 	struct template_entry *entry;
 
 	if (!manifest || !manifest_check_sizes(manifest, folder, error)) {
 		manifest_free(manifest);
 		return NULL;
 	}
+	memory = g_build_filename(folder, manifest->engine, kind, "memory", NULL);
 	entry = g_new0(struct template_entry, 1);
 	entry->store = store;
 	entry->memory = -1;
@@ -144,7 +147,8 @@ template_store_open(struct template_store *store, const char *name, guint32 vers
 	entry->kind = g_strdup(kind);
 	entry->folder = g_steal_pointer(&folder);
 	entry->path = g_steal_pointer(&memory);
-	template_store_start_load(entry);
+	if (!engine || !engine->boots)
+		template_store_start_load(entry);
 	return entry;
 }
 

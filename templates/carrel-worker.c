@@ -147,6 +147,7 @@ worker_handle_start(void *context, struct seq_message *message)
 	if (start->json_bytes != message->head.size - sizeof(*start))
 		return -EPROTO;
 	g_strlcpy(worker->job.id, start->job, sizeof(worker->job.id));
+	worker->job.kvm = seq_take_fd(message, 0);
 	worker->job.arguments = json_parse_strict((const char *)(start + 1), start->json_bytes,
 						  JOB_MAX_JSON, &problem);
 	if (!ops || !worker->job.arguments ||
@@ -173,7 +174,7 @@ worker_handle_cancel(void *context, struct seq_message *message)
 }
 
 static const struct seq_rule worker_rules[] = {
-	{ JOB_START, sizeof(struct job_start), sizeof(struct job_start) + JOB_MAX_JSON, 0, 0,
+	{ JOB_START, sizeof(struct job_start), sizeof(struct job_start) + JOB_MAX_JSON, 0, 1,
 	  1u << WORKER_STATE_WAITING, worker_handle_start },
 	{ JOB_CANCEL, 0, 0, 0, 0, 1u << WORKER_STATE_WORKING, worker_handle_cancel },
 };
@@ -220,8 +221,9 @@ worker_on_terminate(gpointer data)
 static int
 worker_run(void)
 {
-	struct worker worker = { .job = { .progress = worker_progress, .done = worker_done },
-				 .status = 1 };
+	struct worker worker = {
+		.job = { .kvm = -1, .progress = worker_progress, .done = worker_done }, .status = 1
+	};
 
 	worker.job.cancellable = g_cancellable_new();
 	worker.loop = g_main_loop_new(NULL, FALSE);

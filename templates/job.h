@@ -13,6 +13,7 @@
 struct job {
 	char id[ID_SIZE];
 	json_t *arguments;
+	int kvm;		   /* /dev/kvm, which a job's uid may not open itself; -1: none */
 	GCancellable *cancellable; /* set by CANCEL and by hostd's end */
 	gint64 started_us;
 	/* Tells hostd; "percent" only grows. The time left is reckoned from what has passed. */

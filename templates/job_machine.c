@@ -51,14 +51,15 @@ struct job_machine_child {
 	pid_t parent;
 };
 
-static const char *const socket_names[] = {
-	[LAUNCH_SOCKET_CONTROL] = "control",
-	[LAUNCH_SOCKET_AGENT] = "agent",
-	[LAUNCH_SOCKET_VDAGENT] = "vdagent",
+/* NULL: a job has none. */
+static const char *const socket_names[LAUNCH_SOCKET_COUNT] = {
+	[LAUNCH_SOCKET_CONTROL] = "control", [LAUNCH_SOCKET_AGENT] = "agent",
+	[LAUNCH_SOCKET_VDAGENT] = "vdagent", [LAUNCH_SOCKET_DISPLAY] = "display",
+	[LAUNCH_SOCKET_WATCH] = NULL,	     [LAUNCH_SOCKET_VMM] = "vmm",
 };
 
 const struct engine_ops *
-job_machine_find_engine(const char *name, char **ret_accelerator, GError **error)
+job_machine_find_engine(const char *name, int kvm, char **ret_accelerator, GError **error)
 {
 	const struct engine_ops *ops = engine_list_find(name);
 	json_t *probe;
@@ -68,7 +69,7 @@ job_machine_find_engine(const char *name, char **ret_accelerator, GError **error
 			    "there is no engine '%s' for jobs", name);
 		return NULL;
 	}
-	probe = ops->probe();
+	probe = ops->probe(kvm);
 	if (json_get_flag(probe, "usable", 0)) {
 		*ret_accelerator = g_strdup(json_get_text(probe, "accelerator", ""));
 	} else {
@@ -136,13 +137,24 @@ job_machine_fork(const struct job_machine_child *child, pid_t *ret_pid)
 	return code;
 }
 
+/* As launch does: QEMU from the system, ours from where this program is. NULL: not installed. */
+static char *
+job_machine_find_program(enum launch_role role)
+{
+	const char *folder = g_getenv("CARREL_LIBEXEC_DIR");
+
+	if (role == LAUNCH_ROLE_QEMU)
+		return g_find_program_in_path("qemu-system-x86_64");
+	return g_build_filename(folder ? folder : CARREL_LIBEXECDIR, "carrel-vmm", NULL);
+}
+
 static void
 job_machine_spawn(void *context, const char *name, guint64 generation, enum launch_role role,
 		  const char *const *argv, const int *fds, const int *targets, gsize n_fds,
 		  guint64 memory_max_bytes, engine_spawned_callback callback, void *data)
 {
 	struct job_machine *machine = context;
-	g_autofree char *program = g_find_program_in_path("qemu-system-x86_64");
+	g_autofree char *program = job_machine_find_program(role);
 	g_autoptr(GPtrArray) full = g_ptr_array_new();
 	struct job_machine_child child = { program, NULL, fds, targets, n_fds, -1, getpid() };
 	int pidfd = -1;
@@ -155,7 +167,7 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 		g_ptr_array_add(full, (gpointer)(uintptr_t)argv[i]);
 	g_ptr_array_add(full, NULL);
 	child.argv = (char *const *)full->pdata;
-	if (program && role == LAUNCH_ROLE_QEMU && machine->pid == 0 && n_fds <= LAUNCH_MAX_FDS)
+	if (program && machine->pid == 0 && n_fds <= LAUNCH_MAX_FDS)
 		code = job_machine_fork(&child, &machine->pid);
 	if (code == 0)
 		code = -io_pidfd_open(machine->pid, &pidfd);
@@ -165,8 +177,8 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 		callback(data, pidfd, NULL);
 		return;
 	}
-	error = g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(code),
-			    "cannot start qemu-system-x86_64: %s", g_strerror(code));
+	error = g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(code), "cannot start '%s': %s",
+			    machine->ops->process, g_strerror(code));
 	callback(data, -1, error);
 }
 
@@ -176,9 +188,14 @@ job_machine_listen(struct job_machine *machine, GError **error)
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		machine->place.sockets[i] = -1;
 	for (gsize i = 0; i < G_N_ELEMENTS(socket_names); i++) {
-		g_autofree char *path =
-			g_build_filename(machine->place.folder, socket_names[i], NULL);
-		int result = io_unix_listen(path, SOCK_STREAM, 0600, &machine->place.sockets[i]);
+		const int type = i == LAUNCH_SOCKET_DISPLAY || i == LAUNCH_SOCKET_VMM
+					 ? SOCK_SEQPACKET
+					 : SOCK_STREAM;
+		g_autofree char *path = socket_names[i] ? g_build_filename(machine->place.folder,
+									   socket_names[i], NULL)
+							: NULL;
+		int result =
+			path ? io_unix_listen(path, type, 0600, &machine->place.sockets[i]) : 0;
 
 		if (result == 0)
 			continue;
@@ -190,8 +207,8 @@ job_machine_listen(struct job_machine *machine, GError **error)
 }
 
 struct job_machine *
-job_machine_new(const struct engine_ops *ops, const char *folder, engine_event_callback callback,
-		void *context, GError **error)
+job_machine_new(const struct engine_ops *ops, const char *folder, int kvm,
+		engine_event_callback callback, void *context, GError **error)
 {
 	struct job_machine *machine = g_new0(struct job_machine, 1);
 	char id[ID_SIZE] = "";
@@ -201,6 +218,7 @@ job_machine_new(const struct engine_ops *ops, const char *folder, engine_event_c
 	machine->folder = g_build_filename(folder, JOB_MACHINE_FOLDER, NULL);
 	machine->spawner = (struct engine_spawner){ machine, job_machine_spawn };
 	machine->place.spawner = &machine->spawner;
+	machine->place.kvm = kvm;
 	machine->handle = -1;
 	if (mkdir(machine->folder, 0700) == 0)
 		machine->handle = open(machine->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);

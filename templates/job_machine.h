@@ -11,12 +11,15 @@
 
 struct job_machine;
 
-/* The engine of that name where this host can run it, or NULL and an error that says why not. */
-const struct engine_ops *job_machine_find_engine(const char *name, char **ret_accelerator,
+/*
+ * The engine of that name where this host can run it, or NULL and an error that says why not. kvm: as in struct job; it
+ * stays the caller's.
+ */
+const struct engine_ops *job_machine_find_engine(const char *name, int kvm, char **ret_accelerator,
 						 GError **error);
 
 /* Makes <folder>/machine/ with the listening sockets; no process yet. */
-struct job_machine *job_machine_new(const struct engine_ops *ops, const char *folder,
+struct job_machine *job_machine_new(const struct engine_ops *ops, const char *folder, int kvm,
 				    engine_event_callback callback, void *context, GError **error);
 
 /* Kills the process, waits for its end and removes the folder. NULL is allowed. */

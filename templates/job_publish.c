@@ -161,8 +161,8 @@ publish_start_seal(struct steps *steps, void *context)
 	GError *error = NULL;
 
 	publish->job->progress(publish->job, "start the machine", 10);
-	publish->machine = job_machine_new(publish->ops, publish->staging, publish_handle_event,
-					   publish, &error);
+	publish->machine = job_machine_new(publish->ops, publish->staging, publish->job->kvm,
+					   publish_handle_event, publish, &error);
 	if (!publish->machine) {
 		steps_fail(steps, error);
 		return;
@@ -174,9 +174,11 @@ publish_start_seal(struct steps *steps, void *context)
 static json_t *
 publish_describe_files(const struct publish *publish, GCancellable *cancellable, GError **error)
 {
+	const gsize n_files =
+		IMAGE_FILE_COUNT + (publish->ops->boots ? 0 : G_N_ELEMENTS(sealed_files));
 	json_t *files = json_array();
 
-	for (gsize i = 0; i < IMAGE_FILE_COUNT + G_N_ELEMENTS(sealed_files); i++) {
+	for (gsize i = 0; i < n_files; i++) {
 		g_autofree char *path =
 			i < IMAGE_FILE_COUNT ? g_strdup(image_file_names[i])
 					     : g_strdup_printf("%s/" KIND "/%s", publish->ops->name,
@@ -266,6 +268,7 @@ publish_start_verify(struct steps *steps, void *context)
 		.template_name = json_get_text(arguments, "template", ""),
 		.version = (guint32)json_get_integer(arguments, "version", 0),
 		.engine = publish->ops->name,
+		.kvm = publish->job->kvm,
 		.cancellable = publish->job->cancellable,
 		.progress = publish_verify_progress,
 		.context = publish,
@@ -333,7 +336,7 @@ job_publish_run(struct job *job)
 	g_autofree char *accelerator = NULL;
 	GError *error = NULL;
 	const struct engine_ops *ops = job_machine_find_engine(
-		json_get_text(job->arguments, "engine", ""), &accelerator, &error);
+		json_get_text(job->arguments, "engine", ""), job->kvm, &accelerator, &error);
 
 	if (!ops) {
 		job->done(job, NULL, error);

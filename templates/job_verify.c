@@ -50,6 +50,7 @@ job_verify_run(struct job *job)
 		.template_name = json_get_text(job->arguments, "template", ""),
 		.version = (guint32)json_get_integer(job->arguments, "version", 0),
 		.engine = json_get_text(job->arguments, "engine", ""),
+		.kvm = job->kvm,
 		.cancellable = job->cancellable,
 		.progress = job_verify_progress,
 		.context = job,

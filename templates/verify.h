@@ -15,6 +15,7 @@ struct verify_request {
 	const char *template_name;
 	guint32 version;
 	const char *engine;
+	int kvm; /* as in struct job */
 	GCancellable *cancellable;
 	/* Before each step; percent of the verification. */
 	void (*progress)(void *context, const char *step, guint percent);

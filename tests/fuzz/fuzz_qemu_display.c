@@ -47,7 +47,7 @@ call(struct surface *surface, uint8_t which, const uint8_t *data, size_t size)
 static void
 check(struct surface *surface)
 {
-	struct surface_rect rects[SURFACE_MAX_RECTS];
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
 	struct surface_info info = surface_get_info(surface);
 	size_t count = surface_take_damage(surface, info.generation, rects);
 	struct surface_cursor cursor;

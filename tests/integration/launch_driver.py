@@ -182,9 +182,9 @@ def records():
 def test_desktop():
     d = name('d', 'a')
     status, answer, fds = ask(MAKE, desktop(d))
-    check('make', status == 0 and len(fds) == 5, (status, answer))
+    check('make', status == 0 and len(fds) == 6, (status, answer))
     vm, display, sockets = struct.unpack('=III', answer)
-    check('it says that all are there', sockets == 0b11111)
+    check('it says that all are there', sockets == 0b111111)
     check('uids are behind the services', vm >= 200064 and display == vm + 1)
     again = ask(MAKE, desktop(d))
     same = [os.fstat(f).st_ino for f in fds] == [os.fstat(f).st_ino for f in again[2]]
@@ -252,7 +252,7 @@ def test_adoption(d, pid, writer):
           status == 0 and len(fds) == 1 and struct.unpack('=III', answer)[2] == 0b10000)
     os.write(writer, b'\n')
     check('its end is told', exited() == (d, QEMU, pid, -1))
-    check('the sockets come again', len(ask(MAKE, desktop(d))[2]) == 5)
+    check('the sockets come again', len(ask(MAKE, desktop(d))[2]) == 6)
     reader, writer = os.pipe()
     _, answer, got = ask(SPAWN, spawn(d, QEMU, SANDBOX, [5]), [reader])
     os.write(writer, b'\n')

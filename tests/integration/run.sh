@@ -77,6 +77,10 @@ done
 if [ -z "${CARREL_IMAGE_DIR:-}" ] && [ ${#chosen[@]} -gt 0 ] && grep -q 'CARREL_IMAGE_DIR' "${chosen[@]}"; then
 	CARREL_IMAGE_DIR=$(bash tests/lib/golden.sh) && export CARREL_IMAGE_DIR
 fi
+# made here, it takes no test's minutes
+if [ ${#chosen[@]} -gt 0 ] && grep -q 'lib/kvm_host.sh' "${chosen[@]}"; then
+	bash tests/lib/golden.sh kvm-host >/dev/null
+fi
 free=()
 for ((lane = 0; lane < lanes; lane++)); do free+=("$lane"); done
 declare -A lane_of=()

@@ -5,7 +5,7 @@
 # The image is made when it is missing, as the product makes it: carrel-worker's job "build", as root of a user
 # namespace; progress goes to standard error. Images are kept in /var/cache/carrel (XDG_CACHE_HOME/carrel where that
 # cannot be written), in folders named after what they were made from; the least recently used go.
-# CARREL_BUILD_DIR: the build whose agent goes into the image.
+# CARREL_BUILD_DIR: the build whose agent goes into the image; not into those of tests/recipes/.
 set -eu
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$root/tests/lib/cache.sh"
@@ -46,15 +46,20 @@ make_image() {
 	chmod -R u=rwX,go=rX "$folder/image"
 }
 
-[ -d "$root/templates/recipes/$recipe" ] || fail "there is no recipe '$recipe'"
+recipe_job_find "$recipe" || fail "there is no recipe '$recipe'"
 [ -x "$build/templates/carrel-worker" ] && [ -x "$build/agent/carrel-agent" ] ||
 	fail "'$build' holds no carrel-worker or no carrel-agent: build them first"
 cache_open || fail "no folder for it can be written"
 # stripped, builds in different folders have the same agent
 agent=$(mktemp "$cache/agent.XXXXXX")
 trap 'rm -f "$agent"' EXIT
-objcopy --strip-all --remove-section .note.gnu.build-id "$build/agent/carrel-agent" "$agent"
-key=$(cache_hash_tree "$root/templates/recipes/$recipe" "$agent" /etc/debian_version)
+if [ "$recipe_folder" = "$root/templates/recipes/$recipe" ]; then
+	objcopy --strip-all --remove-section .note.gnu.build-id "$build/agent/carrel-agent" "$agent"
+	key=$(cache_hash_tree "$recipe_folder" "$agent" /etc/debian_version)
+else
+	cp /usr/bin/true "$agent"
+	key=$(cache_hash_tree "$recipe_folder" "$recipe_build" /etc/debian_version)
+fi
 image=$cache/golden-$recipe-$key
 cache_lock "golden-$recipe-$key"
 if ! [ -f "$image/image.json" ]; then

@@ -5,12 +5,23 @@
 recipe_job_root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 recipe_job_uid=$((1000000 + ${CARREL_TEST_LANE:-0}))
 
+# recipe_job_find RECIPE: sets $recipe_folder and $recipe_build; a recipe of the tests may share debian-openbox's build
+recipe_job_find() {
+	recipe_folder=$recipe_job_root/templates/recipes/$1
+	[ -d "$recipe_folder" ] || recipe_folder=$recipe_job_root/tests/recipes/$1
+	recipe_build=$recipe_folder/build
+	[ -f "$recipe_build" ] || recipe_build=$recipe_job_root/templates/recipes/debian-openbox/build
+	[ -d "$recipe_folder" ]
+}
+
 # recipe_job_prepare FOLDER RECIPE WORKER AGENT: copies all parts there, because the namespace's root may not read this
 # tree; image/ is where the job works
 recipe_job_prepare() {
 	local folder=$1
+	recipe_job_find "$2"
 	chmod 0755 "$folder"
-	cp -R "$recipe_job_root/templates/recipes/$2" "$folder/recipe"
+	cp -R "$recipe_folder" "$folder/recipe"
+	[ -f "$folder/recipe/build" ] || cp "$recipe_build" "$folder/recipe/"
 	mkdir "$folder/libexec" "$folder/image"
 	cp "$3" "$folder/libexec/carrel-worker"
 	cp "$recipe_job_root/tests/lib/worker_job.py" "$folder/libexec/"

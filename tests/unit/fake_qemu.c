@@ -23,7 +23,17 @@
 #include "base/io.h"
 #include "tests/unit/fake_qemu.h"
 
-static const char *const socket_names[] = { "control", "agent", "vdagent" };
+static const struct {
+	const char *name;
+	int type;
+} socket_table[LAUNCH_SOCKET_COUNT] = {
+	[LAUNCH_SOCKET_CONTROL] = { "control", SOCK_STREAM },
+	[LAUNCH_SOCKET_AGENT] = { "agent", SOCK_STREAM },
+	[LAUNCH_SOCKET_VDAGENT] = { "vdagent", SOCK_STREAM },
+	[LAUNCH_SOCKET_DISPLAY] = { "display", SOCK_SEQPACKET },
+	[LAUNCH_SOCKET_WATCH] = { "watch", SOCK_SEQPACKET },
+	[LAUNCH_SOCKET_VMM] = { "vmm", SOCK_SEQPACKET },
+};
 
 static void
 fake_qemu_make_child(struct fake_qemu *qemu)
@@ -55,7 +65,7 @@ fake_qemu_spawn(void *context, const char *name, guint64 generation, enum launch
 	struct fake_qemu *qemu = context;
 
 	(void)name, (void)generation, (void)argv, (void)targets, (void)memory_max_bytes;
-	assert_int_equal(role, LAUNCH_ROLE_QEMU);
+	assert_int_equal(role, qemu->role);
 	assert_in_range(n_fds, 1, LAUNCH_MAX_FDS);
 	for (gsize i = 0; i < n_fds; i++)
 		assert_true(fds[i] >= 0);
@@ -238,12 +248,13 @@ fake_qemu_new(void)
 	qemu->spawner = (struct engine_spawner){ qemu, fake_qemu_spawn };
 	qemu->place.spawner = &qemu->spawner;
 	qemu->place.folder = qemu->folder;
-	for (gsize i = 0; i < LAUNCH_SOCKET_COUNT; i++)
-		qemu->listeners[i] = -1;
-	for (gsize i = 0; i < G_N_ELEMENTS(socket_names); i++) {
-		g_autofree char *path = g_build_filename(qemu->folder, socket_names[i], NULL);
+	qemu->role = LAUNCH_ROLE_QEMU;
+	qemu->place.kvm = -1;
+	for (gsize i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
+		g_autofree char *path = g_build_filename(qemu->folder, socket_table[i].name, NULL);
 
-		assert_int_equal(io_unix_listen(path, SOCK_STREAM, 0600, &qemu->listeners[i]), 0);
+		assert_int_equal(
+			io_unix_listen(path, socket_table[i].type, 0600, &qemu->listeners[i]), 0);
 	}
 	memcpy(qemu->place.sockets, qemu->listeners, sizeof(qemu->listeners));
 	qemu->accepting = g_unix_fd_add(qemu->listeners[LAUNCH_SOCKET_CONTROL], G_IO_IN,
@@ -256,8 +267,8 @@ fake_qemu_free(struct fake_qemu *qemu)
 {
 	g_source_remove(qemu->accepting);
 	fake_qemu_die(qemu);
-	for (gsize i = 0; i < G_N_ELEMENTS(socket_names); i++) {
-		g_autofree char *path = g_build_filename(qemu->folder, socket_names[i], NULL);
+	for (gsize i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
+		g_autofree char *path = g_build_filename(qemu->folder, socket_table[i].name, NULL);
 
 		close(qemu->listeners[i]);
 		g_unlink(path);

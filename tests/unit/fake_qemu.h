@@ -29,6 +29,8 @@ struct fake_qemu {
 	char *folder; /* of the sockets, for the test too */
 	int listeners[LAUNCH_SOCKET_COUNT];
 	guint accepting;
+	enum launch_role
+		role; /* that must be asked for: a test may make it another one's process */
 	struct engine_spawner spawner;
 	struct engine_place place;
 	struct fake_peer peer; /* fd -1: nobody is connected */

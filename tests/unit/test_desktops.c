@@ -189,7 +189,7 @@ static const struct {
 	gsize size;
 	const char *reason;
 } refusals[] = {
-	{ "kvm", "none", NULL, 0, "no engine 'kvm'" },
+	{ "vax", "none", NULL, 0, "no engine 'vax'" },
 	{ "qemu", "none", "qemu/user/state", 0, "state" },
 	{ "qemu", "none", "qemu/user/state", 2, "state" },
 	{ "qemu", "none", "qemu/user/memory", 4096, "publish the template again" },

@@ -55,6 +55,36 @@ test_launch_role__qemu_arguments(void **state)
 	assert_null(launch_role_find(LAUNCH_ROLE_COUNT));
 }
 
+static void
+test_launch_role__vmm_arguments(void **state)
+{
+	static const struct {
+		int expected;
+		char *argv[4];
+	} table[] = {
+		{ 0, { "--description", "20" } },
+		{ -EPERM, { "--description" } },
+		{ -EPERM, { "--description", "" } },
+		{ -EPERM, { "--description", "-1" } },
+		{ -EPERM, { "--description", "20", "--help" } },
+		{ -EPERM, { "--descriptio", "20" } },
+		{ -EPERM, { "--description=20", "20" } },
+	};
+	const struct launch_role_rule *rule = launch_role_find(LAUNCH_ROLE_VMM);
+	char text[160];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		size_t argc = 0;
+
+		while (argc < 4 && table[i].argv[argc])
+			argc++;
+		assert_int_equal(rule->check(table[i].argv, argc, text, sizeof(text)),
+				 table[i].expected);
+	}
+	assert_int_equal(rule->check(NULL, 0, text, sizeof(text)), -EPERM);
+}
+
 #define PASST                                                                                   \
 	"--foreground", "--quiet", "--fd", "3", "--no-map-gw", "--mtu", "32000", "--tcp-ports", \
 		"none", "--udp-ports", "none"
@@ -120,6 +150,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_launch_role__qemu_arguments),
+		cmocka_unit_test(test_launch_role__vmm_arguments),
 		cmocka_unit_test(test_launch_role__passt_arguments),
 		cmocka_unit_test(test_launch_role__splits_exactly),
 	};

@@ -72,7 +72,7 @@ test_qemu_display__writes_or_refuses(void **state)
 		assert_int_equal(qemu_display_call(surface, calls[i].member, body),
 				 calls[i].result);
 	}
-	assert_int_equal(surface_copy_rect(surface, 1, &(struct surface_rect){ 0, 0, 2, 1 }, row),
+	assert_int_equal(surface_copy_rect(surface, 1, &(struct damage_rect){ 0, 0, 2, 1 }, row),
 			 0);
 	assert_memory_equal(row, ((uint8_t[]){ 1, 2, 3, 4, 9, 9, 9, 0 }), 8);
 	surface_copy_cursor(surface, 0, &cursor);
@@ -81,7 +81,7 @@ test_qemu_display__writes_or_refuses(void **state)
 	assert_int_equal(cursor.y, -6);
 	g_free(cursor.argb);
 	assert_int_equal(qemu_display_call(surface, "Disable", NULL), 0);
-	surface_copy_rect(surface, 1, &(struct surface_rect){ 0, 0, 2, 1 }, row);
+	surface_copy_rect(surface, 1, &(struct damage_rect){ 0, 0, 2, 1 }, row);
 	assert_memory_equal(row, ((uint8_t[8]){ 0 }), 8);
 	surface_free(surface);
 }

@@ -19,7 +19,7 @@
 static void
 test_qxl_command__draws_a_rectangle(void **state)
 {
-	const struct surface_rect rect = { 10, 20, 3, 2 };
+	const struct damage_rect rect = { 10, 20, 3, 2 };
 	uint8_t *pixels = NULL;
 	struct qxl_command *command = qxl_command_new_draw(&rect, 7, &pixels);
 	const QXLDrawable *drawable = (const QXLDrawable *)(uintptr_t)command->ext.cmd.data;

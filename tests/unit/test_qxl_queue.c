@@ -25,7 +25,7 @@ make_command(void)
 {
 	uint8_t *pixels;
 
-	return qxl_command_new_draw(&(struct surface_rect){ 0, 0, 4, 4 }, 1, &pixels);
+	return qxl_command_new_draw(&(struct damage_rect){ 0, 0, 4, 4 }, 1, &pixels);
 }
 
 static struct qxl_command *

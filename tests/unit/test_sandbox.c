@@ -24,7 +24,8 @@
 #include "base/io.h"
 #include "base/sandbox.h"
 
-#define TEST_UID 64123
+#define TEST_UID   64123
+#define TEST_GROUP 77778
 
 /* Runs "act" in a child; its exit code, or minus the signal that ended it. */
 static int
@@ -63,6 +64,27 @@ become_and_look(void)
 	if (!status_has("CapEff:\t0000000000000000") || !status_has("CapBnd:\t0000000000000000"))
 		return 3;
 	return status_has("NoNewPrivs:\t1") ? 0 : 4;
+}
+
+static int
+become_member_and_look(void)
+{
+	gid_t groups[2];
+
+	if (sandbox_become_member(TEST_UID, TEST_UID, TEST_GROUP) < 0)
+		return 1;
+	if (getuid() != TEST_UID || getgroups(2, groups) != 1 || groups[0] != TEST_GROUP)
+		return 2;
+	return status_has("CapEff:\t0000000000000000") ? 0 : 3;
+}
+
+static void
+test_sandbox__keeps_one_group_when_told(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(in_child(become_member_and_look), 0);
 }
 
 static void
@@ -156,6 +178,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sandbox__becomes_nobody_for_good),
+		cmocka_unit_test(test_sandbox__keeps_one_group_when_told),
 		cmocka_unit_test(test_sandbox__service_does_only_what_it_must),
 		cmocka_unit_test(test_sandbox__descriptors_and_memory),
 	};

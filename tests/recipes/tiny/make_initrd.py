@@ -26,13 +26,8 @@ def find_libraries(program):
     return re.findall(r"(/\S+) \(0x", text)
 
 
-def main(initrd, parts, agent):
-    """Writes the archive."""
-    files = {"init": f"{parts}/init", "usr/libexec/carrel-agent": agent}
-    for name in os.listdir(f"{parts}/modules"):
-        files[f"modules/{name}"] = f"{parts}/modules/{name}"
-    for library in find_libraries(agent):
-        files[library.lstrip("/")] = library
+def pack(initrd, files):
+    """Writes the archive: FOLDERS and the files, which are source paths by their names in the archive."""
     folders = set(FOLDERS)
     for name in files:
         while "/" in name:
@@ -45,6 +40,16 @@ def main(initrd, parts, agent):
             with open(source, "rb") as file:
                 out.write(make_record(number, name, 0o100755, file.read()))
         out.write(make_record(0, "TRAILER!!!", 0, b""))
+
+
+def main(initrd, parts, agent):
+    """The tiny guest's."""
+    files = {"init": f"{parts}/init", "usr/libexec/carrel-agent": agent}
+    for name in os.listdir(f"{parts}/modules"):
+        files[f"modules/{name}"] = f"{parts}/modules/{name}"
+    for library in find_libraries(agent):
+        files[library.lstrip("/")] = library
+    pack(initrd, files)
 
 
 if __name__ == "__main__":

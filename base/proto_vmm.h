@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * proto_vmm.h - what carrel-hostd asks of a carrel-vmm
+ *
+ * SOCK_SEQPACKET on the desktop folder's "vmm" socket, seq.h messages; only hostd's uid may connect (SO_PEERCRED:
+ * its uid stands in the description). Every request is answered with the same type and id: status 0 and the payload
+ * named here, or a negative errno and struct vmm_refusal. The newest connection replaces an older one.
+ *
+ * type        payload      fds   answer       legal while
+ * STATUS      -            -     vmm_status   always
+ * PAUSE       -            -     -            running; done when no vCPU runs and no I/O is in flight
+ * RESUME      -            -     -            paused
+ * POWERDOWN   -            -     -            running: presses the power button
+ * RESET       -            -     -            running, paused: as the reset button
+ * BALLOON     vmm_balloon  -     -            running
+ * STATISTICS  -            -     vmm_statistics  always
+ * SCREENSHOT  -            memfd vmm_picture  always: raw pixels into the memfd (proto_source.h), -ENODATA without a scanout
+ * LINK        vmm_link     0, 1  -            always: the network's link, with a new peer socket or without
+ * QUIT        -            -     -            always: answered, then the process ends
+ * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0
+ */
+#ifndef BASE_PROTO_VMM_H
+#define BASE_PROTO_VMM_H
+
+#include <stdint.h>
+
+#define VMM_PROTOCOL_VERSION 1
+
+enum vmm_type {
+	VMM_STATUS = 1,
+	VMM_PAUSE,
+	VMM_RESUME,
+	VMM_POWERDOWN,
+	VMM_RESET,
+	VMM_BALLOON,
+	VMM_STATISTICS,
+	VMM_SCREENSHOT,
+	VMM_LINK,
+	VMM_QUIT,
+	VMM_EVENT,
+};
+
+/*
+ * The machine's life. starting -> running <-> paused; both -> off, panicked, failed (paused: by what the guest did just
+ * before). Off ends the process, the other two wait for QUIT.
+ */
+enum vmm_state {
+	VMM_STATE_STARTING,
+	VMM_STATE_RUNNING,
+	VMM_STATE_PAUSED,
+	VMM_STATE_OFF,
+	VMM_STATE_PANICKED,
+	VMM_STATE_FAILED,
+	VMM_STATE_COUNT,
+};
+
+/* Why a running machine stands still by itself; it resumes when that is over, or by RESUME. */
+enum vmm_pause_reason {
+	VMM_PAUSE_NONE,
+	VMM_PAUSE_ASKED,
+	VMM_PAUSE_NO_SPACE, /* a disk write failed: no room on the host */
+	VMM_PAUSE_COUNT,
+};
+
+struct vmm_status {
+	uint32_t version;
+	uint32_t state;
+	uint32_t pause_reason;
+	uint32_t agent_open; /* the guest has opened the port */
+	uint32_t vdagent_open;
+	uint32_t link_up;
+};
+
+struct vmm_balloon {
+	uint64_t target_bytes; /* of RAM taken from the guest; it gives them when it can */
+};
+
+struct vmm_statistics {
+	uint64_t exits;
+	uint64_t disk_read_bytes;
+	uint64_t disk_written_bytes;
+	uint64_t net_received_bytes;
+	uint64_t net_sent_bytes;
+	uint64_t balloon_bytes;	   /* taken from the guest at present */
+	uint64_t reported_bytes;   /* free pages given back to the host since the start */
+	uint64_t guest_free_bytes; /* as the guest says, 0: not known */
+	uint64_t guest_total_bytes;
+};
+
+struct vmm_picture {
+	uint32_t width;
+	uint32_t height;
+	uint32_t stride;
+};
+
+struct vmm_link {
+	uint32_t up;
+};
+
+enum vmm_event_kind {
+	VMM_EVENT_STATE, /* value: enum vmm_state; detail: enum vmm_pause_reason */
+	VMM_EVENT_AGENT_PORT,
+	VMM_EVENT_VDAGENT_PORT,
+	VMM_EVENT_REBOOTED,
+	VMM_EVENT_COUNT,
+};
+
+struct vmm_event {
+	uint32_t kind;
+	uint32_t value;
+	uint32_t detail;
+	char text[100]; /* why, for people; may be empty */
+};
+
+struct vmm_refusal {
+	char text[200];
+};
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine_kvm_vm.c - one carrel-vmm process and the connection to it (carrel-hostd, carrel-worker)
+ *
+ * How it works: kvm_vm_spawn() starts the process through the spawner and watches it; kvm_vm_connect() opens its control
+ * socket, which listens since before the process was there. Its events become engine events in kvm_vm_handle_event(). The
+ * end of the process is only told by the pidfd, never by a closed socket.
+ */
+#include "host/engine_kvm_vm.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+
+struct kvm_closure {
+	struct kvm_vm *kvm;
+	struct steps *steps;
+	void *context;
+	kvm_answer_function then;
+};
+
+static void
+kvm_vm_handle_answer(void *data, const void *payload, const GError *error)
+{
+	struct kvm_closure *closure = data;
+
+	if (!steps_running(closure->steps))
+		log_debug("an answer of carrel-vmm came after the end of its operation");
+	else if (error)
+		steps_fail(closure->steps, g_error_copy(error));
+	else if (closure->then)
+		closure->then(closure->steps, closure->context, payload);
+	else
+		steps_next(closure->steps);
+	steps_unref(closure->steps);
+	g_free(closure);
+}
+
+void
+kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
+	   const void *payload, gsize size, int fd, kvm_answer_function then)
+{
+	struct kvm_closure *closure;
+
+	if (!kvm->link) {
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						      "the machine does not run"));
+		return;
+	}
+	closure = g_new0(struct kvm_closure, 1);
+	closure->kvm = kvm;
+	closure->steps = steps_ref(steps);
+	closure->context = context;
+	closure->then = then;
+	vmm_control_ask(kvm->link, type, payload, size, fd, kvm_vm_handle_answer, closure);
+}
+
+static void
+kvm_vm_tell(struct kvm_vm *kvm, enum engine_event event, gint64 value)
+{
+	if (kvm->callback)
+		kvm->callback(kvm->context, event, value);
+}
+
+void
+kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps)
+{
+	g_clear_pointer(&kvm->booting, steps_unref);
+	kvm->booting = steps ? steps_ref(steps) : NULL;
+}
+
+/* A machine that ends while it boots is a failed boot. TRUE: it was. */
+static gboolean
+kvm_vm_fail_boot(struct kvm_vm *kvm, const char *why)
+{
+	struct steps *steps = g_steal_pointer(&kvm->booting);
+
+	if (!steps)
+		return FALSE;
+	steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED, why));
+	steps_unref(steps);
+	return TRUE;
+}
+
+/* What the last three of them have in common: the machine only ends. */
+static void
+kvm_vm_take_state(struct kvm_vm *kvm, const struct vmm_event *event)
+{
+	switch (event->value) {
+	case VMM_STATE_RUNNING:
+		kvm_vm_tell(kvm, ENGINE_EVENT_RUNNING, 0);
+		break;
+	case VMM_STATE_PAUSED:
+		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, event->detail == VMM_PAUSE_NO_SPACE);
+		break;
+	case VMM_STATE_OFF:
+		if (!kvm_vm_fail_boot(kvm, "the guest switched itself off"))
+			kvm_vm_tell(kvm, ENGINE_EVENT_POWERDOWN, 0);
+		break;
+	case VMM_STATE_PANICKED:
+		if (!kvm_vm_fail_boot(kvm, "the guest's kernel panicked"))
+			kvm_vm_tell(kvm, ENGINE_EVENT_PANICKED, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+kvm_vm_handle_event(void *context, const struct vmm_event *event)
+{
+	struct kvm_vm *kvm = context;
+
+	if (event->text[0])
+		log_info("desktop=%s: carrel-vmm says: %s", kvm->vm.id, event->text);
+	switch (event->kind) {
+	case VMM_EVENT_STATE:
+		kvm_vm_take_state(kvm, event);
+		break;
+	case VMM_EVENT_AGENT_PORT:
+		kvm_vm_tell(kvm, ENGINE_EVENT_AGENT_PORT, event->value != 0);
+		break;
+	case VMM_EVENT_VDAGENT_PORT:
+		kvm_vm_tell(kvm, ENGINE_EVENT_VDAGENT_PORT, event->value != 0);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+kvm_vm_handle_link_ended(void *context)
+{
+	struct kvm_vm *kvm = context;
+
+	g_clear_pointer(&kvm->link, vmm_control_free);
+}
+
+static const struct vmm_control_events link_events = { kvm_vm_handle_event,
+						       kvm_vm_handle_link_ended };
+
+static void
+kvm_vm_handle_exit(void *context)
+{
+	struct kvm_vm *kvm = context;
+	struct steps *booting = g_steal_pointer(&kvm->booting);
+
+	g_clear_pointer(&kvm->link, vmm_control_free);
+	/* Both of these may free the machine: from here on only what was taken out of it is used. */
+	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, 0);
+	if (!booting)
+		return;
+	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						"carrel-vmm ended; its log says why"));
+	steps_unref(booting);
+}
+
+void
+kvm_vm_init_process(struct kvm_vm *kvm)
+{
+	process_watch_init(&kvm->process, kvm_vm_handle_exit, kvm);
+}
+
+static void
+kvm_vm_handle_spawned(void *data, int pidfd, const GError *error)
+{
+	struct kvm_closure *closure = data;
+
+	if (error) {
+		steps_fail(closure->steps, g_error_copy(error));
+	} else if (!steps_running(closure->steps)) {
+		io_pidfd_kill(pidfd, 9);
+		close(pidfd);
+	} else {
+		process_watch_begin(&closure->kvm->process, pidfd);
+		steps_next(closure->steps);
+	}
+	steps_unref(closure->steps);
+	g_free(closure);
+}
+
+void
+kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_command *command,
+	     guint64 memory_max_bytes)
+{
+	struct kvm_closure *closure = g_new0(struct kvm_closure, 1);
+
+	closure->kvm = kvm;
+	closure->steps = steps_ref(steps);
+	kvm->spawner->spawn(kvm->spawner->context, kvm->vm.id, kvm->vm.generation, LAUNCH_ROLE_VMM,
+			    (const char *const *)command->argv, command->fds, command->targets,
+			    command->n_fds, memory_max_bytes, kvm_vm_handle_spawned, closure);
+}
+
+int
+kvm_vm_dial(struct kvm_vm *kvm, struct steps *steps, const char *name, int type)
+{
+	g_autofree char *path = g_build_filename(kvm->folder, name, NULL);
+	int fd;
+	int error = io_unix_connect(path, type, &fd);
+
+	if (error == 0)
+		return fd;
+	steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error), "'%s': %s",
+				      path, g_strerror(-error)));
+	return -1;
+}
+
+static void
+kvm_vm_take_status(struct steps *steps, void *context, const void *payload)
+{
+	struct vmm_status status;
+
+	(void)context;
+	memcpy(&status, payload, sizeof(status));
+	if (status.version == VMM_PROTOCOL_VERSION)
+		steps_next(steps);
+	else
+		steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+					      "carrel-vmm speaks version %u of its protocol, not "
+					      "%d: end the desktop, it is from another Carrel",
+					      status.version, VMM_PROTOCOL_VERSION));
+}
+
+void
+kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps, void *context)
+{
+	int fd = kvm_vm_dial(kvm, steps, "vmm", SOCK_SEQPACKET);
+
+	if (fd < 0)
+		return;
+	vmm_control_free(kvm->link);
+	kvm->link = vmm_control_new(fd, &link_events, kvm);
+	kvm_vm_ask(kvm, steps, context, VMM_STATUS, NULL, 0, -1, kvm_vm_take_status);
+}

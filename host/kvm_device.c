@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kvm_device.c - may stock guests run on this machine's /dev/kvm? (carrel-hostd, carrel-worker)
+ *
+ * A /dev/kvm without VT-x or AMD-V behind it emulates guest instructions and cannot run a stock guest, so that the
+ * processor's own words count as well.
+ */
+#include "host/kvm_device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+#define CPUINFO_MAX_BYTES (1024 * 1024)
+
+int
+kvm_device_open(const char *root)
+{
+	g_autofree char *path = g_strconcat(root, "/dev/kvm", NULL);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+const char *
+kvm_device_explain(int error)
+{
+	if (error == -ENOENT || error == -ENODEV || error == -ENXIO)
+		return "there is no /dev/kvm: switch on VT-x or AMD-V in the firmware and load "
+		       "kvm-intel or kvm-amd";
+	if (error == -EACCES || error == -EPERM)
+		return "/dev/kvm may not be opened: let carrel-hostd's user into the group 'kvm'";
+	return "/dev/kvm cannot be opened: look for KVM's messages in the kernel's log";
+}
+
+const char *
+kvm_device_find_extension(const char *root)
+{
+	g_autofree char *path = g_strconcat(root, "/proc/cpuinfo", NULL);
+	char *text = NULL;
+	size_t size;
+	const char *at = io_read_file(path, CPUINFO_MAX_BYTES, &text, &size) == 0
+				 ? strstr(text, "\nflags")
+				 : NULL;
+	g_autofree char *line = at ? g_strndup(at + 1, strcspn(at + 1, "\n")) : NULL;
+	g_auto(GStrv) flags = g_strsplit_set(line ? line : "", " \t", -1);
+
+	free(text);
+	if (g_strv_contains((const char *const *)flags, "vmx"))
+		return "vmx";
+	return g_strv_contains((const char *const *)flags, "svm") ? "svm" : NULL;
+}
+
+const char *
+kvm_device_find_refusal(const char *root, int held)
+{
+	int fd = held >= 0 ? held : kvm_device_open(root);
+
+	if (fd < 0)
+		return kvm_device_explain(fd);
+	if (fd != held)
+		close(fd);
+	if (!kvm_device_find_extension(root))
+		return "the processor has neither vmx nor svm: its /dev/kvm cannot run stock "
+		       "guests; use a machine with VT-x or AMD-V, or nested virtualization";
+	return NULL;
+}
+
+gboolean
+kvm_device_is_public(const char *root)
+{
+	g_autofree char *path = g_strconcat(root, "/dev/kvm", NULL);
+	const mode_t others = S_IROTH | S_IWOTH;
+	struct stat status;
+
+	return stat(path, &status) == 0 && (status.st_mode & others) == others;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kvm_device.h - may stock guests run on this machine's /dev/kvm?
+ */
+#ifndef HOST_KVM_DEVICE_H
+#define HOST_KVM_DEVICE_H
+
+#include <glib.h>
+
+/* A new descriptor of <root>/dev/kvm, or a negative errno. root is "" but in tests. */
+int kvm_device_open(const char *root);
+
+/* What is wrong when kvm_device_open() has failed, and what to do. */
+const char *kvm_device_explain(int error);
+
+/* Does <root>/proc/cpuinfo have VT-x or AMD-V? "vmx", "svm", or NULL. */
+const char *kvm_device_find_extension(const char *root);
+
+/*
+ * NULL: yes. Or why not and what to do, one line. "held": the device's descriptor where this process was given one, because its
+ * uid may not open it; else -1.
+ */
+const char *kvm_device_find_refusal(const char *root, int held);
+
+/* May every uid open it, that of a desktop's QEMU as well? */
+gboolean kvm_device_is_public(const char *root);
+
+#endif

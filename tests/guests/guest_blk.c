@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * guest_blk.c - a disk of 2048 sectors, each beginning with its number (virtio 1.2 section 5.2)
+ *
+ * Command line: "hostile" breaks rules, "readonly" says that the disk has no overlay.
+ */
+#include <linux/virtio_blk.h>
+
+#include "tests/guests/bare.h"
+#include "tests/guests/bare_hostile.h"
+#include "tests/guests/bare_irq.h"
+#include "tests/guests/bare_virtio.h"
+
+#define SLOT	     3
+#define SECTORS	     2048
+#define SECTOR_BYTES 512
+#define SERIAL	     "root"
+#define WANTED                                                                \
+	(UINT64_C(1) << VIRTIO_BLK_F_FLUSH | UINT64_C(1) << VIRTIO_BLK_F_RO | \
+	 UINT64_C(1) << VIRTIO_BLK_F_DISCARD | UINT64_C(1) << VIRTIO_BLK_F_WRITE_ZEROES)
+
+static struct bare_virtio disk;
+static uint64_t data[4 * SECTOR_BYTES / sizeof(uint64_t)];
+
+/* The request's status, or 0xff when it did not come back or said a wrong length. */
+static uint8_t
+do_request(uint32_t type, uint64_t sector, void *buffer, uint32_t bytes, bool device_writes)
+{
+	struct virtio_blk_outhdr head = { .type = type, .sector = sector };
+	uint8_t status = 0xff;
+	const struct bare_buffer buffers[] = {
+		{ &head, sizeof(head), false },
+		{ buffer, bytes, device_writes },
+		{ &status, 1, true },
+	};
+	const struct bare_buffer short_buffers[] = { buffers[0], buffers[2] };
+	uint32_t written = bytes ? bare_virtio_transfer(&disk, 0, buffers, 3)
+				 : bare_virtio_transfer(&disk, 0, short_buffers, 2);
+
+	__asm__ volatile("" ::: "memory");
+	if (written == BARE_VIRTIO_LOST)
+		return 0xff;
+	if (status == VIRTIO_BLK_S_OK && written != 1 + (device_writes ? bytes : 0))
+		bare_check(false, "a request says how much it has written");
+	return status;
+}
+
+static uint64_t
+read_first(uint64_t sector)
+{
+	data[0] = ~UINT64_C(0);
+	if (do_request(VIRTIO_BLK_T_IN, sector, data, SECTOR_BYTES, true) != VIRTIO_BLK_S_OK)
+		return ~UINT64_C(0);
+	return data[0];
+}
+
+static bool
+works_still(struct bare_virtio *device)
+{
+	(void)device;
+	return read_first(7) == 7;
+}
+
+static bool
+works(struct bare_virtio *device)
+{
+	return bare_virtio_start(device, WANTED, 1) && works_still(device);
+}
+
+static void
+test_reading(void)
+{
+	uint32_t interrupts = bare_irq_get_count(BARE_IRQ_FIRST + 1);
+	char serial[VIRTIO_BLK_ID_BYTES] = "";
+	bool good = true;
+
+	bare_check_equal(bare_virtio_get_config(&disk, 0, 4), SECTORS, "the capacity");
+	bare_check_equal(read_first(0), 0, "the first sector");
+	bare_check_equal(read_first(SECTORS - 1), SECTORS - 1, "the last sector");
+	bare_check_equal(do_request(VIRTIO_BLK_T_IN, 100, data, sizeof(data), true),
+			 VIRTIO_BLK_S_OK, "four sectors at once");
+	for (uint64_t i = 0; i < 4; i++)
+		good = good && data[i * SECTOR_BYTES / sizeof(data[0])] == 100 + i;
+	bare_check(good, "are the right ones");
+	bare_check(BARE_WAIT(bare_irq_get_count(BARE_IRQ_FIRST + 1) > interrupts),
+		   "the queue's vector interrupts");
+	bare_check_equal(do_request(VIRTIO_BLK_T_GET_ID, 0, serial, sizeof(serial), true),
+			 VIRTIO_BLK_S_OK, "it has a serial number");
+	for (size_t i = 0; i < sizeof(SERIAL); i++)
+		good = good && serial[i] == SERIAL[i];
+	bare_check(good, "which is its own");
+}
+
+static void
+test_writing(void)
+{
+	uint64_t sector = 9;
+
+	data[0] = 0x1234;
+	bare_check_equal(do_request(VIRTIO_BLK_T_OUT, sector, data, SECTOR_BYTES, false),
+			 VIRTIO_BLK_S_OK, "a sector is written");
+	bare_check_equal(do_request(VIRTIO_BLK_T_FLUSH, 0, NULL, 0, false), VIRTIO_BLK_S_OK,
+			 "a flush");
+	bare_check_equal(read_first(sector), 0x1234, "what was written is read");
+	bare_check_equal(read_first(sector + 1), sector + 1, "its neighbour is as before");
+}
+
+static void
+test_zeroes(void)
+{
+	struct virtio_blk_discard_write_zeroes range = { .sector = 128, .num_sectors = 256 };
+
+	bare_check_equal(do_request(VIRTIO_BLK_T_WRITE_ZEROES, 0, &range, sizeof(range), false),
+			 VIRTIO_BLK_S_OK, "zeroes are written");
+	bare_check_equal(read_first(128), 0, "the first of them");
+	bare_check_equal(read_first(128 + 255), 0, "the last of them");
+	bare_check_equal(read_first(127), 127, "the sector before");
+	bare_check_equal(read_first(128 + 256), 128 + 256, "the sector behind");
+	bare_check_equal(do_request(VIRTIO_BLK_T_DISCARD, 0, &range, sizeof(range), false),
+			 VIRTIO_BLK_S_OK, "a discard");
+	range.sector = SECTORS - 1;
+	bare_check_equal(do_request(VIRTIO_BLK_T_DISCARD, 0, &range, sizeof(range), false),
+			 VIRTIO_BLK_S_IOERR, "a discard over the end is refused");
+}
+
+static void
+test_refusals(void)
+{
+	static const struct {
+		const char *what;
+		uint64_t sector;
+	} table[] = {
+		{ "a sector behind the end is refused", SECTORS },
+		{ "a request over the end is refused", SECTORS - 3 },
+		{ "a sector at the end of all numbers is refused", UINT64_MAX },
+		{ "a sector whose bytes wrap is refused", UINT64_MAX / 512 + 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		bare_check_equal(
+			do_request(VIRTIO_BLK_T_IN, table[i].sector, data, sizeof(data), true),
+			VIRTIO_BLK_S_IOERR, table[i].what);
+	bare_check_equal(do_request(77, 0, data, SECTOR_BYTES, true), VIRTIO_BLK_S_UNSUPP,
+			 "a request of no known type");
+}
+
+void
+guest_main(void)
+{
+	bare_irq_set_up();
+	if (!bare_virtio_open(&disk, SLOT) || !bare_virtio_start(&disk, WANTED, 1))
+		return;
+	test_reading();
+	test_refusals();
+	if (bare_command_line_has("readonly")) {
+		bare_check_equal(do_request(VIRTIO_BLK_T_OUT, 9, data, SECTOR_BYTES, false),
+				 VIRTIO_BLK_S_IOERR, "nothing is written without an overlay");
+		return;
+	}
+	test_writing();
+	test_zeroes();
+	if (!bare_command_line_has("hostile"))
+		return;
+	bare_hostile_negotiate(&disk, works);
+	bare_hostile_write_late(&disk, 0, works, works_still);
+	bare_hostile_break_queue(&disk, 0, works);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * guest_seat.c - a graphics card that shows a picture and a keyboard that types (virtio 1.2 sections 5.7, 5.8)
+ *
+ * Command line: a number of four decimal digits, from which the picture is made, and "hostile". After "note: drawn" it waits
+ * for one key.
+ */
+#include <linux/virtio_gpu.h>
+#include <linux/virtio_input.h>
+
+#include "tests/guests/bare.h"
+#include "tests/guests/bare_hostile.h"
+#include "tests/guests/bare_irq.h"
+#include "tests/guests/bare_virtio.h"
+
+#define GPU_SLOT      1
+#define KEYBOARD_SLOT 6
+#define SIDE	      64 /* pixels */
+#define RESOURCE      1
+#define N_EVENTS      4
+#define EVENT_SYNC    0
+#define NO_RAM	      UINT64_C(0xd0000000)
+
+struct attach_one {
+	struct virtio_gpu_resource_attach_backing head;
+	struct virtio_gpu_mem_entry entry;
+};
+
+static struct bare_virtio gpu, keyboard;
+static uint32_t pixels[SIDE * SIDE];
+static struct virtio_gpu_resp_display_info display_info;
+
+/* The type of the answer, 0 when there was none. */
+static uint32_t
+do_command(const void *command, uint32_t bytes, void *answer, uint32_t answer_bytes)
+{
+	struct virtio_gpu_ctrl_hdr *head = answer;
+	const struct bare_buffer buffers[] = {
+		{ (void *)(uintptr_t)command, bytes, false },
+		{ answer, answer_bytes, true },
+	};
+
+	head->type = 0;
+	if (bare_virtio_transfer(&gpu, 0, buffers, 2) == BARE_VIRTIO_LOST)
+		return 0;
+	__asm__ volatile("" ::: "memory");
+	return head->type;
+}
+
+static uint32_t
+do_simple(const void *command, uint32_t bytes)
+{
+	struct virtio_gpu_ctrl_hdr answer;
+
+	return do_command(command, bytes, &answer, sizeof(answer));
+}
+
+static uint32_t
+create(uint32_t resource, uint32_t width, uint32_t height)
+{
+	struct virtio_gpu_resource_create_2d command = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+		.resource_id = resource,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = width,
+		.height = height,
+	};
+
+	return do_simple(&command, sizeof(command));
+}
+
+static uint32_t
+attach(uint32_t resource, uint64_t address, uint32_t bytes, uint32_t n_entries)
+{
+	struct attach_one command = {
+		.head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+		.head.resource_id = resource,
+		.head.nr_entries = n_entries,
+		.entry = { .addr = address, .length = bytes },
+	};
+
+	return do_simple(&command, sizeof(command));
+}
+
+static uint32_t
+set_scanout(uint32_t resource, uint32_t x, uint32_t width)
+{
+	struct virtio_gpu_set_scanout command = {
+		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT,
+		.r = { x, 0, width, SIDE },
+		.resource_id = resource,
+	};
+
+	return do_simple(&command, sizeof(command));
+}
+
+static uint32_t
+transfer(uint32_t resource, uint32_t x, uint32_t width)
+{
+	struct virtio_gpu_transfer_to_host_2d command = {
+		.hdr.type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+		.r = { x, 0, width, SIDE },
+		.resource_id = resource,
+	};
+
+	return do_simple(&command, sizeof(command));
+}
+
+static uint32_t
+flush(uint32_t resource)
+{
+	struct virtio_gpu_resource_flush command = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+		.r = { 0, 0, SIDE, SIDE },
+		.resource_id = resource,
+	};
+
+	return do_simple(&command, sizeof(command));
+}
+
+static bool
+works_still(struct bare_virtio *device)
+{
+	struct virtio_gpu_ctrl_hdr command = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+
+	(void)device;
+	return do_command(&command, sizeof(command), &display_info, sizeof(display_info)) ==
+	       VIRTIO_GPU_RESP_OK_DISPLAY_INFO;
+}
+
+static bool
+works(struct bare_virtio *device)
+{
+	return bare_virtio_start(device, 0, 2) && works_still(device);
+}
+
+static void
+draw(void)
+{
+	const char *digits = bare_get_command_line();
+	uint32_t seed = 0;
+
+	for (int i = 0; i < 4; i++)
+		seed = seed * 10 + (uint32_t)(digits[i] - '0');
+	for (uint32_t i = 0; i < SIDE * SIDE; i++)
+		pixels[i] = seed * 1000 + i;
+	bare_check_equal(create(RESOURCE, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "a resource");
+	bare_check_equal(attach(RESOURCE, (uintptr_t)pixels, sizeof(pixels), 1),
+			 VIRTIO_GPU_RESP_OK_NODATA, "its memory");
+	bare_check_equal(set_scanout(RESOURCE, 0, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "is shown");
+	bare_check_equal(transfer(RESOURCE, 0, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "is transferred");
+	bare_check_equal(flush(RESOURCE), VIRTIO_GPU_RESP_OK_NODATA, "is flushed");
+}
+
+static void
+test_refusals(void)
+{
+	struct virtio_gpu_ctrl_hdr nonsense = { .type = 0x7777 };
+
+	bare_check(do_simple(&nonsense, sizeof(nonsense)) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "a command of no known type is refused");
+	bare_check(create(2, UINT32_MAX, UINT32_MAX) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "a resource too large is refused");
+	bare_check(create(0, SIDE, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "a resource without a number is refused");
+	bare_check(create(3, SIDE, SIDE) == VIRTIO_GPU_RESP_OK_NODATA, "a second resource");
+	bare_check(create(3, SIDE, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "the same again is refused");
+	bare_check(attach(3, NO_RAM, sizeof(pixels), 1) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "memory that is no RAM is refused");
+	bare_check(attach(3, (uintptr_t)pixels, sizeof(pixels), UINT32_MAX) >=
+			   VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "more memory entries than were sent are refused");
+	bare_check(set_scanout(99, 0, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "showing a resource that does not exist is refused");
+	bare_check(set_scanout(3, UINT32_MAX, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "showing what lies outside of it is refused");
+	bare_check(transfer(3, UINT32_MAX - SIDE + 1, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "a transfer outside of it is refused");
+}
+
+static void
+read_key(void)
+{
+	static struct virtio_input_event events[N_EVENTS];
+	uint16_t type = UINT16_MAX;
+
+	for (uint16_t i = 0; i < N_EVENTS; i++) {
+		const struct bare_buffer buffer = { &events[i], sizeof(events[i]), true };
+
+		bare_virtio_offer(&keyboard, 0, i, &buffer, 1);
+	}
+	bare_say("note: drawn");
+	for (uint16_t i = 0; i < N_EVENTS && type != EVENT_SYNC; i++) {
+		if (!bare_check_equal(bare_virtio_wait(&keyboard, 0), sizeof(events[i]),
+				      "an event"))
+			return;
+		type = events[i].type;
+		bare_say("note: event %u %u %u", (uint64_t)type, (uint64_t)events[i].code,
+			 (uint64_t)events[i].value);
+	}
+}
+
+void
+guest_main(void)
+{
+	bare_irq_set_up();
+	if (!bare_virtio_open(&gpu, GPU_SLOT) || !works(&gpu))
+		return;
+	bare_say("note: monitor %ux%u", (uint64_t)display_info.pmodes[0].r.width,
+		 (uint64_t)display_info.pmodes[0].r.height);
+	if (bare_command_line_has("hostile")) {
+		test_refusals();
+		bare_hostile_negotiate(&gpu, works);
+		bare_hostile_write_late(&gpu, 0, works, works_still);
+		bare_hostile_break_queue(&gpu, 0, works);
+	}
+	draw();
+	if (bare_virtio_open(&keyboard, KEYBOARD_SLOT) && bare_virtio_start(&keyboard, 0, 2))
+		read_key();
+}

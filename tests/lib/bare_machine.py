@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# bare_machine.py - a carrel-vmm with one of the guests of tests/guests/, described and watched as carrel-hostd would
+#
+#   machine = Machine('hello')
+#   machine.json['serial'] = False     # tests/lib/vmm_start.py makes the description
+#   machine.run()                       # until it ends; complains when the guest did
+#   assert 'note: something' in machine.lines
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import vmm_start
+
+BUILD = os.environ['CARREL_BUILD_DIR']
+VMM = os.path.join(BUILD, 'vmm', 'carrel-vmm')
+GUESTS = os.path.join(BUILD, 'tests', 'guests')
+MIB = 1 << 20
+TIMEOUT_S = 90
+
+
+def fail(text):
+    print(f'FAIL: {text}')
+    sys.exit(1)
+
+
+def need(*paths):
+    """Ends the test as skipped where there is no KVM, as failed where something is not built."""
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        print('/dev/kvm is needed')
+        sys.exit(77)
+    for path in (VMM, *paths):
+        if not os.path.exists(path):
+            fail(f"'{path}' is not built")
+
+
+class Machine(vmm_start.Description):
+    """One guest; its description can be changed until start()."""
+
+    def __init__(self, guest, command_line='', ram_mib=16, cpus=1):
+        path = os.path.join(GUESTS, f'guest_{guest}.guest')
+        need(path)
+        super().__init__('d-test', cpus, ram_mib, cpu='carrel-v0', sandbox=True)
+        self.folder = os.environ['TMPDIR']
+        self.boot(path, command_line=command_line)
+        self.sockets(self.folder)
+        self.memory = os.dup(self.json['memory_fd'])
+        self.lines = []  # what the guest said
+        self.log = []
+        self.status = None
+        self.process = None
+
+    def start(self):
+        self.process = vmm_start.start(VMM, self, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, text=True, errors='replace')
+
+    def read_until(self, end=None):
+        """Reads what it says, to its end or to the first line with this end."""
+        signal.signal(signal.SIGALRM, self.handle_timeout)
+        signal.alarm(TIMEOUT_S)
+        for line in self.process.stdout:
+            line = line.rstrip('\n')
+            print(line, flush=True)
+            self.log.append(line)
+            found = re.search(r"guest 'd-test': (.*)", line)
+            if found:
+                self.lines.append(found[1])
+            if end and line.endswith(end):
+                break
+        else:
+            self.status = self.process.wait()
+        signal.alarm(0)
+
+    def stop(self):
+        """It ends when it is told to, whatever its guest does."""
+        self.process.terminate()
+        self.read_until()
+        self.check(0)
+
+    def check(self, status):
+        if self.status != status:
+            fail(f'carrel-vmm ended with {self.status}, not {status}')
+        for line in self.lines:
+            if line.startswith('FAIL'):
+                fail(f'the guest says: {line}')
+
+    def run(self, status=0):
+        """From its start to its end, which comes in time, with this status and without a complaint of the guest's."""
+        self.start()
+        self.read_until()
+        self.check(status)
+        if status == 0 and (not self.lines or self.lines[-1] != 'end'):
+            fail('the guest did not come to its end')
+
+    def handle_timeout(self, _signal, _frame):
+        self.process.kill()
+        fail(f'the guest was not at its end after {TIMEOUT_S} s')
+
+    def has(self, pattern):
+        """The guest said a line like this."""
+        if not any(re.fullmatch(pattern, line) for line in self.lines):
+            fail(f"the guest did not say '{pattern}'")
+
+
+def run_test(tests):
+    """The function whose name is the first argument."""
+    started = time.monotonic()
+    tests[sys.argv[1]]()
+    print(f'passed in {time.monotonic() - started:.1f} s')

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# kvm_host.sh - a host with real KVM for a test, inside QEMU: any machine can run it (sourced; needs TMPDIR and root)
+#
+# QEMU's tcg emulates AMD's SVM with nested paging well enough for Linux' own kvm-amd. The host is Debian with the packages
+# of tests/recipes/kvm-host, made once by golden.sh; what is written to its disk is lost when it ends. The tree, the build
+# and the golden image are there under the same paths as outside, read-only, and so is the folder $kvm_host_share, which
+# both sides may write to. An example:
+#
+#	kvm_host_start
+#	kvm_host_run "'$CARREL_BUILD_DIR/vmm/carrel-vmm' --help"
+#	kvm_host_stop
+#
+# It has one network interface to the outside (QEMU's user network); kvm_host_forwards are ports of this machine's loopback
+# that lead into it. Everything in it is 10 to 30 times slower than outside, and in its guests once more: boot them `quiet`.
+
+kvm_host_tools=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+kvm_host_root=$(cd "$kvm_host_tools/../.." && pwd)
+kvm_host_ram_mib=4096
+kvm_host_folders=()   # more folders to be seen in it, read-only
+kvm_host_forwards=()  # OUTSIDE-PORT:INSIDE-PORT
+kvm_host_share=
+kvm_host_pid=
+
+kvm_host_fail() {
+	echo "KVM host: $*" >&2
+	{ tail -n 20 "$kvm_host_share/console" && grep -v 'warning: TCG' "$kvm_host_share/qemu.log"; } >&2
+	return 1
+}
+
+# kvm_host_wait_for SECONDS FILE: until it exists in the share
+kvm_host_wait_for() {
+	local end=$((SECONDS + $1))
+	until [ -e "$kvm_host_share/$2" ]; do
+		kill -0 "$kvm_host_pid" 2>/dev/null || { kvm_host_fail "it ended by itself" || return; }
+		[ "$SECONDS" -lt "$end" ] || { kvm_host_fail "there is no '$2' after $1 s" || return; }
+		sleep 0.1
+	done
+}
+
+# kvm_host_start: ready for commands when it returns
+kvm_host_start() {
+	local image folder forward network=user,model=virtio-net-pci arguments=() tag=0
+	[ "$(id -u)" = 0 ] || { echo "root is needed: files keep their owners" && exit 77; }
+	image=$(bash "$kvm_host_tools/golden.sh" kvm-host) || return
+	kvm_host_share=$TMPDIR/kvm-host
+	mkdir -p "$kvm_host_share"
+	python3 -B "$kvm_host_tools/unpack_kernel.py" "$image/kernel" "$kvm_host_share/host-kernel" || return
+	mkfifo "$kvm_host_share/commands.in" "$kvm_host_share/commands.out"
+	echo "$kvm_host_share" >"$kvm_host_share/path"
+	for folder in "$kvm_host_root" "$CARREL_BUILD_DIR" "${kvm_host_folders[@]}"; do
+		echo "folder$tag $folder" >>"$kvm_host_share/folders"
+		arguments+=(-virtfs "local,path=$folder,mount_tag=folder$tag,security_model=passthrough,readonly=on,multidevs=remap")
+		tag=$((tag + 1))
+	done
+	for forward in "${kvm_host_forwards[@]}"; do
+		network+=",hostfwd=tcp:127.0.0.1:${forward%:*}-:${forward#*:}"
+	done
+	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
+		-machine q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m "$kvm_host_ram_mib" \
+		-kernel "$kvm_host_share/host-kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \
+		-drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on,discard=unmap" -nic "$network" \
+		-virtfs "local,path=$kvm_host_share,mount_tag=share,security_model=passthrough,multidevs=remap" \
+		"${arguments[@]}" -serial "file:$kvm_host_share/console" -device virtio-serial \
+		-chardev "pipe,id=commands,path=$kvm_host_share/commands" -device virtserialport,chardev=commands,name=commands \
+		>"$kvm_host_share/qemu.log" 2>&1 </dev/null 9>&- &
+	kvm_host_pid=$!
+	exec 8<>"$kvm_host_share/commands.in"
+	kvm_host_wait_for 120 up
+}
+
+# kvm_host_begin SCRIPT: runs it there with bash and does not wait; sets $kvm_host_command to its number. What it prints is
+# in $kvm_host_share/NUMBER.out while it runs
+kvm_host_begin() {
+	# counted there, for this may run in a subshell
+	kvm_host_command=1
+	while [ -e "$kvm_host_share/$kvm_host_command.sh" ]; do kvm_host_command=$((kvm_host_command + 1)); done
+	echo "$1" >"$kvm_host_share/$kvm_host_command.sh"
+	echo "$kvm_host_command" >&8
+}
+
+# kvm_host_finish NUMBER [SECONDS]: waits for its end; prints what it printed and returns its exit status, 124 when it has none
+kvm_host_finish() {
+	local code=124
+	! kvm_host_wait_for "${2:-300}" "$1.code" || code=$(cat "$kvm_host_share/$1.code")
+	cat "$kvm_host_share/$1.out"
+	return "$code"
+}
+
+# kvm_host_run SCRIPT [SECONDS]
+kvm_host_run() {
+	kvm_host_begin "$1"
+	kvm_host_finish "$kvm_host_command" "${2:-}"
+}
+
+# kvm_host_stop: ends it at once, for traps too; the files in the share stay
+kvm_host_stop() {
+	[ -n "$kvm_host_pid" ] || return 0
+	kill "$kvm_host_pid" 2>/dev/null
+	wait "$kvm_host_pid"
+	kvm_host_pid=
+	exec 8>&-
+}

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_engine_kvm.c - engine kvm's operations with a carrel-vmm that does not start, refuses, lies, goes silent or dies
+ *
+ * The process and the sockets are fake_qemu's, under the role of carrel-vmm; the peer on "vmm" and the agent are here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/frame.h"
+#include "base/io.h"
+#include "base/proto_agent.h"
+#include "base/proto_vmm.h"
+#include "common/seq_source.h"
+#include "tests/unit/fake_qemu.h"
+
+#define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
+#define GENERATION 7
+#define SIDE	   2 /* of the picture, pixels */
+
+static const char *const template_files[] = { "disk.img", "kernel", "initrd" };
+
+enum fault {
+	WORKS,
+	NO_SPAWN,
+	OTHER_VERSION,
+	REFUSES,
+	WRONG_SIZE,
+	WRONG_ID,
+	SAYS_NONSENSE,
+	SENDS_A_DESCRIPTOR,
+	SILENT,
+	DIES,
+	PANICS,
+	SWITCHES_OFF,
+	AGENT_REFUSES,
+};
+
+struct outcome {
+	guint times;
+	GError *error;
+	int fd;
+};
+
+struct fixture {
+	struct fake_qemu *process;
+	struct seq_source *peer;
+	guint accepting;
+	guint agent_accepting;
+	struct fake_peer agent;
+	gboolean ready; /* the agent says so from the second time on */
+	enum fault fault;
+	enum vmm_type type; /* at which the fault shows */
+	guint asked[VMM_EVENT];
+	guint link_fds;
+	char *folder;
+	char *overlay;
+	struct manifest *manifest;
+	struct engine_vm *vm;
+	guint events[ENGINE_EVENT_COUNT];
+	gint64 value; /* of the last one */
+	guint fds;
+};
+
+static void
+note_event(void *context, enum engine_event event, gint64 value)
+{
+	struct fixture *f = context;
+
+	f->events[event]++;
+	f->value = value;
+}
+
+static void
+note_end(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct outcome *outcome = data;
+
+	(void)source;
+	outcome->times++;
+	steps_finish(result, &outcome->error);
+	outcome->fd = steps_take_fd(result);
+}
+
+static void
+outcome_clear(struct outcome *outcome)
+{
+	g_clear_error(&outcome->error);
+	if (outcome->fd > 0)
+		close(outcome->fd);
+	memset(outcome, 0, sizeof(*outcome));
+}
+
+/* --- carrel-vmm --- */
+
+static void
+vmm_say(struct fixture *f, const struct seq_header *head, const void *payload)
+{
+	assert_int_equal(seq_source_send(f->peer, head, payload, NULL, 0), 0);
+}
+
+static void
+vmm_tell(struct fixture *f, guint32 kind, guint32 value, guint32 detail)
+{
+	const struct vmm_event event = { .kind = kind, .value = value, .detail = detail };
+	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(event) };
+
+	vmm_say(f, &head, &event);
+}
+
+static void
+vmm_answer(struct fixture *f, struct seq_message *message)
+{
+	static const guint8 pixels[SIDE * SIDE * 4];
+	struct vmm_status status = { .version =
+					     f->fault == OTHER_VERSION ? 9 : VMM_PROTOCOL_VERSION };
+	struct vmm_picture picture = { SIDE, SIDE, SIDE * 4 };
+	struct seq_header head = { .type = message->head.type, .id = message->head.id };
+	const void *payload = NULL;
+
+	if (head.type == VMM_STATUS) {
+		head.size = sizeof(status);
+		payload = &status;
+	} else if (head.type == VMM_SCREENSHOT) {
+		assert_int_equal(pwrite(message->fds[0], pixels, sizeof(pixels), 0),
+				 sizeof(pixels));
+		head.size = sizeof(picture);
+		payload = &picture;
+	}
+	vmm_say(f, &head, payload);
+}
+
+static void
+vmm_do_wrong(struct fixture *f, const struct seq_message *message)
+{
+	const struct vmm_refusal refusal = { "not today" };
+	struct seq_header head = { .type = message->head.type, .id = message->head.id };
+	int fd = 0;
+
+	if (f->fault == REFUSES) {
+		head.status = -EINVAL;
+		head.size = sizeof(refusal);
+		vmm_say(f, &head, &refusal);
+	} else if (f->fault == WRONG_SIZE) {
+		head.size = 3;
+		vmm_say(f, &head, "abc");
+	} else if (f->fault == WRONG_ID) {
+		head.id++;
+		vmm_say(f, &head, NULL);
+	} else if (f->fault == SAYS_NONSENSE) {
+		vmm_tell(f, VMM_EVENT_COUNT, 0, 0);
+	} else if (f->fault == SENDS_A_DESCRIPTOR) {
+		assert_int_equal(seq_source_send(f->peer, &head, NULL, &fd, 1), 0);
+	} else if (f->fault == DIES) {
+		fake_qemu_die(f->process);
+	}
+}
+
+static void
+vmm_handle_message(void *context, struct seq_message *message)
+{
+	struct fixture *f = context;
+
+	if (!message) {
+		g_clear_pointer(&f->peer, seq_source_free);
+		return;
+	}
+	f->asked[message->head.type]++;
+	if (message->head.type == VMM_LINK)
+		f->link_fds += (guint)message->n_fds;
+	if (f->fault > OTHER_VERSION && f->fault < PANICS && f->type == message->head.type)
+		vmm_do_wrong(f, message);
+	else
+		vmm_answer(f, message);
+}
+
+static gboolean
+vmm_handle_connection(gint fd, GIOCondition condition, gpointer data)
+{
+	struct fixture *f = data;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)condition;
+	g_clear_pointer(&f->peer, seq_source_free);
+	f->peer = seq_source_new(peer, "test", vmm_handle_message, f);
+	return G_SOURCE_CONTINUE;
+}
+
+/* --- the agent --- */
+
+static gboolean
+agent_handle_connection(gint fd, GIOCondition condition, gpointer data)
+{
+	struct fixture *f = data;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)condition;
+	fake_peer_done(&f->agent);
+	fake_peer_init(&f->agent, peer);
+	return G_SOURCE_CONTINUE;
+}
+
+static void
+agent_answer(struct fixture *f, const json_t *request)
+{
+	const char *verb = json_get_text(request, "verb", "");
+	const char *nonce = json_get_text(json_object_get(request, "body"), "nonce", "");
+	gboolean resync = strcmp(verb, AGENT_VERB_RESYNC) == 0;
+	gboolean good = resync || f->fault != AGENT_REFUSES;
+	json_t *answer = json_pack("{s:i, s:O, s:s, s:O, s:b}", "v", AGENT_PROTOCOL_VERSION, "id",
+				   json_object_get(request, "id"), "verb", verb, "generation",
+				   json_object_get(request, "generation"), "ok", good);
+	char *text;
+	uint8_t *frame;
+	size_t size;
+
+	assert_int_equal(json_get_integer(request, "generation", 0), GENERATION);
+	if (!good)
+		json_object_set_new(answer, "error", json_string("X does not start"));
+	else
+		json_object_set_new(answer, "body",
+				    resync ? json_pack("{s:s}", "nonce", nonce)
+					   : json_pack("{s:b}", "x", f->ready));
+	f->ready |= !resync;
+	text = json_dumps(answer, JSON_COMPACT);
+	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
+	fake_peer_send(&f->agent, frame, size);
+	free(frame);
+	free(text);
+	json_decref(answer);
+}
+
+static void
+agent_serve(struct fixture *f)
+{
+	json_t *request;
+
+	/* A guest that ends does so while it boots. */
+	if (f->fault == PANICS || f->fault == SWITCHES_OFF) {
+		if (f->peer && f->agent.fd >= 0)
+			vmm_tell(f, VMM_EVENT_STATE,
+				 f->fault == PANICS ? VMM_STATE_PANICKED : VMM_STATE_OFF, 0);
+		return;
+	}
+	while (f->agent.fd >= 0 && (request = fake_peer_take_frame(&f->agent))) {
+		agent_answer(f, request);
+		json_decref(request);
+	}
+}
+
+#define SERVE_UNTIL(f, condition) WAIT_FOR((agent_serve(f), (condition)))
+
+/* --- the fixture --- */
+
+static void
+make_template(struct fixture *f)
+{
+	char block[512] = "";
+
+	f->folder = g_dir_make_tmp("test-engine-XXXXXX", NULL);
+	f->overlay = g_build_filename(f->folder, "overlay", NULL);
+	for (gsize i = 0; i < G_N_ELEMENTS(template_files); i++) {
+		g_autofree char *path = g_build_filename(f->folder, template_files[i], NULL);
+
+		assert_true(g_file_set_contents(path, block, sizeof(block), NULL));
+	}
+	f->manifest = manifest_parse(fake_qemu_manifest, strlen(fake_qemu_manifest), NULL);
+	assert_non_null(f->manifest);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+
+	f->fds = fake_peer_count_fds();
+	f->process = fake_qemu_new();
+	f->process->role = LAUNCH_ROLE_VMM;
+	f->process->place.kvm = open("/dev/null", O_RDWR | O_CLOEXEC);
+	f->agent.fd = -1;
+	f->accepting = g_unix_fd_add(f->process->listeners[LAUNCH_SOCKET_VMM], G_IO_IN,
+				     vmm_handle_connection, f);
+	f->agent_accepting = g_unix_fd_add(f->process->listeners[LAUNCH_SOCKET_AGENT], G_IO_IN,
+					   agent_handle_connection, f);
+	make_template(f);
+	f->vm = engine_kvm_ops.vm_new(DESKTOP, GENERATION, &f->process->place, note_event, f);
+	*state = f;
+	return 0;
+}
+
+static void
+remove_template(const struct fixture *f)
+{
+	g_unlink(f->overlay);
+	for (gsize i = 0; i < G_N_ELEMENTS(template_files); i++) {
+		g_autofree char *path = g_build_filename(f->folder, template_files[i], NULL);
+
+		g_unlink(path);
+	}
+	assert_int_equal(g_rmdir(f->folder), 0);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	engine_kvm_ops.vm_free(f->vm);
+	fake_peer_settle();
+	g_source_remove(f->accepting);
+	g_source_remove(f->agent_accepting);
+	if (f->peer)
+		seq_source_free(f->peer);
+	fake_peer_done(&f->agent);
+	close(f->process->place.kvm);
+	fake_qemu_free(f->process);
+	remove_template(f);
+	manifest_free(f->manifest);
+	fake_peer_settle();
+	assert_int_equal(fake_peer_count_fds(), f->fds);
+	g_free(f->overlay);
+	g_free(f->folder);
+	g_free(f);
+	return 0;
+}
+
+static void
+start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome)
+{
+	struct engine_template source = { f->manifest, f->folder, "user", -1 };
+	struct steps_call call = { cancellable, note_end, outcome };
+
+	engine_kvm_ops.fork(f->vm, &source, f->overlay, &call);
+}
+
+static void
+run_fork(struct fixture *f)
+{
+	struct outcome outcome = { 0 };
+
+	start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_null(outcome.error);
+	outcome_clear(&outcome);
+}
+
+static void
+run_simple(struct fixture *f, void (*operation)(struct engine_vm *, const struct steps_call *),
+	   struct outcome *outcome)
+{
+	struct steps_call call = { NULL, note_end, outcome };
+
+	operation(f->vm, &call);
+	SERVE_UNTIL(f, outcome->times > 0);
+}
+
+/* --- tests --- */
+
+static void
+test_engine_kvm__a_fork_ends_when_the_desktop_is_up(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome again = { 0 };
+
+	run_fork(f);
+	assert_true(f->ready); /* it was asked twice */
+	assert_int_equal(f->process->spawns, 1);
+	start_fork(f, NULL, &again);
+	SERVE_UNTIL(f, again.times == 1);
+	assert_null(again.error);
+	assert_int_equal(f->process->spawns, 1);
+}
+
+static const struct {
+	enum fault fault;
+	enum vmm_type type;
+	const char *step;
+	const char *reason;
+} fork_faults[] = {
+	{ NO_SPAWN, 0, "start the process: ", "no such program" },
+	{ OTHER_VERSION, 0, "connect to it: ", "version 9" },
+	{ REFUSES, VMM_STATUS, "connect to it: ", "not today" },
+	{ WRONG_SIZE, VMM_STATUS, "connect to it: ", "log says why" },
+	{ WRONG_ID, VMM_STATUS, "connect to it: ", "log says why" },
+	{ SAYS_NONSENSE, VMM_STATUS, "connect to it: ", "log says why" },
+	{ SENDS_A_DESCRIPTOR, VMM_STATUS, "connect to it: ", "log says why" },
+	{ DIES, VMM_STATUS, "connect to it: ", "log says why" },
+	{ PANICS, 0, "boot until the agent answers: ", "kernel panicked" },
+	{ SWITCHES_OFF, 0, "boot until the agent answers: ", "switched itself off" },
+	{ AGENT_REFUSES, 0, "wait for the desktop: ", "X does not start" },
+};
+
+static void
+test_engine_kvm__a_fork_that_fails_gives_one_error(void **unused)
+{
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(fork_faults); i++) {
+		struct outcome outcome = { 0 };
+		void *state = NULL;
+		struct fixture *f;
+
+		setup(&state);
+		f = state;
+		f->fault = fork_faults[i].fault;
+		f->type = fork_faults[i].type;
+		if (f->fault == NO_SPAWN)
+			f->process->fault = FAKE_QEMU_NO_SPAWN;
+		start_fork(f, NULL, &outcome);
+		SERVE_UNTIL(f, outcome.times > 0);
+		assert_non_null(outcome.error);
+		print_message("%s\n", outcome.error->message);
+		assert_true(g_str_has_prefix(outcome.error->message, fork_faults[i].step));
+		assert_non_null(strstr(outcome.error->message, fork_faults[i].reason));
+		fake_qemu_die(f->process);
+		fake_peer_settle();
+		assert_int_equal(outcome.times, 1);
+		outcome_clear(&outcome);
+		teardown(&state);
+	}
+}
+
+static void
+test_engine_kvm__names_what_a_fork_lacks(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *kernel = g_build_filename(f->folder, "kernel", NULL);
+	struct outcome outcome = { 0 };
+
+	/* An overlay that exists belongs to somebody. */
+	assert_true(g_file_set_contents(f->overlay, "x", 1, NULL));
+	start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_non_null(strstr(outcome.error->message, f->overlay));
+	outcome_clear(&outcome);
+	g_unlink(kernel);
+	start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_non_null(strstr(outcome.error->message, kernel));
+	outcome_clear(&outcome);
+	assert_int_equal(f->process->spawns, 0);
+}
+
+static void
+test_engine_kvm__death_fails_the_boot_and_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	start_fork(f, NULL, &outcome);
+	WAIT_FOR(f->agent.fd >= 0); /* and it does not answer */
+	fake_qemu_die(f->process);
+	WAIT_FOR(outcome.times == 1 && f->events[ENGINE_EVENT_GONE] == 1);
+	assert_true(g_error_matches(outcome.error, G_IO_ERROR, G_IO_ERROR_CLOSED));
+	outcome_clear(&outcome);
+}
+
+static void
+test_engine_kvm__events_of_the_machine_are_told(void **state)
+{
+	struct fixture *f = *state;
+
+	run_fork(f);
+	vmm_tell(f, VMM_EVENT_VDAGENT_PORT, 1, 0);
+	WAIT_FOR(f->events[ENGINE_EVENT_VDAGENT_PORT] == 1 && f->value == 1);
+	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PAUSED, VMM_PAUSE_ASKED);
+	WAIT_FOR(f->events[ENGINE_EVENT_STOPPED] == 1 && f->value == 0);
+	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE);
+	WAIT_FOR(f->events[ENGINE_EVENT_STOPPED] == 2 && f->value == 1);
+	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
+	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
+	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PANICKED, 0);
+	WAIT_FOR(f->events[ENGINE_EVENT_PANICKED] == 1);
+	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_OFF, 0);
+	WAIT_FOR(f->events[ENGINE_EVENT_POWERDOWN] == 1);
+}
+
+/* The connection alone is lost: the process lives, and only the pidfd may say otherwise. */
+static void
+test_engine_kvm__a_lost_connection_is_no_death(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	run_fork(f);
+	g_clear_pointer(&f->peer, seq_source_free);
+	fake_peer_settle();
+	run_simple(f, engine_kvm_ops.powerdown, &outcome);
+	assert_non_null(strstr(outcome.error->message, "does not run"));
+	assert_int_equal(f->events[ENGINE_EVENT_GONE], 0);
+	outcome_clear(&outcome);
+}
+
+static void
+test_engine_kvm__link_needs_a_network_process(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+	struct steps_call call = { NULL, note_end, &outcome };
+	int ends[2];
+
+	run_fork(f);
+	engine_kvm_ops.set_link(f->vm, TRUE, -1, &call);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_true(g_error_matches(outcome.error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED));
+	assert_int_equal(f->asked[VMM_LINK], 0);
+	outcome_clear(&outcome);
+	assert_int_equal(io_socketpair(SOCK_STREAM, ends), 0);
+	engine_kvm_ops.set_link(f->vm, TRUE, ends[0], &call);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_null(outcome.error);
+	engine_kvm_ops.set_link(f->vm, FALSE, -1, &call);
+	SERVE_UNTIL(f, outcome.times == 2);
+	assert_int_equal(f->asked[VMM_LINK], 2);
+	assert_int_equal(f->link_fds, 1);
+	outcome_clear(&outcome);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
+test_engine_kvm__hands_out_connections(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	run_fork(f);
+	run_simple(f, engine_kvm_ops.display_source, &outcome);
+	assert_null(outcome.error);
+	assert_true(outcome.fd > 0);
+	outcome_clear(&outcome);
+}
+
+static void
+test_engine_kvm__a_screenshot_is_a_png(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+	struct steps_call call = { NULL, note_end, &outcome };
+	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char signature[8];
+
+	run_fork(f);
+	engine_kvm_ops.screenshot(f->vm, file, &call);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_null(outcome.error);
+	assert_int_equal(pread(file, signature, 8, 0), 8);
+	assert_memory_equal(signature, "\211PNG\r\n\032\n", 8);
+	outcome_clear(&outcome);
+	close(file);
+}
+
+static void
+test_engine_kvm__a_seal_describes_the_machine(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_seal seal = { .folder = f->folder,
+				    .kind = "user",
+				    .accelerator = "kvm",
+				    .cpus = 2,
+				    .ram_mib = 1024,
+				    .command_line = "quiet" };
+	struct outcome outcome = { 0 };
+	struct steps_call call = { NULL, note_end, &outcome };
+
+	engine_kvm_ops.seal(f->vm, &seal, &call);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_null(outcome.error);
+	assert_int_equal(f->process->spawns, 0);
+	assert_true(engine_kvm_ops.boots);
+}
+
+#define KVM_TEST(name) cmocka_unit_test_setup_teardown(test_engine_kvm__##name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		KVM_TEST(a_fork_ends_when_the_desktop_is_up),
+		cmocka_unit_test(test_engine_kvm__a_fork_that_fails_gives_one_error),
+		KVM_TEST(names_what_a_fork_lacks),
+		KVM_TEST(death_fails_the_boot_and_is_told),
+		KVM_TEST(events_of_the_machine_are_told),
+		KVM_TEST(a_lost_connection_is_no_death),
+		KVM_TEST(link_needs_a_network_process),
+		KVM_TEST(hands_out_connections),
+		KVM_TEST(a_screenshot_is_a_png),
+		KVM_TEST(a_seal_describes_the_machine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

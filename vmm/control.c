@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * control.c - the server of base/proto_vmm.h (carrel-vmm, the loop's thread; control_tell() also vCPUs' under the lock)
+ *
+ * How it works: a request passes rule_table, its handler leaves the answer's payload in "answer" or says in "refusal" why not,
+ * and control_answer() sends it. Pause, resume and reset take a while: such a request becomes "awaited", of which there is one at a
+ * time, and control_tell() answers it when it sees what it waited for, or that this cannot come any more.
+ *
+ * There is one connection, the newest. What it has asked is forgotten with it.
+ */
+#include "vmm/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/seq.h"
+#include "vmm/loop.h"
+#include "vmm/machine.h"
+
+#define MAX_MESSAGES 16 /* read in one turn of the loop */
+#define ACCEPT_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define ANSWER_LATER 1
+
+struct control {
+	struct loop *loop;
+	struct control_setup setup;
+	struct loop_source *listener;
+	struct log_limit log_limit;
+	/* of this connection */
+	int fd; /* -1: nobody is connected */
+	struct loop_source *source;
+	struct seq_header awaited; /* the request that waits for its end; type 0: none */
+	struct seq_message message;
+	/* of this request */
+	union {
+		struct vmm_status status;
+		struct vmm_statistics statistics;
+		struct vmm_picture picture;
+	} answer;
+	uint32_t answer_bytes;
+	struct vmm_refusal refusal;
+};
+
+static void
+control_drop(struct control *control)
+{
+	loop_remove(control->source);
+	control->source = NULL;
+	control->awaited.type = 0;
+	close(take_fd(&control->fd));
+}
+
+static bool
+control_may_log(struct control *control)
+{
+	return log_limit_allow(&control->log_limit, io_boottime_ms());
+}
+
+static void
+control_close(struct control *control, const char *why)
+{
+	if (control->fd < 0)
+		return;
+	if (control_may_log(control))
+		log_info("control: the connection is closed: %s", why);
+	control_drop(control);
+}
+
+/* What the peer is told. */
+
+static void
+control_send(struct control *control, const struct seq_header *head, const void *payload)
+{
+	int error;
+
+	if (control->fd < 0)
+		return;
+	error = seq_send(control->fd, head, payload, NULL, 0);
+	if (error == -EAGAIN)
+		control_close(control, "it does not read what it is told");
+	else if (error < 0)
+		control_close(control, strerror(-error));
+}
+
+static int control_refuse(struct control *control, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int
+control_refuse(struct control *control, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(control->refusal.text, sizeof(control->refusal.text), format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+/* What nobody has found words for yet. */
+static void
+control_explain(struct control *control, int error, enum vmm_state state)
+{
+	if (control->refusal.text[0])
+		return;
+	if (error == -ENOSYS)
+		control_refuse(control, error, "this carrel-vmm knows no request %u",
+			       control->message.head.type);
+	else if (error == -EBADMSG)
+		control_refuse(control, error,
+			       "request %u has a wrong size or number of descriptors",
+			       control->message.head.type);
+	else if (error == -EBUSY)
+		control_refuse(control, error, "the machine is %s: it cannot be asked for that now",
+			       machine_state_name(state));
+	else
+		control_refuse(control, error, "%s", strerror(-error));
+}
+
+/* To the request "asked": 0 with the answer's payload, or what it is refused with. */
+static void
+control_answer(struct control *control, const struct seq_header *asked, int status)
+{
+	struct seq_header head = { .type = asked->type, .id = asked->id, .status = status };
+
+	head.size = status < 0 ? sizeof(control->refusal) : control->answer_bytes;
+	control_send(control, &head,
+		     status < 0 ? (const void *)&control->refusal : (const void *)&control->answer);
+}
+
+/* Whether the request has come true by this event (1), cannot any more (-errno), or may still (0). */
+static int
+control_judge(uint32_t type, const struct vmm_event *event)
+{
+	if (event->kind == VMM_EVENT_REBOOTED)
+		return type == VMM_RESET;
+	if (event->kind != VMM_EVENT_STATE)
+		return 0;
+	switch (event->value) {
+	case VMM_STATE_PAUSED:
+		return type == VMM_PAUSE;
+	case VMM_STATE_RUNNING:
+		return type == VMM_RESUME;
+	default:
+		return -ECANCELED;
+	}
+}
+
+static void
+control_finish_awaited(struct control *control, const struct vmm_event *event)
+{
+	struct seq_header asked = control->awaited;
+	int verdict = asked.type == 0 ? 0 : control_judge(asked.type, event);
+
+	if (verdict == 0)
+		return;
+	control->awaited.type = 0;
+	control->answer_bytes = 0;
+	if (verdict < 0)
+		control_refuse(control, verdict, "the machine is %s meanwhile",
+			       machine_state_name(event->value));
+	control_answer(control, &asked, verdict < 0 ? verdict : 0);
+}
+
+void
+control_tell(struct control *control, const struct vmm_event *event)
+{
+	struct seq_header head = { .type = VMM_EVENT, .size = sizeof(*event) };
+
+	control_send(control, &head, event);
+	control_finish_awaited(control, event);
+}
+
+/* What the peer asks. */
+
+static int
+control_handle_status(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+
+	(void)message;
+	control->setup.ops->get_status(control->setup.context, &control->answer.status);
+	control->answer.status.version = VMM_PROTOCOL_VERSION;
+	control->answer_bytes = sizeof(control->answer.status);
+	return 0;
+}
+
+static int
+control_handle_statistics(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+
+	(void)message;
+	control->setup.ops->get_statistics(control->setup.context, &control->answer.statistics);
+	control->answer_bytes = sizeof(control->answer.statistics);
+	return 0;
+}
+
+/* Of those that take a while. */
+static int
+control_handle_change(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+	const struct control_ops *ops = control->setup.ops;
+
+	if (control->awaited.type != 0)
+		return control_refuse(control, -EBUSY,
+				      "the machine is still busy with the request before");
+	control->awaited = message->head;
+	switch (message->head.type) {
+	case VMM_PAUSE:
+		ops->pause(control->setup.context);
+		break;
+	case VMM_RESUME:
+		ops->resume(control->setup.context);
+		break;
+	default:
+		ops->reset(control->setup.context);
+		break;
+	}
+	return ANSWER_LATER;
+}
+
+static int
+control_handle_powerdown(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+
+	(void)message;
+	control->setup.ops->press_power_button(control->setup.context);
+	return 0;
+}
+
+static int
+control_handle_balloon(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+	struct vmm_balloon balloon;
+	int error;
+
+	memcpy(&balloon, message->payload, sizeof(balloon));
+	error = control->setup.ops->set_balloon(control->setup.context, balloon.target_bytes);
+	if (error == -EOPNOTSUPP)
+		return control_refuse(control, error, "this machine has no balloon");
+	return error;
+}
+
+static int
+control_handle_screenshot(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+	int error = control->setup.ops->take_screenshot(control->setup.context, message->fds[0],
+							&control->answer.picture);
+
+	if (error == -EOPNOTSUPP)
+		return control_refuse(control, error, "this machine has no screen");
+	if (error == -ENODATA)
+		return control_refuse(control, error, "the screen shows nothing yet");
+	if (error == 0)
+		control->answer_bytes = sizeof(control->answer.picture);
+	return error;
+}
+
+static int
+control_handle_link(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+	struct vmm_link link;
+	int error;
+
+	memcpy(&link, message->payload, sizeof(link));
+	if (link.up > 1)
+		return control_refuse(control, -EINVAL, "a link is up (1) or down (0), not %u",
+				      link.up);
+	error = control->setup.ops->set_link(control->setup.context, link.up == 1,
+					     seq_take_fd(message, 0));
+	if (error == -EOPNOTSUPP)
+		return control_refuse(control, error, "this machine has no network");
+	return error;
+}
+
+/* Answered first: the loop ends after this turn. */
+static int
+control_handle_quit(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+
+	(void)message;
+	control->setup.ops->quit(control->setup.context);
+	return 0;
+}
+
+#define ALWAYS	((1u << VMM_STATE_COUNT) - 1)
+#define RUNNING (1u << VMM_STATE_RUNNING)
+#define PAUSED	(1u << VMM_STATE_PAUSED)
+
+static const struct seq_rule rule_table[] = {
+	{ VMM_STATUS, 0, 0, 0, 0, ALWAYS, control_handle_status },
+	{ VMM_PAUSE, 0, 0, 0, 0, RUNNING, control_handle_change },
+	{ VMM_RESUME, 0, 0, 0, 0, PAUSED, control_handle_change },
+	{ VMM_POWERDOWN, 0, 0, 0, 0, RUNNING, control_handle_powerdown },
+	{ VMM_RESET, 0, 0, 0, 0, RUNNING | PAUSED, control_handle_change },
+	{ VMM_BALLOON, sizeof(struct vmm_balloon), sizeof(struct vmm_balloon), 0, 0, RUNNING,
+	  control_handle_balloon },
+	{ VMM_STATISTICS, 0, 0, 0, 0, ALWAYS, control_handle_statistics },
+	{ VMM_SCREENSHOT, 0, 0, 1, 1, ALWAYS, control_handle_screenshot },
+	{ VMM_LINK, sizeof(struct vmm_link), sizeof(struct vmm_link), 0, 1, ALWAYS,
+	  control_handle_link },
+	{ VMM_QUIT, 0, 0, 0, 0, ALWAYS, control_handle_quit },
+};
+
+static enum vmm_state
+control_get_state(struct control *control)
+{
+	struct vmm_status status = { 0 };
+
+	control->setup.ops->get_status(control->setup.context, &status);
+	return status.state < VMM_STATE_COUNT ? status.state : VMM_STATE_FAILED;
+}
+
+/* One request; -errno when there is none or the connection is of no more use. */
+static int
+control_receive(struct control *control)
+{
+	enum vmm_state state = control_get_state(control);
+	int error = seq_receive(control->fd, &control->message);
+
+	if (error < 0)
+		return error;
+	control->answer_bytes = 0;
+	memset(&control->answer, 0, sizeof(control->answer));
+	memset(&control->refusal, 0, sizeof(control->refusal));
+	error = seq_dispatch(rule_table, sizeof(rule_table) / sizeof(rule_table[0]), state, control,
+			     &control->message);
+	if (error == ANSWER_LATER)
+		return 0;
+	if (error < 0)
+		control_explain(control, error, state);
+	control_answer(control, &control->message.head, error);
+	return 0;
+}
+
+static void
+control_handle_socket(void *context, uint32_t events)
+{
+	struct control *control = context;
+	int error = 0;
+
+	(void)events;
+	for (int i = 0; i < MAX_MESSAGES && error == 0 && control->fd >= 0; i++)
+		error = control_receive(control);
+	if (error == -EPIPE)
+		control_close(control, "it has gone");
+	else if (error < 0 && error != -EAGAIN)
+		control_close(control, "it broke the protocol");
+}
+
+/* Who it is comes from the kernel: unix(7), SO_PEERCRED. */
+static bool
+control_may_connect(struct control *control, int fd)
+{
+	struct io_peer peer;
+
+	if (io_peer_get(fd, &peer) == 0 && peer.uid == control->setup.uid)
+		return true;
+	if (control_may_log(control))
+		log_warning("control: a connection was refused: it is not of uid %u",
+			    control->setup.uid);
+	return false;
+}
+
+static void
+control_handle_accept(void *context, uint32_t events)
+{
+	struct control *control = context;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
+	CLEANUP_CLOSE int fd = accept4(control->setup.listen_fd, NULL, NULL, ACCEPT_FLAGS);
+
+	(void)events;
+	if (fd < 0 || !control_may_connect(control, fd))
+		return;
+	control_close(control, "another one came");
+	if (loop_add(control->loop, "control", fd, EPOLLIN, control_handle_socket, control,
+		     &control->source) < 0)
+		return;
+	control->fd = take_fd(&fd);
+}
+
+int
+control_new(struct loop *loop, const struct control_setup *setup, struct control **ret_control)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int error;
+
+	if (!control)
+		return -ENOMEM;
+	control->loop = loop;
+	control->setup = *setup;
+	control->fd = -1;
+	control->log_limit = (struct log_limit){ .burst = 10, .every_ms = 1000 };
+	error = io_set_nonblocking(setup->listen_fd, true);
+	if (error == 0)
+		error = loop_add(loop, "control", setup->listen_fd, EPOLLIN, control_handle_accept,
+				 control, &control->listener);
+	if (error < 0) {
+		free(control);
+		return error;
+	}
+	*ret_control = control;
+	return 0;
+}
+
+void
+control_free(struct control *control)
+{
+	if (!control)
+		return;
+	if (control->fd >= 0)
+		control_drop(control);
+	loop_remove(control->listener);
+	free(control);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * devices.h - the devices of a machine: made, reset, paused and taken apart together
+ *
+ * All with the machine's lock held (vmm/platform.h), but devices_free(): no other thread is left by then.
+ */
+#ifndef VMM_DEVICES_H
+#define VMM_DEVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/proto_vmm.h"
+
+struct description;
+struct devices;
+struct platform;
+struct seat;
+struct vmm_statistics;
+
+/* VMM_EVENT_AGENT_PORT and VMM_EVENT_VDAGENT_PORT: the guest has opened (value 1) or closed (0) the port. */
+typedef void (*devices_watcher)(void *context, const struct vmm_event *event);
+
+/* What the description asks for. 0 or -errno, and the log says which device it was. */
+int devices_new(struct platform *platform, const struct description *description,
+		struct devices **ret_devices);
+void devices_free(struct devices *devices);
+
+/* NULL: the description has none. */
+struct seat *devices_get_seat(struct devices *devices);
+
+void devices_set_watcher(struct devices *devices, devices_watcher watcher, void *context);
+/* Has the guest opened the port that this kind of event is about? */
+bool devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind);
+
+/* How much the guest should give back of its memory. -EINVAL: more than it has. */
+int devices_set_balloon(struct devices *devices, uint64_t target_bytes);
+/* virtio_net_set_link(); takes over the descriptor, also when it refuses. -EOPNOTSUPP: there is no card. */
+int devices_set_link(struct devices *devices, bool up, int fd);
+bool devices_has_link(const struct devices *devices);
+
+/* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */
+int devices_prepare(struct devices *devices);
+/* The vCPUs stand: clocks stop, I/O that is in flight is waited for. */
+void devices_pause(struct devices *devices);
+void devices_resume(struct devices *devices);
+
+void devices_press_power_button(struct devices *devices);
+/* Adds what the devices have counted. */
+void devices_get_statistics(const struct devices *devices, struct vmm_statistics *statistics);
+
+#endif

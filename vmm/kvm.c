@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kvm.c - the door to /dev/kvm: one virtual machine with its memory and interrupt controllers (carrel-vmm)
+ *
+ * How it works: kvm_check() asks for every capability that any of our files relies on (one table), so that a host that
+ * lacks one is refused at the start and by name. kvm_new() makes the machine in the order that KVM wants: interrupt
+ * controllers before vCPUs. Their state right then is kept, and kvm_reset() writes it back.
+ */
+#include "vmm/kvm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "vmm/cpuid_table.h"
+#include "vmm/guest_memory.h"
+
+#define MAX_MSRS 2048
+
+static const struct {
+	int number;
+	int least;
+	const char *name;
+} capability_table[] = {
+	{ KVM_CAP_IRQCHIP, 1, "KVM_CAP_IRQCHIP" },
+	{ KVM_CAP_USER_MEMORY, 1, "KVM_CAP_USER_MEMORY" },
+	{ KVM_CAP_NR_MEMSLOTS, GUEST_MEMORY_MAX_PARTS, "KVM_CAP_NR_MEMSLOTS" },
+	{ KVM_CAP_SET_TSS_ADDR, 1, "KVM_CAP_SET_TSS_ADDR" },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1, "KVM_CAP_SET_IDENTITY_MAP_ADDR" },
+	{ KVM_CAP_EXT_CPUID, 1, "KVM_CAP_EXT_CPUID" },
+	{ KVM_CAP_MP_STATE, 1, "KVM_CAP_MP_STATE" },
+	{ KVM_CAP_PIT2, 1, "KVM_CAP_PIT2" },
+	{ KVM_CAP_PIT_STATE2, 1, "KVM_CAP_PIT_STATE2" },
+	{ KVM_CAP_IOEVENTFD, 1, "KVM_CAP_IOEVENTFD" },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1, "KVM_CAP_IOEVENTFD_ANY_LENGTH" },
+	{ KVM_CAP_SIGNAL_MSI, 1, "KVM_CAP_SIGNAL_MSI" },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1, "KVM_CAP_IMMEDIATE_EXIT" },
+	{ KVM_CAP_VCPU_EVENTS, 1, "KVM_CAP_VCPU_EVENTS" },
+	{ KVM_CAP_DEBUGREGS, 1, "KVM_CAP_DEBUGREGS" },
+	{ KVM_CAP_XSAVE, 1, "KVM_CAP_XSAVE" },
+	{ KVM_CAP_XCRS, 1, "KVM_CAP_XCRS" },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1, "KVM_CAP_TSC_DEADLINE_TIMER" },
+};
+
+static const uint32_t chip_table[] = { KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE,
+				       KVM_IRQCHIP_IOAPIC };
+
+#define N_CHIPS (sizeof(chip_table) / sizeof(chip_table[0]))
+
+/* Memory types of address ranges: KVM keeps them and does not list them. */
+static const struct {
+	uint32_t first;
+	uint32_t count;
+} unlisted_msrs[] = {
+	{ 0x200, 16 },				   /* bases and masks */
+	{ 0x250, 1 },  { 0x258, 2 }, { 0x268, 8 }, /* the first MiB */
+	{ 0x2ff, 1 },				   /* everything else */
+};
+
+#define MAX_UNLISTED_MSRS 28
+
+struct kvm {
+	int kvm_fd; /* the caller's */
+	int vm_fd;
+	struct kvm_irqchip chips[N_CHIPS]; /* after power-on */
+	struct kvm_pit_state2 pit;
+};
+
+int
+kvm_check(int kvm_fd, char ret_problem[KVM_PROBLEM_BYTES])
+{
+	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
+	size_t used = 0;
+
+	if (version < 0) {
+		snprintf(ret_problem, KVM_PROBLEM_BYTES, "descriptor %d is not /dev/kvm", kvm_fd);
+		return -ENOTTY;
+	}
+	if (version != KVM_API_VERSION) {
+		snprintf(ret_problem, KVM_PROBLEM_BYTES, "KVM's interface is version %d, not %d",
+			 version, KVM_API_VERSION);
+		return -ENOTSUP;
+	}
+	for (size_t i = 0; i < sizeof(capability_table) / sizeof(capability_table[0]); i++) {
+		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, capability_table[i].number) >=
+		    capability_table[i].least)
+			continue;
+		used += (size_t)snprintf(ret_problem + used, KVM_PROBLEM_BYTES - used, "%s%s",
+					 used ? ", " : "this host's KVM lacks ",
+					 capability_table[i].name);
+		if (used >= KVM_PROBLEM_BYTES)
+			break;
+	}
+	return used ? -ENOTSUP : 0;
+}
+
+int
+kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table)
+{
+	CLEANUP_FREE struct kvm_cpuid2 *list =
+		calloc(1, sizeof(*list) + CPUID_TABLE_MAX * sizeof(list->entries[0]));
+
+	if (!list)
+		return -ENOMEM;
+	list->nent = CPUID_TABLE_MAX;
+	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, list) < 0)
+		return -errno;
+	ret_table->n_leaves = list->nent;
+	for (size_t i = 0; i < list->nent; i++)
+		ret_table->leaves[i] = (struct cpuid_leaf){
+			.leaf = list->entries[i].function,
+			.subleaf = list->entries[i].index,
+			.indexed = list->entries[i].flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+			.eax = list->entries[i].eax,
+			.ebx = list->entries[i].ebx,
+			.ecx = list->entries[i].ecx,
+			.edx = list->entries[i].edx,
+		};
+	return 0;
+}
+
+static int
+kvm_add_memory(struct kvm *kvm, const struct guest_memory *memory)
+{
+	struct guest_memory_part parts[GUEST_MEMORY_MAX_PARTS];
+	size_t n_parts = guest_memory_list_parts(memory, parts);
+
+	for (size_t i = 0; i < n_parts; i++) {
+		struct kvm_userspace_memory_region region = {
+			.slot = (uint32_t)i,
+			.guest_phys_addr = parts[i].gpa,
+			.memory_size = parts[i].bytes,
+			.userspace_addr = (uintptr_t)parts[i].host,
+		};
+
+		if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int
+kvm_add_chips(struct kvm *kvm)
+{
+	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	if (ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0 ||
+	    ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &config) < 0)
+		return -errno;
+	for (size_t i = 0; i < N_CHIPS; i++) {
+		kvm->chips[i].chip_id = chip_table[i];
+		if (ioctl(kvm->vm_fd, KVM_GET_IRQCHIP, &kvm->chips[i]) < 0)
+			return -errno;
+	}
+	if (ioctl(kvm->vm_fd, KVM_GET_PIT2, &kvm->pit) < 0)
+		return -errno;
+	return 0;
+}
+
+int
+kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct guest_memory *memory,
+	struct kvm **ret_kvm)
+{
+	struct kvm *kvm = calloc(1, sizeof(*kvm));
+	int error = 0;
+
+	if (!kvm)
+		return -ENOMEM;
+	kvm->kvm_fd = kvm_fd;
+	kvm->vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	if (kvm->vm_fd < 0 || ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_gpa) < 0 ||
+	    ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)tss_gpa) < 0)
+		error = -errno;
+	if (error == 0)
+		error = kvm_add_chips(kvm);
+	if (error == 0)
+		error = kvm_add_memory(kvm, memory);
+	if (error < 0) {
+		kvm_free(kvm);
+		return error;
+	}
+	*ret_kvm = kvm;
+	return 0;
+}
+
+void
+kvm_free(struct kvm *kvm)
+{
+	if (!kvm)
+		return;
+	if (kvm->vm_fd >= 0)
+		close(kvm->vm_fd);
+	free(kvm);
+}
+
+int
+kvm_reset(struct kvm *kvm)
+{
+	for (size_t i = 0; i < N_CHIPS; i++)
+		if (ioctl(kvm->vm_fd, KVM_SET_IRQCHIP, &kvm->chips[i]) < 0)
+			return -errno;
+	if (ioctl(kvm->vm_fd, KVM_SET_PIT2, &kvm->pit) < 0)
+		return -errno;
+	return 0;
+}
+
+int
+kvm_create_vcpu(struct kvm *kvm, uint32_t index, int *ret_fd, size_t *ret_run_bytes)
+{
+	int run_bytes = ioctl(kvm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int fd;
+
+	if (run_bytes < 0)
+		return -errno;
+	fd = ioctl(kvm->vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	*ret_run_bytes = (size_t)run_bytes;
+	return 0;
+}
+
+int
+kvm_list_msrs(struct kvm *kvm, uint32_t **ret_msrs, size_t *ret_n_msrs)
+{
+	CLEANUP_FREE struct kvm_msr_list *list =
+		calloc(1, sizeof(*list) + MAX_MSRS * sizeof(list->indices[0]));
+	uint32_t *msrs;
+	size_t n;
+
+	if (!list)
+		return -ENOMEM;
+	list->nmsrs = MAX_MSRS;
+	if (ioctl(kvm->kvm_fd, KVM_GET_MSR_INDEX_LIST, list) < 0)
+		return -errno;
+	n = list->nmsrs;
+	msrs = calloc(n + MAX_UNLISTED_MSRS, sizeof(*msrs));
+	if (!msrs)
+		return -ENOMEM;
+	memcpy(msrs, list->indices, n * sizeof(*msrs));
+	for (size_t i = 0; i < sizeof(unlisted_msrs) / sizeof(unlisted_msrs[0]); i++)
+		for (uint32_t j = 0; j < unlisted_msrs[i].count; j++)
+			msrs[n++] = unlisted_msrs[i].first + j;
+	*ret_msrs = msrs;
+	*ret_n_msrs = n;
+	return 0;
+}
+
+int
+kvm_set_irq(struct kvm *kvm, uint32_t gsi, bool level)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+	return ioctl(kvm->vm_fd, KVM_IRQ_LINE, &line) < 0 ? -errno : 0;
+}
+
+int
+kvm_send_msi(struct kvm *kvm, uint64_t address, uint32_t data)
+{
+	struct kvm_msi msi = {
+		.address_lo = (uint32_t)address,
+		.address_hi = (uint32_t)(address >> 32),
+		.data = data,
+	};
+
+	return ioctl(kvm->vm_fd, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
+}
+
+static int
+kvm_change_doorbell(struct kvm *kvm, uint64_t gpa, uint32_t bytes, int eventfd, uint32_t flags)
+{
+	struct kvm_ioeventfd doorbell = {
+		.addr = gpa, .len = bytes, .fd = eventfd, .flags = flags
+	};
+
+	return ioctl(kvm->vm_fd, KVM_IOEVENTFD, &doorbell) < 0 ? -errno : 0;
+}
+
+int
+kvm_add_doorbell(struct kvm *kvm, uint64_t gpa, uint32_t bytes, int eventfd)
+{
+	return kvm_change_doorbell(kvm, gpa, bytes, eventfd, 0);
+}
+
+int
+kvm_remove_doorbell(struct kvm *kvm, uint64_t gpa, uint32_t bytes, int eventfd)
+{
+	return kvm_change_doorbell(kvm, gpa, bytes, eventfd, KVM_IOEVENTFD_FLAG_DEASSIGN);
+}

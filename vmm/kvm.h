@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kvm.h - the door to /dev/kvm: one virtual machine with its memory and interrupt controllers
+ *
+ * Linux, Documentation/virt/kvm/api.rst. All functions return 0 or a negative errno unless they say otherwise. What
+ * belongs to one vCPU is in vmm/vcpu.h and vmm/vcpu_state.h.
+ */
+#ifndef VMM_KVM_H
+#define VMM_KVM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KVM_PROBLEM_BYTES 256
+
+struct cpuid_table;
+struct guest_memory;
+struct kvm;
+
+/* Whether this descriptor is /dev/kvm and can do all we need. -ENOTTY, -ENOTSUP; ret_problem names what is missing. */
+int kvm_check(int kvm_fd, char ret_problem[KVM_PROBLEM_BYTES]);
+
+/* What guests of this host can be offered. */
+int kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table);
+
+/*
+ * A machine with the guest's RAM, PIC, IOAPIC and PIT, and with KVM's own pages at these addresses: one page for the
+ * identity map, three for the task state segment. The descriptor and the memory stay the caller's.
+ */
+int kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct guest_memory *memory,
+	    struct kvm **ret_kvm);
+void kvm_free(struct kvm *kvm);
+/* PIC, IOAPIC and PIT as they were after kvm_new(). */
+int kvm_reset(struct kvm *kvm);
+
+/* Its descriptor is the caller's; *ret_run_bytes of it are mapped to speak with KVM_RUN. */
+int kvm_create_vcpu(struct kvm *kvm, uint32_t index, int *ret_fd, size_t *ret_run_bytes);
+/* The numbers of the model-specific registers whose values make up a vCPU's state; the caller frees them. */
+int kvm_list_msrs(struct kvm *kvm, uint32_t **ret_msrs, size_t *ret_n_msrs);
+
+int kvm_set_irq(struct kvm *kvm, uint32_t gsi, bool level);
+/* 0 also when the guest does not take it. */
+int kvm_send_msi(struct kvm *kvm, uint64_t address, uint32_t data);
+/* An ioeventfd: writes of "bytes" (0: any number) to this address only count the eventfd up. */
+int kvm_add_doorbell(struct kvm *kvm, uint64_t gpa, uint32_t bytes, int eventfd);
+int kvm_remove_doorbell(struct kvm *kvm, uint64_t gpa, uint32_t bytes, int eventfd);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * machine_parts.h - what a machine is made of: for machine.c, which is its life, and machine_start.c, which makes it
+ */
+#ifndef VMM_MACHINE_PARTS_H
+#define VMM_MACHINE_PARTS_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "vmm/description.h"
+#include "vmm/machine.h"
+#include "vmm/platform.h"
+#include "vmm/vcpu.h"
+
+struct kvm;
+struct loop_source;
+struct vmm_sandbox;
+
+/* What is to be done with the whole machine, most severe first. */
+enum machine_wish {
+	MACHINE_WISH_QUIT,
+	MACHINE_WISH_FAIL,
+	MACHINE_WISH_OFF,
+	MACHINE_WISH_PANIC,
+	MACHINE_WISH_RESET,
+	MACHINE_WISH_PAUSE,
+	MACHINE_WISH_NO_SPACE,
+	MACHINE_WISH_SPACE,
+	MACHINE_WISH_RESUME,
+	MACHINE_WISH_COUNT,
+};
+
+struct machine {
+	const struct description *description;
+	char *problem; /* only while it is being made */
+	pthread_mutex_t lock;
+	struct cpuid_table *supported;
+	struct vmm_sandbox *sandbox; /* NULL: none was asked for */
+	struct platform platform;
+	struct kvm *kvm;
+	struct devices *devices;
+	struct vcpu_host vcpu_host;
+	struct vcpu *vcpus[DESCRIPTION_MAX_CPUS];
+	struct loop_source *wake_source;
+	int wake_fd;
+	struct log_limit resets; /* lines about them: a guest may do nothing else */
+	uint32_t wishes;	 /* bit set of enum machine_wish */
+	char reason[VCPU_REASON_BYTES];
+	enum vmm_state state;
+	enum vmm_pause_reason pause_reason;
+	machine_watcher watcher;
+	void *watcher_context;
+};
+
+/* Under the lock, from any thread: the loop's thread does it soon. */
+void machine_wish(struct machine *machine, enum machine_wish wish);
+/* Tells whoever watches the machine; as devices_set_watcher() wants it. */
+void machine_tell(void *context, const struct vmm_event *event);
+/* The loop's handler of what machine_wish() wakes. */
+void machine_handle_wishes(void *context, uint32_t events);
+/* As struct vcpu_host wants it. */
+void machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, const char *reason);
+
+/* Everything as the first instruction finds it. The vCPUs stand. 0 or -errno. */
+int machine_prepare(struct machine *machine);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * overlay_file.h - what a desktop has changed of its template's disk: the file's format, and opening it
+ *
+ * The base is a raw image that many desktops share and nobody writes. Each desktop has one overlay file of its own:
+ *
+ *   0                  struct overlay_header, in a block of 4096 bytes
+ *   4096               the table: one bit a cluster of 64 KiB, the first in the lowest bit of the first byte;
+ *                      1: the cluster is in this file, 0: in the base. In whole blocks of 4096 bytes
+ *   data               the next multiple of 64 KiB: cluster n at data + n * 64 KiB
+ *
+ * The file is sparse, and its file system is what finds room for clusters: no allocator here, so nothing that can leak or
+ * be pointed twice at one place. What is discarded or zeroed is a hole. A cluster never goes back to the base: bits are
+ * only ever set.
+ *
+ * Killed at any time: a cluster whose bit is 0 may have anything in this file, nobody reads it. A bit is written here only
+ * after the whole cluster is durable (fdatasync), and made durable before the guest's flush is answered. So every bit
+ * stands for itself, and a table of which any part is old is right up to the last flush.
+ *
+ * An empty file becomes a new overlay; so does one whose making was interrupted. Numbers are little-endian.
+ */
+#ifndef VMM_OVERLAY_FILE_H
+#define VMM_OVERLAY_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OVERLAY_VERSION	      1
+#define OVERLAY_CLUSTER_BYTES UINT64_C(65536)
+#define OVERLAY_BLOCK_BYTES   UINT64_C(4096) /* of the table; what a flush writes at the least */
+#define OVERLAY_SECTOR_BYTES  UINT64_C(512)
+#define OVERLAY_MAX_BYTES     (UINT64_C(8) << 40) /* of a disk */
+
+struct overlay_header {
+	char magic[8]; /* "CARRELOV" */
+	uint32_t version;
+	uint32_t cluster_bytes;
+	uint64_t virtual_bytes;	   /* of the disk, and so of its base */
+	uint64_t base_fingerprint; /* overlay_file_fingerprint() */
+	uint64_t check;		   /* FNV-1a of all before */
+};
+
+/* An open disk: its size, and which of its clusters are in the overlay. */
+struct overlay_file {
+	uint64_t virtual_bytes;
+	uint64_t n_clusters;
+	uint64_t data_offset;
+	uint64_t table_bytes; /* whole blocks; 0: there is no overlay */
+	uint8_t *table;	      /* as read from the file; the caller's to free() */
+};
+
+/*
+ * Opens a base (readable, a file or block device of whole sectors) under an overlay (a file, readable and writable; -1: a
+ * disk that is only read). The descriptors stay the caller's. Logs what is wrong, with the disk's name: -EINVAL (another
+ * base, not an overlay, a size out of bounds, damaged), -EOPNOTSUPP (the file system makes no holes), or what the kernel says.
+ */
+int overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file);
+
+/*
+ * Tells one base from another, against mistakes and not against malice: a hash of the 4 KiB at 0 and at each power of two from
+ * there on, among which are the places where file systems keep their ids and times.
+ */
+int overlay_file_fingerprint(int base_fd, uint64_t bytes, uint64_t *ret_fingerprint);
+
+#endif

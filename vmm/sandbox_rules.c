@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * sandbox_rules.c - the system calls that each kind of carrel-vmm's threads may make (carrel-vmm)
+ *
+ * A vCPU's thread runs device code, too: all that the guest does by port and register, but not what it does by doorbell.
+ * The loop's filter stays on while the machine is taken apart.
+ */
+#include "vmm/sandbox_rules.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/io_uring.h>
+#include <linux/kvm.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define ANY(name, why)                          \
+	{                                       \
+		.call = (name), .reason = (why) \
+	}
+#define ONLY(name, number, wanted, why)                                                    \
+	{                                                                                  \
+		.call = (name), .reason = (why), .argument = (number), .mask = 0xffffffff, \
+		.value = (wanted)                                                          \
+	}
+#define IOCTL(request, why) ONLY("ioctl", 1, (uint32_t)(request), why)
+#define NO_EXEC(name, number, why)                                                        \
+	{                                                                                 \
+		.call = (name), .reason = (why), .argument = (number), .mask = PROT_EXEC, \
+		.value = 0                                                                \
+	}
+#define OWN(name, why)                                               \
+	{                                                            \
+		.call = (name), .reason = (why), .own_process = true \
+	}
+#define SELDOM(name, why)                                       \
+	{                                                       \
+		.call = (name), .reason = (why), .seldom = true \
+	}
+#define SELDOM_ONLY(name, number, wanted, why)                                             \
+	{                                                                                  \
+		.call = (name), .reason = (why), .argument = (number), .mask = 0xffffffff, \
+		.value = (wanted), .seldom = true                                          \
+	}
+#define SELDOM_IOCTL(request, why) SELDOM_ONLY("ioctl", 1, (uint32_t)(request), why)
+
+/* clang-format off */
+const struct sandbox_rule sandbox_loop_rules[] = {
+	ANY("epoll_wait", "the loop waits"),
+	ANY("epoll_ctl", "sources come, go, and wait for room in a socket"),
+	ANY("read", "eventfds, timerfds and the signalfd say what they have"),
+	ANY("write", "wakes by eventfd; lines of the log"),
+	ANY("getpid", "lines of the log, and pthread_kill(3)"),
+	ANY("close", "connections, surfaces, and everything at the end"),
+	ANY("futex", "locks, and waiting for vCPUs"),
+	ANY("timerfd_settime", "timers"),
+	OWN("tgkill", "gets a vCPU out of the guest"),
+	ANY("rt_sigprocmask", "pthread_kill(3) blocks signals meanwhile"),
+
+	ANY("accept4", "control and display connect"),
+	ONLY("getsockopt", 2, SO_PEERCRED, "who connects"),
+	ANY("recvmsg", "what control and display say"),
+	ANY("sendmsg", "what they are told; frames and ports' bytes for the host"),
+	SELDOM("recvfrom", "frames from passt's socket"),
+	SELDOM("readv", "what comes to a port"),
+	SELDOM("writev", "frames to a tap device"),
+	SELDOM("getrandom", "random numbers for the guest"),
+	SELDOM_ONLY("fcntl", 1, F_SETFL, "a LINK's new tap device must not block"),
+	SELDOM_IOCTL(TUNGETIFF, "whether it is a tap device"),
+	SELDOM_IOCTL(TUNSETVNETHDRSZ, "the header before its frames"),
+	SELDOM_IOCTL(TUNSETOFFLOAD, "what the driver accepted, for its new tap device"),
+
+	ANY("memfd_create", "a surface for carrel-display"),
+	ANY("ftruncate", "its size, and a screenshot's"),
+	ONLY("fcntl", 1, F_ADD_SEALS, "it keeps that size"),
+	NO_EXEC("mmap", 2, "surfaces and large pieces of memory"),
+	ANY("munmap", "the same, when they go"),
+	SELDOM("mremap", "realloc(3) of a large piece: a picture's list of pages"),
+	ANY("brk", "small pieces of memory"),
+	SELDOM("madvise", "a stack that is kept for the next thread; RAM that the guest gives back"),
+
+	ANY("io_uring_enter", "disks"),
+	ONLY("io_uring_register", 1, IORING_REGISTER_FILES_UPDATE, "a disk that is detached or freed"),
+	SELDOM("clock_nanosleep", "disk_io_drain(), when the kernel has no memory for a request"),
+	ANY("pread64", "a reset loads the kernel again"),
+	ONLY("newfstatat", 3, AT_EMPTY_PATH, "fstat(2) of the kernel's file, for the same"),
+
+	IOCTL(KVM_IRQ_LINE, "interrupt lines"),
+	IOCTL(KVM_SIGNAL_MSI, "message-signalled interrupts"),
+	IOCTL(KVM_IOEVENTFD, "doorbells go with their devices"),
+	IOCTL(KVM_SET_IRQCHIP, "reset of the interrupt controllers"),
+	IOCTL(KVM_SET_PIT2, "reset of the timer"),
+	IOCTL(KVM_SET_MP_STATE, "reset of a vCPU, and so on to KVM_SET_VCPU_EVENTS"),
+	IOCTL(KVM_SET_REGS, "reset"),
+	IOCTL(KVM_SET_SREGS, "reset"),
+	IOCTL(KVM_GET_SREGS, "reset: the boot vCPU's segments"),
+	IOCTL(KVM_SET_XSAVE, "reset"),
+	IOCTL(KVM_SET_XCRS, "reset"),
+	IOCTL(KVM_SET_DEBUGREGS, "reset"),
+	IOCTL(KVM_SET_LAPIC, "reset"),
+	IOCTL(KVM_SET_MSRS, "reset"),
+	IOCTL(KVM_SET_VCPU_EVENTS, "reset"),
+
+	SELDOM("clock_gettime", "where the vDSO cannot read the host's clock"),
+	SELDOM("restart_syscall", "the host was suspended, or a debugger looked at it, in the middle of a timed wait"),
+	ANY("exit_group", "the end"),
+};
+
+const struct sandbox_rule sandbox_vcpu_rules[] = {
+	IOCTL(KVM_RUN, "the guest runs"),
+	IOCTL(KVM_KVMCLOCK_CTRL, "the guest's watchdogs learn that it stood"),
+	SELDOM_IOCTL(KVM_GET_REGS, "where the guest was when KVM itself could not go on"),
+	IOCTL(KVM_IRQ_LINE, "interrupt lines"),
+	SELDOM_IOCTL(KVM_SIGNAL_MSI, "an interrupt that waited until the guest unmasked it"),
+	IOCTL(KVM_IOEVENTFD, "doorbells of a device that starts or is reset"),
+	ANY("futex", "locks"),
+	ANY("rt_sigreturn", "after the kick out of the guest"),
+	ANY("rt_sigprocmask", "the thread ends"),
+	ANY("madvise", "the thread ends: its stack is kept for the next"),
+	ANY("exit", "the thread ends"),
+	ANY("write", "wakes the loop; lines of the log"),
+	ANY("getpid", "lines of the log"),
+	ANY("timerfd_settime", "timers of the clock and the power management"),
+	SELDOM("epoll_ctl", "a socket is full, or its peer is dropped"),
+	SELDOM("sendmsg", "control and display are told what the guest has done"),
+	SELDOM("close", "a surface or connection goes"),
+	SELDOM("memfd_create", "as in the loop: a surface for carrel-display"),
+	SELDOM("ftruncate", "its size"),
+	SELDOM_ONLY("fcntl", 1, F_ADD_SEALS, "it keeps that size"),
+	SELDOM_IOCTL(TUNSETOFFLOAD, "what the driver accepted, for the tap device"),
+	{ .call = "mmap", .reason = "surfaces and large pieces of memory", .argument = 2,
+	  .mask = PROT_EXEC, .value = 0, .seldom = true },
+	SELDOM("munmap", "the same, when they go"),
+	SELDOM("brk", "small pieces of memory"),
+	SELDOM("io_uring_enter", "a disk is reset with requests in flight"),
+	SELDOM("clock_nanosleep", "the same, when the kernel has no memory for a request"),
+	SELDOM("clock_gettime", "where the vDSO cannot read the host's clock"),
+};
+/* clang-format on */
+
+const size_t sandbox_n_loop_rules = sizeof(sandbox_loop_rules) / sizeof(sandbox_loop_rules[0]);
+const size_t sandbox_n_vcpu_rules = sizeof(sandbox_vcpu_rules) / sizeof(sandbox_vcpu_rules[0]);

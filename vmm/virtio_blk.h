@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * virtio_blk.h - a disk (virtio 1.2 section 5.2) over disk.h, or a slot for one
+ */
+#ifndef VMM_VIRTIO_BLK_H
+#define VMM_VIRTIO_BLK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct platform;
+struct virtio_device;
+
+#define VIRTIO_BLK_CLASS_CODE 0x010000 /* for virtio_pci_new(): mass storage */
+#define VIRTIO_BLK_MAX_QUEUES 4
+#define VIRTIO_BLK_ID_BYTES   20 /* section 5.2.6 */
+
+struct virtio_blk_options {
+	const char *name;   /* for logs; stays the caller's, as long as the device lives */
+	const char *serial; /* at most VIRTIO_BLK_ID_BYTES; copied */
+	int base_fd;	    /* -1: no medium yet */
+	int overlay_fd;	    /* -1: read-only. Both may be closed when the device is made */
+	uint32_t n_queues;  /* one a vCPU is best; more than VIRTIO_BLK_MAX_QUEUES are not made */
+	/*
+	 * true: a write found no room on the host. It is kept, and so are others. The machine should be paused (not from in
+	 * here), and virtio_blk_retry() called now and then. false: all of them are done, the machine can go on.
+	 */
+	void (*lacks_space)(void *context, bool lacks);
+	void *context;
+};
+
+/* Since the device was made; only what succeeded is counted, but for "failed". */
+struct virtio_blk_statistics {
+	uint64_t reads;
+	uint64_t writes;
+	uint64_t flushes;
+	uint64_t discards; /* and zeroes */
+	uint64_t read_bytes;
+	uint64_t written_bytes;
+	uint64_t failed;
+};
+
+/* The device then goes to virtio_pci_new(). Errors: overlay_file_open(), disk_io_new(), which log them; -ENOMEM. */
+int virtio_blk_new(struct platform *platform, const struct virtio_blk_options *options,
+		   struct virtio_device **ret_device);
+
+/* A medium comes into an empty slot; the guest is told. -EBUSY when there is one; see overlay_file_open() for others. */
+int virtio_blk_attach(struct virtio_device *device, int base_fd, int overlay_fd);
+/* It goes: waits for what is in flight, makes it durable, tells the guest. What it asks later fails. 0, -ENOENT or -EIO. */
+int virtio_blk_detach(struct virtio_device *device);
+
+/*
+ * Waits until nothing is in flight. 0, or -ENOSPC when requests are kept for lack of space. The guest may not run, or
+ * there is more at once.
+ */
+int virtio_blk_drain(struct virtio_device *device);
+/* The same, and what the guest was told is done is durable, flushed or not: for saving the machine. 0, -ENOSPC, -EIO. */
+int virtio_blk_sync(struct virtio_device *device);
+/* Tries kept requests again. */
+void virtio_blk_retry(struct virtio_device *device);
+
+void virtio_blk_get_statistics(const struct virtio_device *device,
+			       struct virtio_blk_statistics *ret_statistics);
+
+#endif
