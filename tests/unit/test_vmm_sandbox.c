@@ -36,7 +36,7 @@
 #include "vmm/machine_control.h"
 #include "vmm/sandbox_rules.h"
 
-#define RAM_BYTES    (UINT64_C(16) << 20)
+#define RAM_BYTES (UINT64_C(16) << 20)
 /* AddressSanitizer makes system calls of its own, for which the filters end the process */
 #ifdef __SANITIZE_ADDRESS__
 #define WITH_ASAN 1
