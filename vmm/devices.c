@@ -327,7 +327,8 @@ devices_make_sound(struct devices *devices)
 {
 	if (!devices->description->sound)
 		return 0;
-	return hda_new(devices->platform, devices->root, NULL, &devices->hda);
+	return hda_new(devices->platform, devices->root,
+		       devices->seat ? seat_get_sound(devices->seat) : NULL, &devices->hda);
 }
 
 static const struct {
@@ -433,6 +434,30 @@ devices_set_link(struct devices *devices, bool up, int fd)
 	if (fd >= 0)
 		close(fd);
 	return -EOPNOTSUPP;
+}
+
+int
+devices_attach_home(struct devices *devices, int base_fd, int overlay_fd)
+{
+	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home ? virtio_blk_attach(home, base_fd, overlay_fd) : -ENODEV;
+}
+
+int
+devices_detach_home(struct devices *devices)
+{
+	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home ? virtio_blk_detach(home) : -ENODEV;
+}
+
+bool
+devices_has_home(const struct devices *devices)
+{
+	const struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home && virtio_blk_has_medium(home);
 }
 
 bool
