@@ -23,7 +23,6 @@ def test_hello():
     machine.has('note: memory 0xe0000 bytes=0x20000 type=2')
 
 
-
 def test_platform():
     machine = bare_machine.Machine('platform')
     before = time.gmtime()
@@ -64,27 +63,27 @@ def test_refusals():
     """Each is refused with one line that says why."""
     def kernel(data):
         def change(machine):
-            machine.description['boot']['kernel_fd'] = machine.file('kernel', data)
+            machine.json['boot']['kernel_fd'] = machine.file('kernel', data)
         return change
 
     def initrd(size):
         def change(machine):
-            machine.description['boot']['initrd_fd'] = machine.file('initrd', size=size)
+            machine.json['boot']['initrd_fd'] = machine.file('initrd', size=size)
         return change
 
     def key(name, value):
         def change(machine):
-            machine.description[name] = value
+            machine.json[name] = value
         return change
 
     def drop(name):
-        return lambda machine: machine.description.pop(name)
+        return lambda machine: machine.json.pop(name)
 
     def memory_twice(machine):
-        machine.description['boot']['kernel_fd'] = machine.description['memory_fd']
+        machine.json['boot']['kernel_fd'] = machine.json['memory_fd']
 
     def null_kvm(machine):
-        machine.description['kvm_fd'] = machine.open('/dev/null', os.O_RDWR)
+        machine.json['kvm_fd'] = machine.open('/dev/null', os.O_RDWR)
 
     with open(os.path.join(bare_machine.GUESTS, 'guest_hello.guest'), 'rb') as file:
         guest = file.read()
@@ -127,7 +126,7 @@ def test_blk():
         disk = {'slot': 'disk', 'serial': 'root', 'base_fd': make_disk(machine)}
         if line != 'readonly':
             disk['overlay_fd'] = machine.memfd('overlay', 0)
-        machine.description['disks'] = [disk]
+        machine.json['disks'] = [disk]
         machine.run()
 
 
@@ -168,12 +167,10 @@ def test_seat():
     hello_type, key_type, key_a = 1, 9, 30
     side, token = 64, random.randrange(1000, 10000)
     machine = bare_machine.Machine('seat', command_line=f'{token} hostile')
-    path = os.path.join(os.environ['TMPDIR'], 'display')
-    machine.description.update(display_fd=machine.listen(path, socket.SOCK_SEQPACKET),
-                               scanouts=1, width=640, height=480)
+    machine.display(machine.folder, width=640, height=480)
     display = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     display.settimeout(bare_machine.TIMEOUT_S)
-    display.connect(path)
+    display.connect(os.path.join(machine.folder, 'display'))
     machine.start()
 
     def is_drawn(surface, stride):
