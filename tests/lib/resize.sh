@@ -29,10 +29,10 @@ guest_says_so() {
 resize_to() {
 	guest_width=$3 guest_height=$2
 	xdotool windowsize "${viewer_windows[$viewer_user]}" $(($1 + frame_width)) $(($2 + frame_height))
-	wait_until 90 picture_is_at $((left + ($1 - guest_width) / 2)) "$top" ||
+	wait_until 180 picture_is_at $((left + ($1 - guest_width) / 2)) "$top" ||
 		{ viewer_keep_picture; fail "a room of $1x$2 shows a desktop of ${shown_width}x$shown_height, or not all of it"; }
 	viewer_settle
-	wait_until 90 guest_says_so || { viewer_keep_picture; fail "in the desktop: $screen_read"; }
+	wait_until 180 guest_says_so || { viewer_keep_picture; fail "in the desktop: $screen_read"; }
 	echo "a room of $1x$2 is filled by a desktop that says it has ${guest_width}x$guest_height"
 }
 
