@@ -354,7 +354,18 @@ hostd_handle_committed(void *context, enum job_kind kind, const char *name, guin
 	hostd_tell(context);
 }
 
-static const struct jobs_events jobs_event_table = { hostd_handle_news, hostd_handle_committed };
+/* As it was at the last look: what has changed since is said when the job runs. */
+static const char *
+hostd_choose_engine(void *context)
+{
+	const struct hostd *hostd = context;
+
+	return engine_list_choose(settings_get_text(hostd->options->settings, "host", "engine"),
+				  json_object_get(hostd->doctor, "engines"));
+}
+
+static const struct jobs_events jobs_event_table = { hostd_handle_news, hostd_handle_committed,
+						     hostd_choose_engine };
 
 /* --- carrel-launch --- */
 
