@@ -435,6 +435,30 @@ devices_set_link(struct devices *devices, bool up, int fd)
 	return -EOPNOTSUPP;
 }
 
+int
+devices_attach_home(struct devices *devices, int base_fd, int overlay_fd)
+{
+	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home ? virtio_blk_attach(home, base_fd, overlay_fd) : -ENODEV;
+}
+
+int
+devices_detach_home(struct devices *devices)
+{
+	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home ? virtio_blk_detach(home) : -ENODEV;
+}
+
+bool
+devices_has_home(const struct devices *devices)
+{
+	const struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home && virtio_blk_has_medium(home);
+}
+
 bool
 devices_has_link(const struct devices *devices)
 {

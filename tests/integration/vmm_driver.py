@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_driver.py - carrel-vmm on /dev/kvm with guests that are small enough where KVM emulates: vmm_driver.py TEST
+import errno
 import os
 import random
 import re
@@ -130,6 +131,41 @@ def test_blk():
         machine.run()
 
 
+def refuse_home(control, medium, fds, wanted):
+    try:
+        control.set_home(medium, fds)
+    except OSError as error:
+        if error.errno == wanted:
+            return
+    bare_machine.fail(f'a home {medium} was not refused with {errno.errorcode[wanted]}')
+
+
+def test_home():
+    for medium in (vmm_link.MEDIUM_RAW, vmm_link.MEDIUM_OVERLAY):
+        machine = bare_machine.Machine('home')
+        machine.disk('home', 'home')
+        base = os.dup(make_disk(machine))
+        image = os.memfd_create('image')
+        if medium == vmm_link.MEDIUM_RAW:
+            os.write(image, os.pread(base, 2048 * 512, 0))
+        fds = [image] if medium == vmm_link.MEDIUM_RAW else [base, image]
+        machine.start()
+        machine.read_until('note: empty')
+        control = vmm_link.Control(machine.control_path)
+        refuse_home(control, vmm_link.MEDIUM_NONE, [], errno.ENOENT)
+        control.set_home(medium, fds)
+        refuse_home(control, medium, fds, errno.EBUSY)
+        machine.read_until('note: written')
+        control.set_home(vmm_link.MEDIUM_NONE)
+        if medium == vmm_link.MEDIUM_RAW and os.pread(image, 8, 9 * 512) != struct.pack('<Q', 0x686f6d65):
+            bare_machine.fail('the image does not hold what the guest wrote')
+        machine.read_until('note: gone')
+        control.set_home(medium, fds)
+        if not control.status()['has_home']:
+            bare_machine.fail('carrel-vmm does not know of the home')
+        machine.finish()
+
+
 def test_seat():
     key_a, side, token = 30, 64, random.randrange(1000, 10000)
     machine = bare_machine.Machine('seat', command_line=f'{token} hostile')
@@ -155,6 +191,7 @@ def test_seat():
 bare_machine.run_test({
     'blk': test_blk,
     'hello': test_hello,
+    'home': test_home,
     'panic': test_panic,
     'pci': test_pci,
     'platform': test_platform,

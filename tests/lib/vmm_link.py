@@ -9,10 +9,12 @@ MAX_MESSAGE = 65536
 TIMEOUT_S = 60
 
 # base/proto_vmm.h
-STATUS, PAUSE, RESUME, POWERDOWN, RESET, BALLOON, STATISTICS, SCREENSHOT, LINK, QUIT, EVENT = range(1, 12)
+STATUS, PAUSE, RESUME, POWERDOWN, RESET, BALLOON, STATISTICS, SCREENSHOT, LINK, HOME, QUIT, EVENT = range(1, 13)
+MEDIUM_NONE, MEDIUM_RAW, MEDIUM_OVERLAY = range(3)
 STATE_RUNNING, STATE_PAUSED, STATE_OFF, STATE_PANICKED, STATE_FAILED = range(1, 6)
 EVENT_STATE, EVENT_AGENT_PORT, EVENT_VDAGENT_PORT, EVENT_REBOOTED = range(4)
-STATUS_FIELDS = ('version', 'state', 'pause_reason', 'agent_open', 'vdagent_open', 'link_up')
+STATUS_FIELDS = ('version', 'state', 'pause_reason', 'agent_open', 'vdagent_open', 'link_up',
+                 'has_home')
 STATISTICS_FIELDS = ('exits', 'disk_read_bytes', 'disk_written_bytes', 'net_received_bytes', 'net_sent_bytes',
                      'balloon_bytes', 'reported_bytes', 'guest_free_bytes', 'guest_total_bytes')
 
@@ -78,7 +80,7 @@ class Control(Link):
         self.events.remove((kind, value))
 
     def status(self):
-        return dict(zip(STATUS_FIELDS, struct.unpack('=6I', self.ask(STATUS))))
+        return dict(zip(STATUS_FIELDS, struct.unpack('=7I', self.ask(STATUS))))
 
     def statistics(self):
         return dict(zip(STATISTICS_FIELDS, struct.unpack('=9Q', self.ask(STATISTICS))))
@@ -88,3 +90,6 @@ class Control(Link):
 
     def set_link(self, up, fds=()):
         self.ask(LINK, struct.pack('=I', up), fds)
+
+    def set_home(self, medium, fds=()):
+        self.ask(HOME, struct.pack('=I', medium), fds)
