@@ -158,7 +158,7 @@ adopt_start_connect(struct steps *steps, void *context)
 {
 	struct kvm_operation *operation = context;
 
-	kvm_vm_connect(operation->kvm, steps, context);
+	kvm_vm_connect(operation->kvm, steps);
 }
 
 static const struct step adopt_steps[] = { { "connect", adopt_start_connect, KVM_COMMAND_MS } };

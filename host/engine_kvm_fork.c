@@ -142,7 +142,7 @@ fork_start_connect(struct steps *steps, void *context)
 	struct kvm_fork *fork = context;
 
 	kvm_vm_set_booting(fork->kvm, steps);
-	kvm_vm_connect(fork->kvm, steps, context);
+	kvm_vm_connect(fork->kvm, steps);
 }
 
 /* What an agent says here by itself is told again to the desktop's own link. */

@@ -147,10 +147,11 @@ def test_net():
     control.set_link(True, [second.guest.fileno()])
     check(second.receive() == frame, 'the new peer got another frame')
     check(control.status()['link_up'] == 1, 'the link is not up')
-    second.send(answer)  # which waits for the guest's buffers
     first.guest.close()
     second.guest.close()
+    # While the machine lives: its guest waits for the answer.
     check(first.socket.recv(1) == b'', 'the first peer got a frame when the link was down, or is still connected')
+    second.send(answer)  # which waits for the guest's buffers
     machine.finish()
     features = [int(line.split()[-1], 16) for line in machine.lines if line.startswith('note: features')]
     check(features and features[0] & offloads == 0, f'offloads are offered that the peer cannot do: {features}')
