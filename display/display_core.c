@@ -25,7 +25,7 @@
 #include "display/tls_link.h"
 
 #define MAX_LINKS		32
-#define MAX_SOUND_BACKLOG_BYTES (16 * 1024)
+#define MAX_SOUND_BACKLOG_BYTES (8 * 1024)
 #define LINKING_DEADLINE_MS	20000 /* from an attachment's first socket to its linked main channel */
 #define REPORT_INTERVAL_S	10
 #define INPUT_INTERVAL_MS	1000
