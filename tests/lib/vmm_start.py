@@ -56,7 +56,8 @@ class Description:
             self.json['boot']['initrd_fd'] = self.open(initrd)
 
     def sockets(self, folder, scanouts=0, width=1024, height=768):
-        self.json['control_fd'] = self.listen(os.path.join(folder, 'vmm'), socket.SOCK_SEQPACKET)
+        self.control_path = os.path.join(folder, 'vmm')
+        self.json['control_fd'] = self.listen(self.control_path, socket.SOCK_SEQPACKET)
         if scanouts:
             self.display(folder, scanouts, width, height)
 
