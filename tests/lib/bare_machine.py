@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+import contained
+
 BUILD = os.environ['CARREL_BUILD_DIR']
 VMM = os.path.join(BUILD, 'vmm', 'carrel-vmm')
 GUESTS = os.path.join(BUILD, 'tests', 'guests')
@@ -86,12 +88,13 @@ class Machine:
         listener.listen(1)
         return self.keep(listener.detach())
 
-    def start(self):
+    def start(self, without=None):
+        """In namespaces of its own, as carrel-launch starts it; "without" one of them."""
         text = json.dumps(self.description).encode()
         fd = self.memfd('description', 0)
         os.pwrite(fd, text, 0)
         self.process = subprocess.Popen(
-            [VMM, '--description', str(fd)], pass_fds=self.files, stdin=subprocess.DEVNULL,
+            contained.command([VMM, '--description', str(fd)], without), pass_fds=self.files, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
         for file in self.files:
             if file != self.memory:
@@ -117,7 +120,7 @@ class Machine:
 
     def stop(self):
         """It ends when it is told to, whatever its guest does."""
-        self.process.terminate()
+        contained.terminate(self.process)
         self.read_until()
         self.check(0)
 

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+import contained
+
 
 class Description:
     """The JSON and the descriptors that it names; all of them are inherited by carrel-vmm."""
@@ -76,8 +78,10 @@ def start(vmm, description, **popen):
     text = tempfile.TemporaryFile()
     text.write(json.dumps(description.json).encode())
     text.seek(0)
-    process = subprocess.Popen([vmm, '--description', str(text.fileno())],
-                               pass_fds=description.fds + [text.fileno()], **popen)
+    command = [vmm, '--description', str(text.fileno())]
+    if description.json['sandbox']:
+        command = contained.command(command)
+    process = subprocess.Popen(command, pass_fds=description.fds + [text.fileno()], **popen)
     text.close()
     for fd in description.fds:
         os.close(fd)
