@@ -45,6 +45,7 @@ echo END
 read line <&5
 exit 7
 '''
+NO_MORE = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
 # Stands in for passt: can it reach what listens on this host?
 NET_STAND_IN = '''#!/bin/bash
 echo "net $(readlink /proc/self/ns/net)"
@@ -367,7 +368,7 @@ def test_contained():
 def start_without_namespaces():
     """A launch for which this host's user namespaces are used up: in one where there may be no others."""
     launch = state['launch'] = subprocess.Popen(
-        ['unshare', '--user', 'sh', '-c', 'read line; echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', 'sh',
+        ['unshare', '--user', '--keep-caps', 'sh', '-c', 'read line; ' + NO_MORE, 'sh',
          *launch_command()], stdin=subprocess.PIPE)
     own = os.readlink('/proc/self/ns/user')
     wait_for('a user namespace', lambda: os.readlink('/proc/%d/ns/user' % launch.pid) != own)
