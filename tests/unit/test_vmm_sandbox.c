@@ -354,7 +354,8 @@ test_vmm_sandbox__self_test_finds_what_is_let_through(void **state)
 	(void)state;
 	memcpy(rules, sandbox_vcpu_rules, n * sizeof(rules[0]));
 	assert_int_equal(forbidden_acts_try_rules(rules, n, act), 0);
-	assert_int_equal(forbidden_acts_try_rules(sandbox_loop_rules, sandbox_n_loop_rules, act), 0);
+	assert_int_equal(forbidden_acts_try_rules(sandbox_loop_rules, sandbox_n_loop_rules, act),
+			 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		rules[n] = cases[i].rule;
 		assert_int_equal(forbidden_acts_try_rules(rules, n + 1, act), -EPERM);
