@@ -51,6 +51,11 @@ struct display_core {
 	guint resize_timer;
 	uint32_t wanted_width;
 	uint32_t wanted_height;
+	/* sound: what the guest does, and what a client is linked for */
+	bool plays;
+	bool records;
+	bool hears;
+	bool speaks;
 	struct log_limit refusals;
 };
 
@@ -59,6 +64,60 @@ display_core_tell_fact(struct display_core *core, enum display_fact_kind kind, u
 		       uint64_t value, const char *text)
 {
 	core->tell(core->context, kind, attachment, value, text ? text : "");
+}
+
+/*
+ * Sound. A client hears and speaks as long as it has the channels for that, whatever the guest does; nothing is played or
+ * recorded for one that has not.
+ */
+
+static void
+display_core_update_sink_sound(struct display_core *core)
+{
+	core->sink->ops->set_sound(core->sink, core->plays, core->records && core->speaks);
+}
+
+static bool
+display_core_has_channel(const struct display_core *core, uint8_t channel_type)
+{
+	for (guint i = 0; i < core->links->len; i++) {
+		struct tls_link *link = g_ptr_array_index(core->links, i);
+		const struct link_message *message = tls_link_get_message(link);
+
+		if (message && message->channel_type == channel_type)
+			return true;
+	}
+	return false;
+}
+
+static void
+display_core_tell_listening(struct display_core *core)
+{
+	if (core->source && core->source->ops->listen)
+		core->source->ops->listen(core->source, core->hears, core->speaks);
+}
+
+/* Links have come or gone. */
+static void
+display_core_update_listening(struct display_core *core)
+{
+	bool hears = display_core_has_channel(core, LINK_CHANNEL_PLAYBACK);
+	bool speaks = display_core_has_channel(core, LINK_CHANNEL_RECORD);
+
+	if (hears == core->hears && speaks == core->speaks)
+		return;
+	core->hears = hears;
+	core->speaks = speaks;
+	display_core_tell_listening(core);
+	display_core_update_sink_sound(core);
+}
+
+static void
+display_core_set_sound(struct display_core *core, bool plays, bool records)
+{
+	core->plays = plays;
+	core->records = records;
+	display_core_update_sink_sound(core);
 }
 
 /* Links and attachments. */
@@ -72,6 +131,7 @@ display_core_close_links(struct display_core *core, uint64_t attachment)
 		if (tls_link_get_attachment(link) == attachment)
 			g_ptr_array_remove_index_fast(core->links, i - 1);
 	}
+	display_core_update_listening(core);
 }
 
 static void
@@ -149,6 +209,7 @@ display_core_hand_on_link(void *context, struct tls_link *link G_GNUC_UNUSED, in
 {
 	struct display_core *core = context;
 
+	display_core_update_listening(core);
 	return core->sink->ops->add_client(core->sink, fd);
 }
 
@@ -194,6 +255,7 @@ display_core_handle_link_ended(void *context, struct tls_link *link, const char 
 	if (attachment == attachment_live(&core->attachments))
 		core->closed_bytes += tls_link_get_sent_bytes(link);
 	g_ptr_array_remove_fast(core->links, link);
+	display_core_update_listening(core);
 }
 
 static const struct tls_link_events link_events = {
@@ -313,6 +375,15 @@ display_core_handle_button(void *context, enum source_button button, bool down)
 	display_core_note_input(core);
 }
 
+static void
+display_core_handle_spoken(void *context, const void *frames, uint32_t n_frames)
+{
+	struct display_core *core = context;
+
+	if (core->source && core->source->ops->speak)
+		core->source->ops->speak(core->source, frames, n_frames);
+}
+
 static uint32_t
 display_core_get_backlog(void *context)
 {
@@ -337,6 +408,7 @@ static const struct sink_events sink_events = {
 	.key = display_core_handle_key,
 	.position = display_core_handle_position,
 	.button = display_core_handle_button,
+	.spoken = display_core_handle_spoken,
 	.backlog = display_core_get_backlog,
 };
 
@@ -348,6 +420,21 @@ display_core_handle_source_ready(void *context, const char *device_address)
 	struct display_core *core = context;
 
 	core->sink->ops->set_device(core->sink, device_address);
+	display_core_tell_listening(core);
+}
+
+static void
+display_core_handle_sound(void *context, bool plays, bool records)
+{
+	display_core_set_sound(context, plays, records);
+}
+
+static void
+display_core_handle_played(void *context, const void *frames, uint32_t n_frames)
+{
+	struct display_core *core = context;
+
+	core->sink->ops->play(core->sink, frames, n_frames);
 }
 
 static gboolean
@@ -368,11 +455,14 @@ display_core_handle_source_lost(void *context, const char *why)
 	log_warning("the picture of desktop=%s has stopped: %s; waiting for another source",
 		    core->desktop, why);
 	display_core_tell_fact(core, DISPLAY_FACT_SOURCE_LOST, 0, 0, why);
+	display_core_set_sound(core, false, false);
 	core->source_lost = g_idle_add(display_core_handle_source_gone, core);
 }
 
 static const struct source_events source_events = {
 	.ready = display_core_handle_source_ready,
+	.sound = display_core_handle_sound,
+	.played = display_core_handle_played,
 	.lost = display_core_handle_source_lost,
 };
 
@@ -382,6 +472,7 @@ display_core_close_source(struct display_core *core)
 	g_clear_handle_id(&core->source_lost, g_source_remove);
 	if (core->source)
 		core->source->ops->free(g_steal_pointer(&core->source));
+	display_core_set_sound(core, false, false);
 }
 
 static void
@@ -542,7 +633,8 @@ display_core_free(struct display_core *core)
 {
 	if (!core)
 		return;
-	display_core_close_source(core);
+	if (core->sink)
+		display_core_close_source(core);
 	g_clear_handle_id(&core->linking_deadline, g_source_remove);
 	g_clear_handle_id(&core->report_timer, g_source_remove);
 	g_clear_handle_id(&core->resize_timer, g_source_remove);

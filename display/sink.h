@@ -23,6 +23,8 @@ struct sink_events {
 	void (*key)(void *context, uint32_t qnum, bool down);
 	void (*position)(void *context, uint32_t x, uint32_t y);
 	void (*button)(void *context, enum source_button button, bool down);
+	/* While set_sound() says that the guest records: frames as in base/proto_sound.h. */
+	void (*spoken)(void *context, const void *frames, uint32_t n_frames);
 	/* Bytes on their way to the display's client that it has not read: the sink draws later while they are many. */
 	uint32_t (*backlog)(void *context);
 };
@@ -31,6 +33,9 @@ struct sink_ops {
 	/* The surface may have changed. */
 	void (*refresh)(struct sink *sink);
 	void (*set_device)(struct sink *sink, const char *device_address);
+	/* What the guest does: play() comes only while it plays, and what the client says is told only while it records. */
+	void (*set_sound)(struct sink *sink, bool plays, bool records);
+	void (*play)(struct sink *sink, const void *frames, uint32_t n_frames);
 	/* NULL: nobody gets in. The sink keeps no copy beyond what its protocol needs. */
 	void (*set_password)(struct sink *sink, const char *password);
 	/* Owns the descriptor, whatever it returns: 0 or a negative errno. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sink_spice.h - a sink over libspice-server: the door to that library
+ * sink_spice.h - a sink over libspice-server
  */
 #ifndef DISPLAY_SINK_SPICE_H
 #define DISPLAY_SINK_SPICE_H

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "common/seq_source.h"
 #include "display/surface.h"
@@ -50,6 +51,9 @@ struct source_vmm {
 	bool damage_out;     /* a DAMAGE was not answered yet */
 	GSource *taken;	     /* due when the sink has taken damage */
 	struct source_pointer pointer;
+	bool plays; /* the guest */
+	bool records;
+	bool speaks; /* a client, as carrel-vmm was told */
 };
 
 static void
@@ -265,6 +269,35 @@ source_vmm_handle_leds(void *context, struct seq_message *message)
 	return 0;
 }
 
+static int
+source_vmm_handle_sound(void *context, struct seq_message *message)
+{
+	struct source_vmm *self = context;
+	struct source_sound sound;
+
+	memcpy(&sound, message->payload, sizeof(sound));
+	if (sound.plays > 1 || sound.records > 1)
+		return -EPROTO;
+	self->plays = sound.plays;
+	self->records = sound.records;
+	self->events->sound(self->context, sound.plays, sound.records);
+	return 0;
+}
+
+/* Answered at once: a client that does not take it in time loses it in the sink. */
+static int
+source_vmm_handle_played(void *context, struct seq_message *message)
+{
+	struct source_vmm *self = context;
+	uint32_t bytes = message->head.size;
+
+	if (!self->plays || bytes % SOURCE_FRAME_BYTES != 0)
+		return -EPROTO;
+	self->events->played(self->context, message->payload, bytes / SOURCE_FRAME_BYTES);
+	source_vmm_send(self, SOURCE_HEARD, NULL, 0);
+	return 0;
+}
+
 static const struct seq_rule rule_table[] = {
 	{ SOURCE_HELLO, sizeof(struct source_hello), sizeof(struct source_hello), 0, 0, IN_NEW,
 	  source_vmm_handle_hello },
@@ -279,6 +312,10 @@ static const struct seq_rule rule_table[] = {
 	  source_vmm_handle_move },
 	{ SOURCE_LEDS, sizeof(struct source_leds), sizeof(struct source_leds), 0, 0, IN_READY,
 	  source_vmm_handle_leds },
+	{ SOURCE_SOUND, sizeof(struct source_sound), sizeof(struct source_sound), 0, 0, IN_READY,
+	  source_vmm_handle_sound },
+	{ SOURCE_PLAYED, SOURCE_FRAME_BYTES, SOURCE_MAX_FRAMES *SOURCE_FRAME_BYTES, 0, 0, IN_READY,
+	  source_vmm_handle_played },
 };
 
 static void
@@ -354,6 +391,25 @@ source_vmm_set_size(struct source *source, uint32_t width, uint32_t height)
 }
 
 static void
+source_vmm_listen(struct source *source, bool hears, bool speaks)
+{
+	struct source_vmm *self = (struct source_vmm *)source;
+	struct source_listen listen = { hears, speaks };
+
+	self->speaks = speaks;
+	source_vmm_send(self, SOURCE_LISTEN, &listen, sizeof(listen));
+}
+
+static void
+source_vmm_speak(struct source *source, const void *frames, uint32_t n_frames)
+{
+	struct source_vmm *self = (struct source_vmm *)source;
+
+	if (self->speaks && self->records && n_frames > 0 && n_frames <= SOURCE_MAX_FRAMES)
+		source_vmm_send(self, SOURCE_SPOKEN, frames, (size_t)n_frames * SOURCE_FRAME_BYTES);
+}
+
+static void
 source_vmm_free(struct source *source)
 {
 	struct source_vmm *self = (struct source_vmm *)source;
@@ -370,6 +426,8 @@ static const struct source_ops source_vmm_ops = {
 	.send_position = source_vmm_send_position,
 	.send_button = source_vmm_send_button,
 	.set_size = source_vmm_set_size,
+	.listen = source_vmm_listen,
+	.speak = source_vmm_speak,
 	.free = source_vmm_free,
 };
 

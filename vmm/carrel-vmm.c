@@ -191,9 +191,13 @@ main(int argc, char **argv)
 		return EXIT_CANNOT_START;
 	}
 	if (machine_new(&description, &machine, problem) < 0) {
-		log_error("machine '%s' does not start: %s", description.name, problem);
+		if (problem[0])
+			log_error("machine '%s' does not start: %s", description.name, problem);
 		return EXIT_CANNOT_START;
 	}
+	/* The network card has its own of it: when that is closed, passt has to see the end. */
+	if (description.net_fd >= 0)
+		close(description.net_fd);
 	status = vmm_run(machine, &description, signal_fd);
 	machine_free(machine);
 	return status;

@@ -42,7 +42,7 @@ struct fuzz_machine {
 	struct pci_root *root;
 	struct hda *hda;
 	uint64_t bar;
-	uint32_t rates[SOUND_DIRECTION_COUNT];
+	bool moves[SOUND_DIRECTION_COUNT];
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -58,13 +58,13 @@ __wrap_loop_now_ns(void)
 
 /* A sink is told of a stream's start before its samples, and never of two starts without an end. */
 static void
-fuzz_change(void *context, enum sound_direction direction, uint32_t rate)
+fuzz_change(void *context, enum sound_direction direction, bool moves)
 {
 	struct fuzz_machine *machine = context;
 
-	if ((machine->rates[direction] != 0) == (rate != 0))
+	if (machine->moves[direction] == moves)
 		abort();
-	machine->rates[direction] = rate;
+	machine->moves[direction] = moves;
 }
 
 static void
@@ -73,7 +73,7 @@ fuzz_play(void *context, const int16_t *samples, uint32_t n_frames)
 	const struct fuzz_machine *machine = context;
 
 	(void)samples;
-	if (machine->rates[SOUND_PLAY] == 0 || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
+	if (!machine->moves[SOUND_PLAY] || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
 		abort();
 }
 
@@ -82,7 +82,7 @@ fuzz_record(void *context, int16_t *samples, uint32_t n_frames)
 {
 	const struct fuzz_machine *machine = context;
 
-	if (machine->rates[SOUND_RECORD] == 0 || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
+	if (!machine->moves[SOUND_RECORD] || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
 		abort();
 	samples[0] = 1;
 	return n_frames / 2;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
 #include "display/source_vmm.h"
@@ -43,13 +44,38 @@ ignore_ready(void *context, const char *device_address)
 }
 
 static void
+ignore_sound(void *context, bool plays, bool records)
+{
+	(void)context;
+	(void)plays;
+	(void)records;
+}
+
+/* All of it must be readable. */
+static void
+check_played(void *context, const void *frames, uint32_t n_frames)
+{
+	uint8_t copy[SOURCE_MAX_FRAMES * SOURCE_FRAME_BYTES];
+
+	(void)context;
+	if (n_frames == 0 || n_frames > SOURCE_MAX_FRAMES)
+		abort();
+	memcpy(copy, frames, n_frames * SOURCE_FRAME_BYTES);
+}
+
+static void
 note_lost(void *context, const char *why)
 {
 	(void)why;
 	*(bool *)context = true;
 }
 
-static const struct source_events events = { .ready = ignore_ready, .lost = note_lost };
+static const struct source_events events = {
+	.ready = ignore_ready,
+	.sound = ignore_sound,
+	.played = check_played,
+	.lost = note_lost,
+};
 
 static int
 make_file(void)
@@ -129,6 +155,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(surface);
 	}
 	source->ops->send_key(source, 1, true);
+	source->ops->listen(source, true, true);
+	source->ops->speak(source, "word", 1);
 	source->ops->free(source);
 	surface_free(surface);
 	close(pair[1]);

@@ -2,7 +2,7 @@
 /*
  * guest_seat.c - a graphics card that shows a picture and a keyboard that types (virtio 1.2 sections 5.7, 5.8)
  *
- * Command line: a number of four decimal digits, from which the picture is made, and "hostile". After "note: drawn" it waits
+ * Command line: a number, from which the picture is made, and "hostile". After "note: drawn" it waits
  * for one key.
  */
 #include <linux/virtio_gpu.h>
@@ -137,11 +137,8 @@ works(struct bare_virtio *device)
 static void
 draw(void)
 {
-	const char *digits = bare_get_command_line();
-	uint32_t seed = 0;
+	uint32_t seed = bare_command_line_number();
 
-	for (int i = 0; i < 4; i++)
-		seed = seed * 10 + (uint32_t)(digits[i] - '0');
 	for (uint32_t i = 0; i < SIDE * SIDE; i++)
 		pixels[i] = seed * 1000 + i;
 	bare_check_equal(create(RESOURCE, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "a resource");

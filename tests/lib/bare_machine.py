@@ -2,25 +2,25 @@
 # bare_machine.py - a carrel-vmm with one of the guests of tests/guests/, described and watched as carrel-hostd would
 #
 #   machine = Machine('hello')
-#   machine.description['serial'] = True
+#   machine.json['serial'] = False     # tests/lib/vmm_start.py makes the description
 #   machine.run()                       # until it ends; complains when the guest did
 #   assert 'note: something' in machine.lines
-import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import contained
+import vmm_start
 
 BUILD = os.environ['CARREL_BUILD_DIR']
 VMM = os.path.join(BUILD, 'vmm', 'carrel-vmm')
 GUESTS = os.path.join(BUILD, 'tests', 'guests')
-MIB = 1024 * 1024
+MIB = 1 << 20
 TIMEOUT_S = 90
+MAX_COMPLAINTS = 4  # about one device in a minute
 
 
 def fail(text):
@@ -38,71 +38,30 @@ def need(*paths):
             fail(f"'{path}' is not built")
 
 
-class Machine:
-    """One guest. "description" can be changed until start(); what open(), memfd() and listen() give is passed on."""
+class Machine(vmm_start.Description):
+    """One guest; its description can be changed until start()."""
 
     def __init__(self, guest, command_line='', ram_mib=16, cpus=1):
         path = os.path.join(GUESTS, f'guest_{guest}.guest')
         need(path)
-        self.files = []
+        super().__init__('d-test', cpus, ram_mib, cpu='carrel-v0', sandbox=True)
+        self.folder = os.environ['TMPDIR']
+        self.boot(path, command_line=command_line)
+        self.sockets(self.folder)
+        self.control_path = os.path.join(self.folder, 'control')
+        self.memory = os.dup(self.json['memory_fd'])
         self.lines = []  # what the guest said
         self.log = []
         self.status = None
         self.process = None
-        self.memory = self.memfd('memory', ram_mib * MIB)
-        self.control_path = os.path.join(os.environ['TMPDIR'], 'control')
-        self.description = {
-            'version': 1, 'name': 'd-test', 'machine': 'carrel-1', 'cpus': cpus, 'ram_mib': ram_mib,
-            'cpu': 'carrel-v0',
-            'kvm_fd': self.open('/dev/kvm', os.O_RDWR),
-            'memory_fd': self.memory,
-            'boot': {'kernel_fd': self.open(path, os.O_RDONLY), 'command_line': command_line},
-            'control_fd': self.listen(self.control_path, socket.SOCK_SEQPACKET),
-            'control_uid': os.getuid(),
-            'serial': True, 'sandbox': True,
-        }
-
-    def keep(self, fd):
-        self.files.append(fd)
-        return fd
-
-    def open(self, path, flags):
-        return self.keep(os.open(path, flags | os.O_CLOEXEC))
-
-    def memfd(self, name, size):
-        fd = self.keep(os.memfd_create(name))
-        os.ftruncate(fd, size)
-        return fd
-
-    def file(self, name, data=b'', size=None):
-        """For reading only, as a template's files are."""
-        fd = self.memfd(name, len(data) if size is None else size)
-        os.pwrite(fd, data, 0)
-        return self.open(f'/proc/self/fd/{fd}', os.O_RDONLY)
-
-    def listen(self, path, kind):
-        if os.path.exists(path):
-            os.unlink(path)
-        listener = socket.socket(socket.AF_UNIX, kind)
-        listener.bind(path)
-        listener.listen(1)
-        return self.keep(listener.detach())
 
     def start(self, without=None):
         """In namespaces of its own, as carrel-launch starts it; "without" one of them."""
-        text = json.dumps(self.description).encode()
-        fd = self.memfd('description', 0)
-        os.pwrite(fd, text, 0)
-        self.process = subprocess.Popen(
-            contained.command([VMM, '--description', str(fd)], without), pass_fds=self.files, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
-        for file in self.files:
-            if file != self.memory:
-                os.close(file)
-        self.files = []
+        self.process = vmm_start.start(VMM, self, without, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, text=True, errors='replace')
 
     def read_until(self, end=None):
-        """Reads what it says, to its end or to the first line with this end."""
+        """Reads what it says, to its end or to the first line that ends like this."""
         signal.signal(signal.SIGALRM, self.handle_timeout)
         signal.alarm(TIMEOUT_S)
         for line in self.process.stdout:
@@ -118,11 +77,11 @@ class Machine:
             self.status = self.process.wait()
         signal.alarm(0)
 
-    def stop(self):
+    def stop(self, status=0):
         """It ends when it is told to, whatever its guest does."""
         contained.terminate(self.process)
         self.read_until()
-        self.check(0)
+        self.check(status)
 
     def check(self, status):
         if self.status != status:
@@ -131,13 +90,16 @@ class Machine:
             if line.startswith('FAIL'):
                 fail(f'the guest says: {line}')
 
-    def run(self, status=0):
-        """From its start to its end, which comes in time, with this status and without a complaint of the guest's."""
-        self.start()
+    def finish(self, status=0):
+        """It comes to its end in time, with this status and without a complaint of the guest's."""
         self.read_until()
         self.check(status)
         if status == 0 and (not self.lines or self.lines[-1] != 'end'):
             fail('the guest did not come to its end')
+
+    def run(self, status=0):
+        self.start()
+        self.finish(status)
 
     def handle_timeout(self, _signal, _frame):
         self.process.kill()
@@ -147,6 +109,13 @@ class Machine:
         """The guest said a line like this."""
         if not any(re.fullmatch(pattern, line) for line in self.lines):
             fail(f"the guest did not say '{pattern}'")
+
+
+    def has_complained(self, device, slot, what):
+        """The log says what the guest's driver did wrong, but not for ever."""
+        lines = [line for line in self.log if f'{device} slot={slot}: ' in line]
+        if not 0 < len(lines) <= MAX_COMPLAINTS or not any(what in line for line in lines):
+            fail(f"not one to {MAX_COMPLAINTS} lines about {device}, with '{what}': {lines}")
 
 
 def run_test(tests):

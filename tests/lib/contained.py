@@ -25,6 +25,7 @@ def command(program, without=None):
 
 
 def terminate(process):
+    """SIGTERM to the program, which unshare(1) may have started."""
     with open(f'/proc/{process.pid}/task/{process.pid}/children', encoding='ascii') as file:
-        for pid in file.read().split():
+        for pid in file.read().split() or [process.pid]:
             os.kill(int(pid), signal.SIGTERM)

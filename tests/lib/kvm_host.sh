@@ -19,6 +19,7 @@ kvm_host_root=$(cd "$kvm_host_tools/../.." && pwd)
 kvm_host_ram_mib=4096
 kvm_host_folders=()   # more folders to be seen in it, read-only
 kvm_host_forwards=()  # OUTSIDE-PORT:INSIDE-PORT
+kvm_host_disk=        # a raw file that is its second disk, /dev/vdb, and is written to
 kvm_host_share=
 kvm_host_pid=
 
@@ -56,6 +57,8 @@ kvm_host_start() {
 	for forward in "${kvm_host_forwards[@]}"; do
 		network+=",hostfwd=tcp:127.0.0.1:${forward%:*}-:${forward#*:}"
 	done
+	[ -z "$kvm_host_disk" ] ||
+		arguments+=(-drive "file=$kvm_host_disk,format=raw,if=virtio,cache=unsafe,discard=unmap")
 	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
 		-machine q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m "$kvm_host_ram_mib" \
 		-kernel "$kvm_host_share/host-kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \

@@ -4,10 +4,11 @@
 #
 #     vmm_start.py --vmm BUILD/vmm/carrel-vmm --kernel K --initrd I --command-line 'console=ttyS0 quiet' [--disk BASE] ...
 #
-# The listening sockets control, display, agent and vdagent are made in --folder. From Python: start() is a subprocess.Popen.
+# The listening sockets vmm, display, agent and vdagent are made in --folder. From Python: start() is a subprocess.Popen.
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,10 +22,8 @@ class Description:
 
     def __init__(self, name='test', cpus=1, ram_mib=256, cpu='carrel-v1', kvm='/dev/kvm', sandbox=False):
         self.fds = []
-        memory = os.memfd_create('memory')
-        os.ftruncate(memory, ram_mib << 20)
         self.json = {'version': 1, 'name': name, 'machine': 'carrel-1', 'cpus': cpus, 'ram_mib': ram_mib, 'cpu': cpu,
-                     'kvm_fd': self.open(kvm, os.O_RDWR), 'memory_fd': self.add(memory), 'boot': {},
+                     'kvm_fd': self.open(kvm, os.O_RDWR), 'memory_fd': self.memfd('memory', ram_mib << 20), 'boot': {},
                      'control_uid': os.getuid(), 'serial': True, 'sandbox': sandbox}
 
     def add(self, fd):
@@ -33,6 +32,17 @@ class Description:
 
     def open(self, path, flags=os.O_RDONLY):
         return self.add(os.open(path, flags | os.O_CLOEXEC))
+
+    def memfd(self, name, size):
+        fd = self.add(os.memfd_create(name))
+        os.ftruncate(fd, size)
+        return fd
+
+    def file(self, name, data=b'', size=None):
+        """For reading only, as a template's files are."""
+        fd = self.memfd(name, len(data) if size is None else size)
+        os.pwrite(fd, data, 0)
+        return self.open(f'/proc/self/fd/{fd}')
 
     def listen(self, path, kind):
         listener = socket.socket(socket.AF_UNIX, kind)
@@ -48,10 +58,13 @@ class Description:
             self.json['boot']['initrd_fd'] = self.open(initrd)
 
     def sockets(self, folder, scanouts=0, width=1024, height=768):
-        self.json['control_fd'] = self.listen(os.path.join(folder, 'control'), socket.SOCK_SEQPACKET)
+        self.json['control_fd'] = self.listen(os.path.join(folder, 'vmm'), socket.SOCK_SEQPACKET)
         if scanouts:
-            self.json.update(display_fd=self.listen(os.path.join(folder, 'display'), socket.SOCK_SEQPACKET),
-                             scanouts=scanouts, width=width, height=height)
+            self.display(folder, scanouts, width, height)
+
+    def display(self, folder, scanouts=1, width=1024, height=768):
+        self.json.update(display_fd=self.listen(os.path.join(folder, 'display'), socket.SOCK_SEQPACKET),
+                         scanouts=scanouts, width=width, height=height)
 
     def ports(self, folder):
         self.json['ports'] = [
@@ -74,13 +87,14 @@ class Description:
             self.json['net']['fd'] = self.add(peer.detach())
 
 
-def start(vmm, description, **popen):
+def start(vmm, description, without=None, **popen):
+    """"without": a namespace that it shall not have of its own, for contained.command()"""
     text = tempfile.TemporaryFile()
     text.write(json.dumps(description.json).encode())
     text.seek(0)
     command = [vmm, '--description', str(text.fileno())]
     if description.json['sandbox']:
-        command = contained.command(command)
+        command = contained.command(command, without)
     process = subprocess.Popen(command, pass_fds=description.fds + [text.fileno()], **popen)
     text.close()
     for fd in description.fds:
@@ -127,7 +141,9 @@ def main():
             description.json['sound'] = True
         if options.genid:
             description.json['genid'] = options.genid
-        return start(options.vmm, description).wait()
+        process = start(options.vmm, description)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: contained.terminate(process))
+        return process.wait()
 
 
 if __name__ == '__main__':

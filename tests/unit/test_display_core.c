@@ -22,8 +22,9 @@
 #include "display/surface.h"
 #include "host/cert.h"
 
-#define DESKTOP	  "d-abcdefghijklmnopqrst"
-#define MAX_FACTS 32
+#define DESKTOP	    "d-abcdefghijklmnopqrst"
+#define MAX_FACTS   32
+#define MAX_CLIENTS 4
 
 struct note {
 	struct sink sink;
@@ -42,9 +43,14 @@ struct note {
 	guint keys;
 	guint positions;
 	guint buttons;
+	bool silent; /* the source is one without sound */
+	guint listens;
+	bool hears, speaks;   /* as the source was told */
+	bool plays, records;  /* as the sink was told */
+	guint played, spoken; /* frames */
 	uint32_t width, height, agent_width;
 	int vdagent;
-	int client_fd;
+	int client_fds[MAX_CLIENTS];
 	char password[ID_PASSWORD_SIZE + 7];
 	char device[SOURCE_ADDRESS_SIZE];
 	guint n_facts;
@@ -83,10 +89,8 @@ static int
 sink_add_client(struct sink *sink, int fd)
 {
 	(void)sink;
-	if (note.client_fd >= 0)
-		close(note.client_fd);
-	note.client_fd = fd;
-	note.clients++;
+	assert_in_range(note.clients, 0, MAX_CLIENTS - 1);
+	note.client_fds[note.clients++] = fd;
 	return 0;
 }
 
@@ -109,11 +113,27 @@ sink_ask_size(struct sink *sink, uint32_t width, uint32_t height)
 }
 
 static void
+sink_set_sound(struct sink *sink, bool plays, bool records)
+{
+	(void)sink;
+	note.plays = plays;
+	note.records = records;
+}
+
+static void
+sink_play(struct sink *sink, const void *frames, uint32_t n_frames)
+{
+	(void)sink;
+	assert_string_equal(frames, "seven");
+	note.played += n_frames;
+}
+
+static void
 sink_free(struct sink *sink)
 {
 	sink_set_vdagent(sink, -1);
-	if (note.client_fd >= 0)
-		close(note.client_fd);
+	for (guint i = 0; i < note.clients; i++)
+		close(note.client_fds[i]);
 }
 
 static const struct sink_ops sink_ops = {
@@ -122,6 +142,8 @@ static const struct sink_ops sink_ops = {
 	.set_password = sink_set_password,
 	.add_client = sink_add_client,
 	.set_vdagent = sink_set_vdagent,
+	.set_sound = sink_set_sound,
+	.play = sink_play,
 	.ask_vdagent_size = sink_ask_size,
 	.free = sink_free,
 };
@@ -169,6 +191,23 @@ source_set_size(struct source *source, uint32_t width, uint32_t height)
 }
 
 static void
+source_listen(struct source *source, bool hears, bool speaks)
+{
+	(void)source;
+	note.listens++;
+	note.hears = hears;
+	note.speaks = speaks;
+}
+
+static void
+source_speak(struct source *source, const void *frames, uint32_t n_frames)
+{
+	(void)source;
+	assert_string_equal(frames, "three");
+	note.spoken += n_frames;
+}
+
+static void
 source_free(struct source *source)
 {
 	(void)source;
@@ -176,6 +215,16 @@ source_free(struct source *source)
 }
 
 static const struct source_ops source_ops = {
+	.send_key = source_send_key,
+	.send_position = source_send_position,
+	.send_button = source_send_button,
+	.set_size = source_set_size,
+	.listen = source_listen,
+	.speak = source_speak,
+	.free = source_free,
+};
+
+static const struct source_ops silent_source_ops = {
 	.send_key = source_send_key,
 	.send_position = source_send_position,
 	.send_button = source_send_button,
@@ -188,7 +237,7 @@ make_source(int fd, struct surface *surface, const struct source_events *events,
 {
 	close(fd);
 	assert_ptr_equal(surface, note.surface);
-	note.source.ops = &source_ops;
+	note.source.ops = note.silent ? &silent_source_ops : &source_ops;
 	note.source_events = events;
 	note.source_context = context;
 	note.sources++;
@@ -234,7 +283,6 @@ set_up(void **state)
 	(void)state;
 	memset(&note, 0, sizeof(note));
 	note.vdagent = -1;
-	note.client_fd = -1;
 	note.core = display_core_new(DESKTOP, &makers, note_fact, NULL);
 	return note.core ? 0 : -1;
 }
@@ -485,6 +533,79 @@ test_display_core__drops_an_attachment(void **state)
 	g_object_unref(stream);
 }
 
+/* Links a channel of the one client, whose main channel is there. */
+static GIOStream *
+link_another(uint8_t type, guint n_clients)
+{
+	GIOStream *stream;
+	int fd;
+
+	assert_int_equal(offer_client(1, NULL, &fd), 0);
+	stream = link_channel(fd, type, 4711);
+	run_until(&note.clients, n_clients);
+	return stream;
+}
+
+static void
+test_display_core__plays_to_who_has_the_channel(void **state)
+{
+	GIOStream *main_channel, *playback, *record;
+	int fd;
+
+	(void)state;
+	set_certificate();
+	assert_int_equal(offer_client(1, "secret", &fd), 0);
+	main_channel = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.clients, 1);
+	note.sink_events->main_linked(note.sink_context, 4711);
+	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
+	/* A source that comes later is told when it is ready. */
+	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
+	note.source_events->ready(note.source_context, "");
+	assert_true(note.hears && !note.speaks);
+	note.source_events->sound(note.source_context, true, true);
+	assert_true(note.plays && !note.records); /* nobody speaks */
+	note.source_events->played(note.source_context, "seven", 7);
+	assert_int_equal(note.played, 7);
+	record = link_another(LINK_CHANNEL_RECORD, 3);
+	assert_true(note.hears && note.speaks && note.records);
+	note.sink_events->spoken(note.sink_context, "three", 3);
+	assert_int_equal(note.spoken, 3);
+	note.listens = 0;
+	g_object_unref(record);
+	run_until(&note.listens, 1);
+	assert_true(note.hears && !note.speaks && !note.records);
+	note.sink_events->main_ended(note.sink_context, 4711);
+	assert_true(!note.hears && note.plays);
+	/* The guest has gone in the middle of a tune. */
+	note.source_events->lost(note.source_context, "gone");
+	assert_false(note.plays);
+	g_object_unref(playback);
+	g_object_unref(main_channel);
+}
+
+static void
+test_display_core__has_sources_without_sound(void **state)
+{
+	GIOStream *main_channel, *playback;
+	int fd;
+
+	(void)state;
+	note.silent = true;
+	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
+	note.source_events->ready(note.source_context, "");
+	set_certificate();
+	assert_int_equal(offer_client(1, "secret", &fd), 0);
+	main_channel = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.clients, 1);
+	note.sink_events->main_linked(note.sink_context, 4711);
+	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
+	note.sink_events->spoken(note.sink_context, "three", 3);
+	assert_int_equal(note.listens + note.spoken, 0);
+	g_object_unref(playback);
+	g_object_unref(main_channel);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_display_core__##name, set_up, tear_down)
 
 int
@@ -494,7 +615,8 @@ main(void)
 		TEST(passes_input_to_the_source),  TEST(replaces_a_source),
 		TEST(asks_for_the_last_size_once), TEST(refreshes_and_tells_sizes),
 		TEST(keeps_a_good_certificate),	   TEST(links_one_main_channel),
-		TEST(drops_an_attachment),
+		TEST(drops_an_attachment),	   TEST(plays_to_who_has_the_channel),
+		TEST(has_sources_without_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

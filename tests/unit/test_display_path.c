@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_display_path.c - a guest's pixels all the way to the surface of carrel-display, and input back, in one process
+ * test_display_path.c - a guest's pixels and sound all the way into carrel-display, and input back, in one process
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,8 @@
 #include "display/source_vmm.h"
 #include "display/surface.h"
 #include "tests/unit/seat_stage.h"
+#include "vmm/seat.h"
+#include "vmm/sound_sink.h"
 
 #define WIDTH  96
 #define HEIGHT 64
@@ -33,6 +35,10 @@ struct stage {
 	struct source *source;
 	uint64_t gpas[WIDTH * HEIGHT * 4 / 4096];
 	guint n_ready;
+	bool plays;
+	bool records;
+	guint n_played;
+	uint32_t last_played;
 };
 
 static void
@@ -55,7 +61,28 @@ handle_lost(void *context, const char *why)
 	fail_msg("lost: %s", why);
 }
 
-static const struct source_events events = { .ready = handle_ready, .lost = handle_lost };
+static void
+handle_sound(void *context, bool plays, bool records)
+{
+	((struct stage *)context)->plays = plays;
+	((struct stage *)context)->records = records;
+}
+
+static void
+handle_played(void *context, const void *frames, uint32_t n_frames)
+{
+	struct stage *stage = context;
+
+	memcpy(&stage->last_played, (const uint32_t *)frames + n_frames - 1, 4);
+	stage->n_played += n_frames;
+}
+
+static const struct source_events events = {
+	.ready = handle_ready,
+	.sound = handle_sound,
+	.played = handle_played,
+	.lost = handle_lost,
+};
 
 static void
 settle(struct stage *stage)
@@ -205,6 +232,38 @@ test_display_path__carries_keys_and_lights(void **state)
 	assert_int_equal(surface_get_info(stage->surface).leds, 4);
 }
 
+static void
+test_display_path__carries_sound(void **state)
+{
+	struct stage *stage = *state;
+	const struct sound_sink *sink = seat_get_sound(stage->seat->seat);
+	uint32_t frames[SOUND_MAX_FRAMES];
+	int16_t recorded[SOUND_MAX_FRAMES * SOUND_CHANNELS];
+
+	watch(stage);
+	stage->source->ops->listen(stage->source, true, true);
+	settle(stage);
+	sink->change(sink->context, SOUND_PLAY, true);
+	for (uint32_t i = 0; i < 20 * SOUND_MAX_FRAMES; i++) {
+		frames[i % SOUND_MAX_FRAMES] = i;
+		if (i % SOUND_MAX_FRAMES < SOUND_MAX_FRAMES - 1)
+			continue;
+		sink->play(sink->context, (const int16_t *)frames, SOUND_MAX_FRAMES);
+		settle(stage);
+		assert_true(stage->plays);
+		assert_int_equal(stage->n_played, i + 1);
+		assert_int_equal(stage->last_played, i);
+	}
+	sink->change(sink->context, SOUND_PLAY, false);
+	sink->change(sink->context, SOUND_RECORD, true);
+	settle(stage);
+	assert_true(!stage->plays && stage->records);
+	stage->source->ops->speak(stage->source, frames, SOUND_MAX_FRAMES);
+	settle(stage);
+	assert_int_equal(sink->record(sink->context, recorded, SOUND_MAX_FRAMES), SOUND_MAX_FRAMES);
+	assert_memory_equal(recorded, frames, sizeof(frames));
+}
+
 int
 main(void)
 {
@@ -213,6 +272,7 @@ main(void)
 		TEST(test_display_path__carries_pixels),
 		TEST(test_display_path__follows_the_size),
 		TEST(test_display_path__carries_keys_and_lights),
+		TEST(test_display_path__carries_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
 #include "display/source_vmm.h"
@@ -37,6 +38,10 @@ struct stage {
 	guint n_ready;
 	guint n_lost;
 	guint n_changes;
+	bool plays;
+	bool records;
+	guint n_played; /* frames */
+	uint8_t last_played[SOURCE_FRAME_BYTES];
 	struct seq_message message;
 };
 
@@ -62,7 +67,31 @@ handle_lost(void *context, const char *why)
 	((struct stage *)context)->n_lost++;
 }
 
-static const struct source_events events = { .ready = handle_ready, .lost = handle_lost };
+static void
+handle_sound(void *context, bool plays, bool records)
+{
+	struct stage *stage = context;
+
+	stage->plays = plays;
+	stage->records = records;
+}
+
+static void
+handle_played(void *context, const void *frames, uint32_t n_frames)
+{
+	struct stage *stage = context;
+
+	stage->n_played += n_frames;
+	memcpy(stage->last_played, (const uint8_t *)frames + (n_frames - 1) * SOURCE_FRAME_BYTES,
+	       SOURCE_FRAME_BYTES);
+}
+
+static const struct source_events events = {
+	.ready = handle_ready,
+	.sound = handle_sound,
+	.played = handle_played,
+	.lost = handle_lost,
+};
 
 static void
 settle(void)
@@ -320,6 +349,62 @@ test_source_vmm__sends_input(void **state)
 	assert_false(hear(stage, 0, &size, sizeof(size)));
 }
 
+static void
+test_source_vmm__plays(void **state)
+{
+	struct stage *stage = *state;
+	const struct source_sound sound = { 1, 0 };
+	static uint8_t frames[SOURCE_MAX_FRAMES * SOURCE_FRAME_BYTES];
+	struct source_listen listen;
+
+	greet(stage);
+	stage->source->ops->listen(stage->source, true, false);
+	assert_true(hear(stage, SOURCE_LISTEN, &listen, sizeof(listen)));
+	assert_int_equal(listen.hears, 1);
+	assert_int_equal(listen.speaks, 0);
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	assert_true(stage->plays);
+	assert_false(stage->records);
+	memcpy(frames + sizeof(frames) - 4, "last", 4);
+	say(stage, SOURCE_PLAYED, frames, sizeof(frames), -1);
+	assert_int_equal(stage->n_played, SOURCE_MAX_FRAMES);
+	assert_memory_equal(stage->last_played, "last", 4);
+	assert_true(hear(stage, SOURCE_HEARD, frames, 0));
+	say(stage, SOURCE_PLAYED, "once", 4, -1);
+	assert_int_equal(stage->n_played, SOURCE_MAX_FRAMES + 1);
+	assert_int_equal(stage->n_lost, 0);
+}
+
+static void
+test_source_vmm__speaks_while_the_guest_records(void **state)
+{
+	struct stage *stage = *state;
+	const struct source_ops *ops = stage->source->ops;
+	struct source_sound sound = { 0, 1 };
+	static uint8_t frames[(SOURCE_MAX_FRAMES + 1) * SOURCE_FRAME_BYTES];
+	struct source_listen listen;
+
+	greet(stage);
+	ops->listen(stage->source, false, true);
+	assert_true(hear(stage, SOURCE_LISTEN, &listen, sizeof(listen)));
+	ops->speak(stage->source, "none", 1);
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	ops->speak(stage->source, frames, SOURCE_MAX_FRAMES + 1);
+	ops->speak(stage->source, frames, 0);
+	ops->speak(stage->source, "yes.", 1);
+	assert_true(hear(stage, SOURCE_SPOKEN, frames, 4));
+	assert_memory_equal(frames, "yes.", 4);
+	sound.records = 0;
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	ops->speak(stage->source, "none", 1);
+	sound.records = 1;
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	ops->listen(stage->source, false, false);
+	assert_true(hear(stage, SOURCE_LISTEN, &listen, sizeof(listen)));
+	ops->speak(stage->source, "none", 1);
+	assert_false(hear(stage, SOURCE_SPOKEN, frames, 4));
+}
+
 static const struct {
 	uint32_t type;
 	uint32_t size;
@@ -346,6 +431,11 @@ static const struct {
 	{ SOURCE_CURSOR, 32, { 0, 65, 0, 0, 0, 0, 0, 1 } },
 	{ SOURCE_MOVE, 16, { 2, 0, 0, 0 } },
 	{ SOURCE_LEDS, 3, { 0 } },
+	{ SOURCE_SOUND, 8, { 2, 0 } },
+	{ SOURCE_SOUND, 8, { 0, 2 } },
+	{ SOURCE_SOUND, 4, { 1 } },
+	{ SOURCE_PLAYED, 4, { 0 } }, /* it does not play */
+	{ SOURCE_HEARD, 0, { 0 } },
 };
 
 static void
@@ -353,6 +443,7 @@ test_source_vmm__ends_with_whoever_breaks_the_rules(void **state)
 {
 	struct stage *stage = *state;
 	CLEANUP_CLOSE int fd = make_file(STRIDE * HEIGHT, SEALED);
+	const struct source_sound sound = { 1, 0 };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(hostile_table); i++) {
 		struct source_damage padded = { 0 };
@@ -366,6 +457,10 @@ test_source_vmm__ends_with_whoever_breaks_the_rules(void **state)
 		close_source(stage);
 		open_source(stage);
 	}
+	greet(stage);
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	say(stage, SOURCE_PLAYED, "half a", 6, -1);
+	assert_int_equal(stage->n_lost, G_N_ELEMENTS(hostile_table) + 1);
 }
 
 static const struct {
@@ -459,6 +554,8 @@ main(void)
 		TEST(test_source_vmm__shows_one_scanout),
 		TEST(test_source_vmm__shows_cursor_and_lights),
 		TEST(test_source_vmm__sends_input),
+		TEST(test_source_vmm__plays),
+		TEST(test_source_vmm__speaks_while_the_guest_records),
 		TEST(test_source_vmm__ends_with_whoever_breaks_the_rules),
 		TEST(test_source_vmm__maps_only_what_cannot_shrink),
 		TEST(test_source_vmm__maps_no_file_of_another_kind),
