@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import contained
 import vmm_start
 
 BUILD = os.environ['CARREL_BUILD_DIR']
@@ -53,8 +54,9 @@ class Machine(vmm_start.Description):
         self.status = None
         self.process = None
 
-    def start(self):
-        self.process = vmm_start.start(VMM, self, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def start(self, without=None):
+        """In namespaces of its own, as carrel-launch starts it; "without" one of them."""
+        self.process = vmm_start.start(VMM, self, without, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, text=True, errors='replace')
 
     def read_until(self, end=None):
@@ -76,7 +78,7 @@ class Machine(vmm_start.Description):
 
     def stop(self, status=0):
         """It ends when it is told to, whatever its guest does."""
-        self.process.terminate()
+        contained.terminate(self.process)
         self.read_until()
         self.check(status)
 
