@@ -22,8 +22,9 @@ sandbox_change_ids(uid_t uid, gid_t gid, gid_t group)
 {
 	size_t n_groups = group == SANDBOX_NO_GROUP ? 0 : 1;
 
-	if (setgroups(n_groups, &group) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	/* Where there are none, even those who may not change them can go on. */
+	if (((n_groups > 0 || getgroups(0, NULL) != 0) && setgroups(n_groups, &group) < 0) ||
+	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	/* A kernel that lets us back would have been asked in vain. */
 	if (uid != 0 && setresuid(0, 0, 0) == 0)
