@@ -61,6 +61,23 @@ def test_panic():
     machine.has('note: panics')
 
 
+def test_contained():
+    """Without one of its namespaces, or all, it says what it could do, and its guest does not start."""
+    for without, act in (('pid', 'see other processes'), ('net', "reach this host's services")):
+        machine = bare_machine.Machine('hello')
+        machine.start(without)
+        machine.read_until()
+        machine.check(1)
+        if len(machine.log) != 1 or not machine.log[0].endswith(f'could {act}: the guest is not started'):
+            bare_machine.fail(f'without its {without} namespace it said {machine.log}')
+    machine = bare_machine.Machine('hello')
+    machine.start('all')
+    machine.read_until()
+    machine.check(1)
+    if len(machine.log) != 1 or 'sandbox: the process c' not in machine.log[0]:
+        bare_machine.fail(f'without any namespace of its own it said {machine.log}')
+
+
 def check_lack_of_memory():
     """As much address space as the program needs, and not its guest's RAM as well."""
     machine = bare_machine.Machine('hello', ram_mib=1024)
@@ -237,6 +254,7 @@ def test_seat():
 
 bare_machine.run_test({
     'blk': test_blk,
+    'contained': test_contained,
     'hello': test_hello,
     'home': test_home,
     'panic': test_panic,

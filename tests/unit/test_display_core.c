@@ -549,6 +549,7 @@ link_another(uint8_t type, guint n_clients)
 static void
 test_display_core__plays_to_who_has_the_channel(void **state)
 {
+	static const uint8_t much[4096];
 	GIOStream *main_channel, *playback, *record;
 	int fd;
 
@@ -565,6 +566,12 @@ test_display_core__plays_to_who_has_the_channel(void **state)
 	assert_true(note.hears && !note.speaks);
 	note.source_events->sound(note.source_context, true, true);
 	assert_true(note.plays && !note.records); /* nobody speaks */
+	note.source_events->played(note.source_context, "seven", 7);
+	assert_int_equal(note.played, 7);
+	/* It does not read what the sink has written for it. */
+	assert_int_equal(io_set_nonblocking(note.client_fds[1], true), 0);
+	while (write(note.client_fds[1], much, sizeof(much)) > 0)
+		;
 	note.source_events->played(note.source_context, "seven", 7);
 	assert_int_equal(note.played, 7);
 	record = link_another(LINK_CHANNEL_RECORD, 3);
