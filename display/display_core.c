@@ -25,11 +25,12 @@
 #include "display/surface.h"
 #include "display/tls_link.h"
 
-#define MAX_LINKS	    32
-#define LINKING_DEADLINE_MS 20000 /* from an attachment's first socket to its linked main channel */
-#define REPORT_INTERVAL_S   10
-#define INPUT_INTERVAL_MS   1000
-#define RESIZE_DELAY_MS	    150 /* a window being dragged sends dozens of sizes */
+#define MAX_LINKS		32
+#define MAX_SOUND_BACKLOG_BYTES (16 * 1024)
+#define LINKING_DEADLINE_MS	20000 /* from an attachment's first socket to its linked main channel */
+#define REPORT_INTERVAL_S	10
+#define INPUT_INTERVAL_MS	1000
+#define RESIZE_DELAY_MS		150 /* a window being dragged sends dozens of sizes */
 
 struct display_core {
 	char desktop[ID_SIZE];
@@ -89,6 +90,22 @@ display_core_has_channel(const struct display_core *core, uint8_t channel_type)
 			return true;
 	}
 	return false;
+}
+
+/* Of the channels of this type the most that is on its way. */
+static uint32_t
+display_core_find_backlog(const struct display_core *core, uint8_t channel_type)
+{
+	uint32_t most = 0;
+
+	for (guint i = 0; i < core->links->len; i++) {
+		struct tls_link *link = g_ptr_array_index(core->links, i);
+		const struct link_message *message = tls_link_get_message(link);
+
+		if (message && message->channel_type == channel_type)
+			most = MAX(most, tls_link_get_backlog(link));
+	}
+	return most;
 }
 
 static void
@@ -395,17 +412,7 @@ display_core_handle_spoken(void *context, const void *frames, uint32_t n_frames)
 static uint32_t
 display_core_get_backlog(void *context)
 {
-	struct display_core *core = context;
-	uint32_t most = 0;
-
-	for (guint i = 0; i < core->links->len; i++) {
-		struct tls_link *link = g_ptr_array_index(core->links, i);
-		const struct link_message *message = tls_link_get_message(link);
-
-		if (message && message->channel_type == LINK_CHANNEL_DISPLAY)
-			most = MAX(most, tls_link_get_backlog(link));
-	}
-	return most;
+	return display_core_find_backlog(context, LINK_CHANNEL_DISPLAY);
 }
 
 static const struct sink_events sink_events = {
@@ -445,7 +452,9 @@ display_core_handle_played(void *context, const void *frames, uint32_t n_frames)
 {
 	struct display_core *core = context;
 
-	core->sink->ops->play(core->sink, frames, n_frames);
+	/* What is queued is heard late, and all that follows with it: rather a gap. */
+	if (display_core_find_backlog(core, LINK_CHANNEL_PLAYBACK) < MAX_SOUND_BACKLOG_BYTES)
+		core->sink->ops->play(core->sink, frames, n_frames);
 }
 
 static gboolean

@@ -26,9 +26,11 @@
 
 /* Killed processes take some milliseconds to end. */
 #define REMOVE_AGAIN_MS 200
-#define NO_SPACE_TEXT                                                                             \
-	"the guest stands still because the host's disk is full: free space there, then it goes " \
+#define NO_SPACE_TEXT                                                                                            \
+	"the guest stands still because the host's disk (or its memory) is full: make room there, then it goes " \
 	"on by itself"
+#define NO_MEMORY_TEXT \
+	"out of memory: the kernel ended its machine; the host has too little for its desktops, or the machine took more than its limit"
 
 struct desktop {
 	gint references;
@@ -571,7 +573,8 @@ desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 	struct desktop *desktop = context;
 
 	if (event == ENGINE_EVENT_GONE)
-		desktop_fail_machine(desktop, "its machine ended by itself");
+		desktop_fail_machine(desktop,
+				     value ? NO_MEMORY_TEXT : "its machine ended by itself");
 	else if (event == ENGINE_EVENT_POWERDOWN)
 		desktop_retire(desktop, "the guest switched itself off");
 	else if (event == ENGINE_EVENT_PANICKED)

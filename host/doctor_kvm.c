@@ -58,8 +58,9 @@ doctor_kvm_check_device(const struct doctor_options *options, struct doctor_find
 	close(fd);
 	/* Root may open everything; the services that need it are not root. */
 	if (geteuid() == 0 && !kvm_device_is_for_services(options->root))
-		doctor_kvm_set(finding, FALSE, "only root may open it",
-			       kvm_device_explain(-EACCES));
+		doctor_kvm_set(
+			finding, FALSE, "only root may open it",
+			"chgrp kvm /dev/kvm && chmod 0660 /dev/kvm, which udev does where it runs: carrel-hostd has to open it");
 	else
 		doctor_kvm_set(finding, TRUE, "usable", "");
 }
@@ -90,8 +91,9 @@ doctor_kvm_check_module(const struct doctor_options *options, struct doctor_find
 	}
 	doctor_kvm_set(
 		finding, FALSE, "neither kvm_intel nor kvm_amd",
-		"modprobe kvm_intel or kvm_amd; when it will not load, the kernel's log says "
-		"why");
+		kvm_device_find_extension(options->root)
+			? "modprobe kvm_intel or kvm_amd; when it does not load, the kernel's log says why"
+			: "neither loads without VT-x or AMD-V: see 'cpu'");
 }
 
 void

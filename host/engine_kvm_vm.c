@@ -150,7 +150,7 @@ kvm_vm_handle_exit(void *context)
 
 	g_clear_pointer(&kvm->link, vmm_control_free);
 	/* Both of these may free the machine: from here on only what was taken out of it is used. */
-	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, 0);
+	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, kvm->process.ran_out);
 	if (!booting)
 		return;
 	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,

@@ -541,6 +541,8 @@ hostd_new(const struct hostd_options *options, GError **error)
 	hostd->proxy = g_steal_pointer(&proxy);
 	hostd_make_parts(hostd, name);
 	hostd_warn_of_engines(hostd);
+	log_info("templates that name no engine are published for engine '%s'",
+		 hostd_choose_engine(hostd));
 	hostd->gateway = gateway_port_open(socket, options->gateway_uid, hostd->tickets,
 					   &gateway_event_table, hostd, error);
 	if (!hostd->gateway)

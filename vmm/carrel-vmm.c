@@ -188,7 +188,8 @@ main(int argc, char **argv)
 		return EXIT_CANNOT_START;
 	}
 	if (machine_new(&description, &machine, problem) < 0) {
-		log_error("machine '%s' does not start: %s", description.name, problem);
+		if (problem[0])
+			log_error("machine '%s' does not start: %s", description.name, problem);
 		return EXIT_CANNOT_START;
 	}
 	/* The network card has its own of it: when that is closed, passt has to see the end. */

@@ -334,20 +334,21 @@ devices_make_sound(struct devices *devices)
 static const struct {
 	const char *name;
 	int (*make)(struct devices *devices);
+	bool says_why; /* it logs what is wrong, but for a lack of memory */
 } make_list[] = {
-	{ "the power management", devices_make_power },
-	{ "the real-time clock", devices_make_clock },
-	{ "the serial port", devices_make_serial },
-	{ "the VM generation id", devices_make_genid },
-	{ "the PCI root", devices_make_root },
-	{ "the panic device", devices_make_pvpanic },
-	{ "the disks", devices_make_disks },
-	{ "the network card", devices_make_net },
-	{ "the ports", devices_make_console },
-	{ "the random numbers", devices_make_rng },
-	{ "the balloon", devices_make_balloon },
-	{ "screen, keyboard and tablet", devices_make_seat },
-	{ "the sound card", devices_make_sound },
+	{ "the power management", devices_make_power, false },
+	{ "the real-time clock", devices_make_clock, false },
+	{ "the serial port", devices_make_serial, false },
+	{ "the VM generation id", devices_make_genid, false },
+	{ "the PCI root", devices_make_root, false },
+	{ "the panic device", devices_make_pvpanic, false },
+	{ "the disks", devices_make_disks, true },
+	{ "the network card", devices_make_net, false },
+	{ "the ports", devices_make_console, false },
+	{ "the random numbers", devices_make_rng, false },
+	{ "the balloon", devices_make_balloon, false },
+	{ "screen, keyboard and tablet", devices_make_seat, false },
+	{ "the sound card", devices_make_sound, false },
 };
 
 int
@@ -367,7 +368,7 @@ devices_new(struct platform *platform, const struct description *description,
 	};
 	for (size_t i = 0; error == 0 && i < sizeof(make_list) / sizeof(make_list[0]); i++) {
 		error = make_list[i].make(devices);
-		if (error < 0)
+		if (error < 0 && (!make_list[i].says_why || error == -ENOMEM))
 			log_error("devices: %s cannot be made: %s", make_list[i].name,
 				  strerror(-error));
 	}

@@ -244,6 +244,39 @@ def test_input():
     machine.has_complained('virtio-input', 7, 'queue 1: ')
 
 
+def hear_until(display, plays, records):
+    """All frames that are played until the guest's streams are like this."""
+    heard = []
+    while True:
+        kind, _, _, payload, _ = display.receive()
+        if kind == vmm_link.PLAYED:
+            heard += struct.iter_unpack('<HH', payload)
+            display.send(vmm_link.HEARD)
+        elif kind == vmm_link.SOUND and struct.unpack('=II', payload) == (plays, records):
+            return heard
+
+
+def test_sound():
+    """The client of the display hears each frame that is played, in order, and what it says is recorded."""
+    cycle, token = 4800, make_token()
+    machine = bare_machine.Machine('hda', command_line=str(token))
+    machine.display(machine.folder)
+    machine.json['sound'] = True
+    machine.start()
+    display = vmm_link.Link(os.path.join(machine.folder, 'display'))
+    display.send(vmm_link.LISTEN, struct.pack('=II', 1, 1))
+    hear_until(display, 1, 0)
+    heard = hear_until(display, 0, 0)
+    check(len(heard) > 2 * cycle - 1000, f'only {len(heard)} frames were heard')
+    for i, (left, right) in enumerate(heard):
+        check((left, right) == (i % cycle, token), f'frame {i} is {left}, {right}')
+    hear_until(display, 0, 1)
+    display.send(vmm_link.SPOKEN, struct.pack('<I', 0x12345678) * 4800)
+    machine.finish()
+    lines = [line for line in machine.log if "hda: the guest's driver is wrong: " in line]
+    check(1 <= len(lines) <= 5 and any('list of buffers is bad' in line for line in lines), f'it complained: {lines}')
+
+
 bare_machine.run_test({
     'balloon': test_balloon,
     'clock': test_clock,
@@ -254,4 +287,5 @@ bare_machine.run_test({
     'net_tap': test_net_tap,
     'power': test_power,
     'rng': test_rng,
+    'sound': test_sound,
 })

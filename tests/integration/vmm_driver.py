@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -60,6 +61,18 @@ def test_panic():
     machine.has('note: panics')
 
 
+def check_lack_of_memory():
+    """As much address space as the program needs, and not its guest's RAM as well."""
+    machine = bare_machine.Machine('hello', ram_mib=1024)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, limits[1]))
+    machine.start()
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+    machine.finish(status=1)
+    if len(machine.log) != 1 or "the guest's memory cannot be mapped: Cannot allocate memory" not in machine.log[0]:
+        bare_machine.fail(f'without memory for its guest it said {machine.log}')
+
+
 def test_refusals():
     """Each is refused with one line that says why."""
     def kernel(data):
@@ -79,6 +92,31 @@ def test_refusals():
 
     def drop(name):
         return lambda machine: machine.json.pop(name)
+
+    def disk(base=bytes(4096), overlay=b'', flags=os.O_RDWR):
+        def change(machine):
+            memfd = machine.memfd('overlay', len(overlay))
+            os.pwrite(memfd, overlay, 0)
+            machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.file('base', base),
+                                      'overlay_fd': machine.open(f'/proc/self/fd/{memfd}', flags)}]
+        return change
+
+    def pipe_as_base(machine):
+        reader, writer = os.pipe()
+        machine.add(writer)
+        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.add(reader)}]
+
+    def overlay_of_larger(machine):
+        """As a machine has left it whose disk was twice as large."""
+        first = bare_machine.Machine('hello')
+        overlay = first.memfd('overlay', 0)
+        kept = os.dup(overlay)
+        first.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': first.file('base', size=8192),
+                                'overlay_fd': overlay}]
+        first.run()
+        machine.sockets(machine.folder)  # the first one's are in the same place
+        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.file('base', size=4096),
+                                  'overlay_fd': machine.add(kept)}]
 
     def memory_twice(machine):
         machine.json['boot']['kernel_fd'] = machine.json['memory_fd']
@@ -102,6 +140,14 @@ def test_refusals():
         (key('ram_mib', 32), "smaller than 'ram_mib' says"),
         (key('cpu', 'carrel-v9'), 'carrel-v9'),
         (key('disks', [{'slot': 'disk', 'serial': 'root', 'overlay_fd': 5}]), "needs 'base_fd'"),
+        (key('ram_mib', 65537), "'ram_mib' in the description is out of range"),
+        (key('ram_mib', 0), "'ram_mib' in the description is out of range"),
+        (disk(base=bytes(1000)), 'has 1000 bytes; a disk has whole sectors'),
+        (disk(overlay=b'no overlay' * 10000), 'it is not an overlay'),
+        (disk(flags=os.O_RDONLY), "'overlay_fd' of root: descriptor"),
+        (pipe_as_base, "'base_fd' of root: descriptor"),
+        (overlay_of_larger, 'the base has 4096 bytes, but its overlay was made over one of 8192 bytes'),
+        (drop('memory_fd'), "'memory_fd' is missing"),
     ]
     for change, problem in cases:
         machine = bare_machine.Machine('hello')
@@ -109,6 +155,7 @@ def test_refusals():
         machine.run(status=1)
         if len(machine.log) != 1 or problem not in machine.log[0]:
             bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
+    check_lack_of_memory()
     for arguments in ([], ['--description'], ['--description', 'x'], ['--description', '3', 'more'], ['--other']):
         result = subprocess.run([bare_machine.VMM, *arguments], capture_output=True, text=True)
         if result.returncode != 2 or 'Usage: carrel-vmm' not in result.stderr:

@@ -47,7 +47,7 @@ class Machine(vmm_start.Description):
         self.folder = os.environ['TMPDIR']
         self.boot(path, command_line=command_line)
         self.sockets(self.folder)
-        self.control_path = os.path.join(self.folder, 'control')
+        self.control_path = os.path.join(self.folder, 'vmm')
         self.memory = os.dup(self.json['memory_fd'])
         self.lines = []  # what the guest said
         self.log = []

@@ -19,7 +19,8 @@ STATISTICS_FIELDS = ('exits', 'disk_read_bytes', 'disk_written_bytes', 'net_rece
                      'balloon_bytes', 'reported_bytes', 'guest_free_bytes', 'guest_total_bytes')
 
 # base/proto_source.h
-HELLO, SCANOUT, ACK, DAMAGE, DRAWN, CURSOR, MOVE, LEDS, KEY, POINTER, WHEEL, SIZE = range(1, 13)
+(HELLO, SCANOUT, ACK, DAMAGE, DRAWN, CURSOR, MOVE, LEDS, KEY, POINTER, WHEEL, SIZE,
+ LISTEN, SOUND, PLAYED, HEARD, SPOKEN) = range(1, 18)
 
 
 class Link:

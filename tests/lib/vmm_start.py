@@ -4,10 +4,11 @@
 #
 #     vmm_start.py --vmm BUILD/vmm/carrel-vmm --kernel K --initrd I --command-line 'console=ttyS0 quiet' [--disk BASE] ...
 #
-# The listening sockets control, display, agent and vdagent are made in --folder. From Python: start() is a subprocess.Popen.
+# The listening sockets vmm, display, agent and vdagent are made in --folder. From Python: start() is a subprocess.Popen.
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -55,7 +56,7 @@ class Description:
             self.json['boot']['initrd_fd'] = self.open(initrd)
 
     def sockets(self, folder, scanouts=0, width=1024, height=768):
-        self.json['control_fd'] = self.listen(os.path.join(folder, 'control'), socket.SOCK_SEQPACKET)
+        self.json['control_fd'] = self.listen(os.path.join(folder, 'vmm'), socket.SOCK_SEQPACKET)
         if scanouts:
             self.display(folder, scanouts, width, height)
 
@@ -135,7 +136,9 @@ def main():
             description.json['sound'] = True
         if options.genid:
             description.json['genid'] = options.genid
-        return start(options.vmm, description).wait()
+        process = start(options.vmm, description)
+        signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
+        return process.wait()
 
 
 if __name__ == '__main__':

@@ -599,6 +599,12 @@ test_display_core__plays_to_who_has_the_channel(void **state)
 	assert_true(note.plays && !note.records); /* nobody speaks */
 	note.source_events->played(note.source_context, "seven", 7);
 	assert_int_equal(note.played, 7);
+	/* It does not read what the sink has written for it. */
+	assert_int_equal(io_set_nonblocking(note.client_fds[1], true), 0);
+	while (write(note.client_fds[1], DESKTOP, sizeof(DESKTOP)) > 0)
+		;
+	note.source_events->played(note.source_context, "seven", 7);
+	assert_int_equal(note.played, 7);
 	record = link_another(LINK_CHANNEL_RECORD, 3);
 	assert_true(note.hears && note.speaks && note.records);
 	note.sink_events->spoken(note.sink_context, "three", 3);
