@@ -5,7 +5,8 @@
 """
 report.py record NAME ENGINE SAMPLES   writes NAME.json (SAMPLES: lines "figure<TAB>unit<TAB>value", or with "<TAB>RIVAL" the
                                        same of another program in the same run) and prints its table
-report.py publish                      puts the figures of all NAME.json into docs/PERFORMANCE.md, between its two marks
+report.py publish                      puts the figures of all NAME.json into docs/PERFORMANCE.md, between its two marks; what
+                                       it holds of other benches stays
 
 CARREL_BUILD_DIR is the build whose folder bench/ they are in.
 """
@@ -142,9 +143,11 @@ def publish():
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         sys.exit(f"report: '{PAGE}' has not the two lines {BEGIN.strip()} and {END.strip()}")
     head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
+    old, tail = rest.split(END)
+    sections = {section.split("\n", 1)[0]: "\n### " + section.rstrip("\n") + "\n" for section in old.split("\n### ")[1:]}
+    sections.update((bench["bench"], make_section(bench)) for bench in benches)
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(head + BEGIN + "".join(make_section(bench) for bench in benches) + "\n" + END + tail)
+        file.write(head + BEGIN + "".join(section for _, section in sorted(sections.items())) + "\n" + END + tail)
     print(f"{len(benches)} benches are in '{PAGE}'")
 
 

@@ -233,21 +233,29 @@ def test_home():
 def test_seat():
     key_a, side, token = 30, 64, random.randrange(1000, 10000)
     machine = bare_machine.Machine('seat', command_line=f'{token} hostile')
-    machine.display(machine.folder, width=640, height=480)
+    machine.display(machine.folder, scanouts=2, width=640, height=480)
     screen = vmm_screen.Screen(os.path.join(machine.folder, 'display'))
     machine.start()
 
-    def is_drawn():
+    def is_drawn(seed):
         return (screen.pixels and (screen.width, screen.height) == (side, side) and
                 all(struct.unpack_from('<I', screen.pixels, y * screen.stride + x * 4)[0] & 0xffffff ==
-                    token * 1000 + y * side + x for y in range(side) for x in range(side)))
+                    seed * 1000 + y * side + x for y in range(side) for x in range(side)))
 
-    while not is_drawn():
-        screen.step(bare_machine.TIMEOUT_S)
+    def wait_for_picture(seed):
+        while not is_drawn(seed):
+            screen.step(bare_machine.TIMEOUT_S)
+
+    wait_for_picture(token)
+    machine.read_until('note: one monitor')
+    screen.watch(1)
+    screen.send(vmm_link.SIZE, struct.pack('=III', 1, 800, 600))
+    wait_for_picture(token + 1)
     machine.read_until('note: drawn')
     screen.send(vmm_link.KEY, struct.pack('=II', key_a, 1))
     machine.finish()
     machine.has('note: monitor 640x480')
+    machine.has('note: second monitor 800x600 at 640')
     machine.has('note: event 1 30 1')
     machine.has('note: event 0 0 0')
 
