@@ -61,7 +61,7 @@ enum vmm_state {
 enum vmm_pause_reason {
 	VMM_PAUSE_NONE,
 	VMM_PAUSE_ASKED,
-	VMM_PAUSE_NO_SPACE, /* a disk write failed: no room on the host */
+	VMM_PAUSE_NO_SPACE, /* a disk request failed: no room on the host, or no memory */
 	VMM_PAUSE_COUNT,
 };
 

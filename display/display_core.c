@@ -2,7 +2,7 @@
 /*
  * display_core.c - one desktop's display (carrel-display)
  *
- * How it works: the source writes into the surface from its own threads, and every change wakes the sink's
+ * How it works: the source writes into the surfaces, one a head, from its own threads, and every change wakes the sink's
  * refresh(). Clients' sockets become links (tls_link.c); attachment.c decides which of them the sink gets to see.
  * An attachment begins with display_core_add_client(first), lives from display_core_handle_main_linked() to
  * display_core_handle_main_ended(), and display_core_end_attachment() is the one place where its links are closed
@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/seq.h"
 #include "display/attachment.h"
+#include "display/heads.h"
 #include "display/sink.h"
 #include "display/source.h"
 #include "display/surface.h"
@@ -36,7 +37,7 @@ struct display_core {
 	display_core_tell tell;
 	void *context;
 	const struct display_core_makers *makers;
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
 	struct source *source;
 	guint source_lost;
 	struct sink *sink;
@@ -50,8 +51,8 @@ struct display_core {
 	uint64_t input_told_ms;
 	uint64_t closed_bytes; /* of the live attachment's links that have ended */
 	guint resize_timer;
-	uint32_t wanted_width;
-	uint32_t wanted_height;
+	uint32_t n_heads; /* that the source has; a client's further monitors stay dark */
+	struct heads wanted;
 	/* sound: what the guest does, and what a client is linked for */
 	bool plays;
 	bool records;
@@ -237,7 +238,7 @@ display_core_handle_drawn(void *context, struct tls_link *link)
 	uint64_t attachment = tls_link_get_attachment(link);
 
 	if (core->frame_told || attachment != attachment_live(&core->attachments) ||
-	    surface_get_info(core->surface).width == 0)
+	    surface_get_info(core->surfaces[0]).width == 0)
 		return;
 	core->frame_told = true;
 	display_core_tell_fact(core, DISPLAY_FACT_FIRST_FRAME, attachment, 0, NULL);
@@ -323,20 +324,27 @@ display_core_handle_resize(gpointer user_data)
 	struct display_core *core = user_data;
 
 	core->resize_timer = 0;
-	if (core->source)
-		core->source->ops->set_size(core->source, core->wanted_width, core->wanted_height);
-	core->sink->ops->ask_vdagent_size(core->sink, core->wanted_width, core->wanted_height);
+	heads_place(&core->wanted);
+	for (uint32_t i = 0; core->source && i < core->n_heads; i++)
+		core->source->ops->set_size(core->source, i, core->wanted.list[i].width,
+					    core->wanted.list[i].height);
+	core->sink->ops->ask_vdagent_sizes(core->sink, &core->wanted);
 	return G_SOURCE_REMOVE;
 }
 
 static void
-display_core_handle_size_wanted(void *context, uint32_t width, uint32_t height)
+display_core_handle_size_wanted(void *context, uint32_t head, uint32_t width, uint32_t height)
 {
 	struct display_core *core = context;
 
+	if (head >= core->n_heads)
+		return;
 	/* Guests round widths down to a multiple of 8: asking for one keeps what is asked and shown the same. */
-	core->wanted_width = MIN(width, DISPLAY_MAX_WIDTH) & ~UINT32_C(7);
-	core->wanted_height = MIN(height, DISPLAY_MAX_HEIGHT);
+	core->wanted.list[head].width = MIN(width, DISPLAY_MAX_WIDTH) & ~UINT32_C(7);
+	core->wanted.list[head].height = MIN(height, DISPLAY_MAX_HEIGHT);
+	/* without the first there is nothing to arrange */
+	if (core->wanted.list[0].width == 0)
+		return;
 	g_clear_handle_id(&core->resize_timer, g_source_remove);
 	core->resize_timer = g_timeout_add(RESIZE_DELAY_MS, display_core_handle_resize, core);
 }
@@ -373,12 +381,12 @@ display_core_handle_key(void *context, uint32_t qnum, bool down)
 }
 
 static void
-display_core_handle_position(void *context, uint32_t x, uint32_t y)
+display_core_handle_position(void *context, uint32_t head, uint32_t x, uint32_t y)
 {
 	struct display_core *core = context;
 
 	if (core->source)
-		core->source->ops->send_position(core->source, x, y);
+		core->source->ops->send_position(core->source, head, x, y);
 	display_core_note_input(core);
 }
 
@@ -422,11 +430,14 @@ static const struct sink_events sink_events = {
 /* The source's events. */
 
 static void
-display_core_handle_source_ready(void *context, const char *device_address)
+display_core_handle_source_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	struct display_core *core = context;
 
-	core->sink->ops->set_device(core->sink, device_address);
+	core->n_heads = MIN(n_heads, HEADS_MAX);
+	for (uint32_t i = core->n_heads; i < HEADS_MAX; i++)
+		core->wanted.list[i].width = 0;
+	core->sink->ops->set_device(core->sink, device_address, core->n_heads);
 	display_core_tell_listening(core);
 }
 
@@ -530,7 +541,7 @@ display_core_set_source(struct display_core *core, enum display_source_kind kind
 		return -ENOTSUP;
 	}
 	display_core_close_source(core);
-	core->source = core->makers->new_source[kind](fd, core->surface, &source_events, core);
+	core->source = core->makers->new_source[kind](fd, core->surfaces, &source_events, core);
 	return 0;
 }
 
@@ -628,8 +639,10 @@ display_core_new(const char *desktop, const struct display_core_makers *makers,
 	core->context = context;
 	core->refusals = (struct log_limit){ .burst = 10, .every_ms = 1000 };
 	core->links = g_ptr_array_new_with_free_func(display_core_free_link);
-	core->surface = surface_new(display_core_handle_changed, core);
-	core->sink = makers->new_sink(desktop, core->surface, &sink_events, core);
+	core->n_heads = 1;
+	for (uint32_t i = 0; i < HEADS_MAX; i++)
+		core->surfaces[i] = surface_new(display_core_handle_changed, core);
+	core->sink = makers->new_sink(desktop, core->surfaces, &sink_events, core);
 	if (!core->sink) {
 		display_core_free(core);
 		return NULL;
@@ -650,7 +663,8 @@ display_core_free(struct display_core *core)
 	g_ptr_array_unref(core->links);
 	if (core->sink)
 		core->sink->ops->free(core->sink);
-	surface_free(core->surface);
+	for (uint32_t i = 0; i < HEADS_MAX; i++)
+		surface_free(core->surfaces[i]);
 	g_clear_object(&core->certificate);
 	g_free(core);
 }

@@ -91,16 +91,15 @@ sink_spice_set_vdagent(struct sink *sink, int fd)
 }
 
 static bool
-sink_spice_ask_vdagent_size(struct sink *sink, uint32_t width, uint32_t height)
+sink_spice_ask_vdagent_sizes(struct sink *sink, const struct heads *wanted)
 {
-	return spice_vdagent_ask_size(((struct sink_spice *)sink)->vdagent, width, height);
+	return spice_vdagent_ask_sizes(((struct sink_spice *)sink)->vdagent, wanted);
 }
 
 static void
-sink_spice_set_device(struct sink *sink, const char *device_address)
+sink_spice_set_device(struct sink *sink, const char *device_address, uint32_t n_heads)
 {
-	if (device_address[0] != '\0')
-		spice_screen_set_device(((struct sink_spice *)sink)->screen, device_address);
+	spice_screen_set_device(((struct sink_spice *)sink)->screen, device_address, n_heads);
 }
 
 static void
@@ -163,7 +162,7 @@ static const struct sink_ops sink_spice_ops = {
 	.set_password = sink_spice_set_password,
 	.add_client = sink_spice_add_client,
 	.set_vdagent = sink_spice_set_vdagent,
-	.ask_vdagent_size = sink_spice_ask_vdagent_size,
+	.ask_vdagent_sizes = sink_spice_ask_vdagent_sizes,
 	.free = sink_spice_free,
 };
 
@@ -189,13 +188,13 @@ sink_spice_configure(struct sink_spice *self, const char *name)
 }
 
 static bool
-sink_spice_add_devices(struct sink_spice *self, struct surface *surface)
+sink_spice_add_devices(struct sink_spice *self, struct surface *const *surfaces)
 {
-	self->input = spice_input_new(self->server, surface, self->events, self->context);
+	self->input = spice_input_new(self->server, surfaces[0], self->events, self->context);
 	if (!self->input)
 		return false;
 	self->screen =
-		spice_screen_new(self->server, surface, self->input, self->events, self->context);
+		spice_screen_new(self->server, surfaces, self->input, self->events, self->context);
 	if (!self->screen)
 		return false;
 	self->sound = spice_sound_new(self->server, self->events, self->context);
@@ -207,7 +206,7 @@ sink_spice_add_devices(struct sink_spice *self, struct surface *surface)
 }
 
 struct sink *
-sink_spice_new(const char *name, struct surface *surface, const struct sink_events *events,
+sink_spice_new(const char *name, struct surface *const *surfaces, const struct sink_events *events,
 	       void *context)
 {
 	struct sink_spice *self = g_new0(struct sink_spice, 1);
@@ -218,7 +217,7 @@ sink_spice_new(const char *name, struct surface *surface, const struct sink_even
 	self->context = context;
 	sink_spice_only = self;
 	self->server = spice_server_new();
-	if (!sink_spice_configure(self, name) || !sink_spice_add_devices(self, surface)) {
+	if (!sink_spice_configure(self, name) || !sink_spice_add_devices(self, surfaces)) {
 		sink_spice_free(&self->sink);
 		return NULL;
 	}

@@ -26,8 +26,8 @@
 
 /* Killed processes take some milliseconds to end. */
 #define REMOVE_AGAIN_MS 200
-#define NO_SPACE_TEXT                                                                             \
-	"the guest stands still because the host's disk is full: free space there, then it goes " \
+#define NO_SPACE_TEXT                                                                                            \
+	"the guest stands still because the host's disk (or its memory) is full: make room there, then it goes " \
 	"on by itself"
 #define NO_MEMORY_TEXT \
 	"out of memory: the kernel ended its machine; the host has too little for its desktops, or the machine took more than its limit"

@@ -2,9 +2,9 @@
 /*
  * carrel-vmm.c - one virtual machine: a desktop of engine kvm (carrel-vmm)
  *
- * How it works: it reads one description (vmm/description.h) and has all it ever needs as open descriptors. machine_new()
- * builds the machine, machine_run() is the rest of its life. Whoever started it sees its end in the exit status, and
- * what happens before by its control socket.
+ * How it works: it reads one description (vmm/description.h) and has all it ever needs as open descriptors, so that it can leave
+ * the host's files (vmm/vmm_sandbox.h). machine_new() builds the machine, machine_run() is the rest of its life. Whoever
+ * started it sees its end in the exit status, and what happens before by its control socket.
  */
 #include "config.h"
 
@@ -26,6 +26,7 @@
 #include "vmm/machine.h"
 #include "vmm/machine_control.h"
 #include "vmm/platform.h"
+#include "vmm/vmm_sandbox.h"
 
 enum {
 	EXIT_CANNOT_START = 1,
@@ -181,6 +182,8 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (vmm_read_description(description_fd, &description) < 0)
+		return EXIT_CANNOT_START;
+	if (description.sandbox && vmm_sandbox_contain() < 0)
 		return EXIT_CANNOT_START;
 	error = vmm_block_signals(&signal_fd);
 	if (error < 0) {

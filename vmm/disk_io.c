@@ -283,6 +283,13 @@ disk_io_advance(struct disk_io_op *op, uint64_t bytes)
 	}
 }
 
+/* Of room on the disk, or of memory in the kernel: it passes, and the guest need not know. */
+static bool
+disk_io_is_lack(int result)
+{
+	return result == -ENOSPC || result == -EDQUOT || result == -ENOMEM;
+}
+
 /* "result" is what the system call would have returned. */
 static void
 disk_io_end(struct disk_io *io, struct disk_io_op *op, int result)
@@ -291,7 +298,7 @@ disk_io_end(struct disk_io *io, struct disk_io_op *op, int result)
 
 	if (result == -EINTR || result == -EAGAIN) {
 		disk_io_enqueue(io, op);
-	} else if ((result == -ENOSPC || result == -EDQUOT) && op->kind != DISK_IO_SYNC) {
+	} else if (disk_io_is_lack(result) && op->kind != DISK_IO_SYNC) {
 		if (op->retried)
 			io->n_retried--;
 		op->retried = false;

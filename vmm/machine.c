@@ -213,7 +213,8 @@ machine_do(struct machine *machine, enum machine_wish wish)
 		machine_do_pause(machine, VMM_PAUSE_ASKED, "");
 		break;
 	case MACHINE_WISH_NO_SPACE:
-		machine_do_pause(machine, VMM_PAUSE_NO_SPACE, "no room on the host for a write");
+		machine_do_pause(machine, VMM_PAUSE_NO_SPACE,
+				 "no room on the host for a disk request");
 		break;
 	case MACHINE_WISH_SPACE:
 		if (machine->pause_reason == VMM_PAUSE_NO_SPACE)

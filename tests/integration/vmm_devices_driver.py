@@ -38,7 +38,7 @@ def test_lost():
     machine.start()
     machine.read_until('note: is lost')
     control = vmm_link.Control(machine.control_path)
-    control.wait_for_event(vmm_link.EVENT_STATE, vmm_link.STATE_FAILED)
+    control.wait_for_status('state', vmm_link.STATE_FAILED)
     machine.stop(status=3)
     lines = [line for line in machine.log if 'vcpu=0 stands: KVM cannot go on' in line]
     check(len(lines) == 1 and 'rip=0xd0000000' in lines[0], f'it said {lines}')
@@ -101,8 +101,7 @@ def test_console():
     machine.ports(machine.folder)
     machine.start()
     control = vmm_link.Control(machine.control_path)
-    control.wait_for_event(vmm_link.EVENT_AGENT_PORT, 1)
-    check(control.status()['agent_open'] == 1, 'the port is not open')
+    control.wait_for_status('agent_open', 1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
         agent.settimeout(bare_machine.TIMEOUT_S)
         agent.connect(os.path.join(machine.folder, 'agent'))
@@ -149,8 +148,12 @@ def test_net():
     check(control.status()['link_up'] == 1, 'the link is not up')
     first.guest.close()
     second.guest.close()
-    # While the machine lives: its guest waits for the answer.
-    check(first.socket.recv(1) == b'', 'the first peer got a frame when the link was down, or is still connected')
+    # unshare(1), in which the test's carrel-vmm starts, holds its connection: there is no end to be seen
+    first.socket.setblocking(False)
+    try:
+        bare_machine.fail(f'the first peer got {first.socket.recv(64)} when the link was down')
+    except BlockingIOError:
+        pass
     second.send(answer)  # which waits for the guest's buffers
     machine.finish()
     features = [int(line.split()[-1], 16) for line in machine.lines if line.startswith('note: features')]

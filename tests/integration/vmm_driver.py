@@ -61,6 +61,23 @@ def test_panic():
     machine.has('note: panics')
 
 
+def test_contained():
+    """Without one of its namespaces, or all, it says what it could do, and its guest does not start."""
+    for without, act in (('pid', 'see other processes'), ('net', "reach this host's services")):
+        machine = bare_machine.Machine('hello')
+        machine.start(without)
+        machine.read_until()
+        machine.check(1)
+        if len(machine.log) != 1 or not machine.log[0].endswith(f'could {act}: the guest is not started'):
+            bare_machine.fail(f'without its {without} namespace it said {machine.log}')
+    machine = bare_machine.Machine('hello')
+    machine.start('all')
+    machine.read_until()
+    machine.check(1)
+    if len(machine.log) != 1 or 'sandbox: the process c' not in machine.log[0]:
+        bare_machine.fail(f'without any namespace of its own it said {machine.log}')
+
+
 def check_lack_of_memory():
     """As much address space as the program needs, and not its guest's RAM as well."""
     machine = bare_machine.Machine('hello', ram_mib=1024)
@@ -216,27 +233,36 @@ def test_home():
 def test_seat():
     key_a, side, token = 30, 64, random.randrange(1000, 10000)
     machine = bare_machine.Machine('seat', command_line=f'{token} hostile')
-    machine.display(machine.folder, width=640, height=480)
+    machine.display(machine.folder, scanouts=2, width=640, height=480)
     screen = vmm_screen.Screen(os.path.join(machine.folder, 'display'))
     machine.start()
 
-    def is_drawn():
+    def is_drawn(seed):
         return (screen.pixels and (screen.width, screen.height) == (side, side) and
                 all(struct.unpack_from('<I', screen.pixels, y * screen.stride + x * 4)[0] & 0xffffff ==
-                    token * 1000 + y * side + x for y in range(side) for x in range(side)))
+                    seed * 1000 + y * side + x for y in range(side) for x in range(side)))
 
-    while not is_drawn():
-        screen.step(bare_machine.TIMEOUT_S)
+    def wait_for_picture(seed):
+        while not is_drawn(seed):
+            screen.step(bare_machine.TIMEOUT_S)
+
+    wait_for_picture(token)
+    machine.read_until('note: one monitor')
+    screen.watch(1)
+    screen.send(vmm_link.SIZE, struct.pack('=III', 1, 800, 600))
+    wait_for_picture(token + 1)
     machine.read_until('note: drawn')
     screen.send(vmm_link.KEY, struct.pack('=II', key_a, 1))
     machine.finish()
     machine.has('note: monitor 640x480')
+    machine.has('note: second monitor 800x600 at 640')
     machine.has('note: event 1 30 1')
     machine.has('note: event 0 0 0')
 
 
 bare_machine.run_test({
     'blk': test_blk,
+    'contained': test_contained,
     'hello': test_hello,
     'home': test_home,
     'panic': test_panic,

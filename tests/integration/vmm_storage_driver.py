@@ -11,7 +11,7 @@ import bare_machine  # noqa: E402
 import vmm_link  # noqa: E402
 
 DISK_BYTES = bare_machine.MIB
-NO_ROOM = 'running -> paused: no room on the host for a write'
+NO_ROOM = 'running -> paused: no room on the host for a disk request'
 NO_SPACE = 2  # enum vmm_pause_reason
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import contained
 import vmm_start
 
 BUILD = os.environ['CARREL_BUILD_DIR']
@@ -47,15 +48,15 @@ class Machine(vmm_start.Description):
         self.folder = os.environ['TMPDIR']
         self.boot(path, command_line=command_line)
         self.sockets(self.folder)
-        self.control_path = os.path.join(self.folder, 'control')
         self.memory = os.dup(self.json['memory_fd'])
         self.lines = []  # what the guest said
         self.log = []
         self.status = None
         self.process = None
 
-    def start(self):
-        self.process = vmm_start.start(VMM, self, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def start(self, without=None):
+        """In namespaces of its own, as carrel-launch starts it; "without" one of them."""
+        self.process = vmm_start.start(VMM, self, without, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, text=True, errors='replace')
 
     def read_until(self, end=None):
@@ -77,7 +78,7 @@ class Machine(vmm_start.Description):
 
     def stop(self, status=0):
         """It ends when it is told to, whatever its guest does."""
-        self.process.terminate()
+        contained.terminate(self.process)
         self.read_until()
         self.check(status)
 

@@ -9,6 +9,8 @@
 . "${BASH_SOURCE[0]%/*}/appliance.sh"
 . "${BASH_SOURCE[0]%/*}/kvm_host.sh"
 
+# shellcheck disable=SC2034
+appliance_engine=auto     # the host finds out what it can do
 kvm_appliance_folder=/mnt # of the state, in there
 kvm_appliance_relay=
 kvm_appliance_up=

@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import time
 
 HEAD = struct.Struct('=IIiI')
 MAX_MESSAGE = 65536
@@ -85,6 +86,11 @@ class Control(Link):
 
     def statistics(self):
         return dict(zip(STATISTICS_FIELDS, struct.unpack('=9Q', self.ask(STATISTICS))))
+
+    def wait_for_status(self, field, value):
+        """For what may have happened before this connection was there, and is then no event any more."""
+        while self.status()[field] != value:
+            time.sleep(0.01)
 
     def set_balloon(self, target_bytes):
         self.ask(BALLOON, struct.pack('=Q', target_bytes))

@@ -17,13 +17,19 @@ from vmm_link import ACK, DAMAGE, DRAWN, SCANOUT
 class Screen(vmm_link.Link):
     def __init__(self, path):
         super().__init__(path)
-        self.pixels = None
+        self.watch(0)
         self.updates = 0
+
+    def watch(self, scanout):
+        """From now on this one; all are answered."""
+        self.scanout = scanout
+        self.pixels = None
 
     def handle(self, kind, payload, fds):
         if kind == SCANOUT:
-            scanout, self.width, self.height, self.stride, generation = struct.unpack_from('=IIIIQ', payload)
-            if scanout == 0:
+            scanout, *shape, generation = struct.unpack_from('=IIIIQ', payload)
+            if scanout == self.scanout:
+                self.width, self.height, self.stride = shape
                 self.pixels = mmap.mmap(fds[0], self.stride * self.height, prot=mmap.PROT_READ) if fds else None
                 print(f'surface {generation}: {self.width}x{self.height}', flush=True)
             self.send(ACK, struct.pack('=IIQ', scanout, 0, generation))

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import contained
+
 
 class Description:
     """The JSON and the descriptors that it names; all of them are inherited by carrel-vmm."""
@@ -56,7 +58,8 @@ class Description:
             self.json['boot']['initrd_fd'] = self.open(initrd)
 
     def sockets(self, folder, scanouts=0, width=1024, height=768):
-        self.json['control_fd'] = self.listen(os.path.join(folder, 'vmm'), socket.SOCK_SEQPACKET)
+        self.control_path = os.path.join(folder, 'vmm')
+        self.json['control_fd'] = self.listen(self.control_path, socket.SOCK_SEQPACKET)
         if scanouts:
             self.display(folder, scanouts, width, height)
 
@@ -85,12 +88,15 @@ class Description:
             self.json['net']['fd'] = self.add(peer.detach())
 
 
-def start(vmm, description, **popen):
+def start(vmm, description, without=None, **popen):
+    """"without": a namespace that it shall not have of its own, for contained.command()"""
     text = tempfile.TemporaryFile()
     text.write(json.dumps(description.json).encode())
     text.seek(0)
-    process = subprocess.Popen([vmm, '--description', str(text.fileno())],
-                               pass_fds=description.fds + [text.fileno()], **popen)
+    command = [vmm, '--description', str(text.fileno())]
+    if description.json['sandbox']:
+        command = contained.command(command, without)
+    process = subprocess.Popen(command, pass_fds=description.fds + [text.fileno()], **popen)
     text.close()
     for fd in description.fds:
         os.close(fd)
@@ -137,7 +143,7 @@ def main():
         if options.genid:
             description.json['genid'] = options.genid
         process = start(options.vmm, description)
-        signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
+        signal.signal(signal.SIGTERM, lambda _number, _frame: contained.terminate(process))
         return process.wait()
 
 

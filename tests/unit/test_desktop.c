@@ -589,7 +589,8 @@ test_desktop__tells_that_its_machine_waits_for_room(void **state)
 	g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_VMM], G_IO_IN, vmm_handle_connection, f);
 	adopt_machine(f, LAUNCH_ROLE_VMM);
 	SERVE_UNTIL(f, strstr(f->events->str, "no_space ") != NULL);
-	assert_non_null(strstr(desktop_get_reason(f->desktop), "the host's disk is full"));
+	assert_non_null(
+		strstr(desktop_get_reason(f->desktop), "the host's disk (or its memory) is full"));
 	assert_int_equal(seq_source_send(f->vmm, &head, &goes_on, NULL, 0), 0);
 	SERVE_UNTIL(f, strstr(f->events->str, " space ") != NULL);
 	assert_string_equal(desktop_get_reason(f->desktop), "");

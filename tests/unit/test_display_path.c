@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "display/heads.h"
 #include "display/source_vmm.h"
 #include "display/surface.h"
 #include "tests/unit/seat_stage.h"
@@ -31,7 +32,8 @@
 
 struct stage {
 	struct seat_stage *seat;
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
+	struct surface *surface; /* the first of them */
 	struct source *source;
 	uint64_t gpas[WIDTH * HEIGHT * 4 / 4096];
 	guint n_ready;
@@ -48,9 +50,10 @@ ignore_change(void *context)
 }
 
 static void
-handle_ready(void *context, const char *device_address)
+handle_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	assert_string_equal(device_address, "pci/0000/01.0");
+	assert_int_equal(n_heads, 2);
 	((struct stage *)context)->n_ready++;
 }
 
@@ -104,7 +107,7 @@ watch(struct stage *stage)
 	assert_int_equal(getsockname(stage->seat->listen_fd, (struct sockaddr *)&address, &size),
 			 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
-	stage->source = source_vmm_new(fd, stage->surface, &events, stage);
+	stage->source = source_vmm_new(fd, stage->surfaces, &events, stage);
 	settle(stage);
 	assert_int_equal(stage->n_ready, 1);
 }
@@ -115,7 +118,9 @@ set_up(void **state)
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
 	stage->seat = seat_stage_new();
-	stage->surface = surface_new(ignore_change, NULL);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		stage->surfaces[i] = surface_new(ignore_change, NULL);
+	stage->surface = stage->surfaces[0];
 	assert_int_equal(
 		seat_stage_create(stage->seat, 1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, WIDTH, HEIGHT),
 		OK);
@@ -132,7 +137,8 @@ tear_down(void **state)
 	struct stage *stage = *state;
 
 	stage->source->ops->free(stage->source);
-	surface_free(stage->surface);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		surface_free(stage->surfaces[i]);
 	seat_stage_free(stage->seat);
 	test_free(stage);
 	return 0;
@@ -197,7 +203,7 @@ test_display_path__follows_the_size(void **state)
 	struct virtio_gpu_resp_display_info modes;
 
 	watch(stage);
-	stage->source->ops->set_size(stage->source, 1600, 904);
+	stage->source->ops->set_size(stage->source, 0, 1600, 904);
 	settle(stage);
 	assert_int_equal(virtio_driver_count_config_interrupts(&stage->seat->gpu), 1);
 	virtio_driver_transfer(&stage->seat->gpu, 0, &ask, sizeof(ask), &modes, sizeof(modes));
@@ -209,6 +215,35 @@ test_display_path__follows_the_size(void **state)
 	settle(stage);
 	assert_int_equal(surface_get_info(stage->surface).width, 1600);
 	assert_int_equal(surface_get_info(stage->surface).height, 904);
+}
+
+/* The client has a second monitor: the guest gets one, shows something on it, and the client puts it away. */
+static void
+test_display_path__follows_a_second_head(void **state)
+{
+	struct stage *stage = *state;
+	struct virtio_gpu_ctrl_hdr ask = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+	struct virtio_gpu_resp_display_info modes;
+
+	watch(stage);
+	virtio_driver_transfer(&stage->seat->gpu, 0, &ask, sizeof(ask), &modes, sizeof(modes));
+	assert_int_equal(modes.pmodes[1].enabled, 0);
+	stage->source->ops->set_size(stage->source, 1, 800, 600);
+	settle(stage);
+	virtio_driver_transfer(&stage->seat->gpu, 0, &ask, sizeof(ask), &modes, sizeof(modes));
+	assert_int_equal(modes.pmodes[1].enabled, 1);
+	assert_int_equal(modes.pmodes[1].r.width, 800);
+	assert_int_equal(modes.pmodes[1].r.x, modes.pmodes[0].r.width);
+	assert_int_equal(
+		seat_stage_create(stage->seat, 2, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 800, 600), OK);
+	assert_int_equal(seat_stage_set_scanout(stage->seat, 1, 2, 0, 0, 800, 600), OK);
+	settle(stage);
+	assert_int_equal(surface_get_info(stage->surface).width, WIDTH);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, 800);
+	stage->source->ops->set_size(stage->source, 1, 0, 0);
+	assert_int_equal(seat_stage_set_scanout(stage->seat, 1, 0, 0, 0, 0, 0), OK);
+	settle(stage);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, 0);
 }
 
 static void
@@ -271,6 +306,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_display_path__carries_pixels),
 		TEST(test_display_path__follows_the_size),
+		TEST(test_display_path__follows_a_second_head),
 		TEST(test_display_path__carries_keys_and_lights),
 		TEST(test_display_path__carries_sound),
 	};

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/proto_sound.h"
+#include "display/heads.h"
 #include "display/sink.h"
 #include "display/sink_spice.h"
 #include "display/source_vmm.h"
@@ -51,7 +52,7 @@ struct stage {
 	atomic_bool over;
 	pthread_t thread;
 	int result;
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
 	struct source *source;
 	struct sink *sink;
 	struct sound_client client;
@@ -162,11 +163,12 @@ static const struct sink_events sink_events = {
 };
 
 static void
-handle_ready(void *context, const char *device_address)
+handle_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	struct stage *stage = context;
 
 	(void)device_address;
+	(void)n_heads;
 	stage->source->ops->listen(stage->source, true, true);
 }
 
@@ -219,8 +221,9 @@ set_up(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
-	stage->surface = surface_new(ignore_change, NULL);
-	stage->sink = sink_spice_new("test", stage->surface, &sink_events, stage);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		stage->surfaces[i] = surface_new(ignore_change, NULL);
+	stage->sink = sink_spice_new("test", stage->surfaces, &sink_events, stage);
 	assert_non_null(stage->sink);
 	stage->sink->ops->set_password(stage->sink, SOUND_CLIENT_PASSWORD);
 	stage->deadline_us = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
@@ -237,7 +240,8 @@ tear_down(void **state)
 	stage->source->ops->free(stage->source);
 	end_machine(stage);
 	stage->sink->ops->free(stage->sink);
-	surface_free(stage->surface);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		surface_free(stage->surfaces[i]);
 	test_free(stage);
 	return 0;
 }
@@ -246,7 +250,7 @@ static void
 start(struct stage *stage, const char *command_line)
 {
 	start_machine(stage, command_line);
-	stage->source = source_vmm_new(dial(stage->description.display_fd), stage->surface,
+	stage->source = source_vmm_new(dial(stage->description.display_fd), stage->surfaces,
 				       &source_events, stage);
 	sound_client_connect(&stage->client, stage->sink);
 }

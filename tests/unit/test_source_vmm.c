@@ -22,6 +22,7 @@
 #include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
+#include "display/heads.h"
 #include "display/source_vmm.h"
 #include "display/surface.h"
 
@@ -31,11 +32,13 @@
 #define SEALED (F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct stage {
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
+	struct surface *surface; /* the first of them */
 	struct source *source;
 	int vmm; /* the other end */
 	char address[SOURCE_ADDRESS_SIZE];
 	guint n_ready;
+	guint n_heads;
 	guint n_lost;
 	guint n_changes;
 	bool plays;
@@ -52,11 +55,12 @@ handle_changed(void *context)
 }
 
 static void
-handle_ready(void *context, const char *device_address)
+handle_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	struct stage *stage = context;
 
 	stage->n_ready++;
+	stage->n_heads = n_heads;
 	g_strlcpy(stage->address, device_address, sizeof(stage->address));
 }
 
@@ -106,7 +110,7 @@ open_source(struct stage *stage)
 	int pair[2];
 
 	assert_int_equal(io_socketpair(SOCK_SEQPACKET, pair), 0);
-	stage->source = source_vmm_new(pair[0], stage->surface, &events, stage);
+	stage->source = source_vmm_new(pair[0], stage->surfaces, &events, stage);
 	stage->vmm = pair[1];
 	assert_int_equal(io_set_nonblocking(stage->vmm, true), 0);
 }
@@ -123,7 +127,9 @@ set_up(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
-	stage->surface = surface_new(handle_changed, stage);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		stage->surfaces[i] = surface_new(handle_changed, stage);
+	stage->surface = stage->surfaces[0];
 	open_source(stage);
 	*state = stage;
 	return 0;
@@ -135,7 +141,8 @@ tear_down(void **state)
 	struct stage *stage = *state;
 
 	close_source(stage);
-	surface_free(stage->surface);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		surface_free(stage->surfaces[i]);
 	test_free(stage);
 	return 0;
 }
@@ -202,6 +209,7 @@ test_source_vmm__shows_the_shared_picture(void **state)
 
 	greet(stage);
 	assert_int_equal(stage->n_ready, 1);
+	assert_int_equal(stage->n_heads, 2);
 	assert_string_equal(stage->address, "pci/0000/01.0");
 	assert_int_equal(pwrite(fd, "pixel...", 8, 29 * STRIDE + 38 * 4), 8);
 	offer(stage, 0, 7, fd);
@@ -264,17 +272,44 @@ test_source_vmm__goes_black_and_comes_back(void **state)
 }
 
 static void
-test_source_vmm__shows_one_scanout(void **state)
+test_source_vmm__a_second_head_comes_and_goes(void **state)
 {
 	struct stage *stage = *state;
 	CLEANUP_CLOSE int fd = make_file(STRIDE * HEIGHT, SEALED);
+	const struct source_scanout off = { .scanout = 1, .generation = 2 };
+	struct source_damage damage = { 1, 1, 1, { { 2, 3, 4, 5 } } };
+	const struct source_move move = { 1, 1, 11, 12 };
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
+	struct surface_cursor cursor;
 	struct source_ack ack;
 
 	greet(stage);
 	offer(stage, 1, 1, fd);
-	assert_false(hear(stage, SOURCE_ACK, &ack, sizeof(ack)));
+	assert_true(hear(stage, SOURCE_ACK, &ack, sizeof(ack)));
+	assert_int_equal(ack.scanout, 1);
 	assert_int_equal(surface_get_info(stage->surface).width, 0);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, WIDTH);
+	/* its damage is its own, and answered for it */
+	say(stage, SOURCE_DAMAGE, &damage, sizeof(damage), -1);
+	assert_int_equal(surface_take_damage(stage->surface, 0, rects), 0);
+	assert_false(hear(stage, SOURCE_DRAWN, &ack, sizeof(ack)));
+	assert_int_equal(surface_take_damage(stage->surfaces[1], 1, rects), 1);
+	assert_true(hear(stage, SOURCE_DRAWN, &ack, sizeof(ack)));
+	assert_int_equal(ack.scanout, 1);
+	assert_int_equal(ack.generation, 1);
+	say(stage, SOURCE_MOVE, &move, sizeof(move), -1);
+	surface_copy_cursor(stage->surfaces[1], 0, &cursor);
+	assert_int_equal(cursor.y, 12);
+	surface_copy_cursor(stage->surface, 0, &cursor);
+	assert_int_equal(cursor.y, 0);
+	say(stage, SOURCE_SCANOUT, &off, sizeof(off), -1);
+	assert_true(hear(stage, SOURCE_ACK, &ack, sizeof(ack)));
+	assert_int_equal(ack.generation, 2);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, 0);
 	assert_int_equal(stage->n_lost, 0);
+	/* one that the source does not have */
+	offer(stage, 2, 1, fd);
+	assert_int_equal(stage->n_lost, 1);
 }
 
 static void
@@ -323,7 +358,8 @@ test_source_vmm__sends_input(void **state)
 	ops->send_key(stage->source, 0x100, true); /* no key */
 	assert_true(hear(stage, SOURCE_KEY, &key, sizeof(key)));
 	assert_int_equal(key.qnum, 0x9d);
-	ops->send_position(stage->source, 12, 34);
+	ops->send_position(stage->source, 1, 12, 34);
+	ops->send_position(stage->source, 2, 1, 1); /* no such head */
 	ops->send_button(stage->source, SOURCE_BUTTON_RIGHT, true);
 	ops->send_button(stage->source, SOURCE_BUTTON_EXTRA, true);
 	ops->send_button(stage->source, SOURCE_BUTTON_RIGHT, false);
@@ -331,6 +367,7 @@ test_source_vmm__sends_input(void **state)
 		static const uint32_t expected[] = { 0, 4, 4 | 16, 16 };
 
 		assert_true(hear(stage, SOURCE_POINTER, &pointer, sizeof(pointer)));
+		assert_int_equal(pointer.scanout, 1);
 		assert_int_equal(pointer.x, 12);
 		assert_int_equal(pointer.y, 34);
 		assert_int_equal(pointer.buttons, expected[buttons]);
@@ -342,10 +379,15 @@ test_source_vmm__sends_input(void **state)
 	assert_int_equal(wheel.steps, 1);
 	assert_true(hear(stage, SOURCE_WHEEL, &wheel, sizeof(wheel)));
 	assert_int_equal(wheel.steps, -1);
-	ops->set_size(stage->source, 1280, 3);
+	ops->set_size(stage->source, 2, 1280, 720); /* no such head */
+	ops->set_size(stage->source, 0, 1280, 3);
 	assert_true(hear(stage, SOURCE_SIZE, &size, sizeof(size)));
 	assert_int_equal(size.width, 1280);
 	assert_int_equal(size.height, SOURCE_MIN_SIZE);
+	ops->set_size(stage->source, 1, 0, 0);
+	assert_true(hear(stage, SOURCE_SIZE, &size, sizeof(size)));
+	assert_int_equal(size.scanout, 1);
+	assert_int_equal(size.width, 0);
 	assert_false(hear(stage, 0, &size, sizeof(size)));
 }
 
@@ -551,7 +593,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_source_vmm__shows_the_shared_picture),
 		TEST(test_source_vmm__goes_black_and_comes_back),
-		TEST(test_source_vmm__shows_one_scanout),
+		TEST(test_source_vmm__a_second_head_comes_and_goes),
 		TEST(test_source_vmm__shows_cursor_and_lights),
 		TEST(test_source_vmm__sends_input),
 		TEST(test_source_vmm__plays),

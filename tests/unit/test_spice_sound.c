@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/proto_sound.h"
+#include "display/heads.h"
 #include "display/sink.h"
 #include "display/sink_spice.h"
 #include "display/surface.h"
@@ -25,7 +26,7 @@
 #define PATIENCE_MS  20000
 
 struct stage {
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
 	struct sink *sink;
 	struct sound_client client;
 	struct ear guest;
@@ -72,8 +73,9 @@ set_up(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
-	stage->surface = surface_new(ignore_change, NULL);
-	stage->sink = sink_spice_new("test", stage->surface, &events, stage);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		stage->surfaces[i] = surface_new(ignore_change, NULL);
+	stage->sink = sink_spice_new("test", stage->surfaces, &events, stage);
 	assert_non_null(stage->sink);
 	stage->sink->ops->set_password(stage->sink, SOUND_CLIENT_PASSWORD);
 	*state = stage;
@@ -87,7 +89,8 @@ tear_down(void **state)
 
 	sound_client_disconnect(&stage->client);
 	stage->sink->ops->free(stage->sink);
-	surface_free(stage->surface);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		surface_free(stage->surfaces[i]);
 	test_free(stage);
 	return 0;
 }

@@ -25,13 +25,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/forbidden_acts.h"
 #include "base/sandbox_filter.h"
 #include "base/seq.h"
 #include "tests/unit/display_peer.h"
 #include "tests/unit/guest_kernel.h"
 #include "vmm/control.h"
 #include "vmm/description.h"
-#include "vmm/forbidden_acts.h"
 #include "vmm/machine.h"
 #include "vmm/machine_control.h"
 #include "vmm/sandbox_rules.h"
@@ -407,15 +407,16 @@ test_vmm_sandbox__self_test_finds_what_is_let_through(void **state)
 	if (WITH_ASAN)
 		skip();
 	memcpy(rules, sandbox_vcpu_rules, n * sizeof(rules[0]));
-	assert_int_equal(forbidden_acts_try(rules, n, act), 0);
-	assert_int_equal(forbidden_acts_try(sandbox_loop_rules, sandbox_n_loop_rules, act), 0);
+	assert_int_equal(forbidden_acts_try_rules(rules, n, act), 0);
+	assert_int_equal(forbidden_acts_try_rules(sandbox_loop_rules, sandbox_n_loop_rules, act),
+			 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		rules[n] = cases[i].rule;
-		assert_int_equal(forbidden_acts_try(rules, n + 1, act), -EPERM);
+		assert_int_equal(forbidden_acts_try_rules(rules, n + 1, act), -EPERM);
 		assert_string_equal(act, cases[i].words);
 	}
 	rules[n].call = "no_such_call";
-	assert_int_equal(forbidden_acts_try(rules, n + 1, act), -EINVAL);
+	assert_int_equal(forbidden_acts_try_rules(rules, n + 1, act), -EINVAL);
 }
 
 static void
