@@ -57,12 +57,6 @@ struct virtio_net {
 	struct virtqueue_chain first; /* of a frame that is being received */
 };
 
-/* What one frame's buffers are, as they are handed back */
-struct virtio_net_buffer {
-	uint16_t head;
-	uint32_t written;
-};
-
 /* From the guest */
 
 /* Sends the popped chain or drops it; false: it must wait. */
@@ -126,7 +120,7 @@ virtio_net_put_back(struct virtio_net *net, uint32_t count)
  */
 static int
 virtio_net_spread(struct virtio_net *net, const struct net_peer_frame *frame,
-		  struct virtio_net_buffer ret_buffers[VIRTIO_NET_MAX_BUFFERS])
+		  struct virtqueue_result ret_buffers[VIRTIO_NET_MAX_BUFFERS])
 {
 	uint32_t most = virtio_has_feature(&net->device, VIRTIO_NET_F_MRG_RXBUF)
 				? VIRTIO_NET_MAX_BUFFERS
@@ -161,7 +155,7 @@ virtio_net_spread(struct virtio_net *net, const struct net_peer_frame *frame,
 static bool
 virtio_net_deliver(struct virtio_net *net, struct net_peer_frame *frame)
 {
-	struct virtio_net_buffer buffers[VIRTIO_NET_MAX_BUFFERS];
+	struct virtqueue_result buffers[VIRTIO_NET_MAX_BUFFERS];
 	int count = virtio_net_spread(net, frame, buffers);
 
 	if (count == 0)
@@ -172,9 +166,8 @@ virtio_net_deliver(struct virtio_net *net, struct net_peer_frame *frame)
 	}
 	frame->header.num_buffers = htole16((uint16_t)count);
 	virtqueue_chain_write(&net->first, 0, &frame->header, NET_PEER_HEADER_BYTES);
-	for (int i = 0; i < count; i++)
-		virtqueue_push(&net->device.queues[VIRTIO_NET_RECEIVE], buffers[i].head,
-			       buffers[i].written);
+	/* a driver that sees the first of a frame's buffers takes the rest for missing if they come later */
+	virtqueue_push_all(&net->device.queues[VIRTIO_NET_RECEIVE], buffers, (uint16_t)count);
 	net->statistics.received_frames++;
 	net->statistics.received_bytes += frame->size;
 	return true;
