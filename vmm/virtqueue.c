@@ -250,8 +250,7 @@ virtqueue_push_all(struct virtqueue *queue, const struct virtqueue_result *resul
 	if (state->in_flight < count)
 		return;
 	for (uint16_t i = 0; i < count; i++) {
-		struct vring_used_elem *element =
-			&used->ring[state->next_used % queue->setup.size];
+		struct vring_used_elem *element = &used->ring[state->next_used % queue->setup.size];
 
 		element->id = results[i].head;
 		element->len = results[i].written;

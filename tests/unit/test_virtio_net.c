@@ -299,6 +299,25 @@ test_virtio_net__frames_go_both_ways(void **state)
 	assert_int_equal(statistics.dropped, 0);
 }
 
+/* Without an event index the driver wants to hear of everything, and nothing waits for what comes after it. */
+static void
+test_virtio_net__each_frame_is_told_at_once(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_restart(stage, PLAIN);
+	stage_give(stage, 3, 2048);
+	fake_platform_forget(stage->fake);
+	for (uint32_t i = 0; i < 3; i++) {
+		stage_send(stage, i, FRAME_BYTES);
+		stage_arrive(stage, i, 60, 0, 4 + 60);
+	}
+	virtio_driver_kick(&stage->driver, SEND);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_int_equal(virtio_driver_count_interrupts(&stage->driver, SEND), 3);
+	assert_int_equal(virtio_driver_count_interrupts(&stage->driver, RECEIVE), 3);
+}
+
 static void
 test_virtio_net__a_frame_may_arrive_in_pieces(void **state)
 {
@@ -537,6 +556,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(says_what_it_is),
 		TEST(frames_go_both_ways),
+		TEST(each_frame_is_told_at_once),
 		TEST(a_frame_may_arrive_in_pieces),
 		TEST(a_large_frame_fills_many_buffers),
 		TEST(a_frame_that_never_fits_is_dropped),
