@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * proto_source.h - the picture and the input of a desktop on engine kvm: carrel-vmm to carrel-display
+ * proto_source.h - picture, sound and input of a desktop on engine kvm: carrel-vmm to carrel-display
  *
  * SOCK_SEQPACKET on the desktop folder's "display" socket, seq.h messages. carrel-vmm has the listening socket;
  * hostd connects and passes the connection on to carrel-display (proto_display.h SOURCE). The newest connection
@@ -10,8 +10,8 @@
  * type      from     payload             fds
  * HELLO     vmm      source_hello        -      first: then SCANOUT of each head, CURSOR, LEDS
  * SCANOUT   vmm      source_scanout      0, 1   a new surface generation; without fd: this head is off
- * ACK       display  source_ack          -      this generation is mapped: the one before is not needed any more, DAMAGE and the
- *                                               next SCANOUT may come
+ * ACK       display  source_ack          -      answers each SCANOUT, with and without fd: the surface before is not needed any
+ *                                               more, DAMAGE and the next SCANOUT may come
  * DAMAGE    vmm      source_damage       -      these rectangles of the surface have changed
  * DRAWN     display  source_ack          -      damage was read: the next DAMAGE may come (one is out at a time)
  * CURSOR    vmm      source_cursor+ARGB  -      shape, in rows of 4 * width bytes, and where it is
@@ -21,6 +21,7 @@
  * POINTER   display  source_pointer      -      absolute, and buttons
  * WHEEL     display  source_wheel        -
  * SIZE      display  source_size         -      what the client would like: goes into the EDID; 0 x 0 takes a head but the first away
+ * LISTEN, SOUND, PLAYED, HEARD, SPOKEN: proto_sound.h
  *
  * A surface is a memfd that carrel-vmm has sealed against shrinking and growing, of height * stride bytes, mapped
  * read-only by display. Pixels are 32 bit, bytes B, G, R, x. Nothing is copied into it while nobody is connected.
@@ -54,6 +55,11 @@ enum source_type {
 	SOURCE_POINTER,
 	SOURCE_WHEEL,
 	SOURCE_SIZE,
+	SOURCE_LISTEN,
+	SOURCE_SOUND,
+	SOURCE_PLAYED,
+	SOURCE_HEARD,
+	SOURCE_SPOKEN,
 };
 
 struct source_hello {

@@ -16,6 +16,8 @@
  * STATISTICS  -            -     vmm_statistics  always
  * SCREENSHOT  -            memfd vmm_picture  always: raw pixels into the memfd (proto_source.h), -ENODATA without a scanout
  * LINK        vmm_link     0, 1  -            always: the network's link, with a new peer socket or without
+ * HOME        vmm_home     0..2  -            running, paused: a disk comes into the empty slot 'home', or goes: what is in flight is
+ *                                             done and durable by then
  * QUIT        -            -     -            always: answered, then the process ends
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0
  */
@@ -36,6 +38,7 @@ enum vmm_type {
 	VMM_STATISTICS,
 	VMM_SCREENSHOT,
 	VMM_LINK,
+	VMM_HOME,
 	VMM_QUIT,
 	VMM_EVENT,
 };
@@ -58,7 +61,7 @@ enum vmm_state {
 enum vmm_pause_reason {
 	VMM_PAUSE_NONE,
 	VMM_PAUSE_ASKED,
-	VMM_PAUSE_NO_SPACE, /* a disk write failed: no room on the host */
+	VMM_PAUSE_NO_SPACE, /* a disk request failed: no room on the host, or no memory */
 	VMM_PAUSE_COUNT,
 };
 
@@ -69,6 +72,7 @@ struct vmm_status {
 	uint32_t agent_open; /* the guest has opened the port */
 	uint32_t vdagent_open;
 	uint32_t link_up;
+	uint32_t has_home; /* a disk is in the slot 'home' */
 };
 
 struct vmm_balloon {
@@ -95,6 +99,18 @@ struct vmm_picture {
 
 struct vmm_link {
 	uint32_t up;
+};
+
+/* Descriptors are of files, open for what they are needed for. */
+enum vmm_medium {
+	VMM_MEDIUM_NONE,
+	VMM_MEDIUM_RAW, /* one: an image, read and written */
+	VMM_MEDIUM_OVERLAY, /* two: an image that is only read, and its overlay; an empty file becomes one */
+	VMM_MEDIUM_COUNT,
+};
+
+struct vmm_home {
+	uint32_t medium; /* enum vmm_medium */
 };
 
 enum vmm_event_kind {

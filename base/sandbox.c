@@ -8,24 +8,38 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/sandbox_filter.h"
+
 static int
 sandbox_change_ids(uid_t uid, gid_t gid, gid_t group)
 {
 	size_t n_groups = group == SANDBOX_NO_GROUP ? 0 : 1;
 
-	if (setgroups(n_groups, &group) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	/* Where there are none, even those who may not change them can go on. */
+	if (((n_groups > 0 || getgroups(0, NULL) != 0) && setgroups(n_groups, &group) < 0) ||
+	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	/* A kernel that lets us back would have been asked in vain. */
 	if (uid != 0 && setresuid(0, 0, 0) == 0)
 		return -EPERM;
 	return 0;
+}
+
+/* No program can bring back what is given up: no new privileges, an empty bounding set where there is the right to empty it. */
+static int
+sandbox_bound(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	capng_clear(CAPNG_SELECT_ALL);
+	return capng_apply(CAPNG_SELECT_BOUNDS) < 0 ? -EPERM : 0;
 }
 
 int
@@ -37,16 +51,42 @@ sandbox_become(uid_t uid, gid_t gid)
 int
 sandbox_become_member(uid_t uid, gid_t gid, gid_t group)
 {
-	int error = 0;
+	int error = sandbox_bound();
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	capng_clear(CAPNG_SELECT_BOTH);
-	if (geteuid() == 0) {
-		if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
-			return -EPERM;
+	if (error == 0 && geteuid() == 0)
 		error = sandbox_change_ids(uid, gid, group);
-	}
+	if (error < 0)
+		return error;
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
+int
+sandbox_become_keeping(uid_t uid, gid_t gid, unsigned int capability)
+{
+	int error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+
+	if (error == 0)
+		error = sandbox_change_ids(uid, gid, SANDBOX_NO_GROUP);
+	if (error < 0)
+		return error;
+	capng_clear(CAPNG_SELECT_ALL);
+	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETPCAP);
+	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE, capability);
+	/* Only what is in the bounding set can become inheritable: so that is emptied after. */
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+		return -EPERM;
+	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETPCAP);
+	capng_update(CAPNG_ADD, CAPNG_AMBIENT, capability);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0)
+		return -EPERM;
+	return 0;
+}
+
+int
+sandbox_drop_capabilities(void)
+{
+	int error = sandbox_bound();
+
 	if (error < 0)
 		return error;
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
@@ -69,6 +109,8 @@ sandbox_close_from(int first)
 }
 
 static const char *const service_calls[] = {
+	"fork",
+	"vfork",
 	"execve",
 	"execveat",
 	"ptrace",
@@ -124,34 +166,60 @@ static const char *const service_calls[] = {
 };
 
 static int
-sandbox_add_denials(scmp_filter_ctx filter, const char *const *names, size_t n_names)
+sandbox_add_denials(scmp_filter_ctx filter, uint32_t action, const char *const *names,
+		    size_t n_names)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < n_names && error == 0; i++) {
 		int call = seccomp_syscall_resolve_name(names[i]);
 
-		error = call == __NR_SCMP_ERROR
-				? -EINVAL
-				: seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, call, 0);
+		error = call == __NR_SCMP_ERROR ? -EINVAL
+						: seccomp_rule_add(filter, action, call, 0);
 	}
+	return error;
+}
+
+/* Threads, but no processes. clone3(2) has its flags in memory, where no filter sees them; the C library goes on with clone(2). */
+static int
+sandbox_add_clone(scmp_filter_ctx filter, uint32_t action)
+{
+	int error = seccomp_rule_add(filter, action, SCMP_SYS(clone), 1,
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return error;
+}
+
+static int
+sandbox_deny(uint32_t action, const char *const *extra, size_t n_extra)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int error = filter ? 0 : -ENOMEM;
+
+	if (error == 0)
+		error = sandbox_add_denials(filter, action, service_calls,
+					    sizeof(service_calls) / sizeof(service_calls[0]));
+	if (error == 0)
+		error = sandbox_add_denials(filter, action, extra, n_extra);
+	if (error == 0)
+		error = sandbox_add_clone(filter, action);
+	if (error == 0)
+		error = seccomp_load(filter);
+	if (filter)
+		seccomp_release(filter);
 	return error;
 }
 
 int
 sandbox_deny_service_calls(const char *const *extra, size_t n_extra)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int error = filter ? 0 : -ENOMEM;
+	return sandbox_deny(SCMP_ACT_KILL_PROCESS, extra, n_extra);
+}
 
-	if (error == 0)
-		error = sandbox_add_denials(filter, service_calls,
-					    sizeof(service_calls) / sizeof(service_calls[0]));
-	if (error == 0)
-		error = sandbox_add_denials(filter, extra, n_extra);
-	if (error == 0)
-		error = seccomp_load(filter);
-	if (filter)
-		seccomp_release(filter);
-	return error;
+int
+sandbox_refuse_service_calls(const char *const *extra, size_t n_extra)
+{
+	return sandbox_deny(SCMP_ACT_ERRNO(SANDBOX_FILTER_REFUSED), extra, n_extra);
 }

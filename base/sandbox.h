@@ -22,6 +22,15 @@ int sandbox_become(uid_t uid, gid_t gid);
 /* The same with one supplementary group, for a device that only that may open. */
 int sandbox_become_member(uid_t uid, gid_t gid, gid_t group);
 
+/*
+ * In a user namespace without a root, whose first process has all capabilities there: to uid/gid as sandbox_become(), but one
+ * capability (CAP_*) stays, and is the program's that is executed next.
+ */
+int sandbox_become_keeping(uid_t uid, gid_t gid, unsigned int capability);
+
+/* Ends that: no capabilities, no new privileges. */
+int sandbox_drop_capabilities(void);
+
 /* No core file and no ptrace(2) by the same uid: for processes that hold passwords. */
 int sandbox_hide_memory(void);
 
@@ -34,5 +43,8 @@ int sandbox_close_from(int first);
  * without as well, by their names in syscalls(2); an unknown name is -EINVAL.
  */
 int sandbox_deny_service_calls(const char *const *extra, size_t n_extra);
+
+/* The same calls fail with errno SANDBOX_FILTER_REFUSED (base/sandbox_filter.h) instead: to try out what is refused. */
+int sandbox_refuse_service_calls(const char *const *extra, size_t n_extra);
 
 #endif

@@ -143,17 +143,18 @@ api_templates_next_version(struct broker *broker, const char *name)
 		       "s", name);
 }
 
+/* Without an engine the host takes that which it can do best. */
 void
 api_templates_publish(struct broker *broker, struct http_request *request)
 {
 	const char *image = json_get_text(request->body, "image", request->name);
-	const char *engine = json_get_text(request->body, "engine", "qemu");
+	const char *engine = json_get_text(request->body, "engine", NULL);
 	g_autofree char *host = api_templates_pick_host(broker, image);
 	gint64 version;
 
 	if (!api_templates_check(request, image, host))
 		return;
-	if (strcmp(engine, "qemu") != 0 && strcmp(engine, "kvm") != 0) {
+	if (engine && strcmp(engine, "qemu") != 0 && strcmp(engine, "kvm") != 0) {
 		problem_respond(request, 400, "template.engine", "'engine' must be qemu or kvm");
 		return;
 	}
@@ -168,7 +169,7 @@ api_templates_publish(struct broker *broker, struct http_request *request)
 	version = api_templates_next_version(broker, request->name);
 	api_templates_start_job(
 		broker, request, "publish", host, version,
-		json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:s}", "template", request->name,
+		json_pack("{s:s, s:I, s:s, s:s, s:s*, s:I, s:s}", "template", request->name,
 			  "version", (json_int_t)version, "image", image, "author",
 			  request->identity.user, "engine", engine, "ram_mib",
 			  (json_int_t)json_get_integer(request->body, "ram_mib", 1024), "note",

@@ -19,7 +19,7 @@
 static const struct cli_command command_table[] = {
 	{ "template", "build", "NAME [--recipe RECIPE] [--wait]",
 	  N_("build an image from a recipe"), 1, 1, cmd_template_build },
-	{ "template", "publish", "NAME [--note TEXT] [--wait]",
+	{ "template", "publish", "NAME [--engine kvm|qemu] [--note TEXT] [--wait]",
 	  N_("make the image a new version that pools can use"), 1, 1, cmd_template_publish },
 	{ "template", "verify", "NAME [--version N] [--wait]",
 	  N_("look whether a version is still as it was published and can be forked"), 1, 1,
@@ -120,6 +120,8 @@ carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **erro
 		{ "size", 0, 0, G_OPTION_ARG_STRING, &options->size, N_("How many desktops"), "N" },
 		{ "network", 0, 0, G_OPTION_ARG_STRING, &options->network, N_("none or passt"),
 		  "NETWORK" },
+		{ "engine", 0, 0, G_OPTION_ARG_STRING, &options->engine,
+		  N_("Engine, when not the host's choice"), "ENGINE" },
 		{ "note", 0, 0, G_OPTION_ARG_STRING, &options->note,
 		  N_("What is new in this version"), "TEXT" },
 		{ "recipe", 0, 0, G_OPTION_ARG_STRING, &options->recipe,
@@ -154,6 +156,7 @@ carrel_find_stranger(const struct cli_options *options, const struct cli_command
 		{ "--template", options->template_name != NULL },
 		{ "--size", options->size != NULL },
 		{ "--network", options->network != NULL },
+		{ "--engine", options->engine != NULL },
 		{ "--note", options->note != NULL },
 		{ "--recipe", options->recipe != NULL },
 		{ "--version", options->version != NULL },
@@ -191,6 +194,7 @@ carrel_options_done(struct cli_options *options)
 	g_free(options->template_name);
 	g_free(options->size);
 	g_free(options->network);
+	g_free(options->engine);
 	g_free(options->note);
 	g_free(options->recipe);
 	g_free(options->version);

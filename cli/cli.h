@@ -43,6 +43,7 @@ struct cli_options {
 	char *size;
 	char *network;
 	char *note;
+	char *engine;
 	char *recipe;
 	char *version;
 	char *output;

@@ -55,10 +55,11 @@ cmd_template_build(struct cli *cli, int argc, char **argv)
 int
 cmd_template_publish(struct cli *cli, int argc, char **argv)
 {
-	const char *note = cli_get_options(cli)->note;
+	const struct cli_options *options = cli_get_options(cli);
 
-	return cmd_template_start(cli, argv[0], "publish",
-				  note ? json_pack("{s:s}", "note", note) : json_object());
+	return cmd_template_start(
+		cli, argv[0], "publish",
+		json_pack("{s:s*, s:s*}", "engine", options->engine, "note", options->note));
 }
 
 int

@@ -8,6 +8,7 @@
  * "source-qemu" and GDBus' reader (they write into the surface, under its lock), GIO's pool (TLS handshakes).
  */
 #include <errno.h>
+#include <gio/gio.h>
 #include <glib-unix.h>
 #include <glib.h>
 #include <signal.h>
@@ -16,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/contain.h"
+#include "base/forbidden_acts.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/proto_display.h"
@@ -90,20 +93,48 @@ display_set_environment(void)
 	g_setenv("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
 	g_setenv("GIO_USE_NETWORK_MONITOR", "base", TRUE);
 	g_setenv("GSETTINGS_BACKEND", "memory", TRUE);
+	/* libspice-server starts SASL, which nobody uses here; without a folder for its modules that wants to tell syslog. */
+	g_setenv("SASL_PATH", "/", TRUE);
+}
+
+/* What the libraries would read from files later, when there are none. */
+static void
+display_load_early(void)
+{
+	g_type_ensure(g_tls_backend_get_certificate_type(g_tls_backend_get_default()));
+}
+
+/* In the order in which rights go. */
+static int
+display_contain(char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	int error = sandbox_close_from(DISPLAY_WATCH_FD + 1);
+
+	if (error == 0)
+		error = contain_enter();
+	if (error == 0)
+		error = forbidden_acts_try_outside(ret_act);
+	if (error == 0)
+		error = forbidden_acts_try_service(denied_calls, G_N_ELEMENTS(denied_calls),
+						   ret_act);
+	if (error == 0)
+		error = sandbox_deny_service_calls(denied_calls, G_N_ELEMENTS(denied_calls));
+	return error;
 }
 
 static int
 display_enter_sandbox(const char *desktop)
 {
-	int error = sandbox_hide_memory();
+	char act[FORBIDDEN_ACTS_WORDS] = "";
+	int error;
 
-	if (error == 0)
-		error = sandbox_close_from(DISPLAY_WATCH_FD + 1);
-	if (error == 0)
-		error = sandbox_become(getuid(), getgid());
-	if (error == 0)
-		error = sandbox_deny_service_calls(denied_calls, G_N_ELEMENTS(denied_calls));
-	if (error < 0)
+	display_load_early();
+	error = display_contain(act);
+	if (error < 0 && act[0])
+		log_error(
+			"the sandbox of desktop=%s is not tight: the process could %s; not showing it unprotected",
+			desktop, act);
+	else if (error < 0)
 		log_error("the sandbox of desktop=%s failed: %s; not showing it unprotected",
 			  desktop, g_strerror(-error));
 	return error;

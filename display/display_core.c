@@ -2,7 +2,7 @@
 /*
  * display_core.c - one desktop's display (carrel-display)
  *
- * How it works: the source writes into the surface from its own threads, and every change wakes the sink's
+ * How it works: the source writes into the surfaces, one a head, from its own threads, and every change wakes the sink's
  * refresh(). Clients' sockets become links (tls_link.c); attachment.c decides which of them the sink gets to see.
  * An attachment begins with display_core_add_client(first), lives from display_core_handle_main_linked() to
  * display_core_handle_main_ended(), and display_core_end_attachment() is the one place where its links are closed
@@ -19,23 +19,25 @@
 #include "base/log.h"
 #include "base/seq.h"
 #include "display/attachment.h"
+#include "display/heads.h"
 #include "display/sink.h"
 #include "display/source.h"
 #include "display/surface.h"
 #include "display/tls_link.h"
 
-#define MAX_LINKS	    32
-#define LINKING_DEADLINE_MS 20000 /* from an attachment's first socket to its linked main channel */
-#define REPORT_INTERVAL_S   10
-#define INPUT_INTERVAL_MS   1000
-#define RESIZE_DELAY_MS	    150 /* a window being dragged sends dozens of sizes */
+#define MAX_LINKS		32
+#define MAX_SOUND_BACKLOG_BYTES (8 * 1024)
+#define LINKING_DEADLINE_MS	20000 /* from an attachment's first socket to its linked main channel */
+#define REPORT_INTERVAL_S	10
+#define INPUT_INTERVAL_MS	1000
+#define RESIZE_DELAY_MS		150 /* a window being dragged sends dozens of sizes */
 
 struct display_core {
 	char desktop[ID_SIZE];
 	display_core_tell tell;
 	void *context;
 	const struct display_core_makers *makers;
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
 	struct source *source;
 	guint source_lost;
 	struct sink *sink;
@@ -49,8 +51,13 @@ struct display_core {
 	uint64_t input_told_ms;
 	uint64_t closed_bytes; /* of the live attachment's links that have ended */
 	guint resize_timer;
-	uint32_t wanted_width;
-	uint32_t wanted_height;
+	uint32_t n_heads; /* that the source has; a client's further monitors stay dark */
+	struct heads wanted;
+	/* sound: what the guest does, and what a client is linked for */
+	bool plays;
+	bool records;
+	bool hears;
+	bool speaks;
 	struct log_limit refusals;
 };
 
@@ -59,6 +66,76 @@ display_core_tell_fact(struct display_core *core, enum display_fact_kind kind, u
 		       uint64_t value, const char *text)
 {
 	core->tell(core->context, kind, attachment, value, text ? text : "");
+}
+
+/*
+ * Sound. A client hears and speaks as long as it has the channels for that, whatever the guest does; nothing is played or
+ * recorded for one that has not.
+ */
+
+static void
+display_core_update_sink_sound(struct display_core *core)
+{
+	core->sink->ops->set_sound(core->sink, core->plays, core->records && core->speaks);
+}
+
+static bool
+display_core_has_channel(const struct display_core *core, uint8_t channel_type)
+{
+	for (guint i = 0; i < core->links->len; i++) {
+		struct tls_link *link = g_ptr_array_index(core->links, i);
+		const struct link_message *message = tls_link_get_message(link);
+
+		if (message && message->channel_type == channel_type)
+			return true;
+	}
+	return false;
+}
+
+/* Of the channels of this type the most that is on its way. */
+static uint32_t
+display_core_find_backlog(const struct display_core *core, uint8_t channel_type)
+{
+	uint32_t most = 0;
+
+	for (guint i = 0; i < core->links->len; i++) {
+		struct tls_link *link = g_ptr_array_index(core->links, i);
+		const struct link_message *message = tls_link_get_message(link);
+
+		if (message && message->channel_type == channel_type)
+			most = MAX(most, tls_link_get_backlog(link));
+	}
+	return most;
+}
+
+static void
+display_core_tell_listening(struct display_core *core)
+{
+	if (core->source && core->source->ops->listen)
+		core->source->ops->listen(core->source, core->hears, core->speaks);
+}
+
+/* Links have come or gone. */
+static void
+display_core_update_listening(struct display_core *core)
+{
+	bool hears = display_core_has_channel(core, LINK_CHANNEL_PLAYBACK);
+	bool speaks = display_core_has_channel(core, LINK_CHANNEL_RECORD);
+
+	if (hears == core->hears && speaks == core->speaks)
+		return;
+	core->hears = hears;
+	core->speaks = speaks;
+	display_core_tell_listening(core);
+	display_core_update_sink_sound(core);
+}
+
+static void
+display_core_set_sound(struct display_core *core, bool plays, bool records)
+{
+	core->plays = plays;
+	core->records = records;
+	display_core_update_sink_sound(core);
 }
 
 /* Links and attachments. */
@@ -72,6 +149,7 @@ display_core_close_links(struct display_core *core, uint64_t attachment)
 		if (tls_link_get_attachment(link) == attachment)
 			g_ptr_array_remove_index_fast(core->links, i - 1);
 	}
+	display_core_update_listening(core);
 }
 
 static void
@@ -149,6 +227,7 @@ display_core_hand_on_link(void *context, struct tls_link *link G_GNUC_UNUSED, in
 {
 	struct display_core *core = context;
 
+	display_core_update_listening(core);
 	return core->sink->ops->add_client(core->sink, fd);
 }
 
@@ -159,7 +238,7 @@ display_core_handle_drawn(void *context, struct tls_link *link)
 	uint64_t attachment = tls_link_get_attachment(link);
 
 	if (core->frame_told || attachment != attachment_live(&core->attachments) ||
-	    surface_get_info(core->surface).width == 0)
+	    surface_get_info(core->surfaces[0]).width == 0)
 		return;
 	core->frame_told = true;
 	display_core_tell_fact(core, DISPLAY_FACT_FIRST_FRAME, attachment, 0, NULL);
@@ -194,6 +273,7 @@ display_core_handle_link_ended(void *context, struct tls_link *link, const char 
 	if (attachment == attachment_live(&core->attachments))
 		core->closed_bytes += tls_link_get_sent_bytes(link);
 	g_ptr_array_remove_fast(core->links, link);
+	display_core_update_listening(core);
 }
 
 static const struct tls_link_events link_events = {
@@ -244,20 +324,27 @@ display_core_handle_resize(gpointer user_data)
 	struct display_core *core = user_data;
 
 	core->resize_timer = 0;
-	if (core->source)
-		core->source->ops->set_size(core->source, core->wanted_width, core->wanted_height);
-	core->sink->ops->ask_vdagent_size(core->sink, core->wanted_width, core->wanted_height);
+	heads_place(&core->wanted);
+	for (uint32_t i = 0; core->source && i < core->n_heads; i++)
+		core->source->ops->set_size(core->source, i, core->wanted.list[i].width,
+					    core->wanted.list[i].height);
+	core->sink->ops->ask_vdagent_sizes(core->sink, &core->wanted);
 	return G_SOURCE_REMOVE;
 }
 
 static void
-display_core_handle_size_wanted(void *context, uint32_t width, uint32_t height)
+display_core_handle_size_wanted(void *context, uint32_t head, uint32_t width, uint32_t height)
 {
 	struct display_core *core = context;
 
+	if (head >= core->n_heads)
+		return;
 	/* Guests round widths down to a multiple of 8: asking for one keeps what is asked and shown the same. */
-	core->wanted_width = MIN(width, DISPLAY_MAX_WIDTH) & ~UINT32_C(7);
-	core->wanted_height = MIN(height, DISPLAY_MAX_HEIGHT);
+	core->wanted.list[head].width = MIN(width, DISPLAY_MAX_WIDTH) & ~UINT32_C(7);
+	core->wanted.list[head].height = MIN(height, DISPLAY_MAX_HEIGHT);
+	/* without the first there is nothing to arrange */
+	if (core->wanted.list[0].width == 0)
+		return;
 	g_clear_handle_id(&core->resize_timer, g_source_remove);
 	core->resize_timer = g_timeout_add(RESIZE_DELAY_MS, display_core_handle_resize, core);
 }
@@ -294,12 +381,12 @@ display_core_handle_key(void *context, uint32_t qnum, bool down)
 }
 
 static void
-display_core_handle_position(void *context, uint32_t x, uint32_t y)
+display_core_handle_position(void *context, uint32_t head, uint32_t x, uint32_t y)
 {
 	struct display_core *core = context;
 
 	if (core->source)
-		core->source->ops->send_position(core->source, x, y);
+		core->source->ops->send_position(core->source, head, x, y);
 	display_core_note_input(core);
 }
 
@@ -313,20 +400,19 @@ display_core_handle_button(void *context, enum source_button button, bool down)
 	display_core_note_input(core);
 }
 
+static void
+display_core_handle_spoken(void *context, const void *frames, uint32_t n_frames)
+{
+	struct display_core *core = context;
+
+	if (core->source && core->source->ops->speak)
+		core->source->ops->speak(core->source, frames, n_frames);
+}
+
 static uint32_t
 display_core_get_backlog(void *context)
 {
-	struct display_core *core = context;
-	uint32_t most = 0;
-
-	for (guint i = 0; i < core->links->len; i++) {
-		struct tls_link *link = g_ptr_array_index(core->links, i);
-		const struct link_message *message = tls_link_get_message(link);
-
-		if (message && message->channel_type == LINK_CHANNEL_DISPLAY)
-			most = MAX(most, tls_link_get_backlog(link));
-	}
-	return most;
+	return display_core_find_backlog(context, LINK_CHANNEL_DISPLAY);
 }
 
 static const struct sink_events sink_events = {
@@ -337,17 +423,38 @@ static const struct sink_events sink_events = {
 	.key = display_core_handle_key,
 	.position = display_core_handle_position,
 	.button = display_core_handle_button,
+	.spoken = display_core_handle_spoken,
 	.backlog = display_core_get_backlog,
 };
 
 /* The source's events. */
 
 static void
-display_core_handle_source_ready(void *context, const char *device_address)
+display_core_handle_source_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	struct display_core *core = context;
 
-	core->sink->ops->set_device(core->sink, device_address);
+	core->n_heads = MIN(n_heads, HEADS_MAX);
+	for (uint32_t i = core->n_heads; i < HEADS_MAX; i++)
+		core->wanted.list[i].width = 0;
+	core->sink->ops->set_device(core->sink, device_address, core->n_heads);
+	display_core_tell_listening(core);
+}
+
+static void
+display_core_handle_sound(void *context, bool plays, bool records)
+{
+	display_core_set_sound(context, plays, records);
+}
+
+static void
+display_core_handle_played(void *context, const void *frames, uint32_t n_frames)
+{
+	struct display_core *core = context;
+
+	/* What is queued is heard late, and all that follows with it: rather a gap. */
+	if (display_core_find_backlog(core, LINK_CHANNEL_PLAYBACK) < MAX_SOUND_BACKLOG_BYTES)
+		core->sink->ops->play(core->sink, frames, n_frames);
 }
 
 static gboolean
@@ -368,11 +475,14 @@ display_core_handle_source_lost(void *context, const char *why)
 	log_warning("the picture of desktop=%s has stopped: %s; waiting for another source",
 		    core->desktop, why);
 	display_core_tell_fact(core, DISPLAY_FACT_SOURCE_LOST, 0, 0, why);
+	display_core_set_sound(core, false, false);
 	core->source_lost = g_idle_add(display_core_handle_source_gone, core);
 }
 
 static const struct source_events source_events = {
 	.ready = display_core_handle_source_ready,
+	.sound = display_core_handle_sound,
+	.played = display_core_handle_played,
 	.lost = display_core_handle_source_lost,
 };
 
@@ -382,6 +492,7 @@ display_core_close_source(struct display_core *core)
 	g_clear_handle_id(&core->source_lost, g_source_remove);
 	if (core->source)
 		core->source->ops->free(g_steal_pointer(&core->source));
+	display_core_set_sound(core, false, false);
 }
 
 static void
@@ -430,7 +541,7 @@ display_core_set_source(struct display_core *core, enum display_source_kind kind
 		return -ENOTSUP;
 	}
 	display_core_close_source(core);
-	core->source = core->makers->new_source[kind](fd, core->surface, &source_events, core);
+	core->source = core->makers->new_source[kind](fd, core->surfaces, &source_events, core);
 	return 0;
 }
 
@@ -528,8 +639,10 @@ display_core_new(const char *desktop, const struct display_core_makers *makers,
 	core->context = context;
 	core->refusals = (struct log_limit){ .burst = 10, .every_ms = 1000 };
 	core->links = g_ptr_array_new_with_free_func(display_core_free_link);
-	core->surface = surface_new(display_core_handle_changed, core);
-	core->sink = makers->new_sink(desktop, core->surface, &sink_events, core);
+	core->n_heads = 1;
+	for (uint32_t i = 0; i < HEADS_MAX; i++)
+		core->surfaces[i] = surface_new(display_core_handle_changed, core);
+	core->sink = makers->new_sink(desktop, core->surfaces, &sink_events, core);
 	if (!core->sink) {
 		display_core_free(core);
 		return NULL;
@@ -542,14 +655,16 @@ display_core_free(struct display_core *core)
 {
 	if (!core)
 		return;
-	display_core_close_source(core);
+	if (core->sink)
+		display_core_close_source(core);
 	g_clear_handle_id(&core->linking_deadline, g_source_remove);
 	g_clear_handle_id(&core->report_timer, g_source_remove);
 	g_clear_handle_id(&core->resize_timer, g_source_remove);
 	g_ptr_array_unref(core->links);
 	if (core->sink)
 		core->sink->ops->free(core->sink);
-	surface_free(core->surface);
+	for (uint32_t i = 0; i < HEADS_MAX; i++)
+		surface_free(core->surfaces[i]);
 	g_clear_object(&core->certificate);
 	g_free(core);
 }

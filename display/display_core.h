@@ -20,11 +20,11 @@ struct source;
 struct source_events;
 struct surface;
 
-/* What there is to make displays of; NULL: no such source. */
+/* What there is to make displays of; NULL: no such source. They get HEADS_MAX surfaces. */
 struct display_core_makers {
-	struct sink *(*new_sink)(const char *name, struct surface *surface,
+	struct sink *(*new_sink)(const char *name, struct surface *const *surfaces,
 				 const struct sink_events *events, void *context);
-	struct source *(*new_source[DISPLAY_SOURCE_COUNT])(int fd, struct surface *surface,
+	struct source *(*new_source[DISPLAY_SOURCE_COUNT])(int fd, struct surface *const *surfaces,
 							   const struct source_events *events,
 							   void *context);
 };

@@ -17,8 +17,10 @@
 #define LINK_MAX_BYTES	1024 /* of the message behind the head; spice-gtk sends 26 to 34 */
 #define LINK_MAX_CAPS	64   /* words */
 
-#define LINK_CHANNEL_MAIN    1
-#define LINK_CHANNEL_DISPLAY 2
+#define LINK_CHANNEL_MAIN     1
+#define LINK_CHANNEL_DISPLAY  2
+#define LINK_CHANNEL_PLAYBACK 5
+#define LINK_CHANNEL_RECORD   6
 
 struct link_message {
 	uint32_t connection_id;

@@ -3,7 +3,8 @@
  * sink_spice.c - a sink over libspice-server (carrel-display)
  *
  * How it works: libspice-server runs in the main loop (spice_loop.c). What it is made of here: the screen with its worker
- * thread (spice_screen.c), keyboard and pointer (spice_input.c) and the guest's vdagent (spice_vdagent.c).
+ * thread (spice_screen.c), keyboard and pointer (spice_input.c), loudspeaker and microphone (spice_sound.c) and the guest's
+ * vdagent (spice_vdagent.c).
  *
  * No address, port or password file: clients come as socket pairs through add_client().
  */
@@ -18,6 +19,7 @@
 #include "display/spice_input.h"
 #include "display/spice_loop.h"
 #include "display/spice_screen.h"
+#include "display/spice_sound.h"
 #include "display/spice_vdagent.h"
 
 struct sink_spice {
@@ -28,6 +30,7 @@ struct sink_spice {
 	SpiceServer *server;
 	struct spice_input *input;
 	struct spice_screen *screen;
+	struct spice_sound *sound;
 	struct spice_vdagent *vdagent;
 };
 
@@ -88,16 +91,27 @@ sink_spice_set_vdagent(struct sink *sink, int fd)
 }
 
 static bool
-sink_spice_ask_vdagent_size(struct sink *sink, uint32_t width, uint32_t height)
+sink_spice_ask_vdagent_sizes(struct sink *sink, const struct heads *wanted)
 {
-	return spice_vdagent_ask_size(((struct sink_spice *)sink)->vdagent, width, height);
+	return spice_vdagent_ask_sizes(((struct sink_spice *)sink)->vdagent, wanted);
 }
 
 static void
-sink_spice_set_device(struct sink *sink, const char *device_address)
+sink_spice_set_device(struct sink *sink, const char *device_address, uint32_t n_heads)
 {
-	if (device_address[0] != '\0')
-		spice_screen_set_device(((struct sink_spice *)sink)->screen, device_address);
+	spice_screen_set_device(((struct sink_spice *)sink)->screen, device_address, n_heads);
+}
+
+static void
+sink_spice_set_sound(struct sink *sink, bool plays, bool records)
+{
+	spice_sound_set(((struct sink_spice *)sink)->sound, plays, records);
+}
+
+static void
+sink_spice_play(struct sink *sink, const void *frames, uint32_t n_frames)
+{
+	spice_sound_play(((struct sink_spice *)sink)->sound, frames, n_frames);
 }
 
 static void
@@ -129,6 +143,7 @@ sink_spice_free(struct sink *sink)
 
 	sink_spice_only = NULL;
 	spice_vdagent_free(self->vdagent);
+	spice_sound_free(self->sound);
 	spice_input_free(self->input);
 	if (self->screen) {
 		spice_server_vm_stop(self->server);
@@ -142,10 +157,12 @@ sink_spice_free(struct sink *sink)
 static const struct sink_ops sink_spice_ops = {
 	.refresh = sink_spice_refresh,
 	.set_device = sink_spice_set_device,
+	.set_sound = sink_spice_set_sound,
+	.play = sink_spice_play,
 	.set_password = sink_spice_set_password,
 	.add_client = sink_spice_add_client,
 	.set_vdagent = sink_spice_set_vdagent,
-	.ask_vdagent_size = sink_spice_ask_vdagent_size,
+	.ask_vdagent_sizes = sink_spice_ask_vdagent_sizes,
 	.free = sink_spice_free,
 };
 
@@ -171,14 +188,17 @@ sink_spice_configure(struct sink_spice *self, const char *name)
 }
 
 static bool
-sink_spice_add_devices(struct sink_spice *self, struct surface *surface)
+sink_spice_add_devices(struct sink_spice *self, struct surface *const *surfaces)
 {
-	self->input = spice_input_new(self->server, surface, self->events, self->context);
+	self->input = spice_input_new(self->server, surfaces[0], self->events, self->context);
 	if (!self->input)
 		return false;
 	self->screen =
-		spice_screen_new(self->server, surface, self->input, self->events, self->context);
+		spice_screen_new(self->server, surfaces, self->input, self->events, self->context);
 	if (!self->screen)
+		return false;
+	self->sound = spice_sound_new(self->server, self->events, self->context);
+	if (!self->sound)
 		return false;
 	self->vdagent = spice_vdagent_new(self->server);
 	spice_server_vm_start(self->server);
@@ -186,7 +206,7 @@ sink_spice_add_devices(struct sink_spice *self, struct surface *surface)
 }
 
 struct sink *
-sink_spice_new(const char *name, struct surface *surface, const struct sink_events *events,
+sink_spice_new(const char *name, struct surface *const *surfaces, const struct sink_events *events,
 	       void *context)
 {
 	struct sink_spice *self = g_new0(struct sink_spice, 1);
@@ -197,7 +217,7 @@ sink_spice_new(const char *name, struct surface *surface, const struct sink_even
 	self->context = context;
 	sink_spice_only = self;
 	self->server = spice_server_new();
-	if (!sink_spice_configure(self, name) || !sink_spice_add_devices(self, surface)) {
+	if (!sink_spice_configure(self, name) || !sink_spice_add_devices(self, surfaces)) {
 		sink_spice_free(&self->sink);
 		return NULL;
 	}

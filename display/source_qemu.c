@@ -129,7 +129,7 @@ source_qemu_handle_report(gpointer user_data)
 	g_mutex_unlock(&self->lock);
 	if (!self->ready && self->listener) {
 		self->ready = true;
-		self->events->ready(self->context, self->address);
+		self->events->ready(self->context, self->address, 1);
 	}
 	if (lost)
 		self->events->lost(self->context, self->why);
@@ -363,7 +363,7 @@ source_qemu_run(gpointer data)
 	return NULL;
 }
 
-static void source_qemu_send_position(struct source *source, uint32_t x, uint32_t y);
+static void source_qemu_send_position(struct source *source, uint32_t head, uint32_t x, uint32_t y);
 
 /* An answer's user data is the source; "n_positions" tells pointer positions by their own callback. */
 static void
@@ -382,7 +382,7 @@ source_qemu_finish_call(struct source_qemu *self, GObject *connection, GAsyncRes
 	self->n_positions--;
 	if (self->position_waits) {
 		self->position_waits = false;
-		source_qemu_send_position(&self->source, self->position_x, self->position_y);
+		source_qemu_send_position(&self->source, 0, self->position_x, self->position_y);
 	}
 }
 
@@ -420,7 +420,8 @@ source_qemu_send_key(struct source *source, uint32_t qnum, bool down)
 }
 
 static void
-source_qemu_send_position(struct source *source, uint32_t x, uint32_t y)
+source_qemu_send_position(struct source *source, uint32_t head G_GNUC_UNUSED, uint32_t x,
+			  uint32_t y)
 {
 	struct source_qemu *self = (struct source_qemu *)source;
 
@@ -455,7 +456,8 @@ source_qemu_send_button(struct source *source, enum source_button button, bool d
 }
 
 static void
-source_qemu_set_size(struct source *source, uint32_t width, uint32_t height)
+source_qemu_set_size(struct source *source, uint32_t head G_GNUC_UNUSED, uint32_t width,
+		     uint32_t height)
 {
 	/* 96 dots per inch: there is no monitor to measure. */
 	guint16 width_mm = (guint16)(width * 254 / 960);
@@ -506,13 +508,14 @@ static const struct source_ops source_qemu_ops = {
 };
 
 struct source *
-source_qemu_new(int fd, struct surface *surface, const struct source_events *events, void *context)
+source_qemu_new(int fd, struct surface *const *surfaces, const struct source_events *events,
+		void *context)
 {
 	struct source_qemu *self = g_new0(struct source_qemu, 1);
 
 	self->source.ops = &source_qemu_ops;
 	self->fd = fd;
-	self->surface = surface;
+	self->surface = surfaces[0];
 	self->events = events;
 	self->context = context;
 	self->cancel = g_cancellable_new();

@@ -10,7 +10,7 @@
 struct surface;
 
 /* Owns "fd": the peer of the one given to QMP add_client. Its set-up runs on; ready() or lost() tells how it went. */
-struct source *source_qemu_new(int fd, struct surface *surface, const struct source_events *events,
-			       void *context);
+struct source *source_qemu_new(int fd, struct surface *const *surfaces,
+			       const struct source_events *events, void *context);
 
 #endif

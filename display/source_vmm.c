@@ -2,16 +2,17 @@
 /*
  * source_vmm.c - a source over carrel-vmm's display socket (carrel-display, main thread)
  *
- * How it works: carrel-vmm shares its picture as a memfd, which becomes the surface's pixels as it is: the sink's copy is
+ * How it works: carrel-vmm shares a picture as a memfd, which becomes a surface's pixels as it is: the sink's copy is
  * the only one made here. What carrel-vmm says passes rule_table; its guest may own it, so whatever is wrong ends the
  * source. A DAMAGE is answered when the sink has taken it (source_vmm_note_taken()), so that carrel-vmm copies no
  * more out of its guest's memory than the client gets to see.
  *
- * The surface is one picture: only the first scanout is shown. The others are never acknowledged, so carrel-vmm draws
- * them once and says no more of them.
+ * Each scanout is a head with a surface of its own. The first goes black when the guest shows nothing on it, since a desktop
+ * always has a picture; the others are off then.
  */
 #include "display/source_vmm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -21,12 +22,16 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "common/seq_source.h"
+#include "display/heads.h"
 #include "display/surface.h"
 
 #define PIXEL_BYTES 4
 #define SEALS	    (F_SEAL_SHRINK | F_SEAL_GROW)
+
+static_assert(SOURCE_MAX_SCANOUTS <= HEADS_MAX, "a head a scanout");
 
 /* NEW -> READY: it has greeted; any -> LOST: nothing more comes. */
 enum source_vmm_state {
@@ -38,18 +43,27 @@ enum source_vmm_state {
 #define IN_NEW	 (1U << SOURCE_VMM_STATE_NEW)
 #define IN_READY (1U << SOURCE_VMM_STATE_READY)
 
+struct source_vmm_head {
+	struct source_vmm *source;
+	uint32_t scanout;
+	struct surface *surface;
+	uint64_t generation; /* of what it shows */
+	bool damage_out;     /* a DAMAGE was not answered yet */
+	GSource *taken;	     /* due when the sink has taken damage */
+};
+
 struct source_vmm {
 	struct source source;
-	struct surface *surface;
+	struct source_vmm_head heads[HEADS_MAX];
 	const struct source_events *events;
 	void *context;
 	enum source_vmm_state state;
 	struct seq_source *link; /* NULL when it is lost */
 	uint32_t n_scanouts;
-	uint64_t generation; /* of the first scanout's surface */
-	bool damage_out;     /* a DAMAGE was not answered yet */
-	GSource *taken;	     /* due when the sink has taken damage */
 	struct source_pointer pointer;
+	bool plays; /* the guest */
+	bool records;
+	bool speaks; /* a client, as carrel-vmm was told */
 };
 
 static void
@@ -63,31 +77,31 @@ source_vmm_send(struct source_vmm *self, enum source_type type, const void *payl
 }
 
 static void
-source_vmm_answer(struct source_vmm *self, enum source_type type)
+source_vmm_answer(struct source_vmm_head *head, enum source_type type)
 {
-	struct source_ack ack = { .generation = self->generation };
+	struct source_ack ack = { .scanout = head->scanout, .generation = head->generation };
 
-	source_vmm_send(self, type, &ack, sizeof(ack));
+	source_vmm_send(head->source, type, &ack, sizeof(ack));
 }
 
 /* In the reader's thread, under the surface's lock. */
 static void
 source_vmm_note_taken(void *context)
 {
-	struct source_vmm *self = context;
+	struct source_vmm_head *head = context;
 
-	g_source_set_ready_time(self->taken, 0);
+	g_source_set_ready_time(head->taken, 0);
 }
 
 static gboolean
 source_vmm_handle_taken(gpointer user_data)
 {
-	struct source_vmm *self = user_data;
+	struct source_vmm_head *head = user_data;
 
-	g_source_set_ready_time(self->taken, -1);
-	if (self->damage_out) {
-		self->damage_out = false;
-		source_vmm_answer(self, SOURCE_DRAWN);
+	g_source_set_ready_time(head->taken, -1);
+	if (head->damage_out) {
+		head->damage_out = false;
+		source_vmm_answer(head, SOURCE_DRAWN);
 	}
 	return G_SOURCE_CONTINUE;
 }
@@ -115,7 +129,7 @@ source_vmm_handle_hello(void *context, struct seq_message *message)
 		return -EPROTO;
 	self->n_scanouts = hello.n_scanouts;
 	self->state = SOURCE_VMM_STATE_READY;
-	self->events->ready(self->context, hello.device_address);
+	self->events->ready(self->context, hello.device_address, hello.n_scanouts);
 	return 0;
 }
 
@@ -137,7 +151,7 @@ source_vmm_check_file(int fd, uint64_t bytes)
 }
 
 static int
-source_vmm_show(struct source_vmm *self, const struct source_scanout *scanout, int fd)
+source_vmm_show(struct source_vmm_head *head, const struct source_scanout *scanout, int fd)
 {
 	uint64_t bytes = (uint64_t)scanout->stride * scanout->height;
 	struct surface_pixels pixels = { .stride = scanout->stride,
@@ -156,7 +170,7 @@ source_vmm_show(struct source_vmm *self, const struct source_scanout *scanout, i
 		return -errno;
 	pixels.data = mapped;
 	pixels.size = bytes;
-	error = surface_set_shared(self->surface, scanout->width, scanout->height, &pixels);
+	error = surface_set_shared(head->surface, scanout->width, scanout->height, &pixels);
 	if (error < 0)
 		munmap(mapped, bytes);
 	return error;
@@ -167,24 +181,26 @@ source_vmm_handle_scanout(void *context, struct seq_message *message)
 {
 	struct source_vmm *self = context;
 	struct source_scanout scanout;
+	struct source_vmm_head *head;
 	int error = 0;
 
 	memcpy(&scanout, message->payload, sizeof(scanout));
 	if (scanout.scanout >= self->n_scanouts)
 		return -EPROTO;
-	if (scanout.scanout > 0)
-		return 0;
-	if (scanout.generation <= self->generation)
+	head = &self->heads[scanout.scanout];
+	if (scanout.generation <= head->generation)
 		return -EPROTO;
 	if (message->n_fds > 0)
-		error = source_vmm_show(self, &scanout, message->fds[0]);
+		error = source_vmm_show(head, &scanout, message->fds[0]);
+	else if (scanout.scanout == 0)
+		surface_set_black(head->surface);
 	else
-		surface_set_black(self->surface);
+		surface_set_off(head->surface);
 	if (error < 0)
 		return error;
-	self->generation = scanout.generation;
-	self->damage_out = false;
-	source_vmm_answer(self, SOURCE_ACK);
+	head->generation = scanout.generation;
+	head->damage_out = false;
+	source_vmm_answer(head, SOURCE_ACK);
 	return 0;
 }
 
@@ -192,19 +208,23 @@ static int
 source_vmm_handle_damage(void *context, struct seq_message *message)
 {
 	struct source_vmm *self = context;
+	struct source_vmm_head *head;
 	struct source_damage damage;
 
 	memcpy(&damage, message->payload, sizeof(damage));
-	if (damage.scanout != 0 || damage.generation != self->generation || self->damage_out ||
-	    damage.n_boxes == 0 || damage.n_boxes > SOURCE_MAX_RECTS)
+	if (damage.scanout >= self->n_scanouts)
+		return -EPROTO;
+	head = &self->heads[damage.scanout];
+	if (damage.generation != head->generation || head->damage_out || damage.n_boxes == 0 ||
+	    damage.n_boxes > SOURCE_MAX_RECTS)
 		return -EPROTO;
 	/* What was taken before does not answer this one. */
-	g_source_set_ready_time(self->taken, -1);
-	self->damage_out = true;
+	g_source_set_ready_time(head->taken, -1);
+	head->damage_out = true;
 	for (uint32_t i = 0; i < damage.n_boxes; i++) {
 		const struct source_box *box = &damage.boxes[i];
 		const struct damage_rect rect = { box->x, box->y, box->width, box->height };
-		int error = surface_mark_rect(self->surface, &rect);
+		int error = surface_mark_rect(head->surface, &rect);
 
 		if (error < 0)
 			return error;
@@ -218,6 +238,7 @@ source_vmm_handle_cursor(void *context, struct seq_message *message)
 	struct source_vmm *self = context;
 	struct source_cursor cursor;
 	struct surface_pixels pixels = { .format = SURFACE_FORMAT_A8R8G8B8 };
+	struct surface *surface;
 	int error = 0;
 
 	memcpy(&cursor, message->payload, sizeof(cursor));
@@ -229,13 +250,12 @@ source_vmm_handle_cursor(void *context, struct seq_message *message)
 	pixels.size = (size_t)pixels.stride * cursor.height;
 	if (message->head.size != sizeof(cursor) + pixels.size)
 		return -EPROTO;
-	if (cursor.scanout > 0)
-		return 0;
+	surface = self->heads[cursor.scanout].surface;
 	if (cursor.width > 0)
-		error = surface_set_cursor(self->surface, cursor.width, cursor.height, cursor.hot_x,
+		error = surface_set_cursor(surface, cursor.width, cursor.height, cursor.hot_x,
 					   cursor.hot_y, &pixels);
 	if (error == 0)
-		surface_move_cursor(self->surface, cursor.x, cursor.y,
+		surface_move_cursor(surface, cursor.x, cursor.y,
 				    cursor.width > 0 && cursor.visible);
 	return error;
 }
@@ -249,8 +269,7 @@ source_vmm_handle_move(void *context, struct seq_message *message)
 	memcpy(&move, message->payload, sizeof(move));
 	if (move.scanout >= self->n_scanouts)
 		return -EPROTO;
-	if (move.scanout == 0)
-		surface_move_cursor(self->surface, move.x, move.y, move.visible);
+	surface_move_cursor(self->heads[move.scanout].surface, move.x, move.y, move.visible);
 	return 0;
 }
 
@@ -261,7 +280,36 @@ source_vmm_handle_leds(void *context, struct seq_message *message)
 	struct source_leds leds;
 
 	memcpy(&leds, message->payload, sizeof(leds));
-	surface_set_leds(self->surface, (uint8_t)leds.leds);
+	surface_set_leds(self->heads[0].surface, (uint8_t)leds.leds);
+	return 0;
+}
+
+static int
+source_vmm_handle_sound(void *context, struct seq_message *message)
+{
+	struct source_vmm *self = context;
+	struct source_sound sound;
+
+	memcpy(&sound, message->payload, sizeof(sound));
+	if (sound.plays > 1 || sound.records > 1)
+		return -EPROTO;
+	self->plays = sound.plays;
+	self->records = sound.records;
+	self->events->sound(self->context, sound.plays, sound.records);
+	return 0;
+}
+
+/* Answered at once: a client that does not take it in time loses it in the sink. */
+static int
+source_vmm_handle_played(void *context, struct seq_message *message)
+{
+	struct source_vmm *self = context;
+	uint32_t bytes = message->head.size;
+
+	if (!self->plays || bytes % SOURCE_FRAME_BYTES != 0)
+		return -EPROTO;
+	self->events->played(self->context, message->payload, bytes / SOURCE_FRAME_BYTES);
+	source_vmm_send(self, SOURCE_HEARD, NULL, 0);
 	return 0;
 }
 
@@ -279,6 +327,10 @@ static const struct seq_rule rule_table[] = {
 	  source_vmm_handle_move },
 	{ SOURCE_LEDS, sizeof(struct source_leds), sizeof(struct source_leds), 0, 0, IN_READY,
 	  source_vmm_handle_leds },
+	{ SOURCE_SOUND, sizeof(struct source_sound), sizeof(struct source_sound), 0, 0, IN_READY,
+	  source_vmm_handle_sound },
+	{ SOURCE_PLAYED, SOURCE_FRAME_BYTES, SOURCE_MAX_FRAMES *SOURCE_FRAME_BYTES, 0, 0, IN_READY,
+	  source_vmm_handle_played },
 };
 
 static void
@@ -310,10 +362,13 @@ source_vmm_send_key(struct source *source, uint32_t qnum, bool down)
 }
 
 static void
-source_vmm_send_position(struct source *source, uint32_t x, uint32_t y)
+source_vmm_send_position(struct source *source, uint32_t head, uint32_t x, uint32_t y)
 {
 	struct source_vmm *self = (struct source_vmm *)source;
 
+	if (head >= self->n_scanouts)
+		return;
+	self->pointer.scanout = head;
 	self->pointer.x = x;
 	self->pointer.y = y;
 	source_vmm_send(self, SOURCE_POINTER, &self->pointer, sizeof(self->pointer));
@@ -343,14 +398,63 @@ source_vmm_send_button(struct source *source, enum source_button button, bool do
 }
 
 static void
-source_vmm_set_size(struct source *source, uint32_t width, uint32_t height)
+source_vmm_set_size(struct source *source, uint32_t head, uint32_t width, uint32_t height)
 {
-	struct source_size size = {
-		.width = CLAMP(width, SOURCE_MIN_SIZE, SOURCE_MAX_WIDTH),
-		.height = CLAMP(height, SOURCE_MIN_SIZE, SOURCE_MAX_HEIGHT),
-	};
+	struct source_vmm *self = (struct source_vmm *)source;
+	struct source_size size = { .scanout = head };
 
-	source_vmm_send((struct source_vmm *)source, SOURCE_SIZE, &size, sizeof(size));
+	if (head >= self->n_scanouts)
+		return;
+	if (head == 0 || width > 0) {
+		size.width = CLAMP(width, SOURCE_MIN_SIZE, SOURCE_MAX_WIDTH);
+		size.height = CLAMP(height, SOURCE_MIN_SIZE, SOURCE_MAX_HEIGHT);
+	}
+	source_vmm_send(self, SOURCE_SIZE, &size, sizeof(size));
+}
+
+static void
+source_vmm_listen(struct source *source, bool hears, bool speaks)
+{
+	struct source_vmm *self = (struct source_vmm *)source;
+	struct source_listen listen = { hears, speaks };
+
+	self->speaks = speaks;
+	source_vmm_send(self, SOURCE_LISTEN, &listen, sizeof(listen));
+}
+
+static void
+source_vmm_speak(struct source *source, const void *frames, uint32_t n_frames)
+{
+	struct source_vmm *self = (struct source_vmm *)source;
+
+	if (self->speaks && self->records && n_frames > 0 && n_frames <= SOURCE_MAX_FRAMES)
+		source_vmm_send(self, SOURCE_SPOKEN, frames, (size_t)n_frames * SOURCE_FRAME_BYTES);
+}
+
+static void
+source_vmm_init_head(struct source_vmm *self, uint32_t scanout, struct surface *surface)
+{
+	struct source_vmm_head *head = &self->heads[scanout];
+
+	head->source = self;
+	head->scanout = scanout;
+	head->surface = surface;
+	head->taken = g_source_new(&taken_functions, sizeof(GSource));
+	g_source_set_static_name(head->taken, "taken");
+	g_source_set_callback(head->taken, source_vmm_handle_taken, head, NULL);
+	g_source_attach(head->taken, NULL);
+	surface_set_taken(surface, source_vmm_note_taken, head);
+}
+
+/* A head but the first is off until the next source says otherwise. */
+static void
+source_vmm_done_head(struct source_vmm_head *head)
+{
+	surface_set_taken(head->surface, NULL, NULL);
+	if (head->scanout > 0)
+		surface_set_off(head->surface);
+	g_source_destroy(head->taken);
+	g_source_unref(head->taken);
 }
 
 static void
@@ -358,9 +462,8 @@ source_vmm_free(struct source *source)
 {
 	struct source_vmm *self = (struct source_vmm *)source;
 
-	surface_set_taken(self->surface, NULL, NULL);
-	g_source_destroy(self->taken);
-	g_source_unref(self->taken);
+	for (uint32_t i = 0; i < HEADS_MAX; i++)
+		source_vmm_done_head(&self->heads[i]);
 	seq_source_free(self->link);
 	g_free(self);
 }
@@ -370,23 +473,22 @@ static const struct source_ops source_vmm_ops = {
 	.send_position = source_vmm_send_position,
 	.send_button = source_vmm_send_button,
 	.set_size = source_vmm_set_size,
+	.listen = source_vmm_listen,
+	.speak = source_vmm_speak,
 	.free = source_vmm_free,
 };
 
 struct source *
-source_vmm_new(int fd, struct surface *surface, const struct source_events *events, void *context)
+source_vmm_new(int fd, struct surface *const *surfaces, const struct source_events *events,
+	       void *context)
 {
 	struct source_vmm *self = g_new0(struct source_vmm, 1);
 
 	self->source.ops = &source_vmm_ops;
-	self->surface = surface;
 	self->events = events;
 	self->context = context;
-	self->taken = g_source_new(&taken_functions, sizeof(GSource));
-	g_source_set_static_name(self->taken, "taken");
-	g_source_set_callback(self->taken, source_vmm_handle_taken, self, NULL);
-	g_source_attach(self->taken, NULL);
-	surface_set_taken(surface, source_vmm_note_taken, self);
+	for (uint32_t i = 0; i < HEADS_MAX; i++)
+		source_vmm_init_head(self, i, surfaces[i]);
 	self->link = seq_source_new(fd, "vmm", source_vmm_handle_message, self);
 	return &self->source;
 }

@@ -9,8 +9,8 @@
 
 struct surface;
 
-/* Owns "fd", a connection to the desktop's display socket. ready() follows carrel-vmm's greeting. */
-struct source *source_vmm_new(int fd, struct surface *surface, const struct source_events *events,
-			      void *context);
+/* Owns "fd", a connection to the desktop's display socket; surfaces: HEADS_MAX of them. ready() follows carrel-vmm's greeting. */
+struct source *source_vmm_new(int fd, struct surface *const *surfaces,
+			      const struct source_events *events, void *context);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <glib.h>
 
+#include "display/heads.h"
 #include "display/sink.h"
 #include "display/spice_buttons.h"
 #include "display/spice_keys.h"
@@ -22,8 +23,7 @@ struct spice_input {
 	struct spice_keys keys;
 	struct spice_buttons buttons;
 	uint8_t leds; /* as the client was told */
-	uint32_t width;
-	uint32_t height;
+	struct heads heads;
 };
 
 static void
@@ -76,10 +76,12 @@ static void
 spice_input_tablet_position(SpiceTabletInstance *tablet, int x, int y, uint32_t buttons)
 {
 	struct spice_input *self = spice_input_of_tablet(tablet);
+	uint32_t head;
+	uint32_t head_x;
 
-	if (x < 0 || y < 0 || (uint32_t)x >= self->width || (uint32_t)y >= self->height)
+	if (x < 0 || y < 0 || !heads_find(&self->heads, (uint32_t)x, (uint32_t)y, &head, &head_x))
 		return;
-	self->events->position(self->context, (uint32_t)x, (uint32_t)y);
+	self->events->position(self->context, head, head_x, (uint32_t)y);
 	spice_input_set_buttons(self, buttons);
 }
 
@@ -109,10 +111,9 @@ static const SpiceTabletInterface tablet_interface = {
 };
 
 void
-spice_input_set_size(struct spice_input *self, uint32_t width, uint32_t height)
+spice_input_set_heads(struct spice_input *self, const struct heads *heads)
 {
-	self->width = width;
-	self->height = height;
+	self->heads = *heads;
 }
 
 void

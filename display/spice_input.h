@@ -6,8 +6,8 @@
 #define DISPLAY_SPICE_INPUT_H
 
 #include <spice.h>
-#include <stdint.h>
 
+struct heads;
 struct sink_events;
 struct spice_input;
 struct surface;
@@ -17,8 +17,8 @@ struct spice_input *spice_input_new(SpiceServer *server, struct surface *surface
 				    const struct sink_events *events, void *context);
 void spice_input_free(struct spice_input *input);
 
-/* A position outside of this is not told; 0 x 0 at first. */
-void spice_input_set_size(struct spice_input *input, uint32_t width, uint32_t height);
+/* Where heads stand on the screen: a position on none of them is not told. None is on at first. */
+void spice_input_set_heads(struct spice_input *input, const struct heads *heads);
 
 /* Tells the client the keyboard's lights when they have changed. */
 void spice_input_follow_leds(struct spice_input *input);

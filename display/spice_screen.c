@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * spice_screen.c - the screen that a SPICE client sees: from the surface to libspice-server's worker (carrel-display)
+ * spice_screen.c - the screen that a SPICE client sees: from the surfaces to libspice-server's worker (carrel-display)
  *
  * How it works: libspice-server draws in one worker thread of its own, which takes commands from qxl_queue.c. A refresh
- * moves what changed in the surface into the draw queue: each dirty rectangle becomes a QXL "draw copy" with its own copy of
+ * moves what changed in the surfaces into the draw queue: each dirty rectangle becomes a QXL "draw copy" with its own copy of
  * the pixels, freed when the worker releases it. The queue is refilled only when the worker has emptied it, when
  * what the worker holds is within a budget, and when the client has taken most of what was sent; until then the
- * surface coalesces. So a slow client sees fewer frames and costs no memory.
+ * surfaces coalesce. So a slow client sees fewer frames and costs no memory.
+ *
+ * All heads are in one primary surface, side by side, and the client is told where by a monitors config: with a QXL device a
+ * head libspice-server would not allow the absolute pointer without the guest's agent (reds_update_mouse_mode()). How many
+ * monitors there may be is said there, too; which of them the client wants, it says in client_monitors_config.
  *
  * The main loop never waits for the worker while clients are there: to destroy a surface the worker waits for what it is
  * sending, which leaves the process through our own main loop (tls_link.c). So a change of size goes through the states
@@ -16,8 +20,10 @@
 
 #include <assert.h>
 #include <glib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "display/heads.h"
 #include "display/qxl_command.h"
 #include "display/qxl_queue.h"
 #include "display/sink.h"
@@ -28,6 +34,10 @@
 #define HELD_EXTRA_BYTES  (16 * 1024 * 1024)
 #define QUIET_REFRESHES	  3 /* with nothing on its way, before a surface is destroyed */
 #define MIN_WANTED_SIZE	  320
+
+/* What the worker has done, in async_complete. */
+#define COOKIE_PRIMARY	0
+#define COOKIE_MONITORS 1
 
 /*
  * The worker's primary surface: NONE -> CREATING -> SHOWN -> DESTROYING -> NONE. Only in SHOWN it is drawn on; CREATING
@@ -42,7 +52,8 @@ enum primary_state {
 };
 
 struct spice_screen {
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
+	uint32_t n_heads; /* that the source has */
 	struct spice_input *input;
 	const struct sink_events *events;
 	void *context;
@@ -52,10 +63,14 @@ struct spice_screen {
 	unsigned int quiet_refreshes;
 	gint primary_done; /* atomic, set by the worker: what was CREATING or DESTROYING */
 	uint8_t *primary;
-	struct surface_info shown;
+	QXLMonitorsConfig *monitors;	 /* of HEADS_MAX heads */
+	struct heads shown;		 /* in it */
+	uint64_t generations[HEADS_MAX]; /* of the surfaces that are shown */
+	bool redraw;			 /* it is new: nothing was drawn on it yet */
 	struct qxl_queue *queue;
 	uint32_t image_number;
-	uint64_t cursor_shape;
+	uint32_t cursor_head;
+	uint64_t cursor_shape; /* of that head's surface */
 	uint64_t cursor_position;
 };
 
@@ -135,10 +150,12 @@ spice_screen_flush_resources(QXLInstance *qxl G_GNUC_UNUSED)
 
 /* In the worker's thread. */
 static void
-spice_screen_async_complete(QXLInstance *qxl, uint64_t cookie G_GNUC_UNUSED)
+spice_screen_async_complete(QXLInstance *qxl, uint64_t cookie)
 {
 	struct spice_screen *self = spice_screen_of_qxl(qxl);
 
+	if (cookie != COOKIE_PRIMARY)
+		return;
 	g_atomic_int_set(&self->primary_done, 1);
 	qxl_queue_want_refresh(self->queue);
 }
@@ -163,10 +180,16 @@ spice_screen_client_monitors(QXLInstance *qxl, VDAgentMonitorsConfig *config)
 
 	if (!config || config->num_of_monitors == 0)
 		return 1;
-	if (config->monitors[0].width >= MIN_WANTED_SIZE &&
-	    config->monitors[0].height >= MIN_WANTED_SIZE)
-		self->events->size_wanted(self->context, config->monitors[0].width,
-					  config->monitors[0].height);
+	for (uint32_t i = 0; i < HEADS_MAX; i++) {
+		const VDAgentMonConfig *monitor = &config->monitors[i];
+
+		if (i < config->num_of_monitors && monitor->width >= MIN_WANTED_SIZE &&
+		    monitor->height >= MIN_WANTED_SIZE)
+			self->events->size_wanted(self->context, i, monitor->width,
+						  monitor->height);
+		else if (i > 0)
+			self->events->size_wanted(self->context, i, 0, 0);
+	}
 	return 1;
 }
 
@@ -191,28 +214,70 @@ static const QXLInterface qxl_interface = {
 	.client_monitors_config = spice_screen_client_monitors,
 };
 
-/* From the surface to the worker. */
+/* From the surfaces to the worker. */
 
 static void
-spice_screen_draw(struct spice_screen *self, const struct damage_rect *rect)
+spice_screen_draw(struct spice_screen *self, uint32_t head, const struct damage_rect *rect)
 {
+	const struct damage_rect place = { rect->x + self->shown.list[head].x, rect->y, rect->width,
+					   rect->height };
 	uint8_t *pixels;
-	struct qxl_command *command = qxl_command_new_draw(rect, self->image_number++, &pixels);
+	struct qxl_command *command = qxl_command_new_draw(&place, self->image_number++, &pixels);
 
-	if (surface_copy_rect(self->surface, self->shown.generation, rect, pixels) == 0)
+	if (surface_copy_rect(self->surfaces[head], self->generations[head], rect, pixels) == 0)
 		qxl_queue_push(self->queue, QXL_QUEUE_DRAW, command);
 	else /* the size has changed meanwhile: the new picture is damaged as a whole */
 		g_free(command);
 }
 
 static void
-spice_screen_refresh_cursor(struct spice_screen *self)
+spice_screen_draw_head(struct spice_screen *self, uint32_t head)
+{
+	const struct head *shown = &self->shown.list[head];
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
+	size_t count;
+
+	if (shown->width == 0)
+		return;
+	count = surface_take_damage(self->surfaces[head], self->generations[head], rects);
+	if (self->redraw) {
+		rects[0] = (struct damage_rect){ 0, 0, shown->width, shown->height };
+		count = 1;
+	}
+	for (size_t i = 0; i < count; i++)
+		spice_screen_draw(self, head, &rects[i]);
+}
+
+/* The pointer is on one head; at their border on two, and it stays with the one where it was. */
+static uint32_t
+spice_screen_find_cursor(struct spice_screen *self)
 {
 	struct surface_cursor cursor;
 
+	for (uint32_t i = 0; i < HEADS_MAX; i++) {
+		uint32_t head = (self->cursor_head + i) % HEADS_MAX;
+
+		surface_copy_cursor(self->surfaces[head], UINT64_MAX, &cursor);
+		if (cursor.visible && self->shown.list[head].width > 0)
+			return head;
+	}
+	return self->cursor_head;
+}
+
+static void
+spice_screen_refresh_cursor(struct spice_screen *self)
+{
+	struct surface_cursor cursor;
+	uint32_t head;
+
 	if (!qxl_queue_is_empty(self->queue, QXL_QUEUE_CURSOR))
 		return;
-	surface_copy_cursor(self->surface, self->cursor_shape, &cursor);
+	head = spice_screen_find_cursor(self);
+	if (head != self->cursor_head)
+		self->cursor_shape = 0;
+	self->cursor_head = head;
+	surface_copy_cursor(self->surfaces[head], self->cursor_shape, &cursor);
+	cursor.x += (int32_t)self->shown.list[head].x;
 	if (cursor.argb)
 		qxl_queue_push(self->queue, QXL_QUEUE_CURSOR, qxl_command_new_shape(&cursor));
 	else if (cursor.position != self->cursor_position && cursor.shape > 0)
@@ -239,23 +304,45 @@ spice_screen_move_primary(struct spice_screen *self, enum primary_state state)
 	self->primary_state = state;
 }
 
+/* The worker does this after what it was asked for before. */
 static void
-spice_screen_create_primary(struct spice_screen *self, const struct surface_info *info)
+spice_screen_tell_monitors(struct spice_screen *self)
+{
+	self->monitors->count = 0;
+	self->monitors->max_allowed = (uint16_t)self->n_heads;
+	for (uint32_t i = 0; i < self->n_heads; i++) {
+		const struct head *head = &self->shown.list[i];
+
+		if (head->width > 0)
+			self->monitors->heads[self->monitors->count++] = (QXLHead){
+				.id = i, .width = head->width, .height = head->height, .x = head->x
+			};
+	}
+	spice_qxl_monitors_config_async(&self->qxl, (uintptr_t)self->monitors, 0, COOKIE_MONITORS);
+}
+
+static void
+spice_screen_create_primary(struct spice_screen *self, const struct heads *heads,
+			    const uint64_t generations[HEADS_MAX])
 {
 	QXLDevSurfaceCreate create = {
-		.width = info->width,
-		.height = info->height,
-		.stride = -(int32_t)(info->width * QXL_COMMAND_PIXEL_BYTES),
+		.width = heads->width,
+		.height = heads->height,
+		.stride = -(int32_t)(heads->width * QXL_COMMAND_PIXEL_BYTES),
 		.format = SPICE_SURFACE_FMT_32_xRGB,
 		.mouse_mode = 1, /* without it the client's absolute pointer is not allowed */
 	};
 
-	self->primary = g_malloc0((size_t)info->width * info->height * QXL_COMMAND_PIXEL_BYTES);
+	self->primary = g_malloc0((size_t)heads->width * heads->height * QXL_COMMAND_PIXEL_BYTES);
 	create.mem = (uintptr_t)self->primary;
-	self->shown = *info;
-	spice_input_set_size(self->input, info->width, info->height);
+	self->shown = *heads;
+	memcpy(self->generations, generations, sizeof(self->generations));
+	self->redraw = true;
+	spice_input_set_heads(self->input, heads);
 	spice_screen_move_primary(self, PRIMARY_STATE_CREATING);
-	spice_qxl_create_primary_surface_async(&self->qxl, 0, &create, 0);
+	spice_qxl_create_primary_surface_async(&self->qxl, 0, &create, COOKIE_PRIMARY);
+	if (self->n_heads > 1)
+		spice_screen_tell_monitors(self);
 }
 
 static void
@@ -263,7 +350,7 @@ spice_screen_destroy_primary(struct spice_screen *self)
 {
 	self->quiet_refreshes = 0;
 	spice_screen_move_primary(self, PRIMARY_STATE_DESTROYING);
-	spice_qxl_destroy_primary_surface_async(&self->qxl, 0, 0);
+	spice_qxl_destroy_primary_surface_async(&self->qxl, 0, COOKIE_PRIMARY);
 }
 
 /* What the worker was asked for is done. */
@@ -298,23 +385,41 @@ spice_screen_is_quiet(struct spice_screen *self)
 	return false;
 }
 
-/* True when the worker shows a surface of this size; else it is on the way there, and a refresh follows. */
-static bool
-spice_screen_follow_size(struct spice_screen *self, const struct surface_info *info)
+static void
+spice_screen_look(struct spice_screen *self, struct heads *ret_heads,
+		  uint64_t ret_generations[HEADS_MAX])
 {
+	for (uint32_t i = 0; i < HEADS_MAX; i++) {
+		struct surface_info info = surface_get_info(self->surfaces[i]);
+
+		ret_heads->list[i].width = info.width;
+		ret_heads->list[i].height = info.height;
+		ret_generations[i] = info.generation;
+	}
+	heads_place(ret_heads);
+}
+
+/* True when the worker shows surfaces of these sizes; else it is on the way there, and a refresh follows. */
+static bool
+spice_screen_follow_size(struct spice_screen *self)
+{
+	uint64_t generations[HEADS_MAX];
+	struct heads heads;
+
 	if (g_atomic_int_compare_and_exchange(&self->primary_done, 1, 0))
 		spice_screen_finish_primary(self);
-	if (info->width == 0)
+	spice_screen_look(self, &heads, generations);
+	if (heads.list[0].width == 0)
 		return false;
 	if (self->primary_state == PRIMARY_STATE_SHOWN &&
-	    info->generation != self->shown.generation) {
+	    memcmp(generations, self->generations, sizeof(generations)) != 0) {
 		qxl_queue_drop(self->queue, QXL_QUEUE_DRAW);
 		if (spice_screen_is_quiet(self))
 			spice_screen_destroy_primary(self);
 		return false;
 	}
 	if (self->primary_state == PRIMARY_STATE_NONE)
-		spice_screen_create_primary(self, info);
+		spice_screen_create_primary(self, &heads, generations);
 	return self->primary_state == PRIMARY_STATE_SHOWN;
 }
 
@@ -339,18 +444,15 @@ static void
 spice_screen_handle_refresh(void *context)
 {
 	struct spice_screen *self = context;
-	struct surface_info info = surface_get_info(self->surface);
-	struct damage_rect rects[DAMAGE_MAX_RECTS];
-	size_t count;
 
 	spice_input_follow_leds(self->input);
-	if (!spice_screen_follow_size(self, &info))
+	if (!spice_screen_follow_size(self))
 		return;
 	spice_screen_refresh_cursor(self);
 	if (spice_screen_has_room(self)) {
-		count = surface_take_damage(self->surface, info.generation, rects);
-		for (size_t i = 0; i < count; i++)
-			spice_screen_draw(self, &rects[i]);
+		for (uint32_t i = 0; i < HEADS_MAX; i++)
+			spice_screen_draw_head(self, i);
+		self->redraw = false;
 	}
 	spice_qxl_wakeup(&self->qxl);
 }
@@ -364,19 +466,23 @@ spice_screen_refresh(struct spice_screen *self)
 /* Set-up and end. */
 
 void
-spice_screen_set_device(struct spice_screen *self, const char *device_address)
+spice_screen_set_device(struct spice_screen *self, const char *device_address, uint32_t n_heads)
 {
-	spice_qxl_set_device_info(&self->qxl, device_address, 0, 1);
+	self->n_heads = n_heads;
+	if (device_address[0] != '\0')
+		spice_qxl_set_device_info(&self->qxl, device_address, 0, n_heads);
 }
 
 struct spice_screen *
-spice_screen_new(SpiceServer *server, struct surface *surface, struct spice_input *input,
+spice_screen_new(SpiceServer *server, struct surface *const *surfaces, struct spice_input *input,
 		 const struct sink_events *events, void *context)
 {
 	QXLDevMemSlot all_memory = { .virt_end = ~(uintptr_t)0 };
 	struct spice_screen *self = g_new0(struct spice_screen, 1);
 
-	self->surface = surface;
+	memcpy(self->surfaces, surfaces, sizeof(self->surfaces));
+	self->n_heads = 1;
+	self->monitors = g_malloc0(sizeof(QXLMonitorsConfig) + HEADS_MAX * sizeof(QXLHead));
 	self->input = input;
 	self->events = events;
 	self->context = context;
@@ -406,5 +512,6 @@ spice_screen_free(struct spice_screen *self)
 		return;
 	qxl_queue_free(self->queue);
 	g_free(self->primary);
+	g_free(self->monitors);
 	g_free(self);
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * spice_screen.h - the screen that a SPICE client sees: from the surface to libspice-server's worker
+ * spice_screen.h - the screen that a SPICE client sees: from the surfaces to libspice-server's worker
  */
 #ifndef DISPLAY_SPICE_SCREEN_H
 #define DISPLAY_SPICE_SCREEN_H
 
 #include <spice.h>
+#include <stdint.h>
 
 struct sink_events;
 struct spice_input;
 struct spice_screen;
 struct surface;
 
-/* Tells size_wanted and size_shown, asks for backlog. NULL when the library refuses. */
-struct spice_screen *spice_screen_new(SpiceServer *server, struct surface *surface,
+/* HEADS_MAX surfaces. Tells size_wanted and size_shown, asks for backlog. NULL when the library refuses. */
+struct spice_screen *spice_screen_new(SpiceServer *server, struct surface *const *surfaces,
 				      struct spice_input *input, const struct sink_events *events,
 				      void *context);
 
@@ -24,9 +25,11 @@ struct spice_screen *spice_screen_new(SpiceServer *server, struct surface *surfa
 void spice_screen_stop(struct spice_screen *screen);
 void spice_screen_free(struct spice_screen *screen);
 
-/* The surface may have changed. May be called from any thread. */
+/* A surface may have changed. May be called from any thread. */
 void spice_screen_refresh(struct spice_screen *screen);
 
-void spice_screen_set_device(struct spice_screen *screen, const char *device_address);
+/* As in struct sink_ops. */
+void spice_screen_set_device(struct spice_screen *screen, const char *device_address,
+			     uint32_t n_heads);
 
 #endif

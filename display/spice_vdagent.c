@@ -118,10 +118,10 @@ spice_vdagent_set_port(struct spice_vdagent *self, int fd)
 }
 
 bool
-spice_vdagent_ask_size(struct spice_vdagent *self, uint32_t width, uint32_t height)
+spice_vdagent_ask_sizes(struct spice_vdagent *self, const struct heads *wanted)
 {
 	if (self->port)
-		vdagent_port_ask_size(self->port, width, height);
+		vdagent_port_ask_sizes(self->port, wanted);
 	return self->port != NULL;
 }
 

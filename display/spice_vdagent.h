@@ -7,8 +7,8 @@
 
 #include <spice.h>
 #include <stdbool.h>
-#include <stdint.h>
 
+struct heads;
 struct spice_vdagent;
 
 /* Without a port. */
@@ -18,7 +18,7 @@ void spice_vdagent_free(struct spice_vdagent *vdagent);
 /* Owns the descriptor; -1: the guest has closed it. */
 void spice_vdagent_set_port(struct spice_vdagent *vdagent, int fd);
 
-/* Tells the guest's agent the wanted size; false when there is no port. */
-bool spice_vdagent_ask_size(struct spice_vdagent *vdagent, uint32_t width, uint32_t height);
+/* Tells the guest's agent the wanted sizes; false when there is no port. */
+bool spice_vdagent_ask_sizes(struct spice_vdagent *vdagent, const struct heads *wanted);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * surface.c - the one picture of a desktop (carrel-display)
+ * surface.c - the picture of one of a desktop's monitors (carrel-display)
  *
  * How it works: the source writes from its own thread, the sink reads from the main thread, one lock lies between them
  * and is held for a copy only. A slow sink costs no memory: however much is drawn, there is one picture and one short
@@ -209,6 +209,17 @@ surface_set_black(struct surface *surface)
 		surface_make_pixels(surface);
 		damage_add_all(&surface->damage, surface->info.width, surface->info.height);
 	}
+	g_mutex_unlock(&surface->lock);
+	surface->changed(surface->context);
+}
+
+void
+surface_set_off(struct surface *surface)
+{
+	g_mutex_lock(&surface->lock);
+	surface_drop_pixels(surface);
+	surface_resize(surface, 0, 0);
+	surface->damage.count = 0;
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * surface.h - the one picture of a desktop: between one source that writes it and the sinks that read it
+ * surface.h - the picture of one of a desktop's monitors: between one source that writes it and the sinks that read it
  *
  * Pixels are 32 bit, x8r8g8b8 in host order (bytes B, G, R, x). They are the surface's own, rows tightly packed, or
  * shared memory that another process writes. All functions may be called from any thread. Whatever a source says is
@@ -33,7 +33,7 @@ struct surface_pixels {
 };
 
 struct surface_info {
-	uint32_t width; /* 0: no scanout yet */
+	uint32_t width; /* 0: nothing is shown here */
 	uint32_t height;
 	uint64_t generation; /* grows with each change of size */
 	uint8_t leds;	     /* bit 0 scroll, 1 num, 2 caps: the same in QEMU and SPICE */
@@ -66,6 +66,8 @@ int surface_set_rect(struct surface *surface, const struct damage_rect *rect,
 		     const struct surface_pixels *pixels);
 /* The picture's size stays; pixels become the surface's own. */
 void surface_set_black(struct surface *surface);
+/* There is no picture any more. */
+void surface_set_off(struct surface *surface);
 
 /*
  * The picture is this mapping of pixels->size bytes, format X8R8G8B8, from now on: the surface reads it where it is, and

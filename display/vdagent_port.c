@@ -31,9 +31,8 @@ struct vdagent_port {
 	struct vdagent_stream to_guest;
 	struct vdagent_stream from_guest;
 	GByteArray *out;
-	bool size_waits;
-	uint32_t width;
-	uint32_t height;
+	bool sizes_wait;
+	struct heads wanted;
 };
 
 static void
@@ -164,15 +163,14 @@ vdagent_port_queue(struct vdagent_port *port, const uint8_t *data, size_t size)
 }
 
 static void
-vdagent_port_queue_size(struct vdagent_port *port)
+vdagent_port_queue_sizes(struct vdagent_port *port)
 {
-	uint8_t chunk[VDAGENT_MONITORS_BYTES];
+	uint8_t chunk[VDAGENT_MAX_MONITORS_BYTES];
 
-	if (!port->size_waits || !vdagent_stream_at_border(&port->to_guest))
+	if (!port->sizes_wait || !vdagent_stream_at_border(&port->to_guest))
 		return;
-	port->size_waits = false;
-	vdagent_stream_make_monitors(port->width, port->height, chunk);
-	vdagent_port_queue(port, chunk, sizeof(chunk));
+	port->sizes_wait = false;
+	vdagent_port_queue(port, chunk, vdagent_stream_make_monitors(&port->wanted, chunk));
 }
 
 size_t
@@ -184,10 +182,10 @@ vdagent_port_write(struct vdagent_port *port, const uint8_t *data, size_t size)
 	if (port->lost)
 		return size;
 	size = MIN(size, room);
-	if (port->size_waits) {
+	if (port->sizes_wait) {
 		border = vdagent_stream_find_border(&port->to_guest, data, size);
 		vdagent_port_queue(port, data, border);
-		vdagent_port_queue_size(port);
+		vdagent_port_queue_sizes(port);
 	}
 	vdagent_port_queue(port, data + border, size - border);
 	vdagent_port_push(port);
@@ -195,13 +193,12 @@ vdagent_port_write(struct vdagent_port *port, const uint8_t *data, size_t size)
 }
 
 void
-vdagent_port_ask_size(struct vdagent_port *port, uint32_t width, uint32_t height)
+vdagent_port_ask_sizes(struct vdagent_port *port, const struct heads *wanted)
 {
 	if (port->lost)
 		return;
-	port->size_waits = true;
-	port->width = width;
-	port->height = height;
-	vdagent_port_queue_size(port);
+	port->sizes_wait = true;
+	port->wanted = *wanted;
+	vdagent_port_queue_sizes(port);
 	vdagent_port_push(port);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct heads;
 struct vdagent_port;
 
 struct vdagent_port_events {
@@ -27,7 +28,7 @@ void vdagent_port_free(struct vdagent_port *port);
 size_t vdagent_port_read(struct vdagent_port *port, uint8_t *data, size_t size);
 size_t vdagent_port_write(struct vdagent_port *port, const uint8_t *data, size_t size);
 
-/* Sends the wanted size at the next border between two chunks; a newer one replaces it. */
-void vdagent_port_ask_size(struct vdagent_port *port, uint32_t width, uint32_t height);
+/* Sends the wanted sizes at the next border between two chunks; newer ones replace them. */
+void vdagent_port_ask_sizes(struct vdagent_port *port, const struct heads *wanted);
 
 #endif

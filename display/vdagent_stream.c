@@ -11,7 +11,9 @@
 #define PORT_SERVER		2
 #define MESSAGE_PROTOCOL	1
 #define MESSAGE_MONITORS_CONFIG 2
-#define MONITORS_BODY_BYTES	(8 + 20)
+#define MESSAGE_HEAD_BYTES	20
+#define MONITORS_HEAD_BYTES	8
+#define MONITOR_BYTES		20
 #define MONITOR_DEPTH		32
 
 static uint32_t
@@ -96,27 +98,34 @@ vdagent_stream_at_border(const struct vdagent_stream *stream)
 	return !stream->broken && stream->n_head == 0 && stream->left == 0;
 }
 
-void
-vdagent_stream_make_monitors(uint32_t width, uint32_t height,
-			     uint8_t ret_chunk[VDAGENT_MONITORS_BYTES])
+size_t
+vdagent_stream_make_monitors(const struct heads *heads,
+			     uint8_t ret_chunk[VDAGENT_MAX_MONITORS_BYTES])
 {
+	uint32_t n_monitors = heads_count(heads);
+	uint32_t body_bytes = MONITORS_HEAD_BYTES + n_monitors * MONITOR_BYTES;
 	const uint32_t words[] = {
 		PORT_SERVER,
-		VDAGENT_MONITORS_BYTES - VDAGENT_CHUNK_HEAD_BYTES,
+		MESSAGE_HEAD_BYTES + body_bytes,
 		MESSAGE_PROTOCOL,
 		MESSAGE_MONITORS_CONFIG,
 		0, /* opaque, 64 bit */
 		0,
-		MONITORS_BODY_BYTES,
-		1, /* monitors */
+		body_bytes,
+		n_monitors,
 		0, /* flags */
-		height,
-		width,
-		MONITOR_DEPTH,
-		0, /* x */
-		0, /* y */
 	};
+	uint8_t *at = ret_chunk;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		ret_chunk = vdagent_write_u32(ret_chunk, words[i]);
+		at = vdagent_write_u32(at, words[i]);
+	for (uint32_t i = 0; i < n_monitors; i++) {
+		const struct head *head = &heads->list[i];
+		const uint32_t monitor[] = { head->height, head->width, MONITOR_DEPTH, head->x,
+					     0 /* y */ };
+
+		for (size_t k = 0; k < sizeof(monitor) / sizeof(monitor[0]); k++)
+			at = vdagent_write_u32(at, monitor[k]);
+	}
+	return (size_t)(at - ret_chunk);
 }

@@ -12,10 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "display/heads.h"
+
 #define VDAGENT_CHUNK_HEAD_BYTES 8
 /* spice-vdagentd puts a whole message into one chunk, and clipboards go up to spice-gtk's 100 MiB. Nothing is buffered. */
-#define VDAGENT_MAX_CHUNK_BYTES (128 * 1024 * 1024)
-#define VDAGENT_MONITORS_BYTES	(VDAGENT_CHUNK_HEAD_BYTES + 20 + 8 + 20)
+#define VDAGENT_MAX_CHUNK_BYTES	   (128 * 1024 * 1024)
+#define VDAGENT_MAX_MONITORS_BYTES (VDAGENT_CHUNK_HEAD_BYTES + 20 + 8 + HEADS_MAX * 20)
 
 /* Zero-initialised it stands at the beginning of a stream. */
 struct vdagent_stream {
@@ -35,8 +37,8 @@ size_t vdagent_stream_find_border(const struct vdagent_stream *stream, const uin
 /* Between two chunks: here something of ours may go in. */
 bool vdagent_stream_at_border(const struct vdagent_stream *stream);
 
-/* A chunk with VDAgentMonitorsConfig for one monitor at 0,0. */
-void vdagent_stream_make_monitors(uint32_t width, uint32_t height,
-				  uint8_t ret_chunk[VDAGENT_MONITORS_BYTES]);
+/* A chunk with VDAgentMonitorsConfig for these monitors; returns its size. */
+size_t vdagent_stream_make_monitors(const struct heads *heads,
+				    uint8_t ret_chunk[VDAGENT_MAX_MONITORS_BYTES]);
 
 #endif

@@ -26,9 +26,11 @@
 
 /* Killed processes take some milliseconds to end. */
 #define REMOVE_AGAIN_MS 200
-#define NO_SPACE_TEXT                                                                             \
-	"the guest stands still because the host's disk is full: free space there, then it goes " \
+#define NO_SPACE_TEXT                                                                                            \
+	"the guest stands still because the host's disk (or its memory) is full: make room there, then it goes " \
 	"on by itself"
+#define NO_MEMORY_TEXT \
+	"out of memory: the kernel ended its machine; the host has too little for its desktops, or the machine took more than its limit"
 
 struct desktop {
 	gint references;
@@ -37,8 +39,9 @@ struct desktop {
 	guint64 generation;
 	enum desktop_state state;
 	char *reason;
-	char *session; /* whose login was asked for */
-	json_t *login; /* until it is sent */
+	gboolean lacks_space; /* its machine waits for room on the host's disk */
+	char *session;	      /* whose login was asked for */
+	json_t *login;	      /* until it is sent */
 	char *run_folder;
 	struct desktop_folder folder;
 	gint64 since_us; /* of the step that events measure */
@@ -546,19 +549,38 @@ desktop_fail_machine(struct desktop *desktop, const char *reason)
 	desktop_fail(desktop, words);
 }
 
+/* It lives on: the admin is told, by the list of desktops and by events, when it stands and when it goes on. */
+static void
+desktop_set_lack(struct desktop *desktop, gboolean lacks_space)
+{
+	const char *words = lacks_space ? NO_SPACE_TEXT : "there is room again: the guest goes on";
+
+	if (desktop->lacks_space == lacks_space)
+		return;
+	desktop->lacks_space = lacks_space;
+	if (lacks_space)
+		log_warning("desktop=%s: %s", desktop->id, words);
+	else
+		log_info("desktop=%s: %s", desktop->id, words);
+	desktop->host->event(desktop->host->context, desktop, lacks_space ? "no_space" : "space", 0,
+			     words);
+	desktop->host->changed(desktop->host->context, desktop);
+}
+
 static void
 desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 {
 	struct desktop *desktop = context;
 
 	if (event == ENGINE_EVENT_GONE)
-		desktop_fail_machine(desktop, "its machine ended by itself");
+		desktop_fail_machine(desktop,
+				     value ? NO_MEMORY_TEXT : "its machine ended by itself");
 	else if (event == ENGINE_EVENT_POWERDOWN)
 		desktop_retire(desktop, "the guest switched itself off");
 	else if (event == ENGINE_EVENT_PANICKED)
 		desktop_fail_machine(desktop, "the guest's kernel panicked");
-	else if (event == ENGINE_EVENT_STOPPED && value)
-		desktop->host->event(desktop->host->context, desktop, "no_space", 0, NO_SPACE_TEXT);
+	else if (event == ENGINE_EVENT_STOPPED || event == ENGINE_EVENT_RUNNING)
+		desktop_set_lack(desktop, event == ENGINE_EVENT_STOPPED && value);
 	else if (event == ENGINE_EVENT_VDAGENT_PORT && desktop->display)
 		display_control_set_vdagent(desktop->display, value != 0);
 }
@@ -728,6 +750,8 @@ desktop_get_state(const struct desktop *desktop)
 const char *
 desktop_get_reason(const struct desktop *desktop)
 {
+	if (desktop->reason[0] == '\0' && desktop->lacks_space)
+		return NO_SPACE_TEXT;
 	return desktop->reason;
 }
 

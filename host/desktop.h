@@ -56,6 +56,7 @@ gboolean desktop_screenshot(struct desktop *desktop, int file, const struct step
 const char *desktop_get_id(const struct desktop *desktop);
 guint64 desktop_get_generation(const struct desktop *desktop);
 enum desktop_state desktop_get_state(const struct desktop *desktop);
+/* Why it ends; while it lives: what it waits for. "" when there is nothing to say. */
 const char *desktop_get_reason(const struct desktop *desktop);
 const char *desktop_get_session(const struct desktop *desktop); /* "": none */
 

@@ -250,6 +250,21 @@ desktops_handle_again(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
+/* NULL, or why this host cannot run what the template was published for. */
+static char *
+desktops_find_refusal(const struct desktops *desktops, const json_t *want)
+{
+	const char *engine = json_get_text(want, "engine", "");
+	g_autofree char *reason = engine_list_refuse(engine, desktops->accept_unisolated);
+
+	if (!reason)
+		return NULL;
+	return g_strdup_printf("'%s@%d' was published for engine '%s', which cannot run here: %s; "
+			       "or publish it for another engine",
+			       json_get_text(want, "template", ""),
+			       (int)json_get_integer(want, "version", 0), engine, reason);
+}
+
 static void
 desktops_create(struct desktops *desktops, const json_t *want)
 {
@@ -272,8 +287,7 @@ desktops_create(struct desktops *desktops, const json_t *want)
 		return;
 	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
 			       (guint64)json_get_integer(want, "generation", 0));
-	refusal =
-		engine_list_refuse(json_get_text(want, "engine", ""), desktops->accept_unisolated);
+	refusal = desktops_find_refusal(desktops, want);
 	if (error)
 		desktop_fail(desktop, error->message);
 	else if (refusal)

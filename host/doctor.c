@@ -8,33 +8,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "host/desktop_network.h"
-#include "host/kvm_device.h"
+#include "host/doctor_kvm.h"
 
 #define DOCTOR_MAX_FILE_BYTES (1024 * 1024)
-#define DOCTOR_KVM_API	      12
 #define DOCTOR_MIN_RAM_MIB    2048
 #define DOCTOR_MIN_DISK_MIB   (10 * 1024)
-
-struct doctor_finding {
-	gboolean ok;
-	char *value;
-	const char *advice;
-};
 
 enum doctor_check {
 	DOCTOR_CHECK_KVM_DEVICE,
 	DOCTOR_CHECK_CPU,
+	DOCTOR_CHECK_KVM_MODULE,
+	DOCTOR_CHECK_KVM_NEEDS,
+	DOCTOR_CHECK_IO_URING,
+	DOCTOR_CHECK_NAMESPACES,
 	DOCTOR_CHECK_QEMU,
 	DOCTOR_CHECK_PASST,
 	DOCTOR_CHECK_CGROUP,
@@ -60,35 +55,6 @@ static char *
 doctor_read(const struct doctor_options *options, const char *path)
 {
 	return doctor_read_below(options->root, path);
-}
-
-static void
-doctor_check_kvm_device(const struct doctor_options *options, struct doctor_finding *finding)
-{
-	int fd = kvm_device_open(options->root);
-
-	if (fd < 0) {
-		finding->value = g_strdup(fd == -ENOENT ? "missing" : g_strerror(-fd));
-		finding->advice = kvm_device_explain(fd);
-		return;
-	}
-	finding->ok = ioctl(fd, KVM_GET_API_VERSION, 0) == DOCTOR_KVM_API;
-	finding->value = g_strdup(finding->ok ? "usable" : "does not answer as KVM does");
-	finding->advice = finding->ok ? "" : "look for KVM's messages in the kernel's log";
-	close(fd);
-}
-
-static void
-doctor_check_cpu(const struct doctor_options *options, struct doctor_finding *finding)
-{
-	const char *extension = kvm_device_find_extension(options->root);
-
-	finding->ok = extension != NULL;
-	finding->value = g_strdup(extension ? extension : "neither vmx nor svm");
-	finding->advice =
-		finding->ok ? ""
-			    : "without it /dev/kvm emulates guests and cannot run stock ones: "
-			      "use a machine with VT-x or AMD-V, or nested virtualization";
 }
 
 /* The first line of "PROGRAM --version". */
@@ -263,8 +229,12 @@ static const struct {
 	const char *name;
 	void (*check)(const struct doctor_options *options, struct doctor_finding *finding);
 } check_table[] = {
-	[DOCTOR_CHECK_KVM_DEVICE] = { "kvm-device", doctor_check_kvm_device },
-	[DOCTOR_CHECK_CPU] = { "cpu", doctor_check_cpu },
+	[DOCTOR_CHECK_KVM_DEVICE] = { "kvm-device", doctor_kvm_check_device },
+	[DOCTOR_CHECK_CPU] = { "cpu", doctor_kvm_check_cpu },
+	[DOCTOR_CHECK_KVM_MODULE] = { "kvm-module", doctor_kvm_check_module },
+	[DOCTOR_CHECK_KVM_NEEDS] = { "kvm-needs", doctor_kvm_check_needs },
+	[DOCTOR_CHECK_IO_URING] = { "io_uring", doctor_kvm_check_io_uring },
+	[DOCTOR_CHECK_NAMESPACES] = { "namespaces", doctor_kvm_check_namespaces },
 	[DOCTOR_CHECK_QEMU] = { "qemu", doctor_check_qemu },
 	[DOCTOR_CHECK_PASST] = { "passt", doctor_check_passt },
 	[DOCTOR_CHECK_CGROUP] = { "cgroup", doctor_check_cgroup },

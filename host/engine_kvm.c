@@ -57,7 +57,8 @@ kvm_operation_run(struct engine_vm *vm, const struct step *table, gsize n, gbool
 static json_t *
 engine_kvm_probe(int device)
 {
-	const char *reason = kvm_device_find_refusal("", device);
+	const char *refusal = kvm_device_find_refusal("", device);
+	g_autofree char *reason = refusal ? g_strdup(refusal) : kvm_device_find_lack("", device);
 
 	return json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", "kvm", "usable", reason == NULL,
 			 "accelerator", "kvm", "isolation", "hardware", "reason",
@@ -157,7 +158,7 @@ adopt_start_connect(struct steps *steps, void *context)
 {
 	struct kvm_operation *operation = context;
 
-	kvm_vm_connect(operation->kvm, steps, context);
+	kvm_vm_connect(operation->kvm, steps);
 }
 
 static const struct step adopt_steps[] = { { "connect", adopt_start_connect, KVM_COMMAND_MS } };

@@ -18,9 +18,10 @@
 #include "host/engine_kvm_vm.h"
 #include "host/kvm_device.h"
 
-#define SPAWN_MS  10000
-#define BOOT_MS	  300000
-#define SETTLE_MS 240000
+#define SPAWN_MS 10000
+/* Enough for a host that is emulated itself; a guest that ends or panics is told at once. */
+#define BOOT_MS	  900000
+#define SETTLE_MS 600000
 /* What the process may need beside the guest's RAM: its code, the surface, the host's page tables for the guest. */
 #define PROCESS_BYTES (G_GUINT64_CONSTANT(128) << 20)
 
@@ -142,7 +143,7 @@ fork_start_connect(struct steps *steps, void *context)
 	struct kvm_fork *fork = context;
 
 	kvm_vm_set_booting(fork->kvm, steps);
-	kvm_vm_connect(fork->kvm, steps, context);
+	kvm_vm_connect(fork->kvm, steps);
 }
 
 /* What an agent says here by itself is told again to the desktop's own link. */

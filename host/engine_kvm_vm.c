@@ -150,7 +150,7 @@ kvm_vm_handle_exit(void *context)
 
 	g_clear_pointer(&kvm->link, vmm_control_free);
 	/* Both of these may free the machine: from here on only what was taken out of it is used. */
-	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, 0);
+	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, kvm->process.ran_out);
 	if (!booting)
 		return;
 	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
@@ -212,21 +212,26 @@ kvm_vm_dial(struct kvm_vm *kvm, struct steps *steps, const char *name, int type)
 static void
 kvm_vm_take_status(struct steps *steps, void *context, const void *payload)
 {
+	struct kvm_vm *kvm = context;
 	struct vmm_status status;
 
-	(void)context;
 	memcpy(&status, payload, sizeof(status));
-	if (status.version == VMM_PROTOCOL_VERSION)
+	if (status.version == VMM_PROTOCOL_VERSION) {
+		/* An adopted one may stand since before we came. */
+		if (status.state == VMM_STATE_PAUSED)
+			kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED,
+				    status.pause_reason == VMM_PAUSE_NO_SPACE);
 		steps_next(steps);
-	else
-		steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-					      "carrel-vmm speaks version %u of its protocol, not "
-					      "%d: end the desktop, it is from another Carrel",
-					      status.version, VMM_PROTOCOL_VERSION));
+		return;
+	}
+	steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+				      "carrel-vmm speaks version %u of its protocol, not "
+				      "%d: end the desktop, it is from another Carrel",
+				      status.version, VMM_PROTOCOL_VERSION));
 }
 
 void
-kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps, void *context)
+kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps)
 {
 	int fd = kvm_vm_dial(kvm, steps, "vmm", SOCK_SEQPACKET);
 
@@ -234,5 +239,5 @@ kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps, void *context)
 		return;
 	vmm_control_free(kvm->link);
 	kvm->link = vmm_control_new(fd, &link_events, kvm);
-	kvm_vm_ask(kvm, steps, context, VMM_STATUS, NULL, 0, -1, kvm_vm_take_status);
+	kvm_vm_ask(kvm, steps, kvm, VMM_STATUS, NULL, 0, -1, kvm_vm_take_status);
 }

@@ -44,7 +44,7 @@ void kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_comm
 		  guint64 memory_max_bytes);
 
 /* Connects and asks for the state; ends the step when the peer is a carrel-vmm of our protocol. */
-void kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps, void *context);
+void kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps);
 
 /* From here on the end of the machine fails this step; NULL: no more. */
 void kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps);

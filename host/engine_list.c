@@ -13,6 +13,7 @@
 	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \
 	"carrel.conf is false"
 
+/* The best first. */
 static const struct engine_ops *const engine_list[] = { &engine_kvm_ops, &engine_qemu_ops };
 
 const struct engine_ops *
@@ -59,6 +60,20 @@ engine_list_describe(gboolean accept_unisolated)
 	for (gsize i = 0; i < G_N_ELEMENTS(engine_list); i++)
 		json_array_append_new(list, engine_list_probe(engine_list[i], accept_unisolated));
 	return list;
+}
+
+const char *
+engine_list_choose(const char *setting, const json_t *engines)
+{
+	const struct engine_ops *set = engine_list_find(setting);
+
+	for (gsize i = 0; !set && i < json_array_size(engines); i++) {
+		const json_t *engine = json_array_get(engines, i);
+
+		if (json_get_flag(engine, "usable", FALSE))
+			set = engine_list_find(json_get_text(engine, "name", ""));
+	}
+	return set ? set->name : engine_qemu_ops.name;
 }
 
 char *

@@ -24,6 +24,12 @@ const struct engine_ops *engine_list_find_running(const struct launch_record *re
  */
 json_t *engine_list_describe(gboolean accept_unisolated);
 
+/*
+ * The engine that a template is published for when nobody has said it. setting: as in carrel.conf(5): an engine's name, or
+ * "auto", the first usable one of this host, of which engine kvm comes first. engines: as engine_list_describe() gives them.
+ */
+const char *engine_list_choose(const char *setting, const json_t *engines);
+
 /* Why no desktop of that engine can run here; NULL: it can. The caller's to free. */
 char *engine_list_refuse(const char *name, gboolean accept_unisolated);
 

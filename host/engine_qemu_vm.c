@@ -164,7 +164,7 @@ qemu_vm_handle_exit(void *context)
 
 	g_clear_pointer(&qemu->qmp, qmp_free);
 	/* Each of these three may free the machine: from here on only what was taken out of it is used. */
-	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, 0);
+	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, qemu->process.ran_out);
 	if (migrating) {
 		steps_fail(migrating, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
 							  "QEMU ended; its log says why"));

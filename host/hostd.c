@@ -354,7 +354,18 @@ hostd_handle_committed(void *context, enum job_kind kind, const char *name, guin
 	hostd_tell(context);
 }
 
-static const struct jobs_events jobs_event_table = { hostd_handle_news, hostd_handle_committed };
+/* As it was at the last look: what has changed since is said when the job runs. */
+static const char *
+hostd_choose_engine(void *context)
+{
+	const struct hostd *hostd = context;
+
+	return engine_list_choose(settings_get_text(hostd->options->settings, "host", "engine"),
+				  json_object_get(hostd->doctor, "engines"));
+}
+
+static const struct jobs_events jobs_event_table = { hostd_handle_news, hostd_handle_committed,
+						     hostd_choose_engine };
 
 /* --- carrel-launch --- */
 
@@ -530,6 +541,8 @@ hostd_new(const struct hostd_options *options, GError **error)
 	hostd->proxy = g_steal_pointer(&proxy);
 	hostd_make_parts(hostd, name);
 	hostd_warn_of_engines(hostd);
+	log_info("templates that name no engine are published for engine '%s'",
+		 hostd_choose_engine(hostd));
 	hostd->gateway = gateway_port_open(socket, options->gateway_uid, hostd->tickets,
 					   &gateway_event_table, hostd, error);
 	if (!hostd->gateway)

@@ -38,7 +38,7 @@ hostd_settings_check_engine(const struct settings *settings, GError **error)
 		return TRUE;
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
 		    "engine '%s' is not in this build: set 'engine' in [host] of carrel.conf to "
-		    "auto or qemu",
+		    "auto, kvm or qemu",
 		    engine);
 	return FALSE;
 }

@@ -117,7 +117,7 @@ job_arguments_make_publish(const json_t *wanted, const struct job_places *places
 	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:s}", "template", template,
 			 "version", (json_int_t)version, "image", image, "staging", staging,
 			 "author", json_get_text(wanted, "author", ""), "engine",
-			 json_get_text(wanted, "engine", "qemu"), "ram_mib",
+			 json_get_text(wanted, "engine", places->engine), "ram_mib",
 			 (json_int_t)json_get_integer(wanted, "ram_mib", 1024), "note",
 			 json_get_text(wanted, "note", ""));
 }

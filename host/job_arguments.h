@@ -11,11 +11,12 @@
 #include "base/name.h"
 #include "base/proto_job.h"
 
-/* The folders that a job's arguments are made of. */
+/* The folders and the engine that a job's arguments are made of. */
 struct job_places {
 	const char *lib;
 	const char *recipe_folder;
 	const char *job;
+	const char *engine; /* of a publish that names none */
 };
 
 /* What a job is about, taken from the broker's arguments. */

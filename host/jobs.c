@@ -20,6 +20,7 @@ struct jobs {
 	char *recipe_folder;
 	char *folder; /* of the records */
 	struct job_owner owner;
+	const char *(*choose_engine)(void *context);
 	GPtrArray *jobs; /* in the order of their coming */
 };
 
@@ -64,7 +65,8 @@ jobs_find(const struct jobs *jobs, const char *id)
 static struct job *
 jobs_add(struct jobs *jobs, const char *id, enum job_kind kind, const json_t *arguments)
 {
-	const struct job_places places = { jobs->lib, jobs->recipe_folder, id };
+	const struct job_places places = { jobs->lib, jobs->recipe_folder, id,
+					   jobs->choose_engine(jobs->owner.context) };
 	struct json_problem problem = { "" };
 	struct job *job = job_life_new(&jobs->owner, id, kind);
 	json_t *made = job_arguments_make(kind, arguments, &places, &job->subject, &problem);
@@ -176,6 +178,7 @@ jobs_new(const struct jobs_options *options, const struct jobs_events *events, v
 	jobs->owner =
 		(struct job_owner){ jobs->folder,    options->launch,  jobs, jobs_advance, context,
 				    events->changed, events->committed };
+	jobs->choose_engine = events->choose_engine;
 	jobs->jobs = g_ptr_array_new_with_free_func(job_life_free);
 	if (g_mkdir_with_parents(jobs->folder, 0700) < 0)
 		log_error("cannot make '%s' (%s): a restart would not know which jobs ran",

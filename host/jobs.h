@@ -20,6 +20,8 @@
 struct jobs_events {
 	void (*changed)(void *context);
 	void (*committed)(void *context, enum job_kind kind, const char *name, guint32 version);
+	/* The engine of a publish that names none. */
+	const char *(*choose_engine)(void *context);
 };
 
 struct jobs_options {

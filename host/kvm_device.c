@@ -14,8 +14,17 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/kvm_needs.h"
+#include "host/vmm_machine.h"
 
 #define CPUINFO_MAX_BYTES (1024 * 1024)
+
+/* What the processor model of engine kvm's machines is made of (vmm/cpu_model.c), as /proc/cpuinfo calls it. */
+static const char *const model_flags[] = {
+	"pni",	  "pclmulqdq", "ssse3", "fma", "cx16", "sse4_1", "sse4_2",   "movbe",
+	"popcnt", "aes",       "xsave", "avx", "f16c", "rdrand", "fsgsbase", "bmi1",
+	"avx2",	  "smep",      "bmi2",	"adx", "smap", "abm",	 "rdtscp",   NULL,
+};
 
 int
 kvm_device_open(const char *root)
@@ -37,8 +46,8 @@ kvm_device_explain(int error)
 	return "/dev/kvm cannot be opened: look for KVM's messages in the kernel's log";
 }
 
-const char *
-kvm_device_find_extension(const char *root)
+static char **
+kvm_device_list_flags(const char *root)
 {
 	g_autofree char *path = g_strconcat(root, "/proc/cpuinfo", NULL);
 	char *text = NULL;
@@ -47,9 +56,24 @@ kvm_device_find_extension(const char *root)
 				 ? strstr(text, "\nflags")
 				 : NULL;
 	g_autofree char *line = at ? g_strndup(at + 1, strcspn(at + 1, "\n")) : NULL;
-	g_auto(GStrv) flags = g_strsplit_set(line ? line : "", " \t", -1);
 
 	free(text);
+	return g_strsplit_set(line ? line : "", " \t", -1);
+}
+
+gboolean
+kvm_device_has_flag(const char *root, const char *flag)
+{
+	g_auto(GStrv) flags = kvm_device_list_flags(root);
+
+	return g_strv_contains((const char *const *)flags, flag);
+}
+
+const char *
+kvm_device_find_extension(const char *root)
+{
+	g_auto(GStrv) flags = kvm_device_list_flags(root);
+
 	if (g_strv_contains((const char *const *)flags, "vmx"))
 		return "vmx";
 	return g_strv_contains((const char *const *)flags, "svm") ? "svm" : NULL;
@@ -70,6 +94,36 @@ kvm_device_find_refusal(const char *root, int held)
 	return NULL;
 }
 
+static char *
+kvm_device_find_missing_flags(const char *root)
+{
+	g_auto(GStrv) flags = kvm_device_list_flags(root);
+	GString *missing = g_string_new(NULL);
+
+	for (gsize i = 0; model_flags[i]; i++)
+		if (!g_strv_contains((const char *const *)flags, model_flags[i]))
+			g_string_append_printf(missing, " %s", model_flags[i]);
+	if (missing->len > 0) {
+		g_string_prepend(missing, "the processor lacks of model '" VMM_MACHINE_CPU "':");
+		g_string_append(missing, ": use a later one, or engine qemu");
+	}
+	return g_string_free(missing, missing->len == 0);
+}
+
+char *
+kvm_device_find_lack(const char *root, int held)
+{
+	int fd = held >= 0 ? held : kvm_device_open(root);
+	char problem[KVM_NEEDS_PROBLEM_BYTES];
+	int error = fd < 0 ? fd : kvm_needs_check(fd, problem);
+
+	if (fd < 0)
+		return g_strdup(kvm_device_explain(fd));
+	if (fd != held)
+		close(fd);
+	return error < 0 ? g_strdup(problem) : kvm_device_find_missing_flags(root);
+}
+
 gboolean
 kvm_device_is_public(const char *root)
 {
@@ -78,4 +132,16 @@ kvm_device_is_public(const char *root)
 	struct stat status;
 
 	return stat(path, &status) == 0 && (status.st_mode & others) == others;
+}
+
+gboolean
+kvm_device_is_for_services(const char *root)
+{
+	g_autofree char *path = g_strconcat(root, "/dev/kvm", NULL);
+	const mode_t group = S_IRGRP | S_IWGRP;
+	struct stat status;
+
+	return kvm_device_is_public(root) ||
+	       (stat(path, &status) == 0 && (status.st_mode & group) == group &&
+		status.st_gid != 0);
 }

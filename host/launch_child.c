@@ -12,8 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/sandbox.h"
 
@@ -94,14 +95,19 @@ launch_child_set_limits(const struct launch_child_plan *plan)
 	return 0;
 }
 
+/* A namespace in which it could have all capabilities again would let it at parts of the kernel that nobody else reaches. */
 static int
-launch_child_enter_namespaces(const struct launch_child_plan *plan)
+launch_child_forbid_namespaces(void)
 {
-	if (plan->own_network)
-		return unshare(CLONE_NEWNET | CLONE_NEWIPC) < 0 ? -errno : 0;
-	if (!plan->build)
-		return 0;
-	/* The pid namespace wants a /proc of its own. */
+	CLEANUP_CLOSE int fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : io_write_full(fd, "0", 1);
+}
+
+/* The pid namespace wants a /proc of its own. */
+static int
+launch_child_mount_proc(void)
+{
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return -errno;
@@ -109,10 +115,21 @@ launch_child_enter_namespaces(const struct launch_child_plan *plan)
 }
 
 static int
+launch_child_settle(const struct launch_child_plan *plan)
+{
+	if (plan->kind == LAUNCH_CHILD_CONTAINED)
+		return launch_child_forbid_namespaces();
+	return plan->kind == LAUNCH_CHILD_BUILD ? launch_child_mount_proc() : 0;
+}
+
+static int
 launch_child_become(const struct launch_child_plan *plan)
 {
-	if (!plan->build)
+	if (plan->kind == LAUNCH_CHILD_PLAIN)
 		return sandbox_become(plan->uid, plan->gid);
+	/* mount(2) and pivot_root(2), once the dynamic loader needs no file any more: base/contain.h */
+	if (plan->kind == LAUNCH_CHILD_CONTAINED)
+		return sandbox_become_keeping(plan->uid, plan->gid, CAP_SYS_ADMIN);
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
@@ -131,7 +148,7 @@ static const struct {
 	[LAUNCH_CHILD_SIGNALS] = { "a session of its own", launch_child_reset_signals },
 	[LAUNCH_CHILD_DESCRIPTORS] = { "placing descriptors", launch_child_place_fds },
 	[LAUNCH_CHILD_LIMITS] = { "setting limits", launch_child_set_limits },
-	[LAUNCH_CHILD_NAMESPACES] = { "entering namespaces", launch_child_enter_namespaces },
+	[LAUNCH_CHILD_NAMESPACES] = { "setting up its namespaces", launch_child_settle },
 	[LAUNCH_CHILD_IDENTITY] = { "changing its uid", launch_child_become },
 	[LAUNCH_CHILD_EXEC] = { "starting the program", launch_child_exec },
 };
@@ -142,7 +159,7 @@ static_assert(sizeof(step_table) / sizeof(step_table[0]) == LAUNCH_CHILD_STEP_CO
 static int
 launch_child_become_build_root(const struct launch_child_plan *plan)
 {
-	if (!plan->build)
+	if (plan->kind != LAUNCH_CHILD_BUILD)
 		return 0;
 	return setresgid(0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresuid(0, 0, 0) < 0 ? -errno
 											  : 0;

@@ -11,14 +11,20 @@
 
 #include "base/proto_launch.h"
 
+/* What it is in the namespaces in which it already is. */
+enum launch_child_kind {
+	LAUNCH_CHILD_PLAIN,	/* of the host's user namespace: no rights */
+	LAUNCH_CHILD_CONTAINED, /* its uid, and what the program needs to leave the host's files */
+	LAUNCH_CHILD_BUILD,	/* root */
+};
+
 struct launch_child_plan {
 	const char *program;
 	char *const *argv;
 	char *const *environment;
 	uint32_t uid;
 	uint32_t gid;
-	bool own_network;
-	bool build; /* already in new user, mount, pid and ipc namespaces: becomes their root */
+	enum launch_child_kind kind;
 	int log;
 	int null;
 	int gate;    /* the child goes on when it reads one byte from here */

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,17 +107,27 @@ launch_role_check_net(char *const *argv, size_t argc, char *ret_text, size_t tex
 	return -EPERM;
 }
 
+/* A network without links, and none of the host's System V memory. */
+#define WITHOUT_NETWORK (CLONE_NEWNET | CLONE_NEWIPC)
+
+/* Programs of ours that hear strangers: they leave the host's files by themselves (base/contain.h). */
+#define CONTAINED (WITHOUT_NETWORK | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWUTS)
+
+#define BUILD_NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC)
+
 static const struct launch_role_rule role_table[] = {
-	[LAUNCH_ROLE_QEMU] = { "qemu", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, false,
-			       launch_role_check_qemu },
-	[LAUNCH_ROLE_VMM] = { "vmm", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, true, false,
+	[LAUNCH_ROLE_QEMU] = { "qemu", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, WITHOUT_NETWORK,
+			       false, launch_role_check_qemu },
+	[LAUNCH_ROLE_VMM] = { "vmm", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, CONTAINED, false,
 			      launch_role_check_vmm },
-	[LAUNCH_ROLE_DISPLAY] = { "display", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_SECOND, true, false,
-				  NULL },
-	[LAUNCH_ROLE_NET] = { "net", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, false, true,
+	[LAUNCH_ROLE_DISPLAY] = { "display", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_SECOND, CONTAINED,
+				  false, NULL },
+	[LAUNCH_ROLE_NET] = { "net", ID_KIND_DESKTOP, LAUNCH_ROLE_UID_FIRST, 0, true,
 			      launch_role_check_net },
-	[LAUNCH_ROLE_WORKER] = { "worker", ID_KIND_JOB, LAUNCH_ROLE_UID_FIRST, true, false, NULL },
-	[LAUNCH_ROLE_BUILD] = { "build", ID_KIND_JOB, LAUNCH_ROLE_UID_BUILD, false, false, NULL },
+	[LAUNCH_ROLE_WORKER] = { "worker", ID_KIND_JOB, LAUNCH_ROLE_UID_FIRST, WITHOUT_NETWORK,
+				 false, NULL },
+	[LAUNCH_ROLE_BUILD] = { "build", ID_KIND_JOB, LAUNCH_ROLE_UID_BUILD, BUILD_NAMESPACES,
+				false, NULL },
 };
 static_assert(sizeof(role_table) / sizeof(role_table[0]) == LAUNCH_ROLE_COUNT, "a rule a role");
 

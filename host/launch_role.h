@@ -23,8 +23,8 @@ struct launch_role_rule {
 	const char *name; /* of its log and cgroup */
 	enum id_kind kind;
 	enum launch_role_uid uid;
-	bool own_network;  /* an empty network namespace */
-	bool outward_only; /* the host's network, behind launch_fence.h */
+	unsigned long namespaces; /* of its own, from its first instruction: CLONE_NEW* */
+	bool outward_only;	  /* the host's network, behind launch_fence.h */
 	/* NULL, or checks the arguments: 0 or -EPERM and a text */
 	int (*check)(char *const *argv, size_t argc, char *ret_text, size_t text_size);
 };

@@ -38,8 +38,6 @@
 
 #define SPAWN_MAX_ENVIRONMENT 4
 
-#define BUILD_NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC)
-
 struct launch_spawn_request {
 	const struct launch_spawn *wish;
 	const struct launch_role_rule *rule;
@@ -179,8 +177,10 @@ launch_spawn_plan_uids(const struct launch *launch, struct launch_spawn_request 
 {
 	struct launch_child_plan *plan = &request->plan;
 
-	plan->own_network = request->rule->own_network;
-	plan->build = request->rule->uid == LAUNCH_ROLE_UID_BUILD;
+	if (request->rule->uid == LAUNCH_ROLE_UID_BUILD)
+		plan->kind = LAUNCH_CHILD_BUILD;
+	else if (request->rule->namespaces & CLONE_NEWUSER)
+		plan->kind = LAUNCH_CHILD_CONTAINED;
 	plan->uid = request->unit->uids[request->rule->uid == LAUNCH_ROLE_UID_SECOND];
 	/* Templates and images are readable for this group: a worker reads them, a desktop gets descriptors. */
 	plan->gid = request->rule->kind == ID_KIND_JOB ? launch_options_job_gid(&launch->options)
@@ -188,18 +188,44 @@ launch_spawn_plan_uids(const struct launch *launch, struct launch_spawn_request 
 }
 
 static int
-launch_spawn_write_map(pid_t pid, const char *file, uint32_t first)
+launch_spawn_write_map(pid_t pid, const char *file, const char *text)
 {
 	char path[64];
-	char line[64];
 	CLEANUP_CLOSE int fd = -1;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	snprintf(line, sizeof(line), "0 %" PRIu32 " %d\n", first, LAUNCH_BUILD_UIDS);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return io_write_full(fd, line, strlen(line));
+	return io_write_full(fd, text, strlen(text));
+}
+
+/*
+ * Which ids there are in the child's user namespace. A build has a root and users. One that is contained has its own, by which others know
+ * it, and hostd's, whom it knows by that (SO_PEERCRED); it cannot take that, and nobody there is root.
+ */
+static int
+launch_spawn_write_maps(const struct launch *launch, const struct launch_child_plan *plan,
+			pid_t pid)
+{
+	uint32_t first = launch_options_build_uid(&launch->options);
+	char uids[64];
+	char gids[64];
+	int error;
+
+	if (plan->kind == LAUNCH_CHILD_PLAIN)
+		return 0;
+	if (plan->kind == LAUNCH_CHILD_BUILD) {
+		snprintf(uids, sizeof(uids), "0 %" PRIu32 " %d\n", first, LAUNCH_BUILD_UIDS);
+		snprintf(gids, sizeof(gids), "%s", uids);
+	} else {
+		snprintf(uids, sizeof(uids),
+			 "%" PRIu32 " %" PRIu32 " 1\n%" PRIu32 " %" PRIu32 " 1\n", plan->uid,
+			 plan->uid, launch->options.hostd_uid, launch->options.hostd_uid);
+		snprintf(gids, sizeof(gids), "%" PRIu32 " %" PRIu32 " 1\n", plan->gid, plan->gid);
+	}
+	error = launch_spawn_write_map(pid, "uid_map", uids);
+	return error < 0 ? error : launch_spawn_write_map(pid, "gid_map", gids);
 }
 
 /* -ECANCELED: said already. */
@@ -220,7 +246,6 @@ static int
 launch_spawn_prepare(struct launch *launch, struct launch_spawn_request *request, pid_t pid)
 {
 	struct launch_child *child = &request->unit->children[request->wish->role];
-	uint32_t first = launch_options_build_uid(&launch->options);
 	int error = io_pidfd_open(pid, &child->pidfd);
 
 	child->pid = pid;
@@ -228,10 +253,8 @@ launch_spawn_prepare(struct launch *launch, struct launch_spawn_request *request
 		error = io_process_start(pid, &child->start_ticks);
 	if (error == 0)
 		error = launch_state_save(launch, request->unit);
-	if (error == 0 && request->plan.build)
-		error = launch_spawn_write_map(pid, "uid_map", first);
-	if (error == 0 && request->plan.build)
-		error = launch_spawn_write_map(pid, "gid_map", first);
+	if (error == 0)
+		error = launch_spawn_write_maps(launch, &request->plan, pid);
 	if (error == 0 && request->rule->outward_only) {
 		error = launch_cgroup_fence(&launch->cgroup, request->unit->name,
 					    request->rule->name);
@@ -306,10 +329,28 @@ launch_spawn_release(struct launch *launch, struct launch_spawn_request *request
 	return error;
 }
 
+static void
+launch_spawn_refuse_clone(struct launch *launch, const struct launch_spawn_request *request,
+			  int error)
+{
+	bool own = request->rule->namespaces & CLONE_NEWUSER;
+
+	/* clone(2): ENOSPC for too many or none at all, EINVAL for a kernel without them, EPERM in a chroot */
+	if (own && (error == -ENOSPC || error == -EINVAL || error == -EPERM))
+		launch_state_refuse(
+			launch, error,
+			"%s of '%s' must have a user namespace of its own, and this host forbids it (%s): "
+			"sysctl user.max_user_namespaces says how many there may be",
+			request->rule->name, request->unit->name, strerror(-error));
+	else
+		launch_state_refuse(launch, error, "%s of '%s': no new process: %s",
+				    request->rule->name, request->unit->name, strerror(-error));
+}
+
 static int
 launch_spawn_start(struct launch *launch, struct launch_spawn_request *request)
 {
-	unsigned long flags = SIGCHLD | (request->plan.build ? BUILD_NAMESPACES : 0);
+	unsigned long flags = SIGCHLD | request->rule->namespaces;
 	int gate[2];
 	int report[2];
 	pid_t pid;
@@ -337,7 +378,7 @@ launch_spawn_start(struct launch *launch, struct launch_spawn_request *request)
 	if (error == 0)
 		error = launch_spawn_release(launch, request, pid, gate[1], report[0]);
 	else
-		launch_state_refuse(launch, error, "fork: %s", strerror(-error));
+		launch_spawn_refuse_clone(launch, request, error);
 	close(gate[1]);
 	close(report[0]);
 	return error;

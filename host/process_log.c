@@ -28,10 +28,15 @@ process_log_read_tail(const char *path, char tail[TAIL_BYTES + 1])
 	return n > 0;
 }
 
-/*
- * The last line that is not a mere warning: one of those was there before whatever ended the process. Cuts the text
- * behind it; "" when there is none.
- */
+/* News and warnings (of base/log.h and of QEMU) were there before whatever ended the process. */
+static gboolean
+process_log_is_reason(const char *line)
+{
+	return !strstr(line, ": warning: ") && !strstr(line, ": info: ") &&
+	       !strstr(line, ": debug: ");
+}
+
+/* The last line that may say what ended the process. Cuts the text behind it; "" when there is none. */
 static char *
 process_log_find_line(char *tail)
 {
@@ -41,7 +46,7 @@ process_log_find_line(char *tail)
 		g_strchomp(tail);
 		line = strrchr(tail, '\n');
 		line = line ? line + 1 : tail;
-		if (!strstr(line, ": warning: "))
+		if (process_log_is_reason(line))
 			return line;
 		*line = '\0';
 	} while (line > tail);

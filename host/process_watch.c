@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "host/process_memory.h"
 
 void
 process_watch_init(struct process_watch *watch, void (*ended)(void *context), void *context)
@@ -21,6 +22,7 @@ process_watch_handle_end(G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condi
 	struct process_watch *watch = data;
 
 	watch->source = 0;
+	watch->ran_out = process_memory_ran_out(watch->memory_events);
 	process_watch_stop(watch);
 	watch->ended(watch->context);
 	return G_SOURCE_REMOVE;
@@ -31,6 +33,8 @@ process_watch_begin(struct process_watch *watch, int pidfd)
 {
 	process_watch_stop(watch);
 	watch->pidfd = pidfd;
+	watch->ran_out = FALSE;
+	watch->memory_events = process_memory_find_events("", pidfd);
 	watch->source = g_unix_fd_add(pidfd, G_IO_IN, process_watch_handle_end, watch);
 }
 
@@ -41,6 +45,7 @@ process_watch_stop(struct process_watch *watch)
 	if (watch->pidfd >= 0)
 		close(watch->pidfd);
 	watch->pidfd = -1;
+	g_clear_pointer(&watch->memory_events, g_free);
 }
 
 gboolean

@@ -14,6 +14,8 @@ struct process_watch {
 	guint source;
 	void (*ended)(void *context);
 	void *context;
+	char *memory_events; /* of its group; NULL: none */
+	gboolean ran_out;    /* in ended(): the kernel ended it for lack of memory */
 };
 
 /* No process yet. ended() is told once for each; then there is none again, and the watch may be freed. */

@@ -182,7 +182,7 @@ vmm_control_free(struct vmm_control *link)
 
 static int
 vmm_control_send(struct vmm_control *link, enum vmm_type type, const void *payload, gsize size,
-		 int fd)
+		 const int *fds, gsize n_fds)
 {
 	struct seq_header head = { .type = type, .id = ++link->last_id, .size = (guint32)size };
 
@@ -190,15 +190,15 @@ vmm_control_send(struct vmm_control *link, enum vmm_type type, const void *paylo
 		return -EPIPE;
 	if (g_hash_table_size(link->pending) >= MAX_PENDING)
 		return -EBUSY;
-	return seq_source_send(link->source, &head, payload, &fd, fd >= 0 ? 1 : 0);
+	return seq_source_send(link->source, &head, payload, fds, n_fds);
 }
 
-void
-vmm_control_ask(struct vmm_control *link, enum vmm_type type, const void *payload, gsize size,
-		int fd, vmm_control_callback callback, void *data)
+static void
+vmm_control_ask_with(struct vmm_control *link, enum vmm_type type, const void *payload, gsize size,
+		     const int *fds, gsize n_fds, vmm_control_callback callback, void *data)
 {
 	struct vmm_request *request;
-	int result = vmm_control_send(link, type, payload, size, fd);
+	int result = vmm_control_send(link, type, payload, size, fds, n_fds);
 
 	if (result < 0) {
 		g_autoptr(GError) error =
@@ -213,4 +213,31 @@ vmm_control_ask(struct vmm_control *link, enum vmm_type type, const void *payloa
 	request->callback = callback;
 	request->data = data;
 	g_hash_table_insert(link->pending, GUINT_TO_POINTER(link->last_id), request);
+}
+
+void
+vmm_control_ask(struct vmm_control *link, enum vmm_type type, const void *payload, gsize size,
+		int fd, vmm_control_callback callback, void *data)
+{
+	vmm_control_ask_with(link, type, payload, size, &fd, fd >= 0 ? 1 : 0, callback, data);
+}
+
+void
+vmm_control_attach_home(struct vmm_control *link, int base, int image,
+			vmm_control_callback callback, void *data)
+{
+	const struct vmm_home home = { base < 0 ? VMM_MEDIUM_RAW : VMM_MEDIUM_OVERLAY };
+	const int fds[] = { base, image };
+	gsize first = base < 0 ? 1 : 0;
+
+	vmm_control_ask_with(link, VMM_HOME, &home, sizeof(home), &fds[first], 2 - first, callback,
+			     data);
+}
+
+void
+vmm_control_detach_home(struct vmm_control *link, vmm_control_callback callback, void *data)
+{
+	const struct vmm_home home = { VMM_MEDIUM_NONE };
+
+	vmm_control_ask(link, VMM_HOME, &home, sizeof(home), -1, callback, data);
 }

@@ -36,4 +36,12 @@ void vmm_control_free(struct vmm_control *link);
 void vmm_control_ask(struct vmm_control *link, enum vmm_type type, const void *payload, gsize size,
 		     int fd, vmm_control_callback callback, void *data);
 
+/*
+ * A disk comes into the machine's empty slot 'home', or goes (VMM_HOME). image: a raw file, or the overlay over "base",
+ * which is -1 without one. Both stay the caller's.
+ */
+void vmm_control_attach_home(struct vmm_control *link, int base, int image,
+			     vmm_control_callback callback, void *data);
+void vmm_control_detach_home(struct vmm_control *link, vmm_control_callback callback, void *data);
+
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/proto_source.h"
 
 /* Below are standard streams and what launch may use. */
 #define FIRST_TARGET 10
@@ -83,11 +84,11 @@ vmm_machine_describe_devices(const struct vmm_machine *machine, struct vmm_comma
 	return json_pack(
 		"{s:i, s:i, s:i, s:i, s:[{s:s, s:s, s:i, s:i}, {s:s, s:s}], s:{s:s, s:s, s:b}, s:[{s:s, s:i}, {s:s, s:i}]}",
 		"display_fd", vmm_machine_add_fd(command, sockets[LAUNCH_SOCKET_DISPLAY]),
-		"scanouts", 1, "width", WIDTH, "height", HEIGHT, "disks", "slot", "disk", "serial",
-		"root", "base_fd", vmm_machine_add_fd(command, machine->disk), "overlay_fd",
-		vmm_machine_add_fd(command, machine->overlay), "slot", "home", "serial", "home",
-		"net", "mac", FIRST_MAC, "kind", "stream", "link", 0, "ports", "name",
-		"org.carrel.agent.0", "listen_fd",
+		"scanouts", SOURCE_MAX_SCANOUTS, "width", WIDTH, "height", HEIGHT, "disks", "slot",
+		"disk", "serial", "root", "base_fd", vmm_machine_add_fd(command, machine->disk),
+		"overlay_fd", vmm_machine_add_fd(command, machine->overlay), "slot", "home",
+		"serial", "home", "net", "mac", FIRST_MAC, "kind", "stream", "link", 0, "ports",
+		"name", "org.carrel.agent.0", "listen_fd",
 		vmm_machine_add_fd(command, sockets[LAUNCH_SOCKET_AGENT]), "name",
 		"com.redhat.spice.0", "listen_fd",
 		vmm_machine_add_fd(command, sockets[LAUNCH_SOCKET_VDAGENT]));

@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "host/engine_list.h"
+#include "templates/job_contain.h"
 #include "templates/job_files.h"
 
 #define FIRST_HIGH_FD 128 /* above all targets (3..63) */
@@ -48,7 +51,9 @@ struct job_machine_child {
 	const int *targets;
 	gsize n_fds;
 	int report; /* gets the errno when the program cannot be started */
-	pid_t parent;
+	bool contained;
+	uid_t uid; /* of this process */
+	gid_t gid;
 };
 
 /* NULL: a job has none. */
@@ -82,6 +87,15 @@ job_machine_find_engine(const char *name, int kvm, char **ret_accelerator, GErro
 	return ops;
 }
 
+/* Nobody would read the report: the parent ended before its end could be noticed. */
+static bool
+job_machine_is_orphan(int report)
+{
+	struct pollfd pipe = { .fd = report };
+
+	return poll(&pipe, 1, 0) > 0 && (pipe.revents & POLLERR);
+}
+
 /* An errno; on success it does not return. As in carrel-launch: first all copies up, then each to its place. */
 static int
 job_machine_exec(const struct job_machine_child *child)
@@ -89,8 +103,14 @@ job_machine_exec(const struct job_machine_child *child)
 	int high[LAUNCH_MAX_FDS];
 	int report = fcntl(child->report, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != child->parent)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || job_machine_is_orphan(report))
 		return ESRCH;
+	if (child->contained) {
+		int error = job_contain_settle(child->uid, child->gid);
+
+		if (error < 0)
+			return -error;
+	}
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	for (gsize i = 0; i < child->n_fds; i++) {
@@ -119,8 +139,9 @@ job_machine_fork(const struct job_machine_child *child, pid_t *ret_pid)
 		return errno;
 	here.report = fcntl(report[1], F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
 	close(report[1]);
-	pid = here.report < 0 ? -1 : fork();
+	pid = here.report < 0 ? -1 : here.contained ? job_contain_fork() : fork();
 	if (pid == 0) {
+		close(report[0]);
 		code = job_machine_exec(&here);
 		if (write(here.report, &code, sizeof(code)) < 0)
 			_exit(EXIT_NO_EXEC);
@@ -156,7 +177,14 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 	struct job_machine *machine = context;
 	g_autofree char *program = job_machine_find_program(role);
 	g_autoptr(GPtrArray) full = g_ptr_array_new();
-	struct job_machine_child child = { program, NULL, fds, targets, n_fds, -1, getpid() };
+	struct job_machine_child child = { .program = program,
+					   .fds = fds,
+					   .targets = targets,
+					   .n_fds = n_fds,
+					   .report = -1,
+					   .contained = role == LAUNCH_ROLE_VMM,
+					   .uid = getuid(),
+					   .gid = getgid() };
 	int pidfd = -1;
 	g_autoptr(GError) error = NULL;
 	int code = ENOENT;
@@ -177,8 +205,12 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 		callback(data, pidfd, NULL);
 		return;
 	}
-	error = g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(code), "cannot start '%s': %s",
-			    machine->ops->process, g_strerror(code));
+	error = g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(code), "cannot start '%s': %s%s",
+			    machine->ops->process, g_strerror(code),
+			    child.contained && (code == EPERM || code == ENOSPC)
+				    ? "; it must have a user namespace of its own: sysctl "
+				      "user.max_user_namespaces, kernel.unprivileged_userns_clone"
+				    : "");
 	callback(data, -1, error);
 }
 

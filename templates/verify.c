@@ -19,7 +19,7 @@
 
 #define KIND	 "user"
 #define READ_MS	 (30 * 60 * 1000)
-#define FORK_MS	 (10 * 60 * 1000) /* one that boots its forks takes minutes */
+#define FORK_MS	 (30 * 60 * 1000) /* one that boots its forks takes minutes */
 #define AGENT_MS 60000
 
 struct verify {

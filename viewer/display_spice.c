@@ -137,6 +137,8 @@ display_spice_open(const struct connection_file *file, const struct display_even
 	g_object_set(spice_gtk_session_get(display->session), "auto-clipboard", TRUE, NULL);
 	g_signal_connect(display->session, "channel-new", G_CALLBACK(display_spice_handle_channel),
 			 display);
+	/* The session's: it plays what a desktop plays, and opens the microphone while one records. */
+	spice_audio_get(display->session, NULL);
 	if (!spice_session_connect(display->session))
 		display_spice_end(display, DISPLAY_END_UNREACHABLE);
 	return display;

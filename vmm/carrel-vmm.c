@@ -2,9 +2,9 @@
 /*
  * carrel-vmm.c - one virtual machine: a desktop of engine kvm (carrel-vmm)
  *
- * How it works: it reads one description (vmm/description.h) and has all it ever needs as open descriptors. machine_new()
- * builds the machine, machine_run() is the rest of its life. Whoever started it sees its end in the exit status, and
- * what happens before by its control socket.
+ * How it works: it reads one description (vmm/description.h) and has all it ever needs as open descriptors, so that it can leave
+ * the host's files (vmm/vmm_sandbox.h). machine_new() builds the machine, machine_run() is the rest of its life. Whoever
+ * started it sees its end in the exit status, and what happens before by its control socket.
  */
 #include "config.h"
 
@@ -26,6 +26,7 @@
 #include "vmm/machine.h"
 #include "vmm/machine_control.h"
 #include "vmm/platform.h"
+#include "vmm/vmm_sandbox.h"
 
 enum {
 	EXIT_CANNOT_START = 1,
@@ -182,15 +183,21 @@ main(int argc, char **argv)
 	}
 	if (vmm_read_description(description_fd, &description) < 0)
 		return EXIT_CANNOT_START;
+	if (description.sandbox && vmm_sandbox_contain() < 0)
+		return EXIT_CANNOT_START;
 	error = vmm_block_signals(&signal_fd);
 	if (error < 0) {
 		log_error("signals cannot be received: %s", strerror(-error));
 		return EXIT_CANNOT_START;
 	}
 	if (machine_new(&description, &machine, problem) < 0) {
-		log_error("machine '%s' does not start: %s", description.name, problem);
+		if (problem[0])
+			log_error("machine '%s' does not start: %s", description.name, problem);
 		return EXIT_CANNOT_START;
 	}
+	/* The network card has its own of it: when that is closed, passt has to see the end. */
+	if (description.net_fd >= 0)
+		close(description.net_fd);
 	status = vmm_run(machine, &description, signal_fd);
 	machine_free(machine);
 	return status;

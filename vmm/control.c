@@ -287,6 +287,50 @@ control_handle_link(void *context, struct seq_message *message)
 	return error;
 }
 
+static int
+control_change_home(struct control *control, uint32_t medium, const int *fds)
+{
+	const struct control_ops *ops = control->setup.ops;
+
+	if (medium == VMM_MEDIUM_NONE)
+		return ops->detach_home(control->setup.context);
+	if (medium == VMM_MEDIUM_RAW)
+		return ops->attach_home(control->setup.context, -1, fds[0]);
+	return ops->attach_home(control->setup.context, fds[0], fds[1]);
+}
+
+static int
+control_handle_home(void *context, struct seq_message *message)
+{
+	static const size_t n_fds[VMM_MEDIUM_COUNT] = {
+		[VMM_MEDIUM_RAW] = 1,
+		[VMM_MEDIUM_OVERLAY] = 2,
+	};
+	struct control *control = context;
+	struct vmm_home home;
+	int error;
+
+	memcpy(&home, message->payload, sizeof(home));
+	if (home.medium >= VMM_MEDIUM_COUNT || message->n_fds != n_fds[home.medium])
+		return control_refuse(control, -EINVAL,
+				      "medium %u does not come with %zu descriptors", home.medium,
+				      message->n_fds);
+	error = control_change_home(control, home.medium, message->fds);
+	if (error == -ENODEV)
+		return control_refuse(control, error, "this machine has no slot for a home");
+	if (error == -EBUSY)
+		return control_refuse(control, error, "there is a home in the slot already");
+	if (error == -ENOENT)
+		return control_refuse(control, error, "there is no home in the slot");
+	if (error == -EIO)
+		return control_refuse(control, error, "the home's storage failed");
+	if (error < 0)
+		return control_refuse(control, error,
+				      "the home cannot be used: %s; its carrel-vmm's log says more",
+				      strerror(-error));
+	return 0;
+}
+
 /* Answered first: the loop ends after this turn. */
 static int
 control_handle_quit(void *context, struct seq_message *message)
@@ -314,6 +358,8 @@ static const struct seq_rule rule_table[] = {
 	{ VMM_SCREENSHOT, 0, 0, 1, 1, ALWAYS, control_handle_screenshot },
 	{ VMM_LINK, sizeof(struct vmm_link), sizeof(struct vmm_link), 0, 1, ALWAYS,
 	  control_handle_link },
+	{ VMM_HOME, sizeof(struct vmm_home), sizeof(struct vmm_home), 0, 2, RUNNING | PAUSED,
+	  control_handle_home },
 	{ VMM_QUIT, 0, 0, 0, 0, ALWAYS, control_handle_quit },
 };
 

@@ -33,6 +33,9 @@ struct control_ops {
 	int (*take_screenshot)(void *context, int fd, struct vmm_picture *ret_picture);
 	/* Takes over "fd", a new peer's socket, also when it refuses; -1: none comes. */
 	int (*set_link)(void *context, bool up, int fd);
+	/* As virtio_blk_attach() and virtio_blk_detach(). The descriptors stay the caller's; -1: none. */
+	int (*attach_home)(void *context, int base_fd, int overlay_fd);
+	int (*detach_home)(void *context);
 };
 
 struct control_setup {

@@ -327,26 +327,28 @@ devices_make_sound(struct devices *devices)
 {
 	if (!devices->description->sound)
 		return 0;
-	return hda_new(devices->platform, devices->root, NULL, &devices->hda);
+	return hda_new(devices->platform, devices->root,
+		       devices->seat ? seat_get_sound(devices->seat) : NULL, &devices->hda);
 }
 
 static const struct {
 	const char *name;
 	int (*make)(struct devices *devices);
+	bool says_why; /* it logs what is wrong, but for a lack of memory */
 } make_list[] = {
-	{ "the power management", devices_make_power },
-	{ "the real-time clock", devices_make_clock },
-	{ "the serial port", devices_make_serial },
-	{ "the VM generation id", devices_make_genid },
-	{ "the PCI root", devices_make_root },
-	{ "the panic device", devices_make_pvpanic },
-	{ "the disks", devices_make_disks },
-	{ "the network card", devices_make_net },
-	{ "the ports", devices_make_console },
-	{ "the random numbers", devices_make_rng },
-	{ "the balloon", devices_make_balloon },
-	{ "screen, keyboard and tablet", devices_make_seat },
-	{ "the sound card", devices_make_sound },
+	{ "the power management", devices_make_power, false },
+	{ "the real-time clock", devices_make_clock, false },
+	{ "the serial port", devices_make_serial, false },
+	{ "the VM generation id", devices_make_genid, false },
+	{ "the PCI root", devices_make_root, false },
+	{ "the panic device", devices_make_pvpanic, false },
+	{ "the disks", devices_make_disks, true },
+	{ "the network card", devices_make_net, false },
+	{ "the ports", devices_make_console, false },
+	{ "the random numbers", devices_make_rng, false },
+	{ "the balloon", devices_make_balloon, false },
+	{ "screen, keyboard and tablet", devices_make_seat, false },
+	{ "the sound card", devices_make_sound, false },
 };
 
 int
@@ -366,7 +368,7 @@ devices_new(struct platform *platform, const struct description *description,
 	};
 	for (size_t i = 0; error == 0 && i < sizeof(make_list) / sizeof(make_list[0]); i++) {
 		error = make_list[i].make(devices);
-		if (error < 0)
+		if (error < 0 && (!make_list[i].says_why || error == -ENOMEM))
 			log_error("devices: %s cannot be made: %s", make_list[i].name,
 				  strerror(-error));
 	}
@@ -409,6 +411,7 @@ devices_write_tables(struct devices *devices)
 	};
 	int error = acpi_write_tables(memory, &acpi);
 
+	smbios_make_uuid(devices->description->name, smbios.uuid);
 	return error < 0 ? error : smbios_write_tables(memory, &smbios);
 }
 
@@ -432,6 +435,30 @@ devices_set_link(struct devices *devices, bool up, int fd)
 	if (fd >= 0)
 		close(fd);
 	return -EOPNOTSUPP;
+}
+
+int
+devices_attach_home(struct devices *devices, int base_fd, int overlay_fd)
+{
+	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home ? virtio_blk_attach(home, base_fd, overlay_fd) : -ENODEV;
+}
+
+int
+devices_detach_home(struct devices *devices)
+{
+	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home ? virtio_blk_detach(home) : -ENODEV;
+}
+
+bool
+devices_has_home(const struct devices *devices)
+{
+	const struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+
+	return home && virtio_blk_has_medium(home);
 }
 
 bool

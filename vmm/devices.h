@@ -37,6 +37,10 @@ bool devices_is_port_open(const struct devices *devices, enum vmm_event_kind kin
 int devices_set_balloon(struct devices *devices, uint64_t target_bytes);
 /* virtio_net_set_link(); takes over the descriptor, also when it refuses. -EOPNOTSUPP: there is no card. */
 int devices_set_link(struct devices *devices, bool up, int fd);
+/* virtio_blk_attach() and virtio_blk_detach() of the disk in the slot for a home; -ENODEV: there is no such slot. */
+int devices_attach_home(struct devices *devices, int base_fd, int overlay_fd);
+int devices_detach_home(struct devices *devices);
+bool devices_has_home(const struct devices *devices);
 bool devices_has_link(const struct devices *devices);
 
 /* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */

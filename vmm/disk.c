@@ -419,7 +419,7 @@ disk_get_bytes(const struct disk *disk)
 bool
 disk_is_read_only(const struct disk *disk)
 {
-	return disk->table.file.table_bytes == 0;
+	return overlay_file_is_read_only(&disk->table.file);
 }
 
 static void

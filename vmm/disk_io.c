@@ -46,6 +46,7 @@ struct disk_io {
 	uint32_t n_retried;
 	bool lacks_space;
 	struct log_limit limit;
+	struct log_limit failures;
 };
 
 static void disk_io_handle_ring(void *context, uint32_t events);
@@ -123,6 +124,7 @@ disk_io_new(struct loop *loop, const char *name, const struct disk_io_events *ev
 	io->loop = loop;
 	io->events = *events;
 	io->limit = (struct log_limit){ .burst = 3, .every_ms = 60000 };
+	io->failures = (struct log_limit){ .burst = 1, .every_ms = 60000 };
 	STAILQ_INIT(&io->waiting);
 	STAILQ_INIT(&io->kept);
 	result = disk_io_set_up_ring(&io->ring);
@@ -236,9 +238,29 @@ disk_io_keep(struct disk_io *io, struct disk_io_op *op)
 	io->events.lacks_space(io->events.context, true);
 }
 
+/* One line: failing storage fails in many places. Whoever asked tells the guest. */
+static void
+disk_io_log_failure(struct disk_io *io, const struct disk_io_op *op, int error)
+{
+	static const char *const verbs[] = {
+		[DISK_IO_READ] = "read",
+		[DISK_IO_WRITE] = "written",
+		[DISK_IO_PUNCH] = "discarded",
+		[DISK_IO_SYNC] = "flushed",
+	};
+
+	if (log_limit_allow(&io->failures, loop_now_ns() / 1000000))
+		log_error("disk '%s': its %s cannot be %s at byte %ju: %s; the guest gets an I/O "
+			  "error, look at the host's storage",
+			  io->name, op->file == DISK_IO_BASE ? "template" : "overlay",
+			  verbs[op->kind], (uintmax_t)op->offset, strerror(error));
+}
+
 static void
 disk_io_finish(struct disk_io *io, struct disk_io_op *op, int result)
 {
+	if (result < 0 && result != -ECANCELED)
+		disk_io_log_failure(io, op, -result);
 	if (op->retried)
 		io->n_retried--;
 	op->retried = false;
@@ -261,6 +283,13 @@ disk_io_advance(struct disk_io_op *op, uint64_t bytes)
 	}
 }
 
+/* Of room on the disk, or of memory in the kernel: it passes, and the guest need not know. */
+static bool
+disk_io_is_lack(int result)
+{
+	return result == -ENOSPC || result == -EDQUOT || result == -ENOMEM;
+}
+
 /* "result" is what the system call would have returned. */
 static void
 disk_io_end(struct disk_io *io, struct disk_io_op *op, int result)
@@ -269,7 +298,7 @@ disk_io_end(struct disk_io *io, struct disk_io_op *op, int result)
 
 	if (result == -EINTR || result == -EAGAIN) {
 		disk_io_enqueue(io, op);
-	} else if ((result == -ENOSPC || result == -EDQUOT) && op->kind != DISK_IO_SYNC) {
+	} else if (disk_io_is_lack(result) && op->kind != DISK_IO_SYNC) {
 		if (op->retried)
 			io->n_retried--;
 		op->retried = false;

@@ -62,6 +62,8 @@ guest_memory_new(int fd, uint64_t ram_bytes, bool private, struct guest_memory *
 	}
 	/* a crash of ours must not write a user's desktop into a core file */
 	(void)madvise(memory->host, ram_bytes, MADV_DONTDUMP);
+	/* where the host allows it for shared memory, 512 times fewer faults while the guest touches its memory */
+	(void)madvise(memory->host, ram_bytes, MADV_HUGEPAGE);
 	memory->bytes = ram_bytes;
 	memory->private = private;
 	low_bytes = ram_bytes < GUEST_MEMORY_HOLE ? ram_bytes : GUEST_MEMORY_HOLE;

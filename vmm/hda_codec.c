@@ -25,7 +25,7 @@
 	(0x80030000u | GAIN_STEPS << 8 | GAIN_STEPS) /* mute, 1 dB a step, all is 0 dB */
 #define GAIN_STEP_DOWN 58409			     /* 1 dB less, of 65536 */
 
-#define RATES_AND_BITS 0x00020060u /* 16 bit; 44.1 and 48 kHz */
+#define RATES_AND_BITS 0x00020040u /* 16 bit; 48 kHz */
 #define FORMAT_PCM     0x00000001u
 #define POWER_STATES   0x00000009u /* D0 and D3 */
 #define POWER_OFF      3

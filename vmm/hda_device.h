@@ -25,9 +25,7 @@ struct hda_stream_state {
 	uint32_t n_buffers; /* 0: the stream does not run */
 	uint32_t buffer;    /* the next byte's place */
 	uint32_t offset;
-	uint32_t cycle_bytes; /* where the position begins anew */
-	uint32_t rate;
-	uint32_t reserved;
+	uint32_t cycle_bytes;  /* where the position begins anew */
 	uint64_t begin_ns;     /* 0: it stands */
 	uint64_t moved_frames; /* since then */
 };

@@ -91,6 +91,5 @@ enum hda_stream_register {
 
 /* Formats, of streams and converters: section 3.7.1 */
 #define HDA_FORMAT_48000 0x0011u /* 16 bit, 2 channels */
-#define HDA_FORMAT_44100 0x4011u
 
 #endif

@@ -76,19 +76,6 @@ hda_stream_copy_list(const struct hda *hda, uint32_t index, struct hda_stream_st
 	return true;
 }
 
-static uint32_t
-hda_stream_get_rate(const struct hda *hda, uint32_t index)
-{
-	switch (hda_get(hda, hda_stream_at(index, HDA_SD_FMT), 2)) {
-	case HDA_FORMAT_48000:
-		return 48000;
-	case HDA_FORMAT_44100:
-		return 44100;
-	default:
-		return 0;
-	}
-}
-
 /* After a stop without reset the stream goes on where it was, if that is still a place. */
 static void
 hda_stream_run(struct hda *hda, uint32_t index)
@@ -96,9 +83,9 @@ hda_stream_run(struct hda *hda, uint32_t index)
 	struct hda_stream_state *stream = &hda->state.streams[index];
 	uint32_t status = hda_stream_at(index, HDA_SD_STS);
 
-	stream->rate = hda_stream_get_rate(hda, index);
 	stream->cycle_bytes = hda_get(hda, hda_stream_at(index, HDA_SD_CBL), 4);
-	if (stream->rate == 0 || stream->cycle_bytes == 0) {
+	if (hda_get(hda, hda_stream_at(index, HDA_SD_FMT), 2) != HDA_FORMAT_48000 ||
+	    stream->cycle_bytes == 0) {
 		hda_stream_fail(hda, index, "a stream has a format or length that is not offered");
 		return;
 	}
@@ -115,10 +102,10 @@ hda_stream_run(struct hda *hda, uint32_t index)
 }
 
 static void
-hda_stream_tell(const struct hda *hda, uint32_t index, uint32_t rate)
+hda_stream_tell(const struct hda *hda, uint32_t index, bool moves)
 {
 	if (hda->sink)
-		hda->sink->change(hda->sink->context, hda_stream_get_direction(index), rate);
+		hda->sink->change(hda->sink->context, hda_stream_get_direction(index), moves);
 }
 
 void
@@ -129,7 +116,7 @@ hda_stream_pause(struct hda *hda, uint32_t index)
 	if (stream->begin_ns == 0)
 		return;
 	stream->begin_ns = 0;
-	hda_stream_tell(hda, index, 0);
+	hda_stream_tell(hda, index, false);
 }
 
 void
@@ -141,7 +128,7 @@ hda_stream_resume(struct hda *hda, uint32_t index)
 		return;
 	stream->begin_ns = loop_now_ns();
 	stream->moved_frames = 0;
-	hda_stream_tell(hda, index, stream->rate);
+	hda_stream_tell(hda, index, true);
 }
 
 void
@@ -255,19 +242,19 @@ hda_stream_move_until(struct hda *hda, uint32_t index, uint64_t now_ns)
 {
 	struct hda_stream_state *stream = &hda->state.streams[index];
 	uint64_t elapsed_ns = now_ns - stream->begin_ns;
-	uint64_t most = stream->rate / LATE_PART;
+	uint64_t most = SOUND_RATE / LATE_PART;
 	uint64_t due = most + 1;
 
 	if (elapsed_ns < 2 * NS_PER_S)
-		due = elapsed_ns * stream->rate / NS_PER_S - stream->moved_frames;
+		due = elapsed_ns * SOUND_RATE / NS_PER_S - stream->moved_frames;
 	if (due > most) {
 		due = most;
 		stream->begin_ns = now_ns;
 		stream->moved_frames = 0;
 	} else {
 		stream->moved_frames += due;
-		if (stream->moved_frames >= stream->rate) {
-			stream->moved_frames -= stream->rate;
+		if (stream->moved_frames >= SOUND_RATE) {
+			stream->moved_frames -= SOUND_RATE;
 			stream->begin_ns += NS_PER_S;
 		}
 	}
@@ -289,7 +276,7 @@ hda_stream_move_due(struct hda *hda)
 static uint64_t
 hda_stream_get_deadline(const struct hda_stream_state *stream, uint64_t now_ns)
 {
-	uint64_t most = stream->rate * TICK_NS / NS_PER_S * SOUND_FRAME_BYTES;
+	uint64_t most = SOUND_RATE * TICK_NS / NS_PER_S * SOUND_FRAME_BYTES;
 	uint64_t bytes = stream->buffers[stream->buffer].bytes - stream->offset;
 	uint64_t deadline_ns, n_frames;
 
@@ -302,7 +289,7 @@ hda_stream_get_deadline(const struct hda_stream_state *stream, uint64_t now_ns)
 	}
 	n_frames = ((bytes < most ? bytes : most) + SOUND_FRAME_BYTES - 1) / SOUND_FRAME_BYTES;
 	n_frames += stream->moved_frames;
-	deadline_ns = stream->begin_ns + (n_frames * NS_PER_S + stream->rate - 1) / stream->rate;
+	deadline_ns = stream->begin_ns + (n_frames * NS_PER_S + SOUND_RATE - 1) / SOUND_RATE;
 	return deadline_ns > now_ns + MIN_TICK_NS ? deadline_ns : now_ns + MIN_TICK_NS;
 }
 

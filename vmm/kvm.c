@@ -2,50 +2,27 @@
 /*
  * kvm.c - the door to /dev/kvm: one virtual machine with its memory and interrupt controllers (carrel-vmm)
  *
- * How it works: kvm_check() asks for every capability that any of our files relies on (one table), so that a host that
- * lacks one is refused at the start and by name. kvm_new() makes the machine in the order that KVM wants: interrupt
+ * How it works: what any of our files relies on has been asked for before (base/kvm_needs.c). kvm_new() makes the machine in the order that KVM wants: interrupt
  * controllers before vCPUs. Their state right then is kept, and kvm_reset() writes it back.
  */
 #include "vmm/kvm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/kvm_needs.h"
 #include "vmm/cpuid_table.h"
 #include "vmm/guest_memory.h"
 
 #define MAX_MSRS 2048
 
-static const struct {
-	int number;
-	int least;
-	const char *name;
-} capability_table[] = {
-	{ KVM_CAP_IRQCHIP, 1, "KVM_CAP_IRQCHIP" },
-	{ KVM_CAP_USER_MEMORY, 1, "KVM_CAP_USER_MEMORY" },
-	{ KVM_CAP_NR_MEMSLOTS, GUEST_MEMORY_MAX_PARTS, "KVM_CAP_NR_MEMSLOTS" },
-	{ KVM_CAP_SET_TSS_ADDR, 1, "KVM_CAP_SET_TSS_ADDR" },
-	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1, "KVM_CAP_SET_IDENTITY_MAP_ADDR" },
-	{ KVM_CAP_EXT_CPUID, 1, "KVM_CAP_EXT_CPUID" },
-	{ KVM_CAP_MP_STATE, 1, "KVM_CAP_MP_STATE" },
-	{ KVM_CAP_PIT2, 1, "KVM_CAP_PIT2" },
-	{ KVM_CAP_PIT_STATE2, 1, "KVM_CAP_PIT_STATE2" },
-	{ KVM_CAP_IOEVENTFD, 1, "KVM_CAP_IOEVENTFD" },
-	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1, "KVM_CAP_IOEVENTFD_ANY_LENGTH" },
-	{ KVM_CAP_SIGNAL_MSI, 1, "KVM_CAP_SIGNAL_MSI" },
-	{ KVM_CAP_IMMEDIATE_EXIT, 1, "KVM_CAP_IMMEDIATE_EXIT" },
-	{ KVM_CAP_VCPU_EVENTS, 1, "KVM_CAP_VCPU_EVENTS" },
-	{ KVM_CAP_DEBUGREGS, 1, "KVM_CAP_DEBUGREGS" },
-	{ KVM_CAP_XSAVE, 1, "KVM_CAP_XSAVE" },
-	{ KVM_CAP_XCRS, 1, "KVM_CAP_XCRS" },
-	{ KVM_CAP_TSC_DEADLINE_TIMER, 1, "KVM_CAP_TSC_DEADLINE_TIMER" },
-};
+static_assert(GUEST_MEMORY_MAX_PARTS <= KVM_NEEDS_MEMSLOTS, "they have been asked for");
 
 static const uint32_t chip_table[] = { KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE,
 				       KVM_IRQCHIP_IOAPIC };
@@ -69,35 +46,9 @@ struct kvm {
 	int vm_fd;
 	struct kvm_irqchip chips[N_CHIPS]; /* after power-on */
 	struct kvm_pit_state2 pit;
+	struct kvm_clock_data clock; /* as kvm_stop_clock() found it */
+	bool clock_stands;
 };
-
-int
-kvm_check(int kvm_fd, char ret_problem[KVM_PROBLEM_BYTES])
-{
-	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
-	size_t used = 0;
-
-	if (version < 0) {
-		snprintf(ret_problem, KVM_PROBLEM_BYTES, "descriptor %d is not /dev/kvm", kvm_fd);
-		return -ENOTTY;
-	}
-	if (version != KVM_API_VERSION) {
-		snprintf(ret_problem, KVM_PROBLEM_BYTES, "KVM's interface is version %d, not %d",
-			 version, KVM_API_VERSION);
-		return -ENOTSUP;
-	}
-	for (size_t i = 0; i < sizeof(capability_table) / sizeof(capability_table[0]); i++) {
-		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, capability_table[i].number) >=
-		    capability_table[i].least)
-			continue;
-		used += (size_t)snprintf(ret_problem + used, KVM_PROBLEM_BYTES - used, "%s%s",
-					 used ? ", " : "this host's KVM lacks ",
-					 capability_table[i].name);
-		if (used >= KVM_PROBLEM_BYTES)
-			break;
-	}
-	return used ? -ENOTSUP : 0;
-}
 
 int
 kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table)
@@ -207,6 +158,25 @@ kvm_reset(struct kvm *kvm)
 	if (ioctl(kvm->vm_fd, KVM_SET_PIT2, &kvm->pit) < 0)
 		return -errno;
 	return 0;
+}
+
+/* KVM_CAP_ADJUST_CLOCK is there, so neither fails; if the first did, the clock would go on as if it had not stood. */
+
+void
+kvm_stop_clock(struct kvm *kvm)
+{
+	kvm->clock_stands = ioctl(kvm->vm_fd, KVM_GET_CLOCK, &kvm->clock) == 0;
+}
+
+void
+kvm_start_clock(struct kvm *kvm)
+{
+	/* no flags: without KVM_CLOCK_REALTIME the time since then is not added */
+	struct kvm_clock_data clock = { .clock = kvm->clock.clock };
+
+	if (kvm->clock_stands)
+		ioctl(kvm->vm_fd, KVM_SET_CLOCK, &clock);
+	kvm->clock_stands = false;
 }
 
 int

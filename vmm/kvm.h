@@ -12,14 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KVM_PROBLEM_BYTES 256
-
 struct cpuid_table;
 struct guest_memory;
 struct kvm;
-
-/* Whether this descriptor is /dev/kvm and can do all we need. -ENOTTY, -ENOTSUP; ret_problem names what is missing. */
-int kvm_check(int kvm_fd, char ret_problem[KVM_PROBLEM_BYTES]);
 
 /* What guests of this host can be offered. */
 int kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table);
@@ -33,6 +28,10 @@ int kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct gu
 void kvm_free(struct kvm *kvm);
 /* PIC, IOAPIC and PIT as they were after kvm_new(). */
 int kvm_reset(struct kvm *kvm);
+
+/* The guest's clock (kvmclock) stands; it goes on from there. While no vCPU runs. */
+void kvm_stop_clock(struct kvm *kvm);
+void kvm_start_clock(struct kvm *kvm);
 
 /* Its descriptor is the caller's; *ret_run_bytes of it are mapped to speak with KVM_RUN. */
 int kvm_create_vcpu(struct kvm *kvm, uint32_t index, int *ret_fd, size_t *ret_run_bytes);

@@ -8,6 +8,9 @@
  *
  * A reset makes of the same process the machine that it was at the start: devices, interrupt controllers and vCPUs
  * as after power-on, the boot files loaded again. Guest memory stays what it was, as in a PC.
+ *
+ * While the machine is paused KVM's clock and the PM timer stand, so that nothing seems late to the guest when it goes on. The
+ * time stamp counter does not: the guest knows from CPUID that it is no clock, and from KVM's clock what it means.
  */
 #include "vmm/machine.h"
 
@@ -20,6 +23,7 @@
 #include "base/log.h"
 #include "vmm/description.h"
 #include "vmm/devices.h"
+#include "vmm/kvm.h"
 #include "vmm/loop.h"
 #include "vmm/machine_parts.h"
 #include "vmm/vcpu.h"
@@ -158,6 +162,7 @@ machine_do_pause(struct machine *machine, enum vmm_pause_reason reason, const ch
 	if (machine->state != VMM_STATE_RUNNING)
 		return;
 	machine_stand(machine);
+	kvm_stop_clock(machine->kvm);
 	devices_pause(machine->devices);
 	machine_set_state(machine, VMM_STATE_PAUSED, reason, text);
 }
@@ -168,6 +173,7 @@ machine_do_resume(struct machine *machine)
 	if (machine->state != VMM_STATE_PAUSED)
 		return;
 	devices_resume(machine->devices);
+	kvm_start_clock(machine->kvm);
 	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
 	machine_go(machine);
 }
@@ -207,7 +213,8 @@ machine_do(struct machine *machine, enum machine_wish wish)
 		machine_do_pause(machine, VMM_PAUSE_ASKED, "");
 		break;
 	case MACHINE_WISH_NO_SPACE:
-		machine_do_pause(machine, VMM_PAUSE_NO_SPACE, "no room on the host for a write");
+		machine_do_pause(machine, VMM_PAUSE_NO_SPACE,
+				 "no room on the host for a disk request");
 		break;
 	case MACHINE_WISH_SPACE:
 		if (machine->pause_reason == VMM_PAUSE_NO_SPACE)

@@ -25,7 +25,8 @@ typedef void (*machine_watcher)(void *context, const struct vmm_event *event);
 
 /*
  * A machine that is ready for its first instruction. The description must outlive it; its descriptors stay open and the
- * caller's. On an error ret_problem says in one line what is wrong.
+ * caller's; of the network's the machine has a duplicate. On an error ret_problem says in one line what is wrong; it is empty when the log says
+ * it already.
  */
 int machine_new(const struct description *description, struct machine **ret_machine,
 		char ret_problem[MACHINE_PROBLEM_BYTES]);

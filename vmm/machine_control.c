@@ -23,6 +23,7 @@ machine_control_get_status(void *context, struct vmm_status *ret_status)
 	ret_status->agent_open = devices_is_port_open(devices, VMM_EVENT_AGENT_PORT);
 	ret_status->vdagent_open = devices_is_port_open(devices, VMM_EVENT_VDAGENT_PORT);
 	ret_status->link_up = devices_has_link(devices);
+	ret_status->has_home = devices_has_home(devices);
 }
 
 static void
@@ -82,6 +83,18 @@ machine_control_set_link(void *context, bool up, int fd)
 	return devices_set_link(machine_get_devices(context), up, fd);
 }
 
+static int
+machine_control_attach_home(void *context, int base_fd, int overlay_fd)
+{
+	return devices_attach_home(machine_get_devices(context), base_fd, overlay_fd);
+}
+
+static int
+machine_control_detach_home(void *context)
+{
+	return devices_detach_home(machine_get_devices(context));
+}
+
 static const struct control_ops control_ops = {
 	.get_status = machine_control_get_status,
 	.get_statistics = machine_control_get_statistics,
@@ -93,6 +106,8 @@ static const struct control_ops control_ops = {
 	.set_balloon = machine_control_set_balloon,
 	.take_screenshot = machine_control_take_screenshot,
 	.set_link = machine_control_set_link,
+	.attach_home = machine_control_attach_home,
+	.detach_home = machine_control_detach_home,
 };
 
 static void

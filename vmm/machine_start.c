@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/kvm_needs.h"
 #include "base/log.h"
 #include "vmm/boot.h"
 #include "vmm/bus.h"
@@ -136,7 +137,7 @@ static int
 machine_check_host(struct machine *machine)
 {
 	const struct description *description = machine->description;
-	int error = kvm_check(description->kvm_fd, machine->problem);
+	int error = kvm_needs_check(description->kvm_fd, machine->problem);
 
 	if (error == 0)
 		error = kvm_list_cpuid(description->kvm_fd, machine->supported);
@@ -235,7 +236,7 @@ machine_make_vcpus(struct machine *machine)
 }
 
 static const struct {
-	const char *what;
+	const char *what; /* NULL: its maker logs what is wrong */
 	int (*make)(struct machine *machine);
 } start_list[] = {
 	{ "this host's KVM cannot be used", machine_check_host },
@@ -244,7 +245,7 @@ static const struct {
 	{ "the event loop cannot be made", machine_make_loop },
 	{ "the buses cannot be made", machine_make_buses },
 	{ "KVM does not make a virtual machine", machine_make_kvm },
-	{ "the devices cannot be made", machine_make_devices },
+	{ NULL, machine_make_devices },
 	{ "KVM does not make the vCPUs", machine_make_vcpus },
 	{ "it cannot be made ready for its first instruction", machine_prepare },
 };
@@ -260,7 +261,7 @@ machine_make(struct machine *machine)
 	pthread_mutex_lock(&machine->lock);
 	for (size_t i = 0; error == 0 && i < sizeof(start_list) / sizeof(start_list[0]); i++) {
 		error = start_list[i].make(machine);
-		if (error < 0 && machine->problem[0] == '\0')
+		if (error < 0 && machine->problem[0] == '\0' && start_list[i].what)
 			snprintf(machine->problem, MACHINE_PROBLEM_BYTES, "%s: %s",
 				 start_list[i].what, strerror(-error));
 	}

@@ -101,6 +101,18 @@ overlay_file_lay_out(struct overlay_file *file, uint64_t virtual_bytes, bool has
 }
 
 static int
+overlay_file_check_size(const char *name, const char *what, off_t bytes)
+{
+	if (bytes > 0 && (uint64_t)bytes % OVERLAY_SECTOR_BYTES == 0 &&
+	    (uint64_t)bytes <= OVERLAY_MAX_BYTES)
+		return 0;
+	log_error("disk '%s': its %s has %jd bytes; a disk has whole sectors of 512 bytes, at most "
+		  "%" PRIu64 " bytes",
+		  name, what, (intmax_t)bytes, OVERLAY_MAX_BYTES);
+	return -EINVAL;
+}
+
+static int
 overlay_file_measure_base(const char *name, int base_fd, struct stat *ret_status,
 			  uint64_t *ret_bytes)
 {
@@ -114,31 +126,30 @@ overlay_file_measure_base(const char *name, int base_fd, struct stat *ret_status
 		log_error("disk '%s': its base is not a readable file or block device", name);
 		return -EINVAL;
 	}
-	if (end == 0 || (uint64_t)end % OVERLAY_SECTOR_BYTES != 0 ||
-	    (uint64_t)end > OVERLAY_MAX_BYTES) {
-		log_error(
-			"disk '%s': its base has %jd bytes; a disk has whole sectors of 512 bytes, at most "
-			"%" PRIu64 " bytes",
-			name, (intmax_t)end, OVERLAY_MAX_BYTES);
-		return -EINVAL;
-	}
 	*ret_bytes = (uint64_t)end;
-	return 0;
+	return overlay_file_check_size(name, "base", end);
 }
 
-/* Is this an overlay that can be worked with at all? */
+/* Is this a file that can be worked with at all? */
 static int
-overlay_file_check_kind(const char *name, const struct stat *base, int overlay_fd)
+overlay_file_check_kind(const char *name, const char *what, int fd, struct stat *ret_status)
+{
+	if (fstat(fd, ret_status) < 0)
+		return overlay_file_failed(name, "cannot look at what it is kept in", errno);
+	if (S_ISREG(ret_status->st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR)
+		return 0;
+	log_error("disk '%s': its %s is not a file that can be read and written", name, what);
+	return -EINVAL;
+}
+
+static int
+overlay_file_check_overlay(const char *name, const struct stat *base, int overlay_fd)
 {
 	struct stat status;
+	int result = overlay_file_check_kind(name, "overlay", overlay_fd, &status);
 
-	if (fstat(overlay_fd, &status) < 0)
-		return overlay_file_failed(name, "cannot look at its overlay", errno);
-	if (!S_ISREG(status.st_mode) || (fcntl(overlay_fd, F_GETFL) & O_ACCMODE) != O_RDWR) {
-		log_error("disk '%s': its overlay is not a file that can be read and written",
-			  name);
-		return -EINVAL;
-	}
+	if (result < 0)
+		return result;
 	if (status.st_dev == base->st_dev && status.st_ino == base->st_ino) {
 		log_error("disk '%s': its overlay and its base are one and the same file", name);
 		return -EINVAL;
@@ -146,18 +157,16 @@ overlay_file_check_kind(const char *name, const struct stat *base, int overlay_f
 	return 0;
 }
 
-/* Called once it is known to be ours: between header and table nothing is lost by it. */
+/* "offset": a byte that means nothing. */
 static int
-overlay_file_try_hole(const char *name, int overlay_fd)
+overlay_file_try_hole(const char *name, int fd, uint64_t offset)
 {
-	if (fallocate(overlay_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      sizeof(struct overlay_header), 1) == 0)
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, 1) == 0)
 		return 0;
 	int error = errno;
 
-	log_error(
-		"disk '%s': the overlay's file system makes no holes (%s); ext4, xfs, btrfs and tmpfs do",
-		name, strerror(error));
+	log_error("disk '%s': its file system makes no holes (%s); ext4, xfs, btrfs and tmpfs do",
+		  name, strerror(error));
 	return -error;
 }
 
@@ -273,8 +282,25 @@ overlay_file_load(const char *name, int overlay_fd, struct overlay_file *file, u
 	return 0;
 }
 
-int
-overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file)
+static int
+overlay_file_open_raw(const char *name, int fd, struct overlay_file *ret_file)
+{
+	struct stat status;
+	int result = overlay_file_check_kind(name, "image", fd, &status);
+
+	if (result == 0)
+		result = overlay_file_check_size(name, "image", status.st_size);
+	if (result == 0) /* behind the end */
+		result = overlay_file_try_hole(name, fd, (uint64_t)status.st_size);
+	if (result < 0)
+		return result;
+	overlay_file_lay_out(ret_file, (uint64_t)status.st_size, false);
+	ret_file->is_raw = true;
+	return 0;
+}
+
+static int
+overlay_file_open_base(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file)
 {
 	CLEANUP_FREE uint8_t *table = NULL;
 	struct overlay_file file;
@@ -290,17 +316,26 @@ overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_
 		if (!table)
 			return -ENOMEM;
 		file.table = table;
-		result = overlay_file_check_kind(name, &base, overlay_fd);
+		result = overlay_file_check_overlay(name, &base, overlay_fd);
 		if (result == 0)
 			result = overlay_file_fingerprint(base_fd, bytes, &fingerprint);
 		if (result == 0)
 			result = overlay_file_load(name, overlay_fd, &file, fingerprint);
-		if (result == 0)
-			result = overlay_file_try_hole(name, overlay_fd);
+		if (result == 0) /* it is ours: between header and table nothing is lost */
+			result = overlay_file_try_hole(name, overlay_fd,
+						       sizeof(struct overlay_header));
 		if (result < 0)
 			return result;
 	}
 	table = NULL;
 	*ret_file = file;
 	return 0;
+}
+
+int
+overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file)
+{
+	if (base_fd < 0)
+		return overlay_file_open_raw(name, overlay_fd, ret_file);
+	return overlay_file_open_base(name, base_fd, overlay_fd, ret_file);
 }

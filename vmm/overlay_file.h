@@ -45,16 +45,24 @@ struct overlay_file {
 	uint64_t virtual_bytes;
 	uint64_t n_clusters;
 	uint64_t data_offset;
-	uint64_t table_bytes; /* whole blocks; 0: there is no overlay */
-	uint8_t *table;	      /* as read from the file; the caller's to free() */
+	uint64_t table_bytes; /* whole blocks; 0: there is no overlay, or no base */
+	bool is_raw; /* no base and no table: the whole disk is in the writable file, from its beginning */
+	uint8_t *table; /* as read from the file; the caller's to free() */
 };
 
 /*
  * Opens a base (readable, a file or block device of whole sectors) under an overlay (a file, readable and writable; -1: a
- * disk that is only read). The descriptors stay the caller's. Logs what is wrong, with the disk's name: -EINVAL (another
- * base, not an overlay, a size out of bounds, damaged), -EOPNOTSUPP (the file system makes no holes), or what the kernel says.
+ * disk that is only read). Without a base (-1) the second is a raw image, a file of whole sectors. The descriptors stay the
+ * caller's. Logs what is wrong, with the disk's name: -EINVAL (another base, not an overlay, a size out of bounds,
+ * damaged), -EOPNOTSUPP (the file system makes no holes), or what the kernel says.
  */
 int overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file);
+
+static inline bool
+overlay_file_is_read_only(const struct overlay_file *file)
+{
+	return file->table_bytes == 0 && !file->is_raw;
+}
 
 /*
  * Tells one base from another, against mistakes and not against malice: a hash of the 4 KiB at 0 and at each power of two from

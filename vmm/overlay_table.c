@@ -157,7 +157,7 @@ void
 overlay_table_flush(struct overlay_table *table, struct disk_request *request)
 {
 	/* a disk that is only read has nothing to flush */
-	if (table->file.table_bytes == 0) {
+	if (overlay_file_is_read_only(&table->file)) {
 		request->done(request, 0);
 		return;
 	}
@@ -169,7 +169,7 @@ overlay_table_flush(struct overlay_table *table, struct disk_request *request)
 int
 overlay_table_sync(struct overlay_table *table)
 {
-	if (table->file.table_bytes == 0)
+	if (overlay_file_is_read_only(&table->file))
 		return 0;
 	if (!table->in_round)
 		overlay_table_start_round(table);

@@ -39,7 +39,9 @@ void overlay_table_done(struct overlay_table *table);
 static inline bool
 overlay_table_has(const struct overlay_table *table, uint64_t cluster)
 {
-	return table->file.table_bytes > 0 && table->file.table[cluster / 8] >> cluster % 8 & 1;
+	if (table->file.table_bytes == 0)
+		return table->file.is_raw;
+	return table->file.table[cluster / 8] >> cluster % 8 & 1;
 }
 
 /* Called when the whole cluster is in the file, durable or not. */

@@ -82,7 +82,11 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 	ANY("io_uring_enter", "disks"),
 	ONLY("io_uring_register", 1, IORING_REGISTER_FILES_UPDATE, "a disk that is detached or freed"),
 	SELDOM("clock_nanosleep", "disk_io_drain(), when the kernel has no memory for a request"),
-	ANY("pread64", "a reset loads the kernel again"),
+	ANY("pread64", "a reset loads the kernel again; a home's overlay is read"),
+	ANY("lseek", "a home's size"),
+	ONLY("fcntl", 1, F_GETFL, "whether a home may be written"),
+	ANY("fallocate", "room for a home's new overlay, and whether its file system makes holes"),
+	ANY("pwrite64", "a home's new overlay"),
 	ONLY("newfstatat", 3, AT_EMPTY_PATH, "fstat(2) of the kernel's file, for the same"),
 
 	IOCTL(KVM_IRQ_LINE, "interrupt lines"),
@@ -100,6 +104,9 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 	IOCTL(KVM_SET_LAPIC, "reset"),
 	IOCTL(KVM_SET_MSRS, "reset"),
 	IOCTL(KVM_SET_VCPU_EVENTS, "reset"),
+
+	IOCTL(KVM_GET_CLOCK, "a pause: KVM's clock stands"),
+	IOCTL(KVM_SET_CLOCK, "and goes on"),
 
 	SELDOM("clock_gettime", "where the vDSO cannot read the host's clock"),
 	SELDOM("restart_syscall", "the host was suspended, or a debugger looked at it, in the middle of a timed wait"),

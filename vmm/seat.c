@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * seat.c - graphics card, keyboard and tablet, and the link to the display (carrel-vmm)
+ * seat.c - graphics card, keyboard and tablet, and the link to the display, sound included (carrel-vmm)
  */
 #include "vmm/seat.h"
 
@@ -12,6 +12,7 @@
 #include "vmm/seat_link.h"
 #include "vmm/platform.h"
 #include "vmm/slots.h"
+#include "vmm/sound_sink.h"
 #include "vmm/virtio.h"
 #include "vmm/virtio_gpu.h"
 #include "vmm/virtio_input.h"
@@ -27,6 +28,7 @@ enum seat_device {
 
 struct seat {
 	struct seat_link *link;
+	struct sound_sink sound;
 	struct virtio_device *devices[SEAT_COUNT];
 	size_t n_plugged; /* of these, from the first on, the PCI root has and frees */
 };
@@ -93,6 +95,24 @@ static const struct seat_link_ops seat_ops = {
 	.release_all = seat_release_all,
 };
 
+static void
+seat_change_sound(void *context, enum sound_direction direction, bool moves)
+{
+	seat_link_change_sound(context, direction, moves);
+}
+
+static void
+seat_play(void *context, const int16_t *samples, uint32_t n_frames)
+{
+	seat_link_play(context, samples, n_frames);
+}
+
+static uint32_t
+seat_record(void *context, int16_t *samples, uint32_t n_frames)
+{
+	return seat_link_record(context, samples, n_frames);
+}
+
 int
 seat_new(struct platform *platform, const struct seat_setup *setup, struct seat **ret_seat)
 {
@@ -111,6 +131,7 @@ seat_new(struct platform *platform, const struct seat_setup *setup, struct seat 
 		return -ENOMEM;
 	error = seat_link_new(platform->loop, &link, &seat->link);
 	gpu.link = seat->link;
+	seat->sound = (struct sound_sink){ seat_change_sound, seat_play, seat_record, seat->link };
 	if (error == 0)
 		error = virtio_gpu_new(platform, &gpu, &seat->devices[SEAT_GPU]);
 	if (error == 0)
@@ -152,6 +173,12 @@ seat_free(struct seat *seat)
 			seat->devices[i]->ops->free(seat->devices[i]);
 	seat_link_free(seat->link);
 	free(seat);
+}
+
+const struct sound_sink *
+seat_get_sound(const struct seat *seat)
+{
+	return &seat->sound;
 }
 
 int

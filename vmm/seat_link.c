@@ -6,7 +6,7 @@
  * been told yet. seat_link_update() tells as much as the socket takes and the peer has asked for; what is left waits,
  * coalesced, for room in the socket, an ACK or a DRAWN. So a slow peer costs no memory and nobody's time.
  *
- * Surfaces exist only while somebody is connected; link_scanout.c has the pixels.
+ * Surfaces exist only while somebody is connected; link_scanout.c has the pixels, link_sound.c the sound.
  *
  * What the peer says passes rule_table; whatever is wrong ends the connection.
  */
@@ -23,9 +23,11 @@
 #include "base/damage.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
 #include "vmm/link_scanout.h"
+#include "vmm/link_sound.h"
 #include "vmm/loop.h"
 
 #define MAX_MESSAGES 32 /* read in one turn of the loop */
@@ -38,6 +40,7 @@ struct seat_link {
 	struct loop_source *listener;
 	struct log_limit log_limit;
 	struct link_scanout scanouts[SOURCE_MAX_SCANOUTS];
+	struct link_sound sound;
 	uint32_t leds;
 	/* of this connection */
 	int fd; /* -1: nobody is connected */
@@ -100,9 +103,10 @@ seat_link_tell(struct seat_link *link)
 	}
 	if (link->leds_news)
 		error = link_scanout_send(link->fd, SOURCE_LEDS, &leds, sizeof(leds), -1);
-	if (error == 0)
-		link->leds_news = false;
-	return error;
+	if (error < 0)
+		return error;
+	link->leds_news = false;
+	return link_sound_tell(&link->sound, link->fd);
 }
 
 static void
@@ -215,6 +219,33 @@ seat_link_handle_size(void *context, struct seq_message *message)
 	return 0;
 }
 
+static int
+seat_link_handle_listen(void *context, struct seq_message *message)
+{
+	struct seat_link *link = context;
+	struct source_listen listen;
+
+	memcpy(&listen, message->payload, sizeof(listen));
+	return link_sound_take_listen(&link->sound, &listen);
+}
+
+static int
+seat_link_handle_heard(void *context, struct seq_message *message)
+{
+	struct seat_link *link = context;
+
+	(void)message;
+	return link_sound_take_heard(&link->sound);
+}
+
+static int
+seat_link_handle_spoken(void *context, struct seq_message *message)
+{
+	struct seat_link *link = context;
+
+	return link_sound_take_spoken(&link->sound, message->payload, message->head.size);
+}
+
 #define RULE(type, payload, handle)                                     \
 	{                                                               \
 		type, sizeof(payload), sizeof(payload), 0, 0, 1, handle \
@@ -227,6 +258,10 @@ static const struct seq_rule rule_table[] = {
 	RULE(SOURCE_POINTER, struct source_pointer, seat_link_handle_pointer),
 	RULE(SOURCE_WHEEL, struct source_wheel, seat_link_handle_wheel),
 	RULE(SOURCE_SIZE, struct source_size, seat_link_handle_size),
+	RULE(SOURCE_LISTEN, struct source_listen, seat_link_handle_listen),
+	{ SOURCE_HEARD, 0, 0, 0, 0, 1, seat_link_handle_heard },
+	{ SOURCE_SPOKEN, SOURCE_FRAME_BYTES, SOURCE_MAX_FRAMES *SOURCE_FRAME_BYTES, 0, 0, 1,
+	  seat_link_handle_spoken },
 };
 
 /* One message; -EAGAIN when there is none. */
@@ -280,6 +315,7 @@ seat_link_handle_accept(void *context, uint32_t events)
 	link->leds_news = true;
 	for (uint32_t i = 0; i < link->setup.n_scanouts; i++)
 		link_scanout_begin(&link->scanouts[i]);
+	link_sound_begin(&link->sound);
 	seat_link_update(link);
 }
 
@@ -367,4 +403,24 @@ seat_link_set_leds(struct seat_link *link, uint32_t leds)
 	link->leds_news = link->leds_news || leds != link->leds;
 	link->leds = leds;
 	seat_link_update(link);
+}
+
+void
+seat_link_change_sound(struct seat_link *link, enum sound_direction direction, bool moves)
+{
+	link_sound_change(&link->sound, direction, moves);
+	seat_link_update(link);
+}
+
+void
+seat_link_play(struct seat_link *link, const int16_t *samples, uint32_t n_frames)
+{
+	link_sound_play(&link->sound, samples, n_frames);
+	seat_link_update(link);
+}
+
+uint32_t
+seat_link_record(struct seat_link *link, int16_t *samples, uint32_t n_frames)
+{
+	return link_sound_record(&link->sound, samples, n_frames);
 }

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/sound_sink.h"
+
 struct damage_rect;
 struct seat_link;
 struct loop;
@@ -57,5 +59,10 @@ void seat_link_set_cursor(struct seat_link *link, const struct source_cursor *cu
 void seat_link_move_cursor(struct seat_link *link, uint32_t scanout, int32_t x, int32_t y);
 /* As in source_leds. */
 void seat_link_set_leds(struct seat_link *link, uint32_t leds);
+
+/* As in struct sound_sink. */
+void seat_link_change_sound(struct seat_link *link, enum sound_direction direction, bool moves);
+void seat_link_play(struct seat_link *link, const int16_t *samples, uint32_t n_frames);
+uint32_t seat_link_record(struct seat_link *link, int16_t *samples, uint32_t n_frames);
 
 #endif

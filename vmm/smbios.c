@@ -250,6 +250,29 @@ smbios_put_entry(struct smbios_area *area)
 	memcpy(area->bytes, &entry, sizeof(entry));
 }
 
+/* FNV-1a of 64 bits, from a basis of the caller's. */
+static uint64_t
+smbios_hash(const char *text, uint64_t hash)
+{
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+void
+smbios_make_uuid(const char *id, uint8_t ret_uuid[16])
+{
+	uint64_t first = smbios_hash(id, UINT64_C(0xcbf29ce484222325));
+	uint64_t second = smbios_hash(id, first);
+
+	for (size_t i = 0; i < 8; i++) {
+		ret_uuid[i] = (uint8_t)(first >> 8 * i);
+		ret_uuid[8 + i] = (uint8_t)(second >> 8 * i);
+	}
+	ret_uuid[6] = 0x80 | (ret_uuid[6] & 0x0f); /* version */
+	ret_uuid[8] = 0x80 | (ret_uuid[8] & 0x3f); /* variant */
+}
+
 int
 smbios_write_tables(const struct guest_memory *memory, const struct smbios_options *options)
 {

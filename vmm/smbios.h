@@ -18,6 +18,9 @@ struct smbios_options {
 	uint32_t cpus;
 };
 
+/* A UUID of version 8 (RFC 9562 section 5.8), always the same for the same desktop's id. */
+void smbios_make_uuid(const char *id, uint8_t ret_uuid[16]);
+
 /* Writes the entry point and the tables to MEMORY_MAP_SMBIOS, before each start of the guest. 0, -ENOSPC, -ENOMEM, -EFAULT. */
 int smbios_write_tables(const struct guest_memory *memory, const struct smbios_options *options);
 

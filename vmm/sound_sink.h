@@ -2,15 +2,17 @@
 /*
  * sound_sink.h - where the guest's sound goes and where what it records comes from
  *
- * Frames are of two samples, left and right, signed 16 bit. The sound device calls with the machine's lock held and sets the
+ * Frames are of two samples, left and right, signed 16 bit, SOUND_RATE of them a second. The sound device calls with the machine's lock held and sets the
  * pace: a sink never waits, and has buffers of a fixed size. Without a sink, what is played is dropped at the stream's
  * pace, and what is recorded is silence.
  */
 #ifndef VMM_SOUND_SINK_H
 #define VMM_SOUND_SINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#define SOUND_RATE	  48000
 #define SOUND_CHANNELS	  2
 #define SOUND_FRAME_BYTES (SOUND_CHANNELS * sizeof(int16_t))
 #define SOUND_MAX_FRAMES  480 /* in one call */
@@ -22,8 +24,8 @@ enum sound_direction {
 };
 
 struct sound_sink {
-	/* A stream begins to move, at this many frames a second; 0: it stands. */
-	void (*change)(void *context, enum sound_direction direction, uint32_t rate);
+	/* A stream begins to move, or stands. */
+	void (*change)(void *context, enum sound_direction direction, bool moves);
 	/* What there is no room for is dropped. */
 	void (*play)(void *context, const int16_t *samples, uint32_t n_frames);
 	/* How many frames there were, at most n_frames; the rest will be silence. */

@@ -29,6 +29,8 @@
 #include "vmm/kvm.h"
 
 #define KICK_SIGNAL SIGRTMIN
+/* Linux gives out the usual 8 MiB in huge pages: the first touch would cost 2 MiB. */
+#define STACK_BYTES (256 * 1024)
 
 enum vcpu_wish {
 	VCPU_WISH_STAND,
@@ -252,15 +254,20 @@ static int
 vcpu_start_thread(struct vcpu *vcpu)
 {
 	struct sigaction action = { .sa_handler = vcpu_handle_kick };
+	pthread_attr_t attributes;
 	int error;
 
 	if (sigaction(KICK_SIGNAL, &action, NULL) < 0)
 		return -errno;
-	error = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+	error = pthread_attr_init(&attributes);
 	if (error != 0)
 		return -error;
-	vcpu->has_thread = true;
-	return 0;
+	error = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	if (error == 0)
+		error = pthread_create(&vcpu->thread, &attributes, vcpu_main, vcpu);
+	pthread_attr_destroy(&attributes);
+	vcpu->has_thread = error == 0;
+	return -error;
 }
 
 int

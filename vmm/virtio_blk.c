@@ -191,7 +191,7 @@ virtio_blk_new(struct platform *platform, const struct virtio_blk_options *optio
 		blk->n_free++;
 	}
 	result = disk_io_new(platform->loop, options->name, &events, &blk->io);
-	if (result == 0 && options->base_fd >= 0)
+	if (result == 0 && (options->base_fd >= 0 || options->overlay_fd >= 0))
 		result = virtio_blk_open_medium(blk, options->base_fd, options->overlay_fd);
 	if (result < 0) {
 		virtio_blk_free(&blk->device);
@@ -231,6 +231,12 @@ virtio_blk_detach(struct virtio_device *device)
 	blk->state.capacity_sectors = 0;
 	virtio_signal_config(device);
 	return result;
+}
+
+bool
+virtio_blk_has_medium(const struct virtio_device *device)
+{
+	return ((const struct virtio_blk *)device)->disk != NULL;
 }
 
 int

@@ -18,9 +18,9 @@ struct virtio_device;
 struct virtio_blk_options {
 	const char *name;   /* for logs; stays the caller's, as long as the device lives */
 	const char *serial; /* at most VIRTIO_BLK_ID_BYTES; copied */
-	int base_fd;	    /* -1: no medium yet */
-	int overlay_fd;	    /* -1: read-only. Both may be closed when the device is made */
-	uint32_t n_queues;  /* one a vCPU is best; more than VIRTIO_BLK_MAX_QUEUES are not made */
+	int base_fd;	    /* -1: the other is a raw image */
+	int overlay_fd; /* -1: read-only. Both -1: no medium yet. They may be closed when the device is made */
+	uint32_t n_queues; /* one a vCPU is best; more than VIRTIO_BLK_MAX_QUEUES are not made */
 	/*
 	 * true: a write found no room on the host. It is kept, and so are others. The machine should be paused (not from in
 	 * here), and virtio_blk_retry() called now and then. false: all of them are done, the machine can go on.
@@ -48,6 +48,7 @@ int virtio_blk_new(struct platform *platform, const struct virtio_blk_options *o
 int virtio_blk_attach(struct virtio_device *device, int base_fd, int overlay_fd);
 /* It goes: waits for what is in flight, makes it durable, tells the guest. What it asks later fails. 0, -ENOENT or -EIO. */
 int virtio_blk_detach(struct virtio_device *device);
+bool virtio_blk_has_medium(const struct virtio_device *device);
 
 /*
  * Waits until nothing is in flight. 0, or -ENOSPC when requests are kept for lack of space. The guest may not run, or

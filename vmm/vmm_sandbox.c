@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/contain.h"
+#include "base/forbidden_acts.h"
 #include "base/log.h"
 #include "base/sandbox_filter.h"
-#include "vmm/forbidden_acts.h"
 #include "vmm/sandbox_rules.h"
 
 struct vmm_sandbox {
@@ -23,12 +24,34 @@ static int
 vmm_sandbox_try(const char *who, const struct sandbox_rule *rules, size_t n_rules)
 {
 	char act[FORBIDDEN_ACTS_WORDS];
-	int error = forbidden_acts_try(rules, n_rules, act);
+	int error = forbidden_acts_try_rules(rules, n_rules, act);
 
 	if (error == -EPERM)
 		log_error("sandbox: %s could %s: the guest is not started", who, act);
 	else if (error < 0)
 		log_error("sandbox: the filter of %s cannot be tried out: %s", who,
+			  strerror(-error));
+	return error;
+}
+
+int
+vmm_sandbox_contain(void)
+{
+	char act[FORBIDDEN_ACTS_WORDS];
+	int error = contain_enter();
+
+	if (error < 0) {
+		log_error(
+			"sandbox: the process cannot be contained: %s; carrel-launch starts it in namespaces of its own, "
+			"with the right to leave the host's files",
+			strerror(-error));
+		return error;
+	}
+	error = forbidden_acts_try_outside(act);
+	if (error == -EPERM)
+		log_error("sandbox: the process could %s: the guest is not started", act);
+	else if (error < 0)
+		log_error("sandbox: what contains the process cannot be tried out: %s",
 			  strerror(-error));
 	return error;
 }

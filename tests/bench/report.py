@@ -3,8 +3,10 @@
 #
 # report.py - from samples to build/bench/NAME.json, and from all of these to docs/PERFORMANCE.md
 """
-report.py record NAME ENGINE SAMPLES   writes NAME.json (SAMPLES: lines "figure<TAB>unit<TAB>value") and prints its table
-report.py publish                      puts the figures of all NAME.json into docs/PERFORMANCE.md, between its two marks
+report.py record NAME ENGINE SAMPLES   writes NAME.json (SAMPLES: lines "figure<TAB>unit<TAB>value", or with "<TAB>RIVAL" the
+                                       same of another program in the same run) and prints its table
+report.py publish                      puts the figures of all NAME.json into docs/PERFORMANCE.md, between its two marks; what
+                                       it holds of other benches stays
 
 CARREL_BUILD_DIR is the build whose folder bench/ they are in.
 """
@@ -60,16 +62,21 @@ def read_samples(path):
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             fields = line.rstrip("\n").split("\t")
-            if len(fields) != 3 or not math.isfinite(float(fields[2])):
+            if len(fields) not in (3, 4) or not math.isfinite(float(fields[2])):
                 sys.exit(f"report: '{path}' line {number}: not 'figure<TAB>unit<TAB>value': {line!r}")
-            name, unit, value = fields
+            name, unit, value = fields[:3]
             figure = figures.setdefault(name, {"name": name, "unit": unit, "samples": []})
-            figure["samples"].append(float(value))
+            if len(fields) == 4:
+                figure["rival"] = fields[3]
+            figure.setdefault("rival_samples" if len(fields) == 4 else "samples", []).append(float(value))
     if not figures:
         sys.exit(f"report: '{path}' holds no sample: nothing was measured")
     for figure in figures.values():
         figure["median"] = round(statistics.median(figure["samples"]), 3)
         figure["p99"] = find_p99(figure["samples"])
+        if "rival" in figure:
+            figure["rival_median"] = round(statistics.median(figure["rival_samples"]), 3)
+            figure["ratio"] = round(figure["median"] / figure["rival_median"], 3)
     return list(figures.values())
 
 
@@ -77,17 +84,28 @@ def show(value):
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def make_rows(figures):
-    return [(f["name"], f["unit"], show(f["median"]), show(f["p99"]), show(min(f["samples"])), show(max(f["samples"])),
-             str(len(f["samples"]))) for f in figures]
-
-
 COLUMNS = ("figure", "unit", "median", "p99", "least", "most", "samples")
+RIVAL_COLUMNS = ("figure", "unit", "median", "least", "most", "rival", "its median", "least", "most", "ratio", "samples")
+
+
+def make_row(figure):
+    samples = figure["samples"]
+    row = [figure["name"], figure["unit"], show(figure["median"])]
+    if "rival" not in figure:
+        return row + [show(figure["p99"]), show(min(samples)), show(max(samples)), str(len(samples))]
+    its = figure["rival_samples"]
+    return row + [show(min(samples)), show(max(samples)), figure["rival"], show(figure["rival_median"]), show(min(its)),
+                  show(max(its)), f"{figure['ratio']:.2f}", str(len(samples))]
+
+
+def make_rows(figures):
+    """The head and a row a figure: of a bench, either all have a rival or none."""
+    return [RIVAL_COLUMNS if "rival" in figures[0] else COLUMNS] + [make_row(figure) for figure in figures]
 
 
 def print_table(rows):
-    widths = [max(len(row[i]) for row in rows + [COLUMNS]) for i in range(len(COLUMNS))]
-    for row in [COLUMNS] + rows:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    for row in rows:
         print("  ".join(cell.ljust(width) if i < 2 else cell.rjust(width)
                         for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
 
@@ -106,9 +124,10 @@ def record(name, engine, samples):
 
 
 def make_section(bench):
+    head, *rows = make_rows(bench["figures"])
     lines = [f"\n### {bench['bench']}\n", f"commit {bench['commit']}, engine {bench['engine']}, {bench['machine']}\n",
-             "| " + " | ".join(COLUMNS) + " |", "| --- | --- |" + " ---: |" * (len(COLUMNS) - 2)]
-    lines += [f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in make_rows(bench["figures"])]
+             "| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
+    lines += [f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -124,9 +143,11 @@ def publish():
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         sys.exit(f"report: '{PAGE}' has not the two lines {BEGIN.strip()} and {END.strip()}")
     head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
+    old, tail = rest.split(END)
+    sections = {section.split("\n", 1)[0]: "\n### " + section.rstrip("\n") + "\n" for section in old.split("\n### ")[1:]}
+    sections.update((bench["bench"], make_section(bench)) for bench in benches)
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(head + BEGIN + "".join(make_section(bench) for bench in benches) + "\n" + END + tail)
+        file.write(head + BEGIN + "".join(section for _, section in sorted(sections.items())) + "\n" + END + tail)
     print(f"{len(benches)} benches are in '{PAGE}'")
 
 

@@ -2,8 +2,9 @@
 /*
  * fuzz_hda.c - the sound card's registers, with lists and rings in memory that the input writes too
  *
- * The input is a list of orders of 8 bytes: what to do, how wide, where (2 bytes), a value (4 bytes). The time is the input's
- * too (the linker puts its clock in place), so that each run is the same.
+ * The input is a list of orders of 8 bytes: what to do, how wide, where (2 bytes), a value (4 bytes). One of them lets
+ * another thread change the part of memory that the input can write. The time is the input's too (the linker puts its
+ * clock in place).
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <linux/pci_regs.h>
 
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/memory_flipper.h"
 #include "tests/unit/fake_platform.h"
 #include "vmm/hda.h"
 #include "vmm/hda_layout.h"
@@ -19,11 +21,12 @@
 #include "vmm/slots.h"
 #include "vmm/sound_sink.h"
 
-#define FUZZ_MAX_ORDERS 512
-#define FUZZ_RAM_BYTES	(UINT64_C(1) << 20)
-#define FUZZ_CONFIG	(PCI_ECAM_BASE + (SLOT_SOUND << 15))
-#define FUZZ_FIRST_NS	UINT64_C(1000000000)
-#define FUZZ_NS_PER_US	UINT64_C(1000)
+#define FUZZ_MAX_ORDERS	   512
+#define FUZZ_RAM_BYTES	   (UINT64_C(1) << 20)
+#define FUZZ_WRITTEN_BYTES (UINT64_C(1) << 18)
+#define FUZZ_CONFIG	   (PCI_ECAM_BASE + (SLOT_SOUND << 15))
+#define FUZZ_FIRST_NS	   UINT64_C(1000000000)
+#define FUZZ_NS_PER_US	   UINT64_C(1000)
 
 enum fuzz_order {
 	FUZZ_READ,
@@ -34,6 +37,7 @@ enum fuzz_order {
 	FUZZ_PAUSE,
 	FUZZ_RESUME,
 	FUZZ_RESET,
+	FUZZ_FLIP, /* another thread changes the memory from here on, or no more */
 	FUZZ_ORDER_COUNT,
 };
 
@@ -42,7 +46,9 @@ struct fuzz_machine {
 	struct pci_root *root;
 	struct hda *hda;
 	uint64_t bar;
-	uint32_t rates[SOUND_DIRECTION_COUNT];
+	uint8_t *memory;
+	struct memory_flipper flipper;
+	bool moves[SOUND_DIRECTION_COUNT];
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -58,13 +64,13 @@ __wrap_loop_now_ns(void)
 
 /* A sink is told of a stream's start before its samples, and never of two starts without an end. */
 static void
-fuzz_change(void *context, enum sound_direction direction, uint32_t rate)
+fuzz_change(void *context, enum sound_direction direction, bool moves)
 {
 	struct fuzz_machine *machine = context;
 
-	if ((machine->rates[direction] != 0) == (rate != 0))
+	if (machine->moves[direction] == moves)
 		abort();
-	machine->rates[direction] = rate;
+	machine->moves[direction] = moves;
 }
 
 static void
@@ -73,7 +79,7 @@ fuzz_play(void *context, const int16_t *samples, uint32_t n_frames)
 	const struct fuzz_machine *machine = context;
 
 	(void)samples;
-	if (machine->rates[SOUND_PLAY] == 0 || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
+	if (!machine->moves[SOUND_PLAY] || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
 		abort();
 }
 
@@ -82,7 +88,7 @@ fuzz_record(void *context, int16_t *samples, uint32_t n_frames)
 {
 	const struct fuzz_machine *machine = context;
 
-	if (machine->rates[SOUND_RECORD] == 0 || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
+	if (!machine->moves[SOUND_RECORD] || n_frames == 0 || n_frames > SOUND_MAX_FRAMES)
 		abort();
 	samples[0] = 1;
 	return n_frames / 2;
@@ -114,8 +120,7 @@ fuzz_obey(struct fuzz_machine *machine, struct fuzz_input *input)
 				    (uint64_t)place << 32 | value);
 		break;
 	case FUZZ_POKE:
-		memcpy(fake_platform_map(machine->fake, place * sizeof(value), sizeof(value)),
-		       &value, sizeof(value));
+		memcpy(machine->memory + place * sizeof(value), &value, sizeof(value));
 		break;
 	case FUZZ_WAIT:
 		fuzz_now_ns += value % 300000 * FUZZ_NS_PER_US;
@@ -131,30 +136,46 @@ fuzz_obey(struct fuzz_machine *machine, struct fuzz_input *input)
 		hda_resume(machine->hda);
 		break;
 	case FUZZ_RESET:
-	case FUZZ_ORDER_COUNT:
 		pci_root_reset(machine->root);
 		fuzz_open(machine);
 		break;
+	case FUZZ_FLIP:
+	case FUZZ_ORDER_COUNT:
+		memory_flipper_switch(&machine->flipper, false);
+		if (value & 1)
+			memory_flipper_switch(&machine->flipper, true);
+		break;
 	}
+}
+
+static void
+fuzz_make(struct fuzz_machine *machine)
+{
+	static struct sound_sink sink = { fuzz_change, fuzz_play, fuzz_record, NULL };
+
+	sink.context = machine;
+	if (fake_platform_new(FUZZ_RAM_BYTES, &machine->fake) < 0 ||
+	    pci_root_new(&machine->fake->platform, &machine->root) < 0 ||
+	    hda_new(&machine->fake->platform, machine->root, &sink, &machine->hda) < 0)
+		abort();
+	machine->memory = fake_platform_map(machine->fake, 0, FUZZ_RAM_BYTES);
+	memory_flipper_start(&machine->flipper, machine->memory, FUZZ_WRITTEN_BYTES);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct fuzz_machine machine;
 	struct fuzz_input input = { data, size };
-	struct fuzz_machine machine = { 0 };
-	const struct sound_sink sink = { fuzz_change, fuzz_play, fuzz_record, &machine };
 
-	fuzz_now_ns = 0;
-	if (fake_platform_new(FUZZ_RAM_BYTES, &machine.fake) < 0 ||
-	    pci_root_new(&machine.fake->platform, &machine.root) < 0 ||
-	    hda_new(&machine.fake->platform, machine.root, &sink, &machine.hda) < 0)
-		abort();
+	if (!machine.fake)
+		fuzz_make(&machine);
 	pci_root_reset(machine.root);
+	fuzz_now_ns = 0;
+	memset(machine.memory, 0, FUZZ_RAM_BYTES);
 	fuzz_open(&machine);
 	for (int i = 0; input.left > 0 && i < FUZZ_MAX_ORDERS; i++)
 		fuzz_obey(&machine, &input);
-	pci_root_free(machine.root);
-	fake_platform_free(machine.fake);
+	memory_flipper_switch(&machine.flipper, false);
 	return 0;
 }

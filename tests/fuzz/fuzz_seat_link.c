@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * fuzz_seat_link.c - what a display that was taken over may say to carrel-vmm, while the guest draws
+ * fuzz_seat_link.c - what a display that was taken over may say to carrel-vmm, while the guest draws, plays and records
  *
  * A sequence: a byte for what happens (a message's type, or from GUEST_ACT on something of the guest's), one for the size
  * of what follows, and that.
@@ -16,6 +16,7 @@
 #include "vmm/loop.h"
 #include "vmm/seat_link.h"
 
+#define GUEST_SOUND 0xc0
 #define GUEST_ACT   0xe0
 #define MAX_SIDE    64 /* of the guest's pictures */
 #define MAX_PAYLOAD 255
@@ -111,6 +112,19 @@ draw_something(struct seat_link *link, struct picture *pictures, uint8_t what,
 }
 
 static void
+sound_something(struct seat_link *link, uint8_t what, uint8_t n_frames)
+{
+	int16_t samples[255 * SOUND_CHANNELS] = { 0 };
+
+	if (what & 2)
+		seat_link_change_sound(link, what & 1 ? SOUND_PLAY : SOUND_RECORD, what & 4);
+	else if (what & 1)
+		seat_link_play(link, samples, n_frames);
+	else if (seat_link_record(link, samples, n_frames) > n_frames)
+		abort();
+}
+
+static void
 play(struct seat_link *link, struct loop *loop, int listen_fd, struct picture *pictures,
      struct fuzz_input *input)
 {
@@ -131,6 +145,8 @@ play(struct seat_link *link, struct loop *loop, int listen_fd, struct picture *p
 		}
 		if (what >= GUEST_ACT)
 			draw_something(link, pictures, what, payload);
+		else if (what >= GUEST_SOUND)
+			sound_something(link, what, payload[0]);
 		else
 			display_peer_send(peer, what, payload, size);
 		while (loop_step(loop, 0) > 0)

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
+#include "display/heads.h"
 #include "display/source_vmm.h"
 #include "display/surface.h"
 #include "tests/fuzz/fuzz_input.h"
@@ -35,11 +37,32 @@ ignore_change(void *context)
 }
 
 static void
-ignore_ready(void *context, const char *device_address)
+ignore_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	(void)context;
+	(void)n_heads;
 	if (strlen(device_address) >= SOURCE_ADDRESS_SIZE)
 		abort();
+}
+
+static void
+ignore_sound(void *context, bool plays, bool records)
+{
+	(void)context;
+	(void)plays;
+	(void)records;
+}
+
+/* All of it must be readable. */
+static void
+check_played(void *context, const void *frames, uint32_t n_frames)
+{
+	uint8_t copy[SOURCE_MAX_FRAMES * SOURCE_FRAME_BYTES];
+
+	(void)context;
+	if (n_frames == 0 || n_frames > SOURCE_MAX_FRAMES)
+		abort();
+	memcpy(copy, frames, n_frames * SOURCE_FRAME_BYTES);
 }
 
 static void
@@ -49,7 +72,12 @@ note_lost(void *context, const char *why)
 	*(bool *)context = true;
 }
 
-static const struct source_events events = { .ready = ignore_ready, .lost = note_lost };
+static const struct source_events events = {
+	.ready = ignore_ready,
+	.sound = ignore_sound,
+	.played = check_played,
+	.lost = note_lost,
+};
 
 static int
 make_file(void)
@@ -111,7 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int file = -1;
 	struct fuzz_input input = { .next = data, .left = size };
-	struct surface *surface = surface_new(ignore_change, NULL);
+	struct surface *surfaces[HEADS_MAX];
 	struct source *source;
 	bool lost = false;
 	int pair[2];
@@ -121,16 +149,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (io_socketpair(SOCK_SEQPACKET, pair) < 0)
 		abort();
 	io_set_nonblocking(pair[1], true);
-	source = source_vmm_new(pair[0], surface, &events, &lost);
+	for (int i = 0; i < HEADS_MAX; i++)
+		surfaces[i] = surface_new(ignore_change, NULL);
+	source = source_vmm_new(pair[0], surfaces, &events, &lost);
 	while (input.left > 0 && !lost) {
 		say(pair[1], &input, file);
 		while (g_main_context_iteration(NULL, FALSE))
 			;
-		check(surface);
+		for (int i = 0; i < HEADS_MAX; i++)
+			check(surfaces[i]);
 	}
 	source->ops->send_key(source, 1, true);
+	source->ops->listen(source, true, true);
+	source->ops->speak(source, "word", 1);
 	source->ops->free(source);
-	surface_free(surface);
+	for (int i = 0; i < HEADS_MAX; i++)
+		surface_free(surfaces[i]);
 	close(pair[1]);
 	return 0;
 }

@@ -3,8 +3,9 @@
  * fuzz_vmm_control.c - what a hostd that was taken over may say to carrel-vmm, while the machine changes its state
  *
  * A sequence: a byte for what happens (from EVENT on an event of the machine's; from BROKEN on bytes that are no message; else
- * a request's type, with FLAG_FD a descriptor), one for the size of what follows, and that.
+ * a request's type, with FLAG_FD a descriptor, or two when the first byte of what follows is even), one for the size of what follows, and that.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -97,6 +98,23 @@ set_link(void *context, bool up, int fd)
 	return 0;
 }
 
+/* A home needs a slot that is empty; only the machine knows, and refuses. */
+static int
+attach_home(void *context, int base_fd, int overlay_fd)
+{
+	ask_reset(context);
+	if (overlay_fd < 0)
+		abort();
+	return base_fd < 0 ? -EBUSY : 0;
+}
+
+static int
+detach_home(void *context)
+{
+	ask_reset(context);
+	return -ENOENT;
+}
+
 static const struct control_ops ops = {
 	.get_status = get_status,
 	.get_statistics = get_statistics,
@@ -108,6 +126,8 @@ static const struct control_ops ops = {
 	.set_balloon = set_balloon,
 	.take_screenshot = take_screenshot,
 	.set_link = set_link,
+	.attach_home = attach_home,
+	.detach_home = detach_home,
 };
 
 static void
@@ -126,7 +146,10 @@ ask(int fd, uint8_t what, const uint8_t *payload, size_t size, int memfd)
 {
 	struct seq_header head = { .type = what & 0x3f, .size = (uint32_t)size };
 
-	seq_send(fd, &head, payload, &memfd, what & FLAG_FD ? 1 : 0);
+	const int fds[] = { memfd, memfd };
+	size_t n_fds = !(what & FLAG_FD) ? 0 : size > 0 && payload[0] % 2 == 0 ? 2 : 1;
+
+	seq_send(fd, &head, payload, fds, n_fds);
 }
 
 static void

@@ -23,8 +23,6 @@ static uint8_t heap[HEAP_BYTES] __attribute__((aligned(4096)));
 static size_t heap_used;
 
 void bare_run(const struct bare_start_info *info);
-void *memset(void *target, int value, size_t bytes);
-void *memcpy(void *target, const void *source, size_t bytes);
 
 /* gcc calls these by itself */
 void *
@@ -121,6 +119,16 @@ bare_command_line_has(const char *word)
 			return true;
 	}
 	return false;
+}
+
+uint32_t
+bare_command_line_number(void)
+{
+	uint32_t number = 0;
+
+	for (const char *at = bare_get_command_line(); *at >= '0' && *at <= '9'; at++)
+		number = number * 10 + (uint32_t)(*at - '0');
+	return number;
 }
 
 bool

@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 void guest_main(void);
+void *memset(void *target, int value, size_t bytes);
+void *memcpy(void *target, const void *source, size_t bytes);
 
 /* format: %s, %u, %x (uint64_t each) and nothing else */
 void bare_say(const char *format, ...);
@@ -25,6 +27,8 @@ bool bare_check_equal(uint64_t is, uint64_t should, const char *what);
 /* The command line, as PVH gives it */
 const char *bare_get_command_line(void);
 bool bare_command_line_has(const char *word);
+/* The decimal number that it begins with */
+uint32_t bare_command_line_number(void);
 
 /* Of the PVH memory map; false: no more. type: 1 is RAM. */
 struct bare_range {

@@ -22,8 +22,8 @@ static const struct broken_chain {
 	uint16_t head;
 	uint16_t jump; /* of the index of the available ring */
 } broken_chains[] = {
-	{ "a head that is no descriptor", { { 0 } }, BARE_VIRTIO_QUEUE_SIZE, 1 },
-	{ "more chains than fit", { { 0x200000, 16, 0, 0 } }, 0, BARE_VIRTIO_QUEUE_SIZE + 1 },
+	{ "a head that is no descriptor", { { 0 } }, BARE_VIRTIO_MAX_SIZE, 1 },
+	{ "more chains than fit", { { 0x200000, 16, 0, 0 } }, 0, BARE_VIRTIO_MAX_SIZE + 1 },
 	{ "a chain that goes round",
 	  { { 0x200000, 16, NEXT, 1 }, { 0x200000, 16, NEXT, 0 } },
 	  0,
@@ -37,7 +37,7 @@ static const struct broken_chain {
 	  1 },
 };
 
-static bool
+bool
 bare_hostile_needs_reset(const struct bare_virtio *device)
 {
 	return bare_virtio_get_status(device) & VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -50,7 +50,7 @@ bare_hostile_offer(struct bare_virtio *device, uint16_t index, const struct brok
 
 	for (size_t i = 0; i < 2; i++)
 		queue->descriptors[i] = broken->descriptors[i];
-	for (uint16_t i = 0; i < BARE_VIRTIO_QUEUE_SIZE; i++)
+	for (uint16_t i = 0; i < queue->size; i++)
 		queue->available->ring[i] = broken->head;
 	__asm__ volatile("" ::: "memory");
 	queue->available->idx = (uint16_t)(queue->next + broken->jump);
@@ -90,6 +90,15 @@ bare_hostile_write_late(struct bare_virtio *device, uint16_t queue, bare_hostile
 	bare_virtio_set(device, VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
 	bare_virtio_set(device, VIRTIO_PCI_COMMON_GF, 4, ~(uint32_t)features);
 	bare_check(again(device), "what is written too late changes nothing");
+}
+
+void
+bare_hostile_reset(struct bare_virtio *device, bare_hostile_try offer, bare_hostile_try works)
+{
+	bare_check(offer(device), "it is given requests");
+	bare_virtio_reset(device);
+	bare_check_equal(bare_virtio_get_status(device), 0, "a reset in mid-I/O is done");
+	bare_check(works(device), "the device works after that");
 }
 
 void

@@ -14,6 +14,10 @@
 #define APIC_EOI       (APIC_BASE + 0xb0)
 #define APIC_SPURIOUS  (APIC_BASE + 0xf0)
 #define APIC_ON	       0x1ff
+#define IOAPIC_SELECT  0xfec00000
+#define IOAPIC_WINDOW  0xfec00010
+#define IOAPIC_ENTRIES 0x10
+#define IOAPIC_LEVEL   0x8000
 #define PIC_MASKS_1    0x21
 #define PIC_MASKS_2    0xa1
 
@@ -22,6 +26,7 @@ void bare_irq_handle(uint64_t vector, uint64_t rip);
 
 static uint64_t gates[N_GATES][2];
 static volatile uint32_t counts[BARE_IRQ_COUNT];
+static void (*handlers[BARE_IRQ_COUNT])(void);
 
 void
 bare_irq_handle(uint64_t vector, uint64_t rip)
@@ -31,6 +36,8 @@ bare_irq_handle(uint64_t vector, uint64_t rip)
 		bare_switch_off();
 	}
 	counts[vector - BARE_IRQ_FIRST]++;
+	if (handlers[vector - BARE_IRQ_FIRST])
+		handlers[vector - BARE_IRQ_FIRST]();
 	BARE_REGISTER(uint32_t, APIC_EOI) = 0;
 }
 
@@ -53,6 +60,19 @@ bare_irq_set_up(void)
 	bare_out8(PIC_MASKS_2, 0xff);
 	BARE_REGISTER(uint32_t, APIC_SPURIOUS) = APIC_ON;
 	__asm__ volatile("lidt %0; sti" ::"m"(pointer));
+}
+
+void
+bare_irq_set_handler(uint8_t vector, void (*handler)(void))
+{
+	handlers[vector - BARE_IRQ_FIRST] = handler;
+}
+
+void
+bare_irq_route(uint8_t gsi, uint8_t vector, bool is_level)
+{
+	BARE_REGISTER(uint32_t, IOAPIC_SELECT) = IOAPIC_ENTRIES + 2u * gsi;
+	BARE_REGISTER(uint32_t, IOAPIC_WINDOW) = vector | (is_level ? IOAPIC_LEVEL : 0u);
 }
 
 uint32_t

@@ -70,6 +70,21 @@ bare_pci_enable(uint32_t slot)
 	bare_pci_set(slot, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
+bool
+bare_pci_enable_msi(uint32_t slot, uint8_t vector)
+{
+	uint32_t at = bare_pci_find_capability(slot, PCI_CAP_ID_MSI, 0);
+	uint32_t flags = at ? bare_pci_get(slot, at + PCI_MSI_FLAGS, 2) : 0;
+	uint32_t data = flags & PCI_MSI_FLAGS_64BIT ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32;
+
+	if (at == 0)
+		return false;
+	bare_pci_set(slot, at + PCI_MSI_ADDRESS_LO, 4, BARE_IRQ_MSI);
+	bare_pci_set(slot, at + data, 2, vector);
+	bare_pci_set(slot, at + PCI_MSI_FLAGS, 2, flags | PCI_MSI_FLAGS_ENABLE);
+	return true;
+}
+
 uint32_t
 bare_pci_enable_msix(uint32_t slot, uint8_t first_vector, uint32_t n_vectors)
 {

@@ -21,6 +21,9 @@ uint64_t bare_pci_get_bar(uint32_t slot, uint32_t index);
 /* Memory decoding and bus mastering on. */
 void bare_pci_enable(uint32_t slot);
 
+/* MSI on, with this vector; false: no MSI. */
+bool bare_pci_enable_msi(uint32_t slot, uint8_t vector);
+
 /* MSI-X on; entry "i" sends vector first_vector + i. Returns how many entries there are, 0: no MSI-X. */
 uint32_t bare_pci_enable_msix(uint32_t slot, uint8_t first_vector, uint32_t n_vectors);
 

@@ -78,17 +78,21 @@ bare_virtio_get(const struct bare_virtio *device, uint32_t field, uint32_t bytes
 	return bare_virtio_read(device->common + field, bytes);
 }
 
-void
-bare_virtio_set(const struct bare_virtio *device, uint32_t field, uint32_t bytes, uint32_t value)
+static void
+bare_virtio_write(uint64_t address, uint32_t bytes, uint32_t value)
 {
-	uint64_t address = device->common + field;
-
 	if (bytes == 1)
 		BARE_REGISTER(uint8_t, address) = (uint8_t)value;
 	else if (bytes == 2)
 		BARE_REGISTER(uint16_t, address) = (uint16_t)value;
 	else
 		BARE_REGISTER(uint32_t, address) = value;
+}
+
+void
+bare_virtio_set(const struct bare_virtio *device, uint32_t field, uint32_t bytes, uint32_t value)
+{
+	bare_virtio_write(device->common + field, bytes, value);
 }
 
 uint8_t
@@ -107,6 +111,13 @@ uint32_t
 bare_virtio_get_config(const struct bare_virtio *device, uint32_t offset, uint32_t bytes)
 {
 	return bare_virtio_read(device->config + offset, bytes);
+}
+
+void
+bare_virtio_set_config(const struct bare_virtio *device, uint32_t offset, uint32_t bytes,
+		       uint32_t value)
+{
+	bare_virtio_write(device->config + offset, bytes, value);
 }
 
 void
@@ -156,18 +167,21 @@ bare_virtio_set_queue(struct bare_virtio *device, uint16_t index)
 
 	if (!queue->descriptors) {
 		queue->descriptors =
-			bare_allocate(BARE_VIRTIO_QUEUE_SIZE * sizeof(*queue->descriptors), 16);
-		queue->available = bare_allocate(4 + 2 * BARE_VIRTIO_QUEUE_SIZE + 2, 2);
-		queue->used = bare_allocate(4 + 8 * BARE_VIRTIO_QUEUE_SIZE + 2, 4);
+			bare_allocate(BARE_VIRTIO_MAX_SIZE * sizeof(*queue->descriptors), 16);
+		queue->available = bare_allocate(4 + 2 * BARE_VIRTIO_MAX_SIZE + 2, 2);
+		queue->used = bare_allocate(4 + 8 * BARE_VIRTIO_MAX_SIZE + 2, 4);
 	}
 	queue->next = queue->seen = 0;
 	queue->available->flags = queue->available->idx = 0;
 	queue->used->flags = queue->used->idx = 0;
 	bare_virtio_set(device, VIRTIO_PCI_COMMON_MSIX, 2, 0);
 	bare_virtio_set(device, VIRTIO_PCI_COMMON_Q_SELECT, 2, index);
-	if (bare_virtio_get(device, VIRTIO_PCI_COMMON_Q_SIZE, 2) < BARE_VIRTIO_QUEUE_SIZE)
+	queue->size = (uint16_t)bare_virtio_get(device, VIRTIO_PCI_COMMON_Q_SIZE, 2);
+	if (queue->size == 0)
 		return false;
-	bare_virtio_set(device, VIRTIO_PCI_COMMON_Q_SIZE, 2, BARE_VIRTIO_QUEUE_SIZE);
+	if (queue->size > BARE_VIRTIO_MAX_SIZE)
+		queue->size = BARE_VIRTIO_MAX_SIZE;
+	bare_virtio_set(device, VIRTIO_PCI_COMMON_Q_SIZE, 2, queue->size);
 	bare_virtio_set(device, VIRTIO_PCI_COMMON_Q_MSIX, 2, index + 1);
 	bare_virtio_set_address(device, VIRTIO_PCI_COMMON_Q_DESCLO, queue->descriptors);
 	bare_virtio_set_address(device, VIRTIO_PCI_COMMON_Q_AVAILLO, queue->available);
@@ -212,7 +226,7 @@ bare_virtio_offer(struct bare_virtio *device, uint16_t index, uint16_t first,
 					    (buffers[i].device_writes ? VRING_DESC_F_WRITE : 0)),
 			.next = (uint16_t)(first + i + 1),
 		};
-	queue->available->ring[queue->next % BARE_VIRTIO_QUEUE_SIZE] = first;
+	queue->available->ring[queue->next % queue->size] = first;
 	__asm__ volatile("" ::: "memory");
 	queue->available->idx = ++queue->next;
 	__asm__ volatile("" ::: "memory");
@@ -226,7 +240,7 @@ bare_virtio_wait(struct bare_virtio *device, uint16_t index)
 
 	if (!BARE_WAIT(queue->used->idx != queue->seen))
 		return BARE_VIRTIO_LOST;
-	return queue->used->ring[queue->seen++ % BARE_VIRTIO_QUEUE_SIZE].len;
+	return queue->used->ring[queue->seen++ % queue->size].len;
 }
 
 uint32_t

@@ -13,14 +13,15 @@
 
 #include <linux/virtio_ring.h>
 
-#define BARE_VIRTIO_MAX_QUEUES 6
-#define BARE_VIRTIO_QUEUE_SIZE 16
+#define BARE_VIRTIO_MAX_QUEUES 8
+#define BARE_VIRTIO_MAX_SIZE   16
 #define BARE_VIRTIO_LOST       UINT32_MAX
 
 struct bare_queue {
 	struct vring_desc *descriptors;
 	struct vring_avail *available;
 	volatile struct vring_used *used;
+	uint16_t size; /* what the device offers, MAX_SIZE at most */
 	uint16_t next; /* of available */
 	uint16_t seen; /* of used */
 	uint64_t doorbell;
@@ -51,6 +52,8 @@ void bare_virtio_set(const struct bare_virtio *device, uint32_t field, uint32_t 
 		     uint32_t value);
 uint8_t bare_virtio_get_status(const struct bare_virtio *device);
 uint32_t bare_virtio_get_config(const struct bare_virtio *device, uint32_t offset, uint32_t bytes);
+void bare_virtio_set_config(const struct bare_virtio *device, uint32_t offset, uint32_t bytes,
+			    uint32_t value);
 
 /* Until the status reads 0; all queues are gone. */
 void bare_virtio_reset(struct bare_virtio *device);

@@ -15,6 +15,10 @@
 #define SECTORS	     2048
 #define SECTOR_BYTES 512
 #define SERIAL	     "root"
+#define MANY	     5
+#define MANY_BYTES   UINT32_C(0x80000)
+#define ELSEWHERE    UINT64_C(0x800000)
+#define MARK	     UINT64_C(0x6b72616d)
 #define WANTED                                                                \
 	(UINT64_C(1) << VIRTIO_BLK_F_FLUSH | UINT64_C(1) << VIRTIO_BLK_F_RO | \
 	 UINT64_C(1) << VIRTIO_BLK_F_DISCARD | UINT64_C(1) << VIRTIO_BLK_F_WRITE_ZEROES)
@@ -65,6 +69,43 @@ static bool
 works(struct bare_virtio *device)
 {
 	return bare_virtio_start(device, WANTED, 1) && works_still(device);
+}
+
+/* Large ones, into memory of their own. */
+static bool
+offer_many(struct bare_virtio *device)
+{
+	static struct virtio_blk_outhdr head = { .type = VIRTIO_BLK_T_IN };
+	static uint8_t status;
+
+	if (!bare_virtio_start(device, WANTED, 1))
+		return false;
+	for (uint16_t i = 0; i < MANY; i++) {
+		const struct bare_buffer buffers[] = {
+			{ &head, sizeof(head), false },
+			{ (void *)(ELSEWHERE + i * MANY_BYTES), MANY_BYTES, true },
+			{ &status, 1, true },
+		};
+
+		bare_virtio_offer(device, 0, (uint16_t)(3 * i), buffers, 3);
+	}
+	return true;
+}
+
+static void
+test_reset(void)
+{
+	bool good = true;
+
+	bare_hostile_reset(&disk, offer_many, works);
+	bare_check(offer_many(&disk), "it is given requests once more");
+	bare_virtio_reset(&disk);
+	for (uint64_t i = 0; i < MANY; i++)
+		BARE_REGISTER(uint64_t, ELSEWHERE + i * MANY_BYTES) = MARK;
+	bare_check(works(&disk), "the device works");
+	for (uint64_t i = 0; i < MANY; i++)
+		good = good && BARE_REGISTER(uint64_t, ELSEWHERE + i * MANY_BYTES) == MARK;
+	bare_check(good, "what was in flight at the reset writes nothing after it");
 }
 
 static void
@@ -162,6 +203,7 @@ guest_main(void)
 	if (!bare_command_line_has("hostile"))
 		return;
 	bare_hostile_negotiate(&disk, works);
+	test_reset();
 	bare_hostile_write_late(&disk, 0, works, works_still);
 	bare_hostile_break_queue(&disk, 0, works);
 }

@@ -10,9 +10,6 @@
 #define APIC_TIMER	   0xfee00320
 #define APIC_TIMER_COUNT   0xfee00380
 #define APIC_TIMER_DIVIDER 0xfee003e0
-#define IOAPIC_SELECT	   0xfec00000
-#define IOAPIC_WINDOW	   0xfec00010
-#define IOAPIC_REDIRECTION 0x10
 #define PIT_GSI		   0 /* as all ISA lines: its own number */
 #define PIT_CHANNEL_0	   0x40
 #define PIT_COMMAND	   0x43
@@ -42,8 +39,7 @@ test_local_apic(void)
 static void
 test_pit(void)
 {
-	BARE_REGISTER(uint32_t, IOAPIC_SELECT) = IOAPIC_REDIRECTION + 2 * PIT_GSI;
-	BARE_REGISTER(uint32_t, IOAPIC_WINDOW) = BARE_IRQ_FIRST + 2;
+	bare_irq_route(PIT_GSI, BARE_IRQ_FIRST + 2, false);
 	bare_out8(PIT_COMMAND, PIT_ONE_SHOT);
 	bare_out8(PIT_CHANNEL_0, 100);
 	bare_out8(PIT_CHANNEL_0, 0);

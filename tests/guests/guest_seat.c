@@ -2,8 +2,8 @@
 /*
  * guest_seat.c - a graphics card that shows a picture and a keyboard that types (virtio 1.2 sections 5.7, 5.8)
  *
- * Command line: a number of four decimal digits, from which the picture is made, and "hostile". After "note: drawn" it waits
- * for one key.
+ * Command line: a number, from which the picture is made, and "hostile". After "note: one monitor" it waits for a second one,
+ * on which it shows the picture of the next number; after "note: drawn" for one key.
  */
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_input.h>
@@ -13,13 +13,15 @@
 #include "tests/guests/bare_irq.h"
 #include "tests/guests/bare_virtio.h"
 
-#define GPU_SLOT      1
-#define KEYBOARD_SLOT 6
-#define SIDE	      64 /* pixels */
-#define RESOURCE      1
-#define N_EVENTS      4
-#define EVENT_SYNC    0
-#define NO_RAM	      UINT64_C(0xd0000000)
+#define GPU_SLOT	1
+#define KEYBOARD_SLOT	6
+#define SIDE		64 /* pixels */
+#define RESOURCE	1
+#define SECOND_RESOURCE 9
+#define N_SCANOUTS	2
+#define N_EVENTS	4
+#define EVENT_SYNC	0
+#define NO_RAM		UINT64_C(0xd0000000)
 
 struct attach_one {
 	struct virtio_gpu_resource_attach_backing head;
@@ -27,7 +29,7 @@ struct attach_one {
 };
 
 static struct bare_virtio gpu, keyboard;
-static uint32_t pixels[SIDE * SIDE];
+static uint32_t pixels[SIDE * SIDE], second_pixels[SIDE * SIDE];
 static struct virtio_gpu_resp_display_info display_info;
 
 /* The type of the answer, 0 when there was none. */
@@ -83,11 +85,12 @@ attach(uint32_t resource, uint64_t address, uint32_t bytes, uint32_t n_entries)
 }
 
 static uint32_t
-set_scanout(uint32_t resource, uint32_t x, uint32_t width)
+set_scanout(uint32_t scanout, uint32_t resource, uint32_t x, uint32_t width)
 {
 	struct virtio_gpu_set_scanout command = {
 		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT,
 		.r = { x, 0, width, SIDE },
+		.scanout_id = scanout,
 		.resource_id = resource,
 	};
 
@@ -135,21 +138,37 @@ works(struct bare_virtio *device)
 }
 
 static void
-draw(void)
+draw(uint32_t scanout, uint32_t resource, uint32_t *target, uint32_t seed)
 {
-	const char *digits = bare_get_command_line();
-	uint32_t seed = 0;
-
-	for (int i = 0; i < 4; i++)
-		seed = seed * 10 + (uint32_t)(digits[i] - '0');
 	for (uint32_t i = 0; i < SIDE * SIDE; i++)
-		pixels[i] = seed * 1000 + i;
-	bare_check_equal(create(RESOURCE, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "a resource");
-	bare_check_equal(attach(RESOURCE, (uintptr_t)pixels, sizeof(pixels), 1),
+		target[i] = seed * 1000 + i;
+	bare_check_equal(create(resource, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "a resource");
+	bare_check_equal(attach(resource, (uintptr_t)target, sizeof(pixels), 1),
 			 VIRTIO_GPU_RESP_OK_NODATA, "its memory");
-	bare_check_equal(set_scanout(RESOURCE, 0, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "is shown");
-	bare_check_equal(transfer(RESOURCE, 0, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "is transferred");
-	bare_check_equal(flush(RESOURCE), VIRTIO_GPU_RESP_OK_NODATA, "is flushed");
+	bare_check_equal(set_scanout(scanout, resource, 0, SIDE), VIRTIO_GPU_RESP_OK_NODATA,
+			 "is shown");
+	bare_check_equal(transfer(resource, 0, SIDE), VIRTIO_GPU_RESP_OK_NODATA, "is transferred");
+	bare_check_equal(flush(resource), VIRTIO_GPU_RESP_OK_NODATA, "is flushed");
+}
+
+/* The client puts up a second monitor: the card's configuration interrupts, and says so. */
+static void
+draw_second(uint32_t seed)
+{
+	uint32_t interrupts = bare_irq_get_count(BARE_IRQ_FIRST);
+	const struct virtio_gpu_display_one *second = &display_info.pmodes[1];
+
+	bare_check_equal(second->enabled, 0, "there is no second monitor yet");
+	bare_say("note: one monitor");
+	bare_check(BARE_WAIT(bare_irq_get_count(BARE_IRQ_FIRST) > interrupts),
+		   "the card's configuration interrupts");
+	bare_check(bare_virtio_get_config(&gpu, 0, 4) & VIRTIO_GPU_EVENT_DISPLAY,
+		   "monitors have changed");
+	works_still(&gpu);
+	bare_check_equal(second->enabled, 1, "there is a second monitor");
+	bare_say("note: second monitor %ux%u at %u", (uint64_t)second->r.width,
+		 (uint64_t)second->r.height, (uint64_t)second->r.x);
+	draw(1, SECOND_RESOURCE, second_pixels, seed);
 }
 
 static void
@@ -171,9 +190,11 @@ test_refusals(void)
 	bare_check(attach(3, (uintptr_t)pixels, sizeof(pixels), UINT32_MAX) >=
 			   VIRTIO_GPU_RESP_ERR_UNSPEC,
 		   "more memory entries than were sent are refused");
-	bare_check(set_scanout(99, 0, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+	bare_check(set_scanout(0, 99, 0, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
 		   "showing a resource that does not exist is refused");
-	bare_check(set_scanout(3, UINT32_MAX, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+	bare_check(set_scanout(N_SCANOUTS, 3, 0, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
+		   "a scanout that does not exist is refused");
+	bare_check(set_scanout(1, 3, UINT32_MAX, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
 		   "showing what lies outside of it is refused");
 	bare_check(transfer(3, UINT32_MAX - SIDE + 1, SIDE) >= VIRTIO_GPU_RESP_ERR_UNSPEC,
 		   "a transfer outside of it is refused");
@@ -204,6 +225,8 @@ read_key(void)
 void
 guest_main(void)
 {
+	uint32_t seed = bare_command_line_number();
+
 	bare_irq_set_up();
 	if (!bare_virtio_open(&gpu, GPU_SLOT) || !works(&gpu))
 		return;
@@ -215,7 +238,8 @@ guest_main(void)
 		bare_hostile_write_late(&gpu, 0, works, works_still);
 		bare_hostile_break_queue(&gpu, 0, works);
 	}
-	draw();
+	draw(0, RESOURCE, pixels, seed);
+	draw_second(seed + 1);
 	if (bare_virtio_open(&keyboard, KEYBOARD_SLOT) && bare_virtio_start(&keyboard, 0, 2))
 		read_key();
 }

@@ -19,7 +19,7 @@ guest_main(void)
 	/* both are where ds of the others is 0 */
 	volatile uint8_t *code = (volatile uint8_t *)START_ADDRESS;
 	volatile uint16_t *count = (volatile uint16_t *)COUNT_ADDRESS;
-	uint64_t others = (uint64_t)(bare_get_command_line()[0] - '1');
+	uint64_t others = bare_command_line_number() - 1;
 
 	for (size_t i = 0; i < sizeof(start_code); i++)
 		code[i] = start_code[i];

@@ -34,6 +34,18 @@ echo END
 read line <&5
 exit 7
 '''
+# Stands in for carrel-vmm: what is it before it contains itself?
+CONTAINED_STAND_IN = '''#!/bin/sh
+while read line; do echo "$line"; done </proc/self/status
+while read line; do echo "uid_map $line"; done </proc/self/uid_map
+for kind in user pid net ipc uts; do echo "$kind $(readlink /proc/self/ns/$kind)"; done
+echo "more $(unshare --user true 2>&1)"
+echo "pid $$"
+echo END
+read line <&5
+exit 7
+'''
+NO_MORE = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
 # Stands in for passt: can it reach what listens on this host?
 NET_STAND_IN = '''#!/bin/bash
 echo "net $(readlink /proc/self/ns/net)"
@@ -76,10 +88,13 @@ def wait_for(what, condition):
     check(what, False, 'not within 20 s')
 
 
+def launch_command():
+    return [program, '--run', run, '--lib', lib, '--libexec', libexec, '--uid-range', '200000-465535',
+            '--hostd-uid', str(HOSTD), '--hostd-gid', str(HOSTD), '--qemu', stand_in, '--passt', net_stand_in]
+
+
 def start():
-    state['launch'] = subprocess.Popen([program, '--run', run, '--lib', lib, '--libexec', libexec,
-                                        '--uid-range', '200000-465535', '--hostd-uid', str(HOSTD),
-                                        '--hostd-gid', str(HOSTD), '--qemu', stand_in, '--passt', net_stand_in])
+    state['launch'] = subprocess.Popen(launch_command())
     connect()
 
 
@@ -317,6 +332,66 @@ def test_network():
     wait_for('remove', lambda: ask(REMOVE, desktop(d))[0] == 0)
 
 
+def put_program(name, text):
+    path = os.path.join(libexec, name)
+    with open(path, 'w') as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+    return path
+
+
+def test_contained():
+    d = name('d', 'v')
+    path = put_program('carrel-vmm', CONTAINED_STAND_IN)
+    vm, _, _ = struct.unpack('=III', ask(MAKE, desktop(d))[1])
+    refused('carrel-vmm with more arguments', errno.EPERM, ask(SPAWN, spawn(d, VMM, ['--description', '5', '--help'])))
+    reader, writer = os.pipe()
+    status, answer, _ = ask(SPAWN, spawn(d, VMM, ['--description', '5'], [5]), [reader])
+    check('carrel-vmm starts', status == 0, answer)
+    text = log(os.path.join(lib, 'desktops', d.decode(), 'vmm.log'))
+    check('it is the first process of its own', '\npid 1\n' in text, text)
+    check('its uid is the same inside', 'Uid:\t%d\t%d\t%d\t%d\n' % (vm, vm, vm, vm) in text.replace(' ', ''), text)
+    maps = [[int(n) for n in line.split()[1:]] for line in text.splitlines() if line.startswith('uid_map ')]
+    check("it knows hostd's uid and no other", maps == [[vm, vm, 1], [HOSTD, HOSTD, 1]], maps)
+    for kind in ('user', 'pid', 'net', 'ipc', 'uts'):
+        check('%s namespace of its own' % kind, os.readlink('/proc/self/ns/' + kind) not in text, text)
+    check('only the right to leave the files', 'CapPrm:\t0000000000200000' in text, text)
+    check('no other to be had', 'CapBnd:\t0000000000000000' in text and 'NoNewPrivs:\t1' in text, text)
+    check('no more namespaces', 'more unshare: unshare failed' in text, text)
+    os.write(writer, b'\n')
+    n, role, _, status = exited()
+    check('its end is told', (n, role, os.waitstatus_to_exitcode(status)) == (d, VMM, 7), status)
+    wait_for('remove', lambda: ask(REMOVE, desktop(d))[0] == 0)
+    os.unlink(path)
+
+
+def start_without_namespaces():
+    """A launch for which this host's user namespaces are used up: in one where there may be no others."""
+    launch = state['launch'] = subprocess.Popen(
+        ['unshare', '--user', '--keep-caps', 'sh', '-c', 'read line; ' + NO_MORE, 'sh',
+         *launch_command()], stdin=subprocess.PIPE)
+    own = os.readlink('/proc/self/ns/user')
+    wait_for('a user namespace', lambda: os.readlink('/proc/%d/ns/user' % launch.pid) != own)
+    for kind in 'ug':
+        with open('/proc/%d/%sid_map' % (launch.pid, kind), 'w') as file:
+            file.write('0 0 500000')
+    launch.stdin.write(b'\n')
+    launch.stdin.flush()
+    connect()
+
+
+def test_without_namespaces():
+    put_program('carrel-vmm', CONTAINED_STAND_IN)
+    d = name('d', 'u')
+    stop()
+    start_without_namespaces()
+    ask(MAKE, desktop(d))
+    answer = ask(SPAWN, spawn(d, VMM, ['--description', '5']))
+    refused('carrel-vmm without user namespaces', errno.ENOSPC, answer)
+    check('by the name of the setting', b'user.max_user_namespaces' in answer[1], answer)
+    wait_for('remove', lambda: ask(REMOVE, desktop(d))[0] == 0)
+
+
 def test_jobs():
     j, text, writer, stage = job('b', WORKER, lambda uid: 200064 <= uid <= 400000)
     check('worker without network', os.readlink('/proc/self/ns/net') not in text, text)
@@ -357,6 +432,8 @@ d, pid, writer = test_desktop()
 test_refusals(d)
 test_adoption(d, pid, writer)
 test_network()
+test_contained()
 test_jobs()
+test_without_namespaces()
 stop()
 check('launch ends well', state['launch'].returncode == 0)

@@ -76,7 +76,7 @@ while read -r -a words; do
 done <<COMMANDS
 template build debian-openbox
 template build debian-openbox --recipe debian-openbox --wait
-template publish debian-openbox --note new
+template publish debian-openbox --engine qemu --note new
 template publish debian-openbox --wait
 template verify debian-openbox
 template list

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_driver.py - carrel-vmm on /dev/kvm with guests that are small enough where KVM emulates: vmm_driver.py TEST
-import mmap
+import errno
 import os
 import random
 import re
-import socket
+import resource
 import struct
 import subprocess
 import sys
@@ -12,6 +12,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
+import vmm_link  # noqa: E402
+import vmm_screen  # noqa: E402
 
 
 def test_hello():
@@ -59,6 +61,35 @@ def test_panic():
     machine.has('note: panics')
 
 
+def test_contained():
+    """Without one of its namespaces, or all, it says what it could do, and its guest does not start."""
+    for without, act in (('pid', 'see other processes'), ('net', "reach this host's services")):
+        machine = bare_machine.Machine('hello')
+        machine.start(without)
+        machine.read_until()
+        machine.check(1)
+        if len(machine.log) != 1 or not machine.log[0].endswith(f'could {act}: the guest is not started'):
+            bare_machine.fail(f'without its {without} namespace it said {machine.log}')
+    machine = bare_machine.Machine('hello')
+    machine.start('all')
+    machine.read_until()
+    machine.check(1)
+    if len(machine.log) != 1 or 'sandbox: the process c' not in machine.log[0]:
+        bare_machine.fail(f'without any namespace of its own it said {machine.log}')
+
+
+def check_lack_of_memory():
+    """As much address space as the program needs, and not its guest's RAM as well."""
+    machine = bare_machine.Machine('hello', ram_mib=1024)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, limits[1]))
+    machine.start()
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+    machine.finish(status=1)
+    if len(machine.log) != 1 or "the guest's memory cannot be mapped: Cannot allocate memory" not in machine.log[0]:
+        bare_machine.fail(f'without memory for its guest it said {machine.log}')
+
+
 def test_refusals():
     """Each is refused with one line that says why."""
     def kernel(data):
@@ -78,6 +109,31 @@ def test_refusals():
 
     def drop(name):
         return lambda machine: machine.json.pop(name)
+
+    def disk(base=bytes(4096), overlay=b'', flags=os.O_RDWR):
+        def change(machine):
+            memfd = machine.memfd('overlay', len(overlay))
+            os.pwrite(memfd, overlay, 0)
+            machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.file('base', base),
+                                      'overlay_fd': machine.open(f'/proc/self/fd/{memfd}', flags)}]
+        return change
+
+    def pipe_as_base(machine):
+        reader, writer = os.pipe()
+        machine.add(writer)
+        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.add(reader)}]
+
+    def overlay_of_larger(machine):
+        """As a machine has left it whose disk was twice as large."""
+        first = bare_machine.Machine('hello')
+        overlay = first.memfd('overlay', 0)
+        kept = os.dup(overlay)
+        first.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': first.file('base', size=8192),
+                                'overlay_fd': overlay}]
+        first.run()
+        machine.sockets(machine.folder)  # the first one's are in the same place
+        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.file('base', size=4096),
+                                  'overlay_fd': machine.add(kept)}]
 
     def memory_twice(machine):
         machine.json['boot']['kernel_fd'] = machine.json['memory_fd']
@@ -101,6 +157,14 @@ def test_refusals():
         (key('ram_mib', 32), "smaller than 'ram_mib' says"),
         (key('cpu', 'carrel-v9'), 'carrel-v9'),
         (key('disks', [{'slot': 'disk', 'serial': 'root', 'overlay_fd': 5}]), "needs 'base_fd'"),
+        (key('ram_mib', 65537), "'ram_mib' in the description is out of range"),
+        (key('ram_mib', 0), "'ram_mib' in the description is out of range"),
+        (disk(base=bytes(1000)), 'has 1000 bytes; a disk has whole sectors'),
+        (disk(overlay=b'no overlay' * 10000), 'it is not an overlay'),
+        (disk(flags=os.O_RDONLY), "'overlay_fd' of root: descriptor"),
+        (pipe_as_base, "'base_fd' of root: descriptor"),
+        (overlay_of_larger, 'the base has 4096 bytes, but its overlay was made over one of 8192 bytes'),
+        (drop('memory_fd'), "'memory_fd' is missing"),
     ]
     for change, problem in cases:
         machine = bare_machine.Machine('hello')
@@ -108,6 +172,7 @@ def test_refusals():
         machine.run(status=1)
         if len(machine.log) != 1 or problem not in machine.log[0]:
             bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
+    check_lack_of_memory()
     for arguments in ([], ['--description'], ['--description', 'x'], ['--description', '3', 'more'], ['--other']):
         result = subprocess.run([bare_machine.VMM, *arguments], capture_output=True, text=True)
         if result.returncode != 2 or 'Usage: carrel-vmm' not in result.stderr:
@@ -130,68 +195,76 @@ def test_blk():
         machine.run()
 
 
-def receive(display):
-    """A message of base/proto_source.h: its type, its payload, its descriptors."""
-    data, fds, _, _ = socket.recv_fds(display, 65536, 8)
-    if not data:
-        bare_machine.fail("the display's connection has ended")
-    kind, _, _, size = struct.unpack_from('=IIiI', data)
-    return kind, data[16:16 + size], fds
+def refuse_home(control, medium, fds, wanted):
+    try:
+        control.set_home(medium, fds)
+    except OSError as error:
+        if error.errno == wanted:
+            return
+    bare_machine.fail(f'a home {medium} was not refused with {errno.errorcode[wanted]}')
 
 
-def wait_for_picture(display, width, height, check):
-    """Acknowledges surfaces and reads damage until a surface of this size passes the check."""
-    scanout_type, ack_type, damage_type, drawn_type = 2, 3, 4, 5
-    surface = None
-    while True:
-        kind, payload, fds = receive(display)
-        if kind == scanout_type:
-            _, *size, stride, generation = struct.unpack_from('=IIIIQ', payload)
-            surface = None  # without a descriptor it is off
-            if fds:
-                surface = mmap.mmap(fds[0], 0, prot=mmap.PROT_READ)
-                os.close(fds[0])
-            send(display, ack_type, struct.pack('=IIQ', 0, 0, generation))
-        elif kind == damage_type:
-            scanout, _, generation = struct.unpack_from('=IIQ', payload)
-            if surface and size == [width, height] and check(surface, stride):
-                return
-            send(display, drawn_type, struct.pack('=IIQ', scanout, 0, generation))
-
-
-def send(display, kind, payload):
-    display.send(struct.pack('=IIiI', kind, 0, 0, len(payload)) + payload)
+def test_home():
+    for medium in (vmm_link.MEDIUM_RAW, vmm_link.MEDIUM_OVERLAY):
+        machine = bare_machine.Machine('home')
+        machine.disk('home', 'home')
+        base = os.dup(make_disk(machine))
+        image = os.memfd_create('image')
+        if medium == vmm_link.MEDIUM_RAW:
+            os.write(image, os.pread(base, 2048 * 512, 0))
+        fds = [image] if medium == vmm_link.MEDIUM_RAW else [base, image]
+        machine.start()
+        machine.read_until('note: empty')
+        control = vmm_link.Control(machine.control_path)
+        refuse_home(control, vmm_link.MEDIUM_NONE, [], errno.ENOENT)
+        control.set_home(medium, fds)
+        refuse_home(control, medium, fds, errno.EBUSY)
+        machine.read_until('note: written')
+        control.set_home(vmm_link.MEDIUM_NONE)
+        if medium == vmm_link.MEDIUM_RAW and os.pread(image, 8, 9 * 512) != struct.pack('<Q', 0x686f6d65):
+            bare_machine.fail('the image does not hold what the guest wrote')
+        machine.read_until('note: gone')
+        control.set_home(medium, fds)
+        if not control.status()['has_home']:
+            bare_machine.fail('carrel-vmm does not know of the home')
+        machine.finish()
 
 
 def test_seat():
-    hello_type, key_type, key_a = 1, 9, 30
-    side, token = 64, random.randrange(1000, 10000)
+    key_a, side, token = 30, 64, random.randrange(1000, 10000)
     machine = bare_machine.Machine('seat', command_line=f'{token} hostile')
-    machine.display(machine.folder, width=640, height=480)
-    display = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    display.settimeout(bare_machine.TIMEOUT_S)
-    display.connect(os.path.join(machine.folder, 'display'))
+    machine.display(machine.folder, scanouts=2, width=640, height=480)
+    screen = vmm_screen.Screen(os.path.join(machine.folder, 'display'))
     machine.start()
 
-    def is_drawn(surface, stride):
-        return all(struct.unpack_from('<I', surface, y * stride + x * 4)[0] & 0xffffff ==
-                   token * 1000 + y * side + x for y in range(side) for x in range(side))
+    def is_drawn(seed):
+        return (screen.pixels and (screen.width, screen.height) == (side, side) and
+                all(struct.unpack_from('<I', screen.pixels, y * screen.stride + x * 4)[0] & 0xffffff ==
+                    seed * 1000 + y * side + x for y in range(side) for x in range(side)))
 
-    if receive(display)[0] != hello_type:
-        bare_machine.fail('the display is not greeted')
-    wait_for_picture(display, side, side, is_drawn)
+    def wait_for_picture(seed):
+        while not is_drawn(seed):
+            screen.step(bare_machine.TIMEOUT_S)
+
+    wait_for_picture(token)
+    machine.read_until('note: one monitor')
+    screen.watch(1)
+    screen.send(vmm_link.SIZE, struct.pack('=III', 1, 800, 600))
+    wait_for_picture(token + 1)
     machine.read_until('note: drawn')
-    send(display, key_type, struct.pack('=II', key_a, 1))
-    machine.read_until()
-    machine.check(0)
+    screen.send(vmm_link.KEY, struct.pack('=II', key_a, 1))
+    machine.finish()
     machine.has('note: monitor 640x480')
+    machine.has('note: second monitor 800x600 at 640')
     machine.has('note: event 1 30 1')
     machine.has('note: event 0 0 0')
 
 
 bare_machine.run_test({
     'blk': test_blk,
+    'contained': test_contained,
     'hello': test_hello,
+    'home': test_home,
     'panic': test_panic,
     'pci': test_pci,
     'platform': test_platform,

@@ -32,7 +32,8 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]
 print(*(s.getsockname()[1] for s in sockets))' "$1"
 }
 
-# appliance_prepare: the state folder and its configuration; more lines for the configuration can follow in $1
+# appliance_prepare: the state folder and its configuration; more lines for the configuration can follow in $1, and
+# $appliance_engine says for which engine templates are published (qemu)
 appliance_prepare() {
 	[ "$(id -u)" = 0 ] || { echo "root is needed: services and desktops get uids of their own"; exit 77; }
 	local ports
@@ -54,6 +55,7 @@ appliance_prepare() {
 		listen = 127.0.0.1:${ports[1]}
 		[host]
 		name = testhost
+		engine = ${appliance_engine:-qemu}
 		uid_range = $appliance_group-$((appliance_group + 265535))
 		${1:-}
 	END

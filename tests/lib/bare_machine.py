@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import contained
 import vmm_start
 
 BUILD = os.environ['CARREL_BUILD_DIR']
@@ -19,6 +20,7 @@ VMM = os.path.join(BUILD, 'vmm', 'carrel-vmm')
 GUESTS = os.path.join(BUILD, 'tests', 'guests')
 MIB = 1 << 20
 TIMEOUT_S = 90
+MAX_COMPLAINTS = 4  # about one device in a minute
 
 
 def fail(text):
@@ -52,12 +54,13 @@ class Machine(vmm_start.Description):
         self.status = None
         self.process = None
 
-    def start(self):
-        self.process = vmm_start.start(VMM, self, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def start(self, without=None):
+        """In namespaces of its own, as carrel-launch starts it; "without" one of them."""
+        self.process = vmm_start.start(VMM, self, without, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, text=True, errors='replace')
 
     def read_until(self, end=None):
-        """Reads what it says, to its end or to the first line with this end."""
+        """Reads what it says, to its end or to the first line that ends like this."""
         signal.signal(signal.SIGALRM, self.handle_timeout)
         signal.alarm(TIMEOUT_S)
         for line in self.process.stdout:
@@ -73,11 +76,11 @@ class Machine(vmm_start.Description):
             self.status = self.process.wait()
         signal.alarm(0)
 
-    def stop(self):
+    def stop(self, status=0):
         """It ends when it is told to, whatever its guest does."""
-        self.process.terminate()
+        contained.terminate(self.process)
         self.read_until()
-        self.check(0)
+        self.check(status)
 
     def check(self, status):
         if self.status != status:
@@ -86,13 +89,16 @@ class Machine(vmm_start.Description):
             if line.startswith('FAIL'):
                 fail(f'the guest says: {line}')
 
-    def run(self, status=0):
-        """From its start to its end, which comes in time, with this status and without a complaint of the guest's."""
-        self.start()
+    def finish(self, status=0):
+        """It comes to its end in time, with this status and without a complaint of the guest's."""
         self.read_until()
         self.check(status)
         if status == 0 and (not self.lines or self.lines[-1] != 'end'):
             fail('the guest did not come to its end')
+
+    def run(self, status=0):
+        self.start()
+        self.finish(status)
 
     def handle_timeout(self, _signal, _frame):
         self.process.kill()
@@ -102,6 +108,13 @@ class Machine(vmm_start.Description):
         """The guest said a line like this."""
         if not any(re.fullmatch(pattern, line) for line in self.lines):
             fail(f"the guest did not say '{pattern}'")
+
+
+    def has_complained(self, device, slot, what):
+        """The log says what the guest's driver did wrong, but not for ever."""
+        lines = [line for line in self.log if f'{device} slot={slot}: ' in line]
+        if not 0 < len(lines) <= MAX_COMPLAINTS or not any(what in line for line in lines):
+            fail(f"not one to {MAX_COMPLAINTS} lines about {device}, with '{what}': {lines}")
 
 
 def run_test(tests):

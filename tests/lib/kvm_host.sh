@@ -19,6 +19,7 @@ kvm_host_root=$(cd "$kvm_host_tools/../.." && pwd)
 kvm_host_ram_mib=4096
 kvm_host_folders=()   # more folders to be seen in it, read-only
 kvm_host_forwards=()  # OUTSIDE-PORT:INSIDE-PORT
+kvm_host_disk=        # a raw file that is its second disk, /dev/vdb, and is written to
 kvm_host_share=
 kvm_host_pid=
 
@@ -45,7 +46,6 @@ kvm_host_start() {
 	image=$(bash "$kvm_host_tools/golden.sh" kvm-host) || return
 	kvm_host_share=$TMPDIR/kvm-host
 	mkdir -p "$kvm_host_share"
-	python3 -B "$kvm_host_tools/unpack_kernel.py" "$image/kernel" "$kvm_host_share/host-kernel" || return
 	mkfifo "$kvm_host_share/commands.in" "$kvm_host_share/commands.out"
 	echo "$kvm_host_share" >"$kvm_host_share/path"
 	for folder in "$kvm_host_root" "$CARREL_BUILD_DIR" "${kvm_host_folders[@]}"; do
@@ -56,9 +56,11 @@ kvm_host_start() {
 	for forward in "${kvm_host_forwards[@]}"; do
 		network+=",hostfwd=tcp:127.0.0.1:${forward%:*}-:${forward#*:}"
 	done
+	[ -z "$kvm_host_disk" ] ||
+		arguments+=(-drive "file=$kvm_host_disk,format=raw,if=virtio,cache=unsafe,discard=unmap")
 	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
 		-machine q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m "$kvm_host_ram_mib" \
-		-kernel "$kvm_host_share/host-kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \
+		-kernel "$image/kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \
 		-drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on,discard=unmap" -nic "$network" \
 		-virtfs "local,path=$kvm_host_share,mount_tag=share,security_model=passthrough,multidevs=remap" \
 		"${arguments[@]}" -serial "file:$kvm_host_share/console" -device virtio-serial \
@@ -66,7 +68,7 @@ kvm_host_start() {
 		>"$kvm_host_share/qemu.log" 2>&1 </dev/null 9>&- &
 	kvm_host_pid=$!
 	exec 8<>"$kvm_host_share/commands.in"
-	kvm_host_wait_for 120 up
+	kvm_host_wait_for 300 up
 }
 
 # kvm_host_begin SCRIPT: runs it there with bash and does not wait; sets $kvm_host_command to its number. What it prints is

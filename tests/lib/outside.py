@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# outside.py - the world that a test's desktops reach by their network: outside.py ADDRESS FOLDER
+# outside.py - the world that a test's desktops reach by their network: outside.py ADDRESS FOLDER [BASE]
 """Listens on ADDRESS: who connects to port 80 gets FOLDER/script, to 81 the bytes of FOLDER/down; what is sent to 82 goes
 to FOLDER/up.N, and each line sent to 83 is added to FOLDER/said; what is sent to 84 is thrown away. FOLDER/listens
-appears when all of them listen."""
+appears when all of them listen. BASE is another number for the first of these ports, 80."""
 import socketserver
 import sys
 import threading
 
-address, folder = sys.argv[1:]
+address, folder = sys.argv[1:3]
+base = int(sys.argv[3]) if len(sys.argv) > 3 else 80
 lock = threading.Lock()
 uploads = 0
 
@@ -54,8 +55,8 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-threads = [threading.Thread(target=Server((address, port), handler).serve_forever)
-           for port, handler in ((80, GiveScript), (81, GiveBytes), (82, Take), (83, Hear), (84, Drop))]
+threads = [threading.Thread(target=Server((address, base + offset), handler).serve_forever)
+           for offset, handler in enumerate((GiveScript, GiveBytes, Take, Hear, Drop))]
 for thread in threads:
     thread.start()
 open(f"{folder}/listens", "w").close()

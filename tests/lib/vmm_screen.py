@@ -6,29 +6,30 @@
 # shows. Prints a line for each surface. Ends with 1 when nothing was shown.
 import mmap
 import os
-import socket
 import struct
 import sys
 import time
 
-HELLO, SCANOUT, ACK, DAMAGE, DRAWN = 1, 2, 3, 4, 5
-HEAD = struct.Struct('=IIiI')
+import vmm_link
+from vmm_link import ACK, DAMAGE, DRAWN, SCANOUT
 
 
-class Screen:
+class Screen(vmm_link.Link):
     def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.connect(path)
-        self.pixels = None
+        super().__init__(path)
+        self.watch(0)
         self.updates = 0
 
-    def send(self, kind, payload):
-        self.socket.send(HEAD.pack(kind, 0, 0, len(payload)) + payload)
+    def watch(self, scanout):
+        """From now on this one; all are answered."""
+        self.scanout = scanout
+        self.pixels = None
 
     def handle(self, kind, payload, fds):
         if kind == SCANOUT:
-            scanout, self.width, self.height, self.stride, generation = struct.unpack_from('=IIIIQ', payload)
-            if scanout == 0:
+            scanout, *shape, generation = struct.unpack_from('=IIIIQ', payload)
+            if scanout == self.scanout:
+                self.width, self.height, self.stride = shape
                 self.pixels = mmap.mmap(fds[0], self.stride * self.height, prot=mmap.PROT_READ) if fds else None
                 print(f'surface {generation}: {self.width}x{self.height}', flush=True)
             self.send(ACK, struct.pack('=IIQ', scanout, 0, generation))
@@ -40,11 +41,10 @@ class Screen:
     def step(self, timeout):
         self.socket.settimeout(timeout)
         try:
-            message, fds, _, _ = socket.recv_fds(self.socket, 65536, 8)
+            kind, _, _, payload, fds = self.receive()
         except TimeoutError:
             return
-        kind = HEAD.unpack_from(message)[0]
-        self.handle(kind, message[HEAD.size:], fds)
+        self.handle(kind, payload, fds)
         for fd in fds:
             os.close(fd)
 

@@ -4,14 +4,17 @@
 #
 #     vmm_start.py --vmm BUILD/vmm/carrel-vmm --kernel K --initrd I --command-line 'console=ttyS0 quiet' [--disk BASE] ...
 #
-# The listening sockets control, display, agent and vdagent are made in --folder. From Python: start() is a subprocess.Popen.
+# The listening sockets vmm, display, agent and vdagent are made in --folder. From Python: start() is a subprocess.Popen.
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+
+import contained
 
 
 class Description:
@@ -55,7 +58,8 @@ class Description:
             self.json['boot']['initrd_fd'] = self.open(initrd)
 
     def sockets(self, folder, scanouts=0, width=1024, height=768):
-        self.json['control_fd'] = self.listen(os.path.join(folder, 'control'), socket.SOCK_SEQPACKET)
+        self.control_path = os.path.join(folder, 'vmm')
+        self.json['control_fd'] = self.listen(self.control_path, socket.SOCK_SEQPACKET)
         if scanouts:
             self.display(folder, scanouts, width, height)
 
@@ -84,12 +88,15 @@ class Description:
             self.json['net']['fd'] = self.add(peer.detach())
 
 
-def start(vmm, description, **popen):
+def start(vmm, description, without=None, **popen):
+    """"without": a namespace that it shall not have of its own, for contained.command()"""
     text = tempfile.TemporaryFile()
     text.write(json.dumps(description.json).encode())
     text.seek(0)
-    process = subprocess.Popen([vmm, '--description', str(text.fileno())],
-                               pass_fds=description.fds + [text.fileno()], **popen)
+    command = [vmm, '--description', str(text.fileno())]
+    if description.json['sandbox']:
+        command = contained.command(command, without)
+    process = subprocess.Popen(command, pass_fds=description.fds + [text.fileno()], **popen)
     text.close()
     for fd in description.fds:
         os.close(fd)
@@ -135,7 +142,9 @@ def main():
             description.json['sound'] = True
         if options.genid:
             description.json['genid'] = options.genid
-        return start(options.vmm, description).wait()
+        process = start(options.vmm, description)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: contained.terminate(process))
+        return process.wait()
 
 
 if __name__ == '__main__':

@@ -202,6 +202,31 @@ display_peer_handle_move(struct display_peer *peer)
 }
 
 static void
+display_peer_handle_sound(struct display_peer *peer)
+{
+	memcpy(&peer->sound, peer->message.payload, sizeof(peer->sound));
+	peer->n_sounds++;
+}
+
+static void
+display_peer_handle_played(struct display_peer *peer)
+{
+	uint32_t bytes = peer->message.head.size;
+
+	if (!peer->sound.plays || bytes == 0 || bytes % SOURCE_FRAME_BYTES != 0 ||
+	    bytes > SOURCE_MAX_FRAMES * SOURCE_FRAME_BYTES) {
+		peer->wrong = true;
+		return;
+	}
+	peer->n_played++;
+	peer->n_played_frames += bytes / SOURCE_FRAME_BYTES;
+	memcpy(&peer->last_played, peer->message.payload + bytes - SOURCE_FRAME_BYTES,
+	       SOURCE_FRAME_BYTES);
+	if (peer->answers)
+		display_peer_send(peer, SOURCE_HEARD, NULL, 0);
+}
+
+static void
 display_peer_handle(struct display_peer *peer)
 {
 	const struct seq_header *head = &peer->message.head;
@@ -230,6 +255,12 @@ display_peer_handle(struct display_peer *peer)
 	case SOURCE_LEDS:
 		peer->n_leds++;
 		memcpy(&peer->leds, peer->message.payload, sizeof(peer->leds));
+		break;
+	case SOURCE_SOUND:
+		display_peer_handle_sound(peer);
+		break;
+	case SOURCE_PLAYED:
+		display_peer_handle_played(peer);
 		break;
 	default:
 		peer->wrong = true;

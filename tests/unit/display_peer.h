@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
 
@@ -36,6 +37,11 @@ struct display_peer {
 	struct source_hello hello;
 	uint32_t leds;
 	uint32_t n_leds;
+	struct source_sound sound; /* the last one */
+	uint32_t n_sounds;
+	uint32_t n_played; /* messages */
+	uint32_t n_played_frames;
+	uint32_t last_played; /* the last frame */
 	struct display_peer_scanout scanouts[SOURCE_MAX_SCANOUTS];
 	struct seq_message message;
 };

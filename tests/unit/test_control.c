@@ -35,6 +35,7 @@ struct stage {
 	int refusal;		/* of what may be refused */
 	bool link_up;
 	int link_fd;
+	int n_home_fds; /* that were open; -1: detached */
 	uint64_t balloon_bytes;
 	uint32_t last_id;
 	struct seq_message message; /* received last */
@@ -117,6 +118,27 @@ stage_set_link(void *context, bool up, int fd)
 	return stage->refusal;
 }
 
+static int
+stage_attach_home(void *context, int base_fd, int overlay_fd)
+{
+	struct stage *stage = context;
+
+	if (stage->refusal < 0)
+		return stage->refusal;
+	stage->n_home_fds = (fcntl(base_fd, F_GETFD) >= 0) + (fcntl(overlay_fd, F_GETFD) >= 0);
+	assert_true(fcntl(overlay_fd, F_GETFD) >= 0);
+	return 0;
+}
+
+static int
+stage_detach_home(void *context)
+{
+	struct stage *stage = context;
+
+	stage->n_home_fds = -1;
+	return stage->refusal;
+}
+
 static const struct control_ops ops = {
 	.get_status = stage_get_status,
 	.get_statistics = stage_get_statistics,
@@ -128,6 +150,8 @@ static const struct control_ops ops = {
 	.set_balloon = stage_set_balloon,
 	.take_screenshot = stage_take_screenshot,
 	.set_link = stage_set_link,
+	.attach_home = stage_attach_home,
+	.detach_home = stage_detach_home,
 };
 
 static void
@@ -296,6 +320,69 @@ test_control__passes_descriptors_on(void **state)
 	close(fd);
 }
 
+static int
+stage_ask_home(struct stage *stage, int fd, uint32_t medium, const int *fds, size_t n_fds)
+{
+	const struct vmm_home home = { medium };
+	struct seq_header head = { .type = VMM_HOME, .id = ++stage->last_id, .size = sizeof(home) };
+
+	assert_int_equal(seq_send(fd, &head, &home, fds, n_fds), 0);
+	stage_step(stage);
+	return stage_read_answer(stage, fd, VMM_HOME);
+}
+
+static void
+test_control__changes_the_home(void **state)
+{
+	static const struct {
+		uint32_t medium;
+		size_t n_fds;
+		int refusal; /* the machine's */
+		int status;
+		int n_home_fds;
+		const char *words;
+	} cases[] = {
+		{ VMM_MEDIUM_RAW, 1, 0, 0, 1, NULL },
+		{ VMM_MEDIUM_OVERLAY, 2, 0, 0, 2, NULL },
+		{ VMM_MEDIUM_NONE, 0, 0, 0, -1, NULL },
+		{ VMM_MEDIUM_NONE, 1, 0, -EINVAL, 0, "medium 0 does not come with 1 descriptors" },
+		{ VMM_MEDIUM_RAW, 0, 0, -EINVAL, 0, "medium 1" },
+		{ VMM_MEDIUM_RAW, 2, 0, -EINVAL, 0, "medium 1" },
+		{ VMM_MEDIUM_OVERLAY, 1, 0, -EINVAL, 0, "medium 2" },
+		{ VMM_MEDIUM_COUNT, 1, 0, -EINVAL, 0, "medium 3" },
+		{ UINT32_MAX, 2, 0, -EINVAL, 0, "medium 4294967295" },
+		{ VMM_MEDIUM_RAW, 1, -ENODEV, -ENODEV, 0, "no slot" },
+		{ VMM_MEDIUM_RAW, 1, -EBUSY, -EBUSY, 0, "already" },
+		{ VMM_MEDIUM_NONE, 0, -ENOENT, -ENOENT, -1, "no home" },
+		{ VMM_MEDIUM_NONE, 0, -EIO, -EIO, -1, "storage failed" },
+		{ VMM_MEDIUM_OVERLAY, 2, -EINVAL, -EINVAL, 0, "log says more" },
+	};
+	const int fds[] = { memfd_create("base", MFD_CLOEXEC), memfd_create("image", MFD_CLOEXEC) };
+	struct stage stage;
+	struct display_peer *peer;
+
+	(void)state;
+	stage_open(&stage, VMM_STATE_RUNNING, getuid());
+	peer = stage_connect(&stage);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		stage.n_home_fds = 0;
+		stage.refusal = cases[i].refusal;
+		assert_int_equal(
+			stage_ask_home(&stage, peer->fd, cases[i].medium, fds, cases[i].n_fds),
+			cases[i].status);
+		assert_int_equal(stage.n_home_fds, cases[i].n_home_fds);
+		if (cases[i].words && !strstr(stage_refusal(&stage), cases[i].words))
+			fail_msg("case %zu: \"%s\"", i, stage_refusal(&stage));
+	}
+	stage.state = VMM_STATE_OFF;
+	assert_int_equal(stage_ask_home(&stage, peer->fd, VMM_MEDIUM_RAW, fds, 1), -EBUSY);
+	assert_non_null(strstr(stage_refusal(&stage), "is off"));
+	display_peer_close(peer);
+	stage_close(&stage);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void
 test_control__refuses_in_words(void **state)
 {
@@ -309,7 +396,7 @@ test_control__refuses_in_words(void **state)
 		const char *words;
 	} cases[] = {
 		{ 0, 0, false, VMM_STATE_RUNNING, 0, -ENOSYS, "no request 0" },
-		{ VMM_EVENT, 0, false, VMM_STATE_RUNNING, 0, -ENOSYS, "no request 11" },
+		{ VMM_EVENT, 0, false, VMM_STATE_RUNNING, 0, -ENOSYS, "no request 12" },
 		{ VMM_STATUS, 4, false, VMM_STATE_RUNNING, 0, -EBADMSG, "wrong size" },
 		{ VMM_PAUSE, 0, true, VMM_STATE_RUNNING, 0, -EBADMSG, "descriptors" },
 		{ VMM_SCREENSHOT, 0, false, VMM_STATE_RUNNING, 0, -EBADMSG, "descriptors" },
@@ -484,6 +571,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_control__answers_what_it_is_asked),
 		cmocka_unit_test(test_control__passes_descriptors_on),
+		cmocka_unit_test(test_control__changes_the_home),
 		cmocka_unit_test(test_control__refuses_in_words),
 		cmocka_unit_test(test_control__answers_a_change_when_it_has_come),
 		cmocka_unit_test(test_control__makes_one_change_at_a_time),

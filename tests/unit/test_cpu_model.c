@@ -131,13 +131,15 @@ test_cpu_model__hides_what_is_not_in_it(void **state)
 	assert_int_equal(leaf_find(&guest, 0x80000000, 0)->eax, 0x80000008);
 	assert_int_equal(leaf_find(&guest, 1, 0)->ecx, 1u << 31 | 1 << 24 | 1 << 21);
 	assert_int_equal(leaf_find(&guest, 1, 0)->edx & 1 << 28, 0);
+	assert_int_equal(leaf_find(&guest, 1, 0)->edx & (1 << 7 | 1 << 14), 0); /* MCE, MCA */
 	assert_int_equal(leaf_find(&guest, 7, 0)->ebx, 0);
 	assert_int_equal(leaf_find(&guest, 0x80000001, 0)->ecx & 1 << 2, 0); /* SVM */
 	cpu_model_fill("carrel-v1", &host, 1, 0, &guest);
 	assert_null(leaf_find(&guest, 0x80000007, 0));
 	assert_int_equal(leaf_find(&guest, 0xd, 0)->ecx, 832);
-	assert_int_equal(leaf_find(&guest, 1, 0)->ecx & 1 << 5, 0);  /* VMX */
-	assert_int_equal(leaf_find(&guest, 7, 0)->ebx & 1 << 16, 0); /* AVX-512 */
+	assert_int_equal(leaf_find(&guest, 1, 0)->edx & (1 << 7 | 1 << 14), 0); /* MCE, MCA */
+	assert_int_equal(leaf_find(&guest, 1, 0)->ecx & 1 << 5, 0);		/* VMX */
+	assert_int_equal(leaf_find(&guest, 7, 0)->ebx & 1 << 16, 0);		/* AVX-512 */
 }
 
 static void

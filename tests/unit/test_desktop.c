@@ -19,6 +19,8 @@
 #include "base/frame.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
+#include "base/proto_vmm.h"
+#include "common/seq_source.h"
 #include "host/desktop.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_qemu.h"
@@ -56,6 +58,7 @@ struct fixture {
 	const char *verb; /* at which it acts so; it answers the others */
 	guint said[3];	  /* resync, identify, login */
 	GString *events;
+	struct seq_source *vmm; /* the connection to a machine of engine kvm */
 };
 
 static void
@@ -523,10 +526,10 @@ test_desktop__a_machine_that_launch_cannot_make_fails_it(void **state)
 
 /* A record of the machine that runs, as launch lists it. */
 static void
-adopt(struct fixture *f)
+adopt_machine(struct fixture *f, enum launch_role role)
 {
 	struct launch_record record = { .generation = GENERATION };
-	struct launch_process *machine = &record.processes[LAUNCH_ROLE_QEMU];
+	struct launch_process *machine = &record.processes[role];
 
 	g_strlcpy(record.desktop, DESKTOP, sizeof(record.desktop));
 	machine->pid = f->qemu->child;
@@ -536,6 +539,64 @@ adopt(struct fixture *f)
 	fake_peer_done(&f->agent);
 	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
 	desktop_adopt(f->desktop, &record);
+}
+
+static void
+adopt(struct fixture *f)
+{
+	adopt_machine(f, LAUNCH_ROLE_QEMU);
+}
+
+/* A machine that stands for lack of room. */
+static void
+vmm_handle_message(void *context, struct seq_message *message)
+{
+	struct fixture *f = context;
+	const struct vmm_status status = { .version = VMM_PROTOCOL_VERSION,
+					   .state = VMM_STATE_PAUSED,
+					   .pause_reason = VMM_PAUSE_NO_SPACE };
+	struct seq_header head = { .type = VMM_STATUS, .size = sizeof(status) };
+
+	assert_non_null(message);
+	assert_int_equal(message->head.type, VMM_STATUS);
+	head.id = message->head.id;
+	assert_int_equal(seq_source_send(f->vmm, &head, &status, NULL, 0), 0);
+}
+
+static gboolean
+vmm_handle_connection(gint fd, GIOCondition condition, gpointer data)
+{
+	struct fixture *f = data;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)condition;
+	f->vmm = seq_source_new(peer, "test", vmm_handle_message, f);
+	return G_SOURCE_REMOVE;
+}
+
+/* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */
+static void
+test_desktop__tells_that_its_machine_waits_for_room(void **state)
+{
+	struct fixture *f = *state;
+	const struct vmm_event goes_on = { .kind = VMM_EVENT_STATE, .value = VMM_STATE_RUNNING };
+	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(goes_on) };
+
+	start_fork(f);
+	SERVE_UNTIL(f, is_in(f, DESKTOP_STATE_READY));
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+	g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_VMM], G_IO_IN, vmm_handle_connection, f);
+	adopt_machine(f, LAUNCH_ROLE_VMM);
+	SERVE_UNTIL(f, strstr(f->events->str, "no_space ") != NULL);
+	assert_non_null(
+		strstr(desktop_get_reason(f->desktop), "the host's disk (or its memory) is full"));
+	assert_int_equal(seq_source_send(f->vmm, &head, &goes_on, NULL, 0), 0);
+	SERVE_UNTIL(f, strstr(f->events->str, " space ") != NULL);
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+	SERVE_UNTIL(f, is_in(f, DESKTOP_STATE_READY));
+	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
+	seq_source_free(f->vmm);
 }
 
 static void
@@ -603,6 +664,8 @@ main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			test_desktop__a_machine_that_launch_cannot_make_fails_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_desktop__tells_that_its_machine_waits_for_room,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_desktop__an_adopted_one_is_at_once_what_it_was,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(

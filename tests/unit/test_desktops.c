@@ -189,7 +189,8 @@ static const struct {
 	gsize size;
 	const char *reason;
 } refusals[] = {
-	{ "vax", "none", NULL, 0, "no engine 'vax'" },
+	{ "vax", "none", NULL, 0,
+	  "'debian-openbox@3' was published for engine 'vax', which cannot run here: this host has no engine 'vax'; or" },
 	{ "qemu", "none", "qemu/user/state", 0, "state" },
 	{ "qemu", "none", "qemu/user/state", 2, "state" },
 	{ "qemu", "none", "qemu/user/memory", 4096, "publish the template again" },

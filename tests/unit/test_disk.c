@@ -307,6 +307,49 @@ test_disk__without_overlay_it_is_only_read(void **state)
 	stage_expect_base_untouched(stage);
 }
 
+static int
+open_over(struct stage *stage, int base_fd, int overlay_fd)
+{
+	struct disk *other;
+	int result = disk_open("test", stage->io, base_fd, overlay_fd, &other);
+
+	if (result == 0)
+		disk_close(other);
+	return result;
+}
+
+static void
+test_disk__without_base_it_is_the_file(void **state)
+{
+	static char content[TEST_BYTES];
+	struct stage *stage = *state;
+	CLEANUP_CLOSE int read_only = disk_stage_reopen_read_only(stage->overlay_fd);
+	CLEANUP_CLOSE int odd = disk_stage_make_file(TEST_BYTES + 1, TEST_SEED);
+
+	disk_close(stage->disk);
+	stage->disk = NULL;
+	close(stage->overlay_fd);
+	stage->overlay_fd = disk_stage_make_file(TEST_BYTES, TEST_SEED);
+	assert_int_equal(disk_open("test", stage->io, -1, stage->overlay_fd, &stage->disk), 0);
+	assert_false(disk_is_read_only(stage->disk));
+	assert_int_equal(disk_get_bytes(stage->disk), TEST_BYTES);
+	stage->model.disk = stage->disk;
+	stage_work(stage, 3000);
+	assert_int_equal(disk_io_drain(stage->io), 0);
+	disk_model_check_all(&stage->model);
+	stage_expect_fine(stage);
+	assert_int_equal(disk_sync(stage->disk), 0);
+	assert_int_equal(one_run(stage, DISK_READ, 0, TEST_BYTES, content), 0);
+	disk_close(stage->disk);
+	stage->disk = NULL;
+	assert_int_equal(pread(stage->overlay_fd, stage->content, TEST_BYTES, 0), TEST_BYTES);
+	assert_memory_equal(stage->content, content, TEST_BYTES);
+	assert_int_equal(open_over(stage, -1, read_only), -EINVAL);
+	assert_int_equal(open_over(stage, -1, odd), -EINVAL);
+	assert_int_equal(ftruncate(stage->overlay_fd, 0), 0);
+	assert_int_equal(open_over(stage, -1, stage->overlay_fd), -EINVAL);
+}
+
 /* What the host lacks in room it lacks in the middle of copy-ups, of whole clusters, of zeroes. */
 static void
 test_disk__full_host_loses_nothing(void **state)
@@ -433,17 +476,6 @@ test_disk__wrong_files_are_refused(void **state)
 	assert_int_equal(stage_open_overlay(stage), 0);
 }
 
-static int
-open_over(struct stage *stage, int base_fd, int overlay_fd)
-{
-	struct disk *other;
-	int result = disk_open("test", stage->io, base_fd, overlay_fd, &other);
-
-	if (result == 0)
-		disk_close(other);
-	return result;
-}
-
 static void
 test_disk__wrong_bases_are_refused(void **state)
 {
@@ -498,6 +530,7 @@ main(void)
 		TEST(test_disk__requests_on_one_cluster_are_ordered),
 		TEST(test_disk__outside_of_the_disk),
 		TEST(test_disk__without_overlay_it_is_only_read),
+		TEST(test_disk__without_base_it_is_the_file),
 		TEST(test_disk__full_host_loses_nothing),
 		TEST(test_disk__killed_writer_loses_nothing_flushed),
 		TEST(test_disk__wrong_files_are_refused),

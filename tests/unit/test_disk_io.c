@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,26 @@ struct one {
 	bool done;
 	int result;
 };
+
+/* So many of the next operations end as if the kernel had no memory for them. */
+static int n_without_memory;
+
+/* liburing's own, and what it has done is changed. */
+int
+io_uring_submit_and_wait(struct io_uring *ring, unsigned int n_wait)
+{
+	int (*submit)(struct io_uring *, unsigned int);
+	struct io_uring_cqe *cqe;
+	int result;
+
+	*(void **)&submit = dlsym(RTLD_NEXT, "io_uring_submit_and_wait");
+	result = submit(ring, n_wait);
+	if (n_without_memory > 0 && io_uring_peek_cqe(ring, &cqe) == 0) {
+		cqe->res = -ENOMEM;
+		n_without_memory--;
+	}
+	return result;
+}
 
 static void
 stage_handle_batch(void *context)
@@ -253,6 +275,28 @@ test_disk_io__without_room_it_is_kept_and_goes_on(void **state)
 }
 
 static void
+test_disk_io__without_memory_it_is_kept_and_goes_on(void **state)
+{
+	struct stage *stage = *state;
+	char data[512], expected[512];
+	struct one one;
+
+	n_without_memory = 1;
+	one_submit(stage, &one, DISK_IO_READ, DISK_IO_BASE, 1024, data, sizeof(data));
+	assert_int_equal(disk_io_drain(stage->io), -ENOSPC);
+	assert_false(one.done);
+	assert_int_equal(stage->n_lacks, 1);
+	disk_io_retry(stage->io);
+	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_true(one.done);
+	assert_int_equal(one.result, 0);
+	assert_int_equal(stage->n_lacks, 1);
+	assert_int_equal(stage->n_has, 1);
+	assert_int_equal(pread(stage->base_fd, expected, sizeof(expected), 1024), 512);
+	assert_memory_equal(data, expected, sizeof(data));
+}
+
+static void
 test_disk_io__kept_operations_can_be_cancelled(void **state)
 {
 	static char data[65536];
@@ -284,6 +328,7 @@ main(void)
 		TEST(test_disk_io__takes_more_than_the_ring_holds),
 		TEST(test_disk_io__file_that_is_not_there),
 		TEST(test_disk_io__without_room_it_is_kept_and_goes_on),
+		TEST(test_disk_io__without_memory_it_is_kept_and_goes_on),
 		TEST(test_disk_io__kept_operations_can_be_cancelled),
 	};
 

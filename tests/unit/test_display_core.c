@@ -19,17 +19,19 @@
 #include "display/display_core.h"
 #include "display/link_message.h"
 #include "display/sink.h"
+#include "display/heads.h"
 #include "display/surface.h"
 #include "host/cert.h"
 
-#define DESKTOP	  "d-abcdefghijklmnopqrst"
-#define MAX_FACTS 32
+#define DESKTOP	    "d-abcdefghijklmnopqrst"
+#define MAX_FACTS   32
+#define MAX_CLIENTS 4
 
 struct note {
 	struct sink sink;
 	struct source source;
 	struct display_core *core;
-	struct surface *surface;
+	struct surface *const *surfaces;
 	const struct sink_events *sink_events;
 	void *sink_context;
 	const struct source_events *source_events;
@@ -42,9 +44,15 @@ struct note {
 	guint keys;
 	guint positions;
 	guint buttons;
-	uint32_t width, height, agent_width;
+	bool silent; /* the source is one without sound */
+	guint listens;
+	bool hears, speaks;   /* as the source was told */
+	bool plays, records;  /* as the sink was told */
+	guint played, spoken; /* frames */
+	uint32_t n_heads;
+	struct heads set, agent_wanted;
 	int vdagent;
-	int client_fd;
+	int client_fds[MAX_CLIENTS];
 	char password[ID_PASSWORD_SIZE + 7];
 	char device[SOURCE_ADDRESS_SIZE];
 	guint n_facts;
@@ -66,10 +74,11 @@ sink_refresh(struct sink *sink)
 }
 
 static void
-sink_set_device(struct sink *sink, const char *address)
+sink_set_device(struct sink *sink, const char *address, uint32_t n_heads)
 {
 	(void)sink;
 	g_strlcpy(note.device, address, sizeof(note.device));
+	note.n_heads = n_heads;
 }
 
 static void
@@ -83,10 +92,8 @@ static int
 sink_add_client(struct sink *sink, int fd)
 {
 	(void)sink;
-	if (note.client_fd >= 0)
-		close(note.client_fd);
-	note.client_fd = fd;
-	note.clients++;
+	assert_in_range(note.clients, 0, MAX_CLIENTS - 1);
+	note.client_fds[note.clients++] = fd;
 	return 0;
 }
 
@@ -100,20 +107,35 @@ sink_set_vdagent(struct sink *sink, int fd)
 }
 
 static bool
-sink_ask_size(struct sink *sink, uint32_t width, uint32_t height)
+sink_ask_sizes(struct sink *sink, const struct heads *wanted)
 {
 	(void)sink;
-	(void)height;
-	note.agent_width = width;
+	note.agent_wanted = *wanted;
 	return note.vdagent >= 0;
+}
+
+static void
+sink_set_sound(struct sink *sink, bool plays, bool records)
+{
+	(void)sink;
+	note.plays = plays;
+	note.records = records;
+}
+
+static void
+sink_play(struct sink *sink, const void *frames, uint32_t n_frames)
+{
+	(void)sink;
+	assert_string_equal(frames, "seven");
+	note.played += n_frames;
 }
 
 static void
 sink_free(struct sink *sink)
 {
 	sink_set_vdagent(sink, -1);
-	if (note.client_fd >= 0)
-		close(note.client_fd);
+	for (guint i = 0; i < note.clients; i++)
+		close(note.client_fds[i]);
 }
 
 static const struct sink_ops sink_ops = {
@@ -122,17 +144,19 @@ static const struct sink_ops sink_ops = {
 	.set_password = sink_set_password,
 	.add_client = sink_add_client,
 	.set_vdagent = sink_set_vdagent,
-	.ask_vdagent_size = sink_ask_size,
+	.set_sound = sink_set_sound,
+	.play = sink_play,
+	.ask_vdagent_sizes = sink_ask_sizes,
 	.free = sink_free,
 };
 
 static struct sink *
-make_sink(const char *name, struct surface *surface, const struct sink_events *events,
+make_sink(const char *name, struct surface *const *surfaces, const struct sink_events *events,
 	  void *context)
 {
 	assert_string_equal(name, DESKTOP);
 	note.sink.ops = &sink_ops;
-	note.surface = surface;
+	note.surfaces = surfaces;
 	note.sink_events = events;
 	note.sink_context = context;
 	return &note.sink;
@@ -146,10 +170,10 @@ source_send_key(struct source *source, uint32_t qnum, bool down)
 }
 
 static void
-source_send_position(struct source *source, uint32_t x, uint32_t y)
+source_send_position(struct source *source, uint32_t head, uint32_t x, uint32_t y)
 {
 	(void)source;
-	note.positions += x == 3 && y == 4;
+	note.positions += head == 0 && x == 3 && y == 4;
 }
 
 static void
@@ -160,12 +184,29 @@ source_send_button(struct source *source, enum source_button button, bool down)
 }
 
 static void
-source_set_size(struct source *source, uint32_t width, uint32_t height)
+source_set_size(struct source *source, uint32_t head, uint32_t width, uint32_t height)
 {
 	(void)source;
 	note.sizes++;
-	note.width = width;
-	note.height = height;
+	note.set.list[head].width = width;
+	note.set.list[head].height = height;
+}
+
+static void
+source_listen(struct source *source, bool hears, bool speaks)
+{
+	(void)source;
+	note.listens++;
+	note.hears = hears;
+	note.speaks = speaks;
+}
+
+static void
+source_speak(struct source *source, const void *frames, uint32_t n_frames)
+{
+	(void)source;
+	assert_string_equal(frames, "three");
+	note.spoken += n_frames;
 }
 
 static void
@@ -180,15 +221,26 @@ static const struct source_ops source_ops = {
 	.send_position = source_send_position,
 	.send_button = source_send_button,
 	.set_size = source_set_size,
+	.listen = source_listen,
+	.speak = source_speak,
+	.free = source_free,
+};
+
+static const struct source_ops silent_source_ops = {
+	.send_key = source_send_key,
+	.send_position = source_send_position,
+	.send_button = source_send_button,
+	.set_size = source_set_size,
 	.free = source_free,
 };
 
 static struct source *
-make_source(int fd, struct surface *surface, const struct source_events *events, void *context)
+make_source(int fd, struct surface *const *surfaces, const struct source_events *events,
+	    void *context)
 {
 	close(fd);
-	assert_ptr_equal(surface, note.surface);
-	note.source.ops = &source_ops;
+	assert_ptr_equal(surfaces[HEADS_MAX - 1], note.surfaces[HEADS_MAX - 1]);
+	note.source.ops = note.silent ? &silent_source_ops : &source_ops;
 	note.source_events = events;
 	note.source_context = context;
 	note.sources++;
@@ -234,7 +286,6 @@ set_up(void **state)
 	(void)state;
 	memset(&note, 0, sizeof(note));
 	note.vdagent = -1;
-	note.client_fd = -1;
 	note.core = display_core_new(DESKTOP, &makers, note_fact, NULL);
 	return note.core ? 0 : -1;
 }
@@ -259,12 +310,12 @@ test_display_core__passes_input_to_the_source(void **state)
 	(void)state;
 	/* Nobody is there yet: nothing happens. */
 	note.sink_events->key(note.sink_context, 30, true);
-	note.sink_events->position(note.sink_context, 3, 4);
+	note.sink_events->position(note.sink_context, 0, 3, 4);
 	note.sink_events->button(note.sink_context, SOURCE_BUTTON_RIGHT, true);
 	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
 	note.n_facts = 0;
 	note.sink_events->key(note.sink_context, 30, true);
-	note.sink_events->position(note.sink_context, 3, 4);
+	note.sink_events->position(note.sink_context, 0, 3, 4);
 	note.sink_events->button(note.sink_context, SOURCE_BUTTON_RIGHT, true);
 	assert_int_equal(note.keys, 1);
 	assert_int_equal(note.positions, 1);
@@ -284,7 +335,7 @@ test_display_core__replaces_a_source(void **state)
 	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
 	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
 	assert_int_equal(note.freed_sources, 1);
-	note.source_events->ready(note.source_context, "pci/0000/02.0");
+	note.source_events->ready(note.source_context, "pci/0000/02.0", 1);
 	assert_string_equal(note.device, "pci/0000/02.0");
 	note.source_events->lost(note.source_context, "gone");
 	assert_last_fact(DISPLAY_FACT_SOURCE_LOST, 0);
@@ -304,17 +355,46 @@ test_display_core__asks_for_the_last_size_once(void **state)
 	(void)state;
 	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
 	display_core_set_vdagent(note.core, open_null());
-	note.sink_events->size_wanted(note.sink_context, 900, 700);
-	note.sink_events->size_wanted(note.sink_context, 1003, 701);
+	note.sink_events->size_wanted(note.sink_context, 0, 900, 700);
+	note.sink_events->size_wanted(note.sink_context, 0, 1003, 701);
 	run_until(&note.sizes, 1);
 	assert_int_equal(note.sizes, 1);
-	assert_int_equal(note.width, 1000); /* a multiple of 8 */
-	assert_int_equal(note.height, 701);
-	assert_int_equal(note.agent_width, 1000);
-	note.sink_events->size_wanted(note.sink_context, 100000, 100000);
+	assert_int_equal(note.set.list[0].width, 1000); /* a multiple of 8 */
+	assert_int_equal(note.set.list[0].height, 701);
+	assert_int_equal(note.agent_wanted.list[0].width, 1000);
+	note.sink_events->size_wanted(note.sink_context, 0, 100000, 100000);
 	run_until(&note.sizes, 2);
-	assert_int_equal(note.width, DISPLAY_MAX_WIDTH);
-	assert_int_equal(note.height, DISPLAY_MAX_HEIGHT);
+	assert_int_equal(note.set.list[0].width, DISPLAY_MAX_WIDTH);
+	assert_int_equal(note.set.list[0].height, DISPLAY_MAX_HEIGHT);
+}
+
+static void
+test_display_core__gives_a_client_as_many_heads_as_there_are(void **state)
+{
+	(void)state;
+	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
+	note.source_events->ready(note.source_context, "", 2);
+	assert_int_equal(note.n_heads, 2);
+	note.sink_events->size_wanted(note.sink_context, 0, 1000, 700);
+	note.sink_events->size_wanted(note.sink_context, 1, 806, 600);
+	note.sink_events->size_wanted(note.sink_context, 2, 640, 480);
+	run_until(&note.sizes, 2);
+	assert_int_equal(note.set.list[1].width, 800);
+	assert_int_equal(note.set.list[2].width, 0);
+	assert_int_equal(note.agent_wanted.list[1].x, 1000);
+	assert_int_equal(note.agent_wanted.list[1].width, 800);
+	assert_int_equal(heads_count(&note.agent_wanted), 2);
+	/* the client puts its second monitor away */
+	note.sink_events->size_wanted(note.sink_context, 1, 0, 0);
+	run_until(&note.sizes, 4);
+	assert_int_equal(note.set.list[1].width, 0);
+	assert_int_equal(heads_count(&note.agent_wanted), 1);
+	/* a source with one head, such as QEMU's, is not asked for more */
+	note.sink_events->size_wanted(note.sink_context, 1, 800, 600);
+	note.source_events->ready(note.source_context, "", 1);
+	run_until(&note.sizes, 5);
+	assert_int_equal(note.sizes, 5);
+	assert_int_equal(heads_count(&note.agent_wanted), 1);
 }
 
 static void
@@ -324,7 +404,7 @@ test_display_core__refreshes_and_tells_sizes(void **state)
 	const struct surface_pixels pixels = { 4, SURFACE_FORMAT_X8R8G8B8, pixel, sizeof(pixel) };
 
 	(void)state;
-	assert_int_equal(surface_set_scanout(note.surface, 1, 1, &pixels), 0);
+	assert_int_equal(surface_set_scanout(note.surfaces[0], 1, 1, &pixels), 0);
 	assert_int_equal(note.refreshes, 1);
 	note.sink_events->size_shown(note.sink_context, 800, 600);
 	assert_last_fact(DISPLAY_FACT_RESIZED, 0);
@@ -485,16 +565,97 @@ test_display_core__drops_an_attachment(void **state)
 	g_object_unref(stream);
 }
 
+/* Links a channel of the one client, whose main channel is there. */
+static GIOStream *
+link_another(uint8_t type, guint n_clients)
+{
+	GIOStream *stream;
+	int fd;
+
+	assert_int_equal(offer_client(1, NULL, &fd), 0);
+	stream = link_channel(fd, type, 4711);
+	run_until(&note.clients, n_clients);
+	return stream;
+}
+
+static void
+test_display_core__plays_to_who_has_the_channel(void **state)
+{
+	static const uint8_t much[4096];
+	GIOStream *main_channel, *playback, *record;
+	int fd;
+
+	(void)state;
+	set_certificate();
+	assert_int_equal(offer_client(1, "secret", &fd), 0);
+	main_channel = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.clients, 1);
+	note.sink_events->main_linked(note.sink_context, 4711);
+	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
+	/* A source that comes later is told when it is ready. */
+	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
+	note.source_events->ready(note.source_context, "", 1);
+	assert_true(note.hears && !note.speaks);
+	note.source_events->sound(note.source_context, true, true);
+	assert_true(note.plays && !note.records); /* nobody speaks */
+	note.source_events->played(note.source_context, "seven", 7);
+	assert_int_equal(note.played, 7);
+	/* It does not read what the sink has written for it. */
+	assert_int_equal(io_set_nonblocking(note.client_fds[1], true), 0);
+	while (write(note.client_fds[1], much, sizeof(much)) > 0)
+		;
+	note.source_events->played(note.source_context, "seven", 7);
+	assert_int_equal(note.played, 7);
+	record = link_another(LINK_CHANNEL_RECORD, 3);
+	assert_true(note.hears && note.speaks && note.records);
+	note.sink_events->spoken(note.sink_context, "three", 3);
+	assert_int_equal(note.spoken, 3);
+	note.listens = 0;
+	g_object_unref(record);
+	run_until(&note.listens, 1);
+	assert_true(note.hears && !note.speaks && !note.records);
+	note.sink_events->main_ended(note.sink_context, 4711);
+	assert_true(!note.hears && note.plays);
+	/* The guest has gone in the middle of a tune. */
+	note.source_events->lost(note.source_context, "gone");
+	assert_false(note.plays);
+	g_object_unref(playback);
+	g_object_unref(main_channel);
+}
+
+static void
+test_display_core__has_sources_without_sound(void **state)
+{
+	GIOStream *main_channel, *playback;
+	int fd;
+
+	(void)state;
+	note.silent = true;
+	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
+	note.source_events->ready(note.source_context, "", 1);
+	set_certificate();
+	assert_int_equal(offer_client(1, "secret", &fd), 0);
+	main_channel = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.clients, 1);
+	note.sink_events->main_linked(note.sink_context, 4711);
+	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
+	note.sink_events->spoken(note.sink_context, "three", 3);
+	assert_int_equal(note.listens + note.spoken, 0);
+	g_object_unref(playback);
+	g_object_unref(main_channel);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_display_core__##name, set_up, tear_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(passes_input_to_the_source),  TEST(replaces_a_source),
-		TEST(asks_for_the_last_size_once), TEST(refreshes_and_tells_sizes),
-		TEST(keeps_a_good_certificate),	   TEST(links_one_main_channel),
-		TEST(drops_an_attachment),
+		TEST(passes_input_to_the_source),   TEST(replaces_a_source),
+		TEST(asks_for_the_last_size_once),  TEST(gives_a_client_as_many_heads_as_there_are),
+		TEST(refreshes_and_tells_sizes),    TEST(keeps_a_good_certificate),
+		TEST(links_one_main_channel),	    TEST(drops_an_attachment),
+		TEST(plays_to_who_has_the_channel), TEST(has_sources_without_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_display_path.c - a guest's pixels all the way to the surface of carrel-display, and input back, in one process
+ * test_display_path.c - a guest's pixels and sound all the way into carrel-display, and input back, in one process
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,9 +19,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "display/heads.h"
 #include "display/source_vmm.h"
 #include "display/surface.h"
 #include "tests/unit/seat_stage.h"
+#include "vmm/seat.h"
+#include "vmm/sound_sink.h"
 
 #define WIDTH  96
 #define HEIGHT 64
@@ -29,10 +32,15 @@
 
 struct stage {
 	struct seat_stage *seat;
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
+	struct surface *surface; /* the first of them */
 	struct source *source;
 	uint64_t gpas[WIDTH * HEIGHT * 4 / 4096];
 	guint n_ready;
+	bool plays;
+	bool records;
+	guint n_played;
+	uint32_t last_played;
 };
 
 static void
@@ -42,9 +50,10 @@ ignore_change(void *context)
 }
 
 static void
-handle_ready(void *context, const char *device_address)
+handle_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	assert_string_equal(device_address, "pci/0000/01.0");
+	assert_int_equal(n_heads, 2);
 	((struct stage *)context)->n_ready++;
 }
 
@@ -55,7 +64,28 @@ handle_lost(void *context, const char *why)
 	fail_msg("lost: %s", why);
 }
 
-static const struct source_events events = { .ready = handle_ready, .lost = handle_lost };
+static void
+handle_sound(void *context, bool plays, bool records)
+{
+	((struct stage *)context)->plays = plays;
+	((struct stage *)context)->records = records;
+}
+
+static void
+handle_played(void *context, const void *frames, uint32_t n_frames)
+{
+	struct stage *stage = context;
+
+	memcpy(&stage->last_played, (const uint32_t *)frames + n_frames - 1, 4);
+	stage->n_played += n_frames;
+}
+
+static const struct source_events events = {
+	.ready = handle_ready,
+	.sound = handle_sound,
+	.played = handle_played,
+	.lost = handle_lost,
+};
 
 static void
 settle(struct stage *stage)
@@ -77,7 +107,7 @@ watch(struct stage *stage)
 	assert_int_equal(getsockname(stage->seat->listen_fd, (struct sockaddr *)&address, &size),
 			 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
-	stage->source = source_vmm_new(fd, stage->surface, &events, stage);
+	stage->source = source_vmm_new(fd, stage->surfaces, &events, stage);
 	settle(stage);
 	assert_int_equal(stage->n_ready, 1);
 }
@@ -88,7 +118,9 @@ set_up(void **state)
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
 	stage->seat = seat_stage_new();
-	stage->surface = surface_new(ignore_change, NULL);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		stage->surfaces[i] = surface_new(ignore_change, NULL);
+	stage->surface = stage->surfaces[0];
 	assert_int_equal(
 		seat_stage_create(stage->seat, 1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, WIDTH, HEIGHT),
 		OK);
@@ -105,7 +137,8 @@ tear_down(void **state)
 	struct stage *stage = *state;
 
 	stage->source->ops->free(stage->source);
-	surface_free(stage->surface);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		surface_free(stage->surfaces[i]);
 	seat_stage_free(stage->seat);
 	test_free(stage);
 	return 0;
@@ -170,7 +203,7 @@ test_display_path__follows_the_size(void **state)
 	struct virtio_gpu_resp_display_info modes;
 
 	watch(stage);
-	stage->source->ops->set_size(stage->source, 1600, 904);
+	stage->source->ops->set_size(stage->source, 0, 1600, 904);
 	settle(stage);
 	assert_int_equal(virtio_driver_count_config_interrupts(&stage->seat->gpu), 1);
 	virtio_driver_transfer(&stage->seat->gpu, 0, &ask, sizeof(ask), &modes, sizeof(modes));
@@ -182,6 +215,35 @@ test_display_path__follows_the_size(void **state)
 	settle(stage);
 	assert_int_equal(surface_get_info(stage->surface).width, 1600);
 	assert_int_equal(surface_get_info(stage->surface).height, 904);
+}
+
+/* The client has a second monitor: the guest gets one, shows something on it, and the client puts it away. */
+static void
+test_display_path__follows_a_second_head(void **state)
+{
+	struct stage *stage = *state;
+	struct virtio_gpu_ctrl_hdr ask = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+	struct virtio_gpu_resp_display_info modes;
+
+	watch(stage);
+	virtio_driver_transfer(&stage->seat->gpu, 0, &ask, sizeof(ask), &modes, sizeof(modes));
+	assert_int_equal(modes.pmodes[1].enabled, 0);
+	stage->source->ops->set_size(stage->source, 1, 800, 600);
+	settle(stage);
+	virtio_driver_transfer(&stage->seat->gpu, 0, &ask, sizeof(ask), &modes, sizeof(modes));
+	assert_int_equal(modes.pmodes[1].enabled, 1);
+	assert_int_equal(modes.pmodes[1].r.width, 800);
+	assert_int_equal(modes.pmodes[1].r.x, modes.pmodes[0].r.width);
+	assert_int_equal(
+		seat_stage_create(stage->seat, 2, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 800, 600), OK);
+	assert_int_equal(seat_stage_set_scanout(stage->seat, 1, 2, 0, 0, 800, 600), OK);
+	settle(stage);
+	assert_int_equal(surface_get_info(stage->surface).width, WIDTH);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, 800);
+	stage->source->ops->set_size(stage->source, 1, 0, 0);
+	assert_int_equal(seat_stage_set_scanout(stage->seat, 1, 0, 0, 0, 0, 0), OK);
+	settle(stage);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, 0);
 }
 
 static void
@@ -205,6 +267,38 @@ test_display_path__carries_keys_and_lights(void **state)
 	assert_int_equal(surface_get_info(stage->surface).leds, 4);
 }
 
+static void
+test_display_path__carries_sound(void **state)
+{
+	struct stage *stage = *state;
+	const struct sound_sink *sink = seat_get_sound(stage->seat->seat);
+	uint32_t frames[SOUND_MAX_FRAMES];
+	int16_t recorded[SOUND_MAX_FRAMES * SOUND_CHANNELS];
+
+	watch(stage);
+	stage->source->ops->listen(stage->source, true, true);
+	settle(stage);
+	sink->change(sink->context, SOUND_PLAY, true);
+	for (uint32_t i = 0; i < 20 * SOUND_MAX_FRAMES; i++) {
+		frames[i % SOUND_MAX_FRAMES] = i;
+		if (i % SOUND_MAX_FRAMES < SOUND_MAX_FRAMES - 1)
+			continue;
+		sink->play(sink->context, (const int16_t *)frames, SOUND_MAX_FRAMES);
+		settle(stage);
+		assert_true(stage->plays);
+		assert_int_equal(stage->n_played, i + 1);
+		assert_int_equal(stage->last_played, i);
+	}
+	sink->change(sink->context, SOUND_PLAY, false);
+	sink->change(sink->context, SOUND_RECORD, true);
+	settle(stage);
+	assert_true(!stage->plays && stage->records);
+	stage->source->ops->speak(stage->source, frames, SOUND_MAX_FRAMES);
+	settle(stage);
+	assert_int_equal(sink->record(sink->context, recorded, SOUND_MAX_FRAMES), SOUND_MAX_FRAMES);
+	assert_memory_equal(recorded, frames, sizeof(frames));
+}
+
 int
 main(void)
 {
@@ -212,7 +306,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_display_path__carries_pixels),
 		TEST(test_display_path__follows_the_size),
+		TEST(test_display_path__follows_a_second_head),
 		TEST(test_display_path__carries_keys_and_lights),
+		TEST(test_display_path__carries_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

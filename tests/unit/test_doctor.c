@@ -9,15 +9,14 @@
 
 #include <cmocka.h>
 
+#include <ftw.h>
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/doctor.h"
-
-static const char *const folders[] = { "proc", "sys/fs/cgroup", "sys/fs", "sys", "etc" };
-static const char *const files[] = { "proc/cpuinfo", "proc/meminfo", "etc/subuid",
-				     "sys/fs/cgroup/cgroup.controllers",
-				     "sys/fs/cgroup/cgroup.subtree_control" };
 
 static void
 put(const char *root, const char *path, const char *text)
@@ -29,20 +28,17 @@ put(const char *root, const char *path, const char *text)
 	assert_true(g_file_set_contents(full, text, -1, NULL));
 }
 
+static int
+remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+	(void)status, (void)type, (void)place;
+	return remove(path);
+}
+
 static void
 clean(const char *root)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
-		g_autofree char *path = g_build_filename(root, files[i], NULL);
-
-		g_unlink(path);
-	}
-	for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-		g_autofree char *path = g_build_filename(root, folders[i], NULL);
-
-		g_rmdir(path);
-	}
-	g_rmdir(root);
+	assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static const json_t *
@@ -75,6 +71,17 @@ static const struct {
 	{ "etc/subuid", "ada:3000000000:65536\n", "uids", 0, "'ada'" },
 	{ "etc/subuid", "ada:100000:65536\nbroken\n::\n", "uids", 1, "are free" },
 	{ "sys/fs/cgroup/cgroup.controllers", "cpu io\n", "cgroup", 0, "no memory" },
+	{ "etc/none", "", "kvm-device", 0, "missing" },
+	{ "etc/none", "", "kvm-module", 0, "neither kvm_intel nor kvm_amd" },
+	{ "sys/module/kvm_amd/x", "", "kvm-module", 1, "kvm_amd" },
+	{ "etc/none", "", "kvm-needs", 0, "there is no /dev/kvm" },
+	{ "etc/none", "", "io_uring", 1, "allowed" },
+	{ "proc/sys/kernel/io_uring_disabled", "0\n", "io_uring", 1, "allowed" },
+	{ "proc/sys/kernel/io_uring_disabled", "1\n", "io_uring", 0, "forbidden" },
+	{ "proc/sys/kernel/io_uring_disabled", "2\n", "io_uring", 0, "forbidden" },
+	{ "etc/none", "", "namespaces", 0, "the kernel has none" },
+	{ "proc/sys/user/max_user_namespaces", "0\n", "namespaces", 0, "none are allowed" },
+	{ "proc/sys/user/max_user_namespaces", "96365\n", "namespaces", 1, "allowed" },
 };
 
 static void
@@ -105,6 +112,92 @@ test_doctor__finds_what_the_machine_shows(void **state)
 	}
 }
 
+/* Two files: what the kernel has, and what Debian's kernel allows of it. */
+static void
+test_doctor__tells_of_namespaces_for_root_only(void **state)
+{
+	g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+	struct doctor_options options = { .engines = json_null(),
+					  .qemu = "no-such-qemu",
+					  .passt = "no-such-passt",
+					  .lib = "/",
+					  .root = root };
+	json_t *found;
+	const json_t *row;
+
+	(void)state;
+	put(root, "proc/sys/user/max_user_namespaces", "96365\n");
+	put(root, "proc/sys/kernel/unprivileged_userns_clone", "0\n");
+	found = doctor_examine(&options);
+	row = find(json_object_get(found, "checks"), "namespaces");
+	assert_string_equal(json_get_text(row, "value", ""), "for root only");
+	json_decref(found);
+	clean(root);
+}
+
+/* A virtual machine's advice is another than a real one's. */
+static void
+test_doctor__advises_by_the_machine(void **state)
+{
+	static const char *const words[][2] = {
+		{ "flags : fpu\n", "firmware" },
+		{ "flags : fpu hypervisor\n", "nested" },
+	};
+
+	(void)state;
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+		g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+		g_autofree char *cpuinfo = g_strconcat("processor : 0\n", words[i][0], NULL);
+		struct doctor_options options = { .engines = json_null(),
+						  .qemu = "no-such-qemu",
+						  .passt = "no-such-passt",
+						  .lib = "/",
+						  .root = root };
+		json_t *found;
+		const json_t *row;
+
+		put(root, "proc/cpuinfo", cpuinfo);
+		found = doctor_examine(&options);
+		row = find(json_object_get(found, "checks"), "cpu");
+		assert_non_null(strstr(json_get_text(row, "advice", ""), words[i][1]));
+		json_decref(found);
+		clean(root);
+	}
+}
+
+static void
+test_doctor__knows_a_device_that_only_root_may_open(void **state)
+{
+	static const struct {
+		int mode;
+		const char *value;
+	} modes[] = { { 0600, "only root may open it" }, { 0666, "usable" } };
+	g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(root, "dev", "kvm", NULL);
+	struct doctor_options options = { .engines = json_null(),
+					  .qemu = "no-such-qemu",
+					  .passt = "no-such-passt",
+					  .lib = "/",
+					  .root = root };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put(root, "dev/kvm", "");
+	for (gsize i = 0; i < G_N_ELEMENTS(modes); i++) {
+		json_t *found;
+
+		assert_int_equal(chmod(path, (mode_t)modes[i].mode), 0);
+		found = doctor_examine(&options);
+		assert_string_equal(
+			json_get_text(find(json_object_get(found, "checks"), "kvm-device"), "value",
+				      ""),
+			modes[i].value);
+		json_decref(found);
+	}
+	clean(root);
+}
+
 static void
 test_doctor__carries_the_engines_and_the_limits(void **state)
 {
@@ -130,6 +223,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_doctor__finds_what_the_machine_shows),
+		cmocka_unit_test(test_doctor__tells_of_namespaces_for_root_only),
+		cmocka_unit_test(test_doctor__advises_by_the_machine),
+		cmocka_unit_test(test_doctor__knows_a_device_that_only_root_may_open),
 		cmocka_unit_test(test_doctor__carries_the_engines_and_the_limits),
 	};
 

@@ -13,6 +13,7 @@
 
 #include "host/engine.h"
 #include "host/engine_list.h"
+#include "host/kvm_device.h"
 
 static void
 test_engine_list__finds_by_name(void **state)
@@ -49,6 +50,42 @@ test_engine_list__refuses_one_that_is_not_here(void **state)
 	assert_string_equal(reason, "this host has no engine 'vax'");
 }
 
+static void
+test_engine_list__chooses_the_first_that_can_run(void **state)
+{
+	static const struct {
+		const char *setting;
+		int kvm;
+		int qemu;
+		const char *chosen;
+	} cases[] = {
+		{ "auto", 1, 1, "kvm" },  { "auto", 0, 1, "qemu" }, { "auto", 1, 0, "kvm" },
+		{ "auto", 0, 0, "qemu" }, { "qemu", 1, 1, "qemu" }, { "kvm", 0, 1, "kvm" },
+	};
+
+	(void)state;
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		json_t *engines = json_pack("[{s:s, s:b}, {s:s, s:b}]", "name", "kvm", "usable",
+					    cases[i].kvm, "name", "qemu", "usable", cases[i].qemu);
+
+		assert_string_equal(engine_list_choose(cases[i].setting, engines), cases[i].chosen);
+		json_decref(engines);
+	}
+}
+
+/* A machine's /dev/kvm counts only with VT-x or AMD-V behind it. The list is told as it is chosen from. */
+static void
+test_engine_list__tells_the_best_first(void **state)
+{
+	json_t *engines = engine_list_describe(TRUE);
+
+	(void)state;
+	assert_string_equal(json_get_text(json_array_get(engines, 0), "name", ""), "kvm");
+	if (!kvm_device_find_extension(""))
+		assert_string_equal(engine_list_choose("auto", engines), "qemu");
+	json_decref(engines);
+}
+
 /* Whatever this machine can do: each engine is told of, and who is refused hears the reason that is told. */
 static void
 test_engine_list__tells_why_an_engine_is_refused(void **state)
@@ -79,6 +116,8 @@ main(void)
 		cmocka_unit_test(test_engine_list__finds_by_name),
 		cmocka_unit_test(test_engine_list__finds_the_engine_of_what_runs),
 		cmocka_unit_test(test_engine_list__refuses_one_that_is_not_here),
+		cmocka_unit_test(test_engine_list__chooses_the_first_that_can_run),
+		cmocka_unit_test(test_engine_list__tells_the_best_first),
 		cmocka_unit_test(test_engine_list__tells_why_an_engine_is_refused),
 	};
 

@@ -133,6 +133,27 @@ test_host_report__counts_for_the_own_generation(void **state)
 	stage_done(&broker, session);
 }
 
+/* It is shown with its reason as long as it lasts, and nothing is taken from its user. */
+static void
+test_host_report__keeps_what_a_living_desktop_waits_for(void **state)
+{
+	struct broker broker;
+	char *session = stage_init(&broker);
+
+	(void)state;
+	apply(&broker, "h1", "i1",
+	      "{\"id\":\"d-1\",\"generation\":1,\"state\":\"active\",\"error\":\"no room\"}", "");
+	assert_int_equal(
+		broker_stage_count(&broker, IN_STATE("d-1", "active") " AND error = 'no room'"), 1);
+	assert_int_equal(broker_stage_count(&broker, OPEN), 1);
+	apply(&broker, "h1", "i1",
+	      "{\"id\":\"d-1\",\"generation\":1,\"state\":\"active\",\"error\":\"\"}",
+	      EVENT("1", "space", "d-1", "1"));
+	assert_int_equal(broker_stage_count(&broker, IN_STATE("d-1", "active") " AND error = ''"),
+			 1);
+	stage_done(&broker, session);
+}
+
 static void
 test_host_report__end_of_a_desktop_ends_its_session(void **state)
 {
@@ -258,6 +279,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host_report__is_checked_whole),
 		cmocka_unit_test(test_host_report__counts_for_the_own_generation),
+		cmocka_unit_test(test_host_report__keeps_what_a_living_desktop_waits_for),
 		cmocka_unit_test(test_host_report__end_of_a_desktop_ends_its_session),
 		cmocka_unit_test(test_host_report__lost_free_one_gets_a_generation),
 		cmocka_unit_test(test_host_report__events_count_once),

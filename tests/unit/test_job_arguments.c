@@ -14,7 +14,7 @@
 #include "host/job_arguments.h"
 
 static const struct job_places places = { "/nowhere/lib", "/nowhere/recipes",
-					  "j-aaaaaaaaaaaaaaaaaaaa" };
+					  "j-aaaaaaaaaaaaaaaaaaaa", "kvm" };
 
 static const struct {
 	enum job_kind kind;
@@ -34,8 +34,13 @@ static const struct {
 	{ JOB_KIND_PUBLISH, "{\"template\": \"a\", \"image\": \"b\"}",
 	  "{\"template\":\"a\",\"version\":1,\"image\":\"/nowhere/lib/images/b\","
 	  "\"staging\":\"/nowhere/lib/staging/j-aaaaaaaaaaaaaaaaaaaa\",\"author\":\"\","
-	  "\"engine\":\"qemu\",\"ram_mib\":1024,\"note\":\"\"}",
+	  "\"engine\":\"kvm\",\"ram_mib\":1024,\"note\":\"\"}",
 	  1 },
+	{ JOB_KIND_PUBLISH, "{\"template\": \"a\", \"version\": 2, \"engine\": \"qemu\"}",
+	  "{\"template\":\"a\",\"version\":2,\"image\":\"/nowhere/lib/images/a\","
+	  "\"staging\":\"/nowhere/lib/staging/j-aaaaaaaaaaaaaaaaaaaa\",\"author\":\"\","
+	  "\"engine\":\"qemu\",\"ram_mib\":1024,\"note\":\"\"}",
+	  2 },
 	{ JOB_KIND_BUILD, "{}", NULL, 0 },
 	{ JOB_KIND_BUILD, "{\"template\": \"a\", \"recipe\": \"../b\"}", NULL, 0 },
 	{ JOB_KIND_BUILD, "{\"template\": \"a\", \"staging\": \"/etc\"}", NULL, 0 },

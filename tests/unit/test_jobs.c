@@ -67,8 +67,15 @@ note_commit(void *context, enum job_kind kind, const char *name, guint32 version
 	f->committed_version = version;
 }
 
+static const char *
+choose_engine(void *context)
+{
+	(void)context;
+	return "kvm";
+}
+
 static const struct launch_client_events launch_events = { note_link, note_exit };
-static const struct jobs_events jobs_events = { note_change, note_commit };
+static const struct jobs_events jobs_events = { note_change, note_commit, choose_engine };
 
 static void
 make_jobs(struct fixture *f)

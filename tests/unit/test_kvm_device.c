@@ -12,13 +12,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <linux/kvm.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/kvm_device.h"
+#include "host/vmm_machine.h"
+#include "tests/unit/fake_kvm.h"
+#include "vmm/cpu_model.h"
+#include "vmm/cpuid_table.h"
 
 #define FLAGS(words) "processor\t: 0\nflags\t\t: fpu " words "\n"
+#define MODEL_FLAGS                                                                          \
+	"pni pclmulqdq ssse3 fma cx16 sse4_1 sse4_2 movbe popcnt aes xsave avx f16c rdrand " \
+	"fsgsbase bmi1 avx2 smep bmi2 adx smap abm rdtscp"
 
 static const struct {
 	const char *cpuinfo;
@@ -101,6 +109,87 @@ test_kvm_device__explains_each_error(void **state)
 	assert_non_null(strstr(kvm_device_explain(-EIO), "kernel's log"));
 }
 
+static char *
+find_lack(const char *cpuinfo)
+{
+	char *root = make_machine(cpuinfo, TRUE);
+	char *lack = kvm_device_find_lack(root, -1);
+
+	remove_machine(root);
+	return lack;
+}
+
+static void
+test_kvm_device__names_what_engine_kvm_lacks(void **state)
+{
+	g_autofree char *nothing = NULL;
+	g_autofree char *capability = NULL;
+	g_autofree char *feature = NULL;
+
+	(void)state;
+	fake_kvm_set_up();
+	nothing = find_lack(FLAGS("svm " MODEL_FLAGS));
+	assert_null(nothing);
+	fake_kvm.missing[0] = KVM_CAP_PIT2;
+	capability = find_lack(FLAGS("svm " MODEL_FLAGS));
+	assert_string_equal(capability, "this host's KVM lacks KVM_CAP_PIT2: boot a newer kernel, "
+					"or use engine qemu");
+	fake_kvm_set_up();
+	feature = find_lack("flags : x\nflags : fpu svm " MODEL_FLAGS "2 rdtscp_\n");
+	assert_string_equal(feature, "the processor lacks of model 'carrel-v1': rdtscp: use a "
+				     "later one, or engine qemu");
+}
+
+/* Both lists of the model's features name the same: here of a host that has only what carrel-v0 has. */
+static void
+test_kvm_device__knows_the_model_as_carrel_vmm_does(void **state)
+{
+	static const struct cpuid_table old_host = {
+		.n_leaves = 3,
+		.leaves = { { .leaf = 1, .ecx = 1 << 21, .edx = UINT32_MAX },
+			    { .leaf = 0x80000001, .ecx = 1, .edx = ~(UINT32_C(1) << 27) },
+			    { .leaf = 0x40000001, .eax = UINT32_MAX } },
+	};
+	char said[CPU_MODEL_PROBLEM_BYTES];
+	g_autofree char *lack = NULL;
+	g_auto(GStrv) words = NULL;
+	g_auto(GStrv) flags = g_strsplit(MODEL_FLAGS, " ", -1);
+
+	(void)state;
+	fake_kvm_set_up();
+	assert_int_equal(cpu_model_check("carrel-v0", &old_host, said), 0);
+	assert_int_equal(cpu_model_check(VMM_MACHINE_CPU, &old_host, said), -ENOTSUP);
+	words = g_strsplit(strchr(said, ':') + 2, " ", -1);
+	assert_int_equal(g_strv_length(words), g_strv_length(flags));
+	lack = find_lack(FLAGS("svm"));
+	for (gsize i = 0; words[i]; i++) {
+		g_autofree char *word =
+			g_strconcat(" ", strcmp(words[i], "sse3") == 0 ? "pni" : words[i], NULL);
+
+		assert_non_null(strstr(lack, word));
+	}
+}
+
+static void
+test_kvm_device__is_for_services_by_its_group(void **state)
+{
+	char *root = make_machine(FLAGS("svm"), TRUE);
+	g_autofree char *kvm = g_build_filename(root, "dev", "kvm", NULL);
+
+	(void)state;
+	assert_int_equal(chmod(kvm, 0600), 0);
+	assert_false(kvm_device_is_for_services(root));
+	assert_int_equal(chmod(kvm, 0666), 0);
+	assert_true(kvm_device_is_for_services(root));
+	if (geteuid() == 0) {
+		assert_int_equal(chmod(kvm, 0660), 0);
+		assert_false(kvm_device_is_for_services(root));
+		assert_int_equal(chown(kvm, 0, 12345), 0);
+		assert_true(kvm_device_is_for_services(root));
+	}
+	remove_machine(root);
+}
+
 static void
 test_kvm_device__is_public_by_its_mode(void **state)
 {
@@ -122,6 +211,9 @@ main(void)
 		cmocka_unit_test(test_kvm_device__says_what_is_wrong),
 		cmocka_unit_test(test_kvm_device__a_held_one_need_not_be_opened),
 		cmocka_unit_test(test_kvm_device__explains_each_error),
+		cmocka_unit_test(test_kvm_device__names_what_engine_kvm_lacks),
+		cmocka_unit_test(test_kvm_device__knows_the_model_as_carrel_vmm_does),
+		cmocka_unit_test(test_kvm_device__is_for_services_by_its_group),
 		cmocka_unit_test(test_kvm_device__is_public_by_its_mode),
 	};
 

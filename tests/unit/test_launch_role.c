@@ -117,7 +117,7 @@ test_launch_role__passt_arguments(void **state)
 	char text[160];
 
 	(void)state;
-	assert_true(rule->outward_only && !rule->own_network);
+	assert_true(rule->outward_only && rule->namespaces == 0);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		size_t argc = 0;
 

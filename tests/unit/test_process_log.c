@@ -30,6 +30,8 @@ test_process_log__tells_the_last_line(void **state)
 		{ "qemu: warning: a\n", "it failed" },
 		{ "one\nqemu: warning: a\n\nqemu: warning: b\n",
 		  "it failed; the last line of 'qemu.log' was: one" },
+		{ "carrel-vmm[7]: error: a\ncarrel-vmm[7]: info: b\n",
+		  "it failed; the last line of 'qemu.log' was: carrel-vmm[7]: error: a" },
 		{ "a\x1b[31mred\xff\n", "it failed; the last line of 'qemu.log' was: a?[31mred?" },
 	};
 	g_autofree char *folder = g_dir_make_tmp("carrel-test-XXXXXX", NULL);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,33 @@ deny_service_and_go_on(void)
 }
 
 static int
+deny_service_and_fork(void)
+{
+	if (sandbox_deny_service_calls(NULL, 0) < 0)
+		return 1;
+	return fork() < 0 ? 2 : 3;
+}
+
+static void *
+do_nothing(void *context)
+{
+	return context;
+}
+
+static int
+deny_service_and_start_thread(void)
+{
+	pthread_t thread;
+
+	if (sandbox_deny_service_calls(NULL, 0) < 0)
+		return 1;
+	return pthread_create(&thread, NULL, do_nothing, NULL) == 0 &&
+			       pthread_join(thread, NULL) == 0
+		       ? 0
+		       : 2;
+}
+
+static int
 deny_unknown(void)
 {
 	static const char *const calls[] = { "no_such_call" };
@@ -145,6 +173,8 @@ test_sandbox__service_does_only_what_it_must(void **state)
 	(void)state;
 	assert_int_equal(in_child(deny_service_and_execute), -SIGSYS);
 	assert_int_equal(in_child(deny_service_and_use_extra), -SIGSYS);
+	assert_int_equal(in_child(deny_service_and_fork), -SIGSYS);
+	assert_int_equal(in_child(deny_service_and_start_thread), 0);
 	assert_int_equal(in_child(deny_service_and_go_on), 0);
 	assert_int_equal(in_child(deny_unknown), 0);
 }

@@ -383,6 +383,141 @@ test_seat_link__passes_input_on(void **state)
 	assert_true(stage->peer->fd >= 0);
 }
 
+/* What a card would play: each frame is its number. */
+static void
+play(struct stage *stage, uint32_t first, uint32_t n_frames)
+{
+	int16_t samples[SOUND_MAX_FRAMES * SOUND_CHANNELS];
+
+	for (uint32_t done = 0, step; done < n_frames; done += step) {
+		step = n_frames - done < SOUND_MAX_FRAMES ? n_frames - done : SOUND_MAX_FRAMES;
+		for (uint32_t i = 0; i < step; i++) {
+			uint32_t frame = first + done + i;
+
+			memcpy(samples + (size_t)i * SOUND_CHANNELS, &frame, sizeof(frame));
+		}
+		seat_link_play(stage->link, samples, step);
+	}
+}
+
+static void
+listen_as(struct stage *stage, uint32_t hears, uint32_t speaks)
+{
+	const struct source_listen listen = { hears, speaks };
+
+	display_peer_send(stage->peer, SOURCE_LISTEN, &listen, sizeof(listen));
+	settle(stage);
+}
+
+static void
+test_seat_link__plays_to_who_hears(void **state)
+{
+	struct stage *stage = *state;
+
+	seat_link_change_sound(stage->link, SOUND_PLAY, true);
+	play(stage, 0, 480);
+	attach(stage, true);
+	assert_true(stage->peer->sound.plays);
+	assert_false(stage->peer->sound.records);
+	play(stage, 480, 480);
+	settle(stage);
+	assert_int_equal(stage->peer->n_played, 0);
+	listen_as(stage, 1, 0);
+	assert_int_equal(stage->peer->n_played, 0); /* nothing was kept for it */
+	play(stage, 960, 480);
+	settle(stage);
+	assert_int_equal(stage->peer->n_played_frames, 480);
+	assert_int_equal(stage->peer->last_played, 1439);
+	/* The last that was played comes before the end. */
+	play(stage, 1440, 300);
+	seat_link_change_sound(stage->link, SOUND_PLAY, false);
+	settle(stage);
+	assert_int_equal(stage->peer->last_played, 1739);
+	assert_false(stage->peer->sound.plays);
+	listen_as(stage, 0, 0);
+	seat_link_change_sound(stage->link, SOUND_PLAY, true);
+	play(stage, 2000, 480);
+	settle(stage);
+	assert_int_equal(stage->peer->n_played_frames, 780);
+	assert_int_equal(stage->peer->n_sounds, 3);
+}
+
+static void
+test_seat_link__has_one_message_of_sound_out(void **state)
+{
+	struct stage *stage = *state;
+
+	attach(stage, false);
+	seat_link_change_sound(stage->link, SOUND_PLAY, true);
+	listen_as(stage, 1, 0);
+	play(stage, 0, 480);
+	settle(stage);
+	play(stage, 480, 100000);
+	seat_link_change_sound(stage->link, SOUND_PLAY, false);
+	settle(stage);
+	assert_int_equal(stage->peer->n_played, 1);
+	assert_int_equal(stage->peer->n_played_frames, 480);
+	assert_true(stage->peer->sound.plays);
+	/* What it reads late is the newest. */
+	for (uint32_t i = 2; i < 4; i++) {
+		assert_int_equal(display_peer_send(stage->peer, SOURCE_HEARD, NULL, 0), 0);
+		settle(stage);
+		assert_int_equal(stage->peer->n_played, i);
+	}
+	assert_int_equal(stage->peer->n_played_frames, 480 + SOURCE_KEPT_FRAMES);
+	assert_int_equal(stage->peer->last_played, 100479);
+	assert_false(stage->peer->sound.plays);
+	assert_int_equal(display_peer_send(stage->peer, SOURCE_HEARD, NULL, 0), 0);
+	settle(stage);
+	assert_int_equal(stage->peer->n_played, 3);
+	assert_true(stage->peer->fd >= 0);
+	/* Once more than it was asked for. */
+	assert_int_equal(display_peer_send(stage->peer, SOURCE_HEARD, NULL, 0), 0);
+	settle(stage);
+	assert_int_equal(stage->peer->fd, -1);
+}
+
+static void
+test_seat_link__records_who_speaks(void **state)
+{
+	struct stage *stage = *state;
+	static uint32_t spoken[SOURCE_MAX_FRAMES];
+	int16_t samples[SOUND_MAX_FRAMES * SOUND_CHANNELS];
+	uint32_t frame;
+
+	attach(stage, true);
+	listen_as(stage, 0, 1);
+	/* The guest does not record: that was on its way. */
+	display_peer_send(stage->peer, SOURCE_SPOKEN, spoken, sizeof(spoken));
+	settle(stage);
+	seat_link_change_sound(stage->link, SOUND_RECORD, true);
+	settle(stage);
+	assert_true(stage->peer->sound.records);
+	assert_int_equal(seat_link_record(stage->link, samples, SOUND_MAX_FRAMES), 0);
+	for (uint32_t i = 0; i < 3 * SOURCE_MAX_FRAMES; i++) {
+		spoken[i % SOURCE_MAX_FRAMES] = i;
+		if (i % SOURCE_MAX_FRAMES == SOURCE_MAX_FRAMES - 1)
+			display_peer_send(stage->peer, SOURCE_SPOKEN, spoken, sizeof(spoken));
+	}
+	settle(stage);
+	/* It records late: the oldest third is lost. */
+	assert_int_equal(seat_link_record(stage->link, samples, SOUND_MAX_FRAMES),
+			 SOUND_MAX_FRAMES);
+	memcpy(&frame, samples, sizeof(frame));
+	assert_int_equal(frame, SOURCE_MAX_FRAMES);
+	assert_int_equal(seat_link_record(stage->link, samples, 1), 1);
+	memcpy(&frame, samples, sizeof(frame));
+	assert_int_equal(frame, SOURCE_MAX_FRAMES + SOUND_MAX_FRAMES);
+	/* Nothing of it is left for the next recording, or for one without a speaker. */
+	seat_link_change_sound(stage->link, SOUND_RECORD, false);
+	seat_link_change_sound(stage->link, SOUND_RECORD, true);
+	assert_int_equal(seat_link_record(stage->link, samples, SOUND_MAX_FRAMES), 0);
+	display_peer_send(stage->peer, SOURCE_SPOKEN, spoken, sizeof(spoken));
+	listen_as(stage, 0, 0);
+	assert_int_equal(seat_link_record(stage->link, samples, SOUND_MAX_FRAMES), 0);
+	assert_true(stage->peer->fd >= 0);
+}
+
 static const struct {
 	uint32_t type;
 	uint32_t bytes;
@@ -408,6 +543,13 @@ static const struct {
 	{ SOURCE_SIZE, 12, { 1, 0, 480 } },
 	{ SOURCE_SIZE, 12, { 0, 8193, 480 } },
 	{ SOURCE_SIZE, 12, { 0, 640, SOURCE_MIN_SIZE - 1 } },
+	{ SOURCE_LISTEN, 8, { 2, 0 } },
+	{ SOURCE_LISTEN, 8, { 0, 2 } },
+	{ SOURCE_LISTEN, 7, { 0, 0 } },
+	{ SOURCE_HEARD, 0, { 0 } },
+	{ SOURCE_SPOKEN, 8, { 0 } }, /* it does not speak */
+	{ SOURCE_SPOKEN, 0, { 0 } },
+	{ SOURCE_PLAYED, 4, { 0 } },
 };
 
 static void
@@ -432,6 +574,11 @@ test_seat_link__ends_with_whoever_breaks_the_rules(void **state)
 	assert_int_equal(stage->n_keys + stage->n_sizes, 0);
 	attach(stage, true);
 	assert_true(stage->peer->fd >= 0);
+	/* Half a frame. */
+	listen_as(stage, 1, 1);
+	assert_int_equal(display_peer_send(stage->peer, SOURCE_SPOKEN, "123456", 6), 0);
+	settle(stage);
+	assert_int_equal(stage->peer->fd, -1);
 }
 
 int
@@ -446,6 +593,9 @@ main(void)
 		TEST(test_seat_link__serves_the_newest),
 		TEST(test_seat_link__waits_for_a_slow_display),
 		TEST(test_seat_link__passes_input_on),
+		TEST(test_seat_link__plays_to_who_hears),
+		TEST(test_seat_link__has_one_message_of_sound_out),
+		TEST(test_seat_link__records_who_speaks),
 		TEST(test_seat_link__ends_with_whoever_breaks_the_rules),
 	};
 

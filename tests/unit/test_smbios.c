@@ -139,6 +139,22 @@ test_smbios__names_the_machine(void **state)
 	fake_platform_free(fake);
 }
 
+static void
+test_smbios__has_a_uuid_for_each_desktop(void **state)
+{
+	uint8_t one[16], again[16], other[16];
+
+	(void)state;
+	smbios_make_uuid("d-aaaaaaaaaaaaaaaaaaaa", one);
+	smbios_make_uuid("d-aaaaaaaaaaaaaaaaaaaa", again);
+	smbios_make_uuid("d-aaaaaaaaaaaaaaaaaaab", other);
+	assert_memory_equal(one, again, sizeof(one));
+	assert_memory_not_equal(one, other, 8);
+	assert_memory_not_equal(one + 8, other + 8, 8);
+	assert_int_equal(one[6] >> 4, 8);
+	assert_int_equal(one[8] >> 6, 2);
+}
+
 /* Memory above the hole has a range of its own; what is too large for a small field stands in the large one. */
 static void
 test_smbios__memory_in_two_parts(void **state)
@@ -189,6 +205,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_smbios__structures_in_order_up_to_the_end),
 		cmocka_unit_test(test_smbios__names_the_machine),
+		cmocka_unit_test(test_smbios__has_a_uuid_for_each_desktop),
 		cmocka_unit_test(test_smbios__memory_in_two_parts),
 		cmocka_unit_test(test_smbios__refuses_what_does_not_fit),
 	};

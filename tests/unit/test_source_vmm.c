@@ -19,8 +19,10 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/proto_sound.h"
 #include "base/proto_source.h"
 #include "base/seq.h"
+#include "display/heads.h"
 #include "display/source_vmm.h"
 #include "display/surface.h"
 
@@ -30,13 +32,19 @@
 #define SEALED (F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct stage {
-	struct surface *surface;
+	struct surface *surfaces[HEADS_MAX];
+	struct surface *surface; /* the first of them */
 	struct source *source;
 	int vmm; /* the other end */
 	char address[SOURCE_ADDRESS_SIZE];
 	guint n_ready;
+	guint n_heads;
 	guint n_lost;
 	guint n_changes;
+	bool plays;
+	bool records;
+	guint n_played; /* frames */
+	uint8_t last_played[SOURCE_FRAME_BYTES];
 	struct seq_message message;
 };
 
@@ -47,11 +55,12 @@ handle_changed(void *context)
 }
 
 static void
-handle_ready(void *context, const char *device_address)
+handle_ready(void *context, const char *device_address, uint32_t n_heads)
 {
 	struct stage *stage = context;
 
 	stage->n_ready++;
+	stage->n_heads = n_heads;
 	g_strlcpy(stage->address, device_address, sizeof(stage->address));
 }
 
@@ -62,7 +71,31 @@ handle_lost(void *context, const char *why)
 	((struct stage *)context)->n_lost++;
 }
 
-static const struct source_events events = { .ready = handle_ready, .lost = handle_lost };
+static void
+handle_sound(void *context, bool plays, bool records)
+{
+	struct stage *stage = context;
+
+	stage->plays = plays;
+	stage->records = records;
+}
+
+static void
+handle_played(void *context, const void *frames, uint32_t n_frames)
+{
+	struct stage *stage = context;
+
+	stage->n_played += n_frames;
+	memcpy(stage->last_played, (const uint8_t *)frames + (n_frames - 1) * SOURCE_FRAME_BYTES,
+	       SOURCE_FRAME_BYTES);
+}
+
+static const struct source_events events = {
+	.ready = handle_ready,
+	.sound = handle_sound,
+	.played = handle_played,
+	.lost = handle_lost,
+};
 
 static void
 settle(void)
@@ -77,7 +110,7 @@ open_source(struct stage *stage)
 	int pair[2];
 
 	assert_int_equal(io_socketpair(SOCK_SEQPACKET, pair), 0);
-	stage->source = source_vmm_new(pair[0], stage->surface, &events, stage);
+	stage->source = source_vmm_new(pair[0], stage->surfaces, &events, stage);
 	stage->vmm = pair[1];
 	assert_int_equal(io_set_nonblocking(stage->vmm, true), 0);
 }
@@ -94,7 +127,9 @@ set_up(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
-	stage->surface = surface_new(handle_changed, stage);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		stage->surfaces[i] = surface_new(handle_changed, stage);
+	stage->surface = stage->surfaces[0];
 	open_source(stage);
 	*state = stage;
 	return 0;
@@ -106,7 +141,8 @@ tear_down(void **state)
 	struct stage *stage = *state;
 
 	close_source(stage);
-	surface_free(stage->surface);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		surface_free(stage->surfaces[i]);
 	test_free(stage);
 	return 0;
 }
@@ -173,6 +209,7 @@ test_source_vmm__shows_the_shared_picture(void **state)
 
 	greet(stage);
 	assert_int_equal(stage->n_ready, 1);
+	assert_int_equal(stage->n_heads, 2);
 	assert_string_equal(stage->address, "pci/0000/01.0");
 	assert_int_equal(pwrite(fd, "pixel...", 8, 29 * STRIDE + 38 * 4), 8);
 	offer(stage, 0, 7, fd);
@@ -235,17 +272,44 @@ test_source_vmm__goes_black_and_comes_back(void **state)
 }
 
 static void
-test_source_vmm__shows_one_scanout(void **state)
+test_source_vmm__a_second_head_comes_and_goes(void **state)
 {
 	struct stage *stage = *state;
 	CLEANUP_CLOSE int fd = make_file(STRIDE * HEIGHT, SEALED);
+	const struct source_scanout off = { .scanout = 1, .generation = 2 };
+	struct source_damage damage = { 1, 1, 1, { { 2, 3, 4, 5 } } };
+	const struct source_move move = { 1, 1, 11, 12 };
+	struct damage_rect rects[DAMAGE_MAX_RECTS];
+	struct surface_cursor cursor;
 	struct source_ack ack;
 
 	greet(stage);
 	offer(stage, 1, 1, fd);
-	assert_false(hear(stage, SOURCE_ACK, &ack, sizeof(ack)));
+	assert_true(hear(stage, SOURCE_ACK, &ack, sizeof(ack)));
+	assert_int_equal(ack.scanout, 1);
 	assert_int_equal(surface_get_info(stage->surface).width, 0);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, WIDTH);
+	/* its damage is its own, and answered for it */
+	say(stage, SOURCE_DAMAGE, &damage, sizeof(damage), -1);
+	assert_int_equal(surface_take_damage(stage->surface, 0, rects), 0);
+	assert_false(hear(stage, SOURCE_DRAWN, &ack, sizeof(ack)));
+	assert_int_equal(surface_take_damage(stage->surfaces[1], 1, rects), 1);
+	assert_true(hear(stage, SOURCE_DRAWN, &ack, sizeof(ack)));
+	assert_int_equal(ack.scanout, 1);
+	assert_int_equal(ack.generation, 1);
+	say(stage, SOURCE_MOVE, &move, sizeof(move), -1);
+	surface_copy_cursor(stage->surfaces[1], 0, &cursor);
+	assert_int_equal(cursor.y, 12);
+	surface_copy_cursor(stage->surface, 0, &cursor);
+	assert_int_equal(cursor.y, 0);
+	say(stage, SOURCE_SCANOUT, &off, sizeof(off), -1);
+	assert_true(hear(stage, SOURCE_ACK, &ack, sizeof(ack)));
+	assert_int_equal(ack.generation, 2);
+	assert_int_equal(surface_get_info(stage->surfaces[1]).width, 0);
 	assert_int_equal(stage->n_lost, 0);
+	/* one that the source does not have */
+	offer(stage, 2, 1, fd);
+	assert_int_equal(stage->n_lost, 1);
 }
 
 static void
@@ -294,7 +358,8 @@ test_source_vmm__sends_input(void **state)
 	ops->send_key(stage->source, 0x100, true); /* no key */
 	assert_true(hear(stage, SOURCE_KEY, &key, sizeof(key)));
 	assert_int_equal(key.qnum, 0x9d);
-	ops->send_position(stage->source, 12, 34);
+	ops->send_position(stage->source, 1, 12, 34);
+	ops->send_position(stage->source, 2, 1, 1); /* no such head */
 	ops->send_button(stage->source, SOURCE_BUTTON_RIGHT, true);
 	ops->send_button(stage->source, SOURCE_BUTTON_EXTRA, true);
 	ops->send_button(stage->source, SOURCE_BUTTON_RIGHT, false);
@@ -302,6 +367,7 @@ test_source_vmm__sends_input(void **state)
 		static const uint32_t expected[] = { 0, 4, 4 | 16, 16 };
 
 		assert_true(hear(stage, SOURCE_POINTER, &pointer, sizeof(pointer)));
+		assert_int_equal(pointer.scanout, 1);
 		assert_int_equal(pointer.x, 12);
 		assert_int_equal(pointer.y, 34);
 		assert_int_equal(pointer.buttons, expected[buttons]);
@@ -313,11 +379,72 @@ test_source_vmm__sends_input(void **state)
 	assert_int_equal(wheel.steps, 1);
 	assert_true(hear(stage, SOURCE_WHEEL, &wheel, sizeof(wheel)));
 	assert_int_equal(wheel.steps, -1);
-	ops->set_size(stage->source, 1280, 3);
+	ops->set_size(stage->source, 2, 1280, 720); /* no such head */
+	ops->set_size(stage->source, 0, 1280, 3);
 	assert_true(hear(stage, SOURCE_SIZE, &size, sizeof(size)));
 	assert_int_equal(size.width, 1280);
 	assert_int_equal(size.height, SOURCE_MIN_SIZE);
+	ops->set_size(stage->source, 1, 0, 0);
+	assert_true(hear(stage, SOURCE_SIZE, &size, sizeof(size)));
+	assert_int_equal(size.scanout, 1);
+	assert_int_equal(size.width, 0);
 	assert_false(hear(stage, 0, &size, sizeof(size)));
+}
+
+static void
+test_source_vmm__plays(void **state)
+{
+	struct stage *stage = *state;
+	const struct source_sound sound = { 1, 0 };
+	static uint8_t frames[SOURCE_MAX_FRAMES * SOURCE_FRAME_BYTES];
+	struct source_listen listen;
+
+	greet(stage);
+	stage->source->ops->listen(stage->source, true, false);
+	assert_true(hear(stage, SOURCE_LISTEN, &listen, sizeof(listen)));
+	assert_int_equal(listen.hears, 1);
+	assert_int_equal(listen.speaks, 0);
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	assert_true(stage->plays);
+	assert_false(stage->records);
+	memcpy(frames + sizeof(frames) - 4, "last", 4);
+	say(stage, SOURCE_PLAYED, frames, sizeof(frames), -1);
+	assert_int_equal(stage->n_played, SOURCE_MAX_FRAMES);
+	assert_memory_equal(stage->last_played, "last", 4);
+	assert_true(hear(stage, SOURCE_HEARD, frames, 0));
+	say(stage, SOURCE_PLAYED, "once", 4, -1);
+	assert_int_equal(stage->n_played, SOURCE_MAX_FRAMES + 1);
+	assert_int_equal(stage->n_lost, 0);
+}
+
+static void
+test_source_vmm__speaks_while_the_guest_records(void **state)
+{
+	struct stage *stage = *state;
+	const struct source_ops *ops = stage->source->ops;
+	struct source_sound sound = { 0, 1 };
+	static uint8_t frames[(SOURCE_MAX_FRAMES + 1) * SOURCE_FRAME_BYTES];
+	struct source_listen listen;
+
+	greet(stage);
+	ops->listen(stage->source, false, true);
+	assert_true(hear(stage, SOURCE_LISTEN, &listen, sizeof(listen)));
+	ops->speak(stage->source, "none", 1);
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	ops->speak(stage->source, frames, SOURCE_MAX_FRAMES + 1);
+	ops->speak(stage->source, frames, 0);
+	ops->speak(stage->source, "yes.", 1);
+	assert_true(hear(stage, SOURCE_SPOKEN, frames, 4));
+	assert_memory_equal(frames, "yes.", 4);
+	sound.records = 0;
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	ops->speak(stage->source, "none", 1);
+	sound.records = 1;
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	ops->listen(stage->source, false, false);
+	assert_true(hear(stage, SOURCE_LISTEN, &listen, sizeof(listen)));
+	ops->speak(stage->source, "none", 1);
+	assert_false(hear(stage, SOURCE_SPOKEN, frames, 4));
 }
 
 static const struct {
@@ -346,6 +473,11 @@ static const struct {
 	{ SOURCE_CURSOR, 32, { 0, 65, 0, 0, 0, 0, 0, 1 } },
 	{ SOURCE_MOVE, 16, { 2, 0, 0, 0 } },
 	{ SOURCE_LEDS, 3, { 0 } },
+	{ SOURCE_SOUND, 8, { 2, 0 } },
+	{ SOURCE_SOUND, 8, { 0, 2 } },
+	{ SOURCE_SOUND, 4, { 1 } },
+	{ SOURCE_PLAYED, 4, { 0 } }, /* it does not play */
+	{ SOURCE_HEARD, 0, { 0 } },
 };
 
 static void
@@ -353,6 +485,7 @@ test_source_vmm__ends_with_whoever_breaks_the_rules(void **state)
 {
 	struct stage *stage = *state;
 	CLEANUP_CLOSE int fd = make_file(STRIDE * HEIGHT, SEALED);
+	const struct source_sound sound = { 1, 0 };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(hostile_table); i++) {
 		struct source_damage padded = { 0 };
@@ -366,6 +499,10 @@ test_source_vmm__ends_with_whoever_breaks_the_rules(void **state)
 		close_source(stage);
 		open_source(stage);
 	}
+	greet(stage);
+	say(stage, SOURCE_SOUND, &sound, sizeof(sound), -1);
+	say(stage, SOURCE_PLAYED, "half a", 6, -1);
+	assert_int_equal(stage->n_lost, G_N_ELEMENTS(hostile_table) + 1);
 }
 
 static const struct {
@@ -456,9 +593,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_source_vmm__shows_the_shared_picture),
 		TEST(test_source_vmm__goes_black_and_comes_back),
-		TEST(test_source_vmm__shows_one_scanout),
+		TEST(test_source_vmm__a_second_head_comes_and_goes),
 		TEST(test_source_vmm__shows_cursor_and_lights),
 		TEST(test_source_vmm__sends_input),
+		TEST(test_source_vmm__plays),
+		TEST(test_source_vmm__speaks_while_the_guest_records),
 		TEST(test_source_vmm__ends_with_whoever_breaks_the_rules),
 		TEST(test_source_vmm__maps_only_what_cannot_shrink),
 		TEST(test_source_vmm__maps_no_file_of_another_kind),

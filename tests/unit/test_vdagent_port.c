@@ -97,33 +97,36 @@ test_vdagent_port__reads_until_nothing_is_left(void **state)
 	scene_close(&scene);
 }
 
+static const struct heads older = { .list = { { 0, 800, 600 } } };
+static const struct heads wanted = { .list = { { 0, 1024, 768 } } };
+
 static void
 test_vdagent_port__puts_a_size_between_chunks(void **state)
 {
-	uint8_t chunk[32], monitors[VDAGENT_MONITORS_BYTES], got[256];
+	uint8_t chunk[32], monitors[VDAGENT_MAX_MONITORS_BYTES], got[256];
 	size_t size = make_chunk(chunk, 10);
+	size_t bytes = vdagent_stream_make_monitors(&wanted, monitors);
 	struct scene scene;
 
 	(void)state;
 	scene_open(&scene);
-	vdagent_stream_make_monitors(1024, 768, monitors);
 	/* In the middle of a chunk: the newest size waits for its end. */
 	assert_int_equal(vdagent_port_write(scene.port, chunk, 12), 12);
-	vdagent_port_ask_size(scene.port, 800, 600);
-	vdagent_port_ask_size(scene.port, 1024, 768);
+	vdagent_port_ask_sizes(scene.port, &older);
+	vdagent_port_ask_sizes(scene.port, &wanted);
 	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), 12);
 	/* The rest of this chunk and the beginning of the next one, in one go. */
 	memcpy(got, chunk + 12, size - 12);
 	memcpy(got + size - 12, chunk, 4);
 	assert_int_equal(vdagent_port_write(scene.port, got, size - 8), size - 8);
-	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), size - 12 + sizeof(monitors) + 4);
-	assert_memory_equal(got + size - 12, monitors, sizeof(monitors));
+	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), size - 12 + bytes + 4);
+	assert_memory_equal(got + size - 12, monitors, bytes);
 	scene_close(&scene);
 	/* Between two chunks: at once. */
 	scene_open(&scene);
-	vdagent_port_ask_size(scene.port, 1024, 768);
-	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), sizeof(monitors));
-	assert_memory_equal(got, monitors, sizeof(monitors));
+	vdagent_port_ask_sizes(scene.port, &wanted);
+	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), bytes);
+	assert_memory_equal(got, monitors, bytes);
 	scene_close(&scene);
 }
 
@@ -181,7 +184,7 @@ test_vdagent_port__is_lost_once(void **state)
 		assert_int_equal(scene.losses, 1);
 		/* What is written now is taken, or the sink would try again for ever. */
 		assert_int_equal(vdagent_port_write(scene.port, nonsense, 8), 8);
-		vdagent_port_ask_size(scene.port, 800, 600);
+		vdagent_port_ask_sizes(scene.port, &older);
 		scene_close(&scene);
 	}
 }

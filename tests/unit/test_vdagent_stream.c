@@ -71,13 +71,23 @@ static void
 test_vdagent_stream__makes_one_whole_chunk(void **state)
 {
 	struct vdagent_stream stream = { 0 };
-	uint8_t chunk[VDAGENT_MONITORS_BYTES];
+	struct heads heads = { .list = { { 0, 1024, 768 }, { 0, 0, 0 }, { 0, 800, 600 } } };
+	uint8_t chunk[VDAGENT_MAX_MONITORS_BYTES];
+	size_t size;
 
 	(void)state;
-	vdagent_stream_make_monitors(1024, 768, chunk);
-	assert_int_equal(vdagent_stream_find_border(&stream, chunk, sizeof(chunk)), sizeof(chunk));
+	heads_place(&heads);
+	size = vdagent_stream_make_monitors(&heads, chunk);
+	assert_int_equal(size, 8 + 20 + 8 + 3 * 20);
+	assert_int_equal(vdagent_stream_find_border(&stream, chunk, size), size);
+	assert_int_equal(chunk[28], 3);
 	assert_int_equal(chunk[36] | chunk[37] << 8, 768);
 	assert_int_equal(chunk[40] | chunk[41] << 8, 1024);
+	/* the second is off, the third stands right of the first */
+	assert_int_equal(chunk[56] | chunk[57] << 8, 0);
+	assert_int_equal(chunk[76] | chunk[77] << 8, 600);
+	assert_int_equal(chunk[80] | chunk[81] << 8, 800);
+	assert_int_equal(chunk[88] | chunk[89] << 8, 1024);
 }
 
 int

@@ -539,6 +539,63 @@ test_virtio_blk__medium_comes_and_goes(void **state)
 	assert_memory_equal(stage->content, data, 512);
 }
 
+/* A raw image in the slot is written itself. */
+static void
+test_virtio_blk__raw_medium(void **state)
+{
+	struct stage *stage = *state;
+	CLEANUP_CLOSE int image = disk_stage_make_file(TEST_BYTES / 2, TEST_SEED);
+	char data[512], again[512];
+
+	stage_plug(stage, -1, -1);
+	assert_false(virtio_blk_has_medium(stage->device));
+	assert_int_equal(virtio_blk_attach(stage->device, -1, image), 0);
+	assert_true(virtio_blk_has_medium(stage->device));
+	assert_int_equal(virtio_driver_get_config(&stage->driver, 0, 8), TEST_SECTORS / 2);
+	assert_int_equal(stage_ask(stage, VIRTIO_BLK_T_IN, 5, NULL, 0, data, 512), 0);
+	assert_memory_equal(data, stage->content + 5 * 512, 512);
+	disk_stage_fill(data, sizeof(data), 77);
+	assert_int_equal(stage_ask(stage, VIRTIO_BLK_T_OUT, 5, data, 512, NULL, 0), 0);
+	assert_int_equal(stage_ask(stage, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL, 0), 0);
+	assert_int_equal(virtio_blk_detach(stage->device), 0);
+	assert_int_equal(pread(image, again, 512, 5 * 512), 512);
+	assert_memory_equal(again, data, 512);
+}
+
+/* The guest has requests in the kernel's hands when its medium goes: all of them are done before. */
+static void
+test_virtio_blk__detach_drains(void **state)
+{
+	struct stage *stage = *state;
+	CLEANUP_CLOSE int base = make_cold_base();
+	struct flight flights[TEST_DEPTH];
+	uint32_t seed = 6;
+
+	assert_true(base >= 0);
+	stage_plug(stage, base, stage->overlay_fd);
+	flights_init(stage, flights);
+	for (int i = 0; i < TEST_DEPTH; i++)
+		flight_try(stage, flights, &flights[i], &seed);
+	while (loop_step(stage->fake->platform.loop, 0) > 0)
+		;
+	assert_int_equal(virtio_blk_detach(stage->device), 0);
+	flight_land(stage, flights, 0);
+	flight_land(stage, flights, 1);
+	for (int i = 0; i < TEST_DEPTH; i++)
+		assert_false(flights[i].busy);
+	assert_int_equal(stage_ask(stage, VIRTIO_BLK_T_IN, 0, NULL, 0, flights[0].host, 512),
+			 VIRTIO_BLK_S_IOERR);
+	/* what was written then is there when it comes again */
+	assert_int_equal(virtio_blk_attach(stage->device, base, stage->overlay_fd), 0);
+	for (uint64_t i = 0; i < TEST_SECTORS; i += 100) {
+		char data[100 * 512];
+
+		assert_int_equal(stage_ask(stage, VIRTIO_BLK_T_IN, i, NULL, 0, data, sizeof(data)),
+				 0);
+		assert_memory_equal(data, stage->content + i * 512, sizeof(data));
+	}
+}
+
 static void
 test_virtio_blk__read_only(void **state)
 {
@@ -649,6 +706,8 @@ main(void)
 		TEST_EMPTY(test_virtio_blk__reset_leaves_nothing_in_flight),
 		TEST(test_virtio_blk__a_full_queue_is_worked_off),
 		TEST_EMPTY(test_virtio_blk__medium_comes_and_goes),
+		TEST_EMPTY(test_virtio_blk__raw_medium),
+		TEST_EMPTY(test_virtio_blk__detach_drains),
 		TEST_EMPTY(test_virtio_blk__read_only),
 		TEST(test_virtio_blk__write_cache_is_the_drivers_choice),
 		TEST_EMPTY(test_virtio_blk__full_host),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_virtqueue.c - split virtqueues, with good drivers and bad ones
+ * test_virtqueue.c - split virtqueues, with good drivers and bad ones: rings, chains and their bytes
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,75 +11,26 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <linux/virtio_ring.h>
 
 #include "tests/unit/driver_ring.h"
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/queue_stage.h"
 #include "vmm/guest_memory.h"
-#include "vmm/loop.h"
 #include "vmm/virtqueue.h"
 
-#define QUEUE_SIZE	16
-#define RAM_END		(VIRTQUEUE_MAX_CHAIN_BYTES / 4) /* chain_cases reckons with it */
-#define RACE_CHAINS	20000
-#define RACE_SPINS	256
-#define RACE_TIMEOUT_NS UINT64_C(20000000000)
+#define RAM_END QUEUE_STAGE_RAM_END
 
 #define NEXT	 VRING_DESC_F_NEXT
 #define WRITE	 VRING_DESC_F_WRITE
 #define INDIRECT VRING_DESC_F_INDIRECT
 
-struct stage {
-	struct fake_platform *fake;
-	struct driver_ring ring;
-	struct virtqueue queue;
-	struct virtqueue_chain chain;
-	uint64_t buffer; /* GPA of a page */
-};
-
-static void
-stage_start(struct stage *stage, bool event_index)
-{
-	assert_int_equal(driver_ring_init(&stage->ring, stage->fake, QUEUE_SIZE, event_index), 0);
-	assert_int_equal(
-		virtqueue_start(&stage->queue, stage->fake->platform.memory, &stage->ring.setup),
-		0);
-}
-
-static int
-stage_setup(void **state)
-{
-	struct stage *stage = test_calloc(1, sizeof(*stage));
-
-	assert_int_equal(fake_platform_new(RAM_END, &stage->fake), 0);
-	stage->buffer = fake_platform_alloc(stage->fake, 4096, 4096);
-	assert_int_not_equal(stage->buffer, 0);
-	stage_start(stage, false);
-	*state = stage;
-	return 0;
-}
-
-static int
-stage_teardown(void **state)
-{
-	struct stage *stage = *state;
-
-	fake_platform_free(stage->fake);
-	test_free(stage);
-	return 0;
-}
-
 static void
 test_virtqueue__carries_data_both_ways(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	uint8_t *host = fake_platform_map(stage->fake, stage->buffer, 4096);
 	const struct driver_buffer buffers[] = {
 		{ stage->buffer, 3, false },
@@ -170,13 +121,18 @@ static const struct chain_case chain_cases[] = {
 	    { 0, RAM_END, NEXT, 3 },
 	    { 0, RAM_END, 0, 0 } } },
 
-	{ "head beyond the table", "out of its table", QUEUE_SIZE, false, { { 0 } }, { { 0 } } },
+	{ "head beyond the table",
+	  "out of its table",
+	  QUEUE_STAGE_SIZE,
+	  false,
+	  { { 0 } },
+	  { { 0 } } },
 	{ "head far beyond", "out of its table", 0xffff, false, { { 0 } }, { { 0 } } },
 	{ "next beyond the table",
 	  "out of its table",
 	  0,
 	  false,
-	  { { BUFFER, 1, NEXT, QUEUE_SIZE } },
+	  { { BUFFER, 1, NEXT, QUEUE_STAGE_SIZE } },
 	  { { 0 } } },
 	{ "a loop of one", "loop", 0, false, { { BUFFER, 1, NEXT, 0 } }, { { 0 } } },
 	{ "a loop of three",
@@ -265,13 +221,13 @@ static const struct chain_case chain_cases[] = {
 static void
 test_virtqueue__takes_good_chains_and_no_bad_ones(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 
 	for (size_t i = 0; i < sizeof(chain_cases) / sizeof(chain_cases[0]); i++) {
 		const struct chain_case *test = &chain_cases[i];
 		int result;
 
-		stage_start(stage, false);
+		queue_stage_start(stage, false);
 		stage->queue.setup.indirect = !test->not_negotiated;
 		for (uint16_t j = 0; j < 4; j++)
 			driver_ring_set_descriptor(&stage->ring, j, test->ring[j].addr,
@@ -297,7 +253,7 @@ test_virtqueue__takes_good_chains_and_no_bad_ones(void **state)
 static void
 test_virtqueue__takes_no_chain_that_is_too_long(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	struct driver_buffer buffers[VIRTQUEUE_MAX_SEGMENTS];
 	const struct driver_buffer one = { stage->buffer, 16, false };
 	uint64_t table;
@@ -322,25 +278,25 @@ test_virtqueue__takes_no_chain_that_is_too_long(void **state)
 static void
 test_virtqueue__takes_no_index_that_jumps(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	static const struct {
 		uint16_t popped; /* and not handed back */
 		uint16_t waiting;
 		bool good;
 	} cases[] = {
 		{ 0, 1, true },
-		{ 0, QUEUE_SIZE, true },
-		{ 3, QUEUE_SIZE - 3, true },
-		{ 0, QUEUE_SIZE + 1, false },
+		{ 0, QUEUE_STAGE_SIZE, true },
+		{ 3, QUEUE_STAGE_SIZE - 3, true },
+		{ 0, QUEUE_STAGE_SIZE + 1, false },
 		{ 0, 0xffff, false }, /* backwards */
 		{ 0, 0x8000, false },
-		{ 3, QUEUE_SIZE - 2, false },
-		{ QUEUE_SIZE, 1, false },
+		{ 3, QUEUE_STAGE_SIZE - 2, false },
+		{ QUEUE_STAGE_SIZE, 1, false },
 	};
 	const struct driver_buffer buffer = { stage->buffer, 16, false };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		stage_start(stage, false);
+		queue_stage_start(stage, false);
 		for (uint16_t j = 0; j < cases[i].popped; j++) {
 			assert_int_equal(driver_ring_add(&stage->ring, &buffer, 1), j);
 			assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 1);
@@ -355,7 +311,7 @@ test_virtqueue__takes_no_index_that_jumps(void **state)
 static void
 test_virtqueue__refuses_bad_rings(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	const struct virtqueue_setup good = stage->ring.setup;
 	static const struct {
 		uint16_t size;
@@ -368,13 +324,13 @@ test_virtqueue__refuses_bad_rings(void **state)
 		{ 3, 0, 0, 0, "power of two" },
 		{ 0xffff, 0, 0, 0, "power of two" },
 		{ 2 * VIRTQUEUE_MAX_SIZE, 0, 0, 0, "power of two" },
-		{ QUEUE_SIZE, 8, 0, 0, "aligned" },
-		{ QUEUE_SIZE, 0, 1, 0, "aligned" },
-		{ QUEUE_SIZE, 0, 0, 2, "aligned" },
-		{ QUEUE_SIZE, RAM_END, 0, 0, "RAM" },
-		{ QUEUE_SIZE, 0, RAM_END, 0, "RAM" },
-		{ QUEUE_SIZE, 0, 0, RAM_END, "RAM" },
-		{ QUEUE_SIZE, UINT64_C(1) << 63, 0, 0, "RAM" },
+		{ QUEUE_STAGE_SIZE, 8, 0, 0, "aligned" },
+		{ QUEUE_STAGE_SIZE, 0, 1, 0, "aligned" },
+		{ QUEUE_STAGE_SIZE, 0, 0, 2, "aligned" },
+		{ QUEUE_STAGE_SIZE, RAM_END, 0, 0, "RAM" },
+		{ QUEUE_STAGE_SIZE, 0, RAM_END, 0, "RAM" },
+		{ QUEUE_STAGE_SIZE, 0, 0, RAM_END, "RAM" },
+		{ QUEUE_STAGE_SIZE, UINT64_C(1) << 63, 0, 0, "RAM" },
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -396,22 +352,22 @@ test_virtqueue__refuses_bad_rings(void **state)
 static void
 test_virtqueue__counts_the_rings_to_their_last_byte(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	const struct guest_memory *memory = stage->fake->platform.memory;
 	const struct virtqueue_setup good = stage->ring.setup;
 	struct virtqueue_setup setup = good;
 
-	setup.descriptors = RAM_END - 16 * QUEUE_SIZE;
+	setup.descriptors = RAM_END - 16 * QUEUE_STAGE_SIZE;
 	assert_int_equal(virtqueue_start(&stage->queue, memory, &setup), 0);
 	setup.descriptors += 16;
 	assert_int_equal(virtqueue_start(&stage->queue, memory, &setup), -EINVAL);
 	setup = good;
-	setup.avail = RAM_END - (6 + 2 * QUEUE_SIZE);
+	setup.avail = RAM_END - (6 + 2 * QUEUE_STAGE_SIZE);
 	assert_int_equal(virtqueue_start(&stage->queue, memory, &setup), 0);
 	setup.avail += 2;
 	assert_int_equal(virtqueue_start(&stage->queue, memory, &setup), -EINVAL);
 	setup = good;
-	setup.used = RAM_END - (6 + 8 * QUEUE_SIZE) - 2;
+	setup.used = RAM_END - (6 + 8 * QUEUE_STAGE_SIZE) - 2;
 	assert_int_equal(virtqueue_start(&stage->queue, memory, &setup), 0);
 	setup.used += 4;
 	assert_int_equal(virtqueue_start(&stage->queue, memory, &setup), -EINVAL);
@@ -420,7 +376,7 @@ test_virtqueue__counts_the_rings_to_their_last_byte(void **state)
 static void
 test_virtqueue__keeps_out_of_the_hole(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	struct fake_platform *large;
 	const uint64_t ram_bytes = GUEST_MEMORY_HOLE + FAKE_PLATFORM_RAM_BYTES;
 	static const struct {
@@ -441,7 +397,7 @@ test_virtqueue__keeps_out_of_the_hole(void **state)
 
 	assert_int_equal(fake_platform_new(ram_bytes, &large), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(driver_ring_init(&stage->ring, large, QUEUE_SIZE, false), 0);
+		assert_int_equal(driver_ring_init(&stage->ring, large, QUEUE_STAGE_SIZE, false), 0);
 		assert_int_equal(
 			virtqueue_start(&stage->queue, large->platform.memory, &stage->ring.setup),
 			0);
@@ -466,7 +422,7 @@ test_virtqueue__keeps_out_of_the_hole(void **state)
 static void
 test_virtqueue__is_silent_when_stopped(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	const struct driver_buffer buffer = { stage->buffer, 16, true };
 	struct vring_used *used = fake_platform_map(stage->fake, stage->ring.setup.used, 64);
 
@@ -486,7 +442,7 @@ test_virtqueue__is_silent_when_stopped(void **state)
 static void
 test_virtqueue__puts_chains_back(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	const struct driver_buffer buffer = { stage->buffer, 16, true };
 	uint16_t head;
 	uint32_t written;
@@ -513,7 +469,7 @@ test_virtqueue__puts_chains_back(void **state)
 static void
 test_virtqueue__copies_and_slices_any_part(void **state)
 {
-	struct stage *stage = *state;
+	struct queue_stage *stage = *state;
 	uint8_t *host = fake_platform_map(stage->fake, stage->buffer, 4096);
 	const struct driver_buffer buffers[] = {
 		{ stage->buffer, 3, false },	  { stage->buffer + 3, 5, false },
@@ -567,246 +523,7 @@ test_virtqueue__copies_and_slices_any_part(void **state)
 			    3);
 }
 
-/* As long as chains wait the driver need not kick; who finds none, asks. */
-static void
-test_virtqueue__is_kicked_only_when_it_needs_to_be(void **state)
-{
-	struct stage *stage = *state;
-	const struct driver_buffer buffer = { stage->buffer, 16, true };
-
-	stage_start(stage, true);
-	assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(&stage->ring)); /* the first */
-	for (int i = 0; i < 3; i++) {
-		assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
-		assert_false(driver_ring_wants_kick(&stage->ring));
-	}
-	while (virtqueue_pop(&stage->queue, &stage->chain) > 0)
-		;
-	assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(&stage->ring));
-	assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 1);
-	/* a device that wants none even then */
-	virtqueue_set_notify(&stage->queue, false);
-	assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 0);
-	assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
-	assert_false(driver_ring_wants_kick(&stage->ring));
-	assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 1);
-	virtqueue_set_notify(&stage->queue, true);
-	assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(&stage->ring));
-
-	stage_start(stage, false);
-	virtqueue_set_notify(&stage->queue, false);
-	assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
-	assert_false(driver_ring_wants_kick(&stage->ring));
-	assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 1);
-	assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 0);
-	virtqueue_set_notify(&stage->queue, true);
-	assert_true(driver_ring_wants_kick(&stage->ring));
-}
-
-static void
-push_next(struct stage *stage)
-{
-	const struct driver_buffer buffer = { stage->buffer, 16, true };
-
-	assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
-	assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 1);
-	virtqueue_push(&stage->queue, stage->chain.head, 0);
-}
-
-static void
-test_virtqueue__signals_only_who_wants_it(void **state)
-{
-	struct stage *stage = *state;
-	uint16_t head;
-	uint32_t written;
-
-	for (int event_index = 0; event_index < 2; event_index++) {
-		stage_start(stage, event_index);
-		assert_false(virtqueue_should_signal(&stage->queue));
-		push_next(stage);
-		assert_true(virtqueue_should_signal(&stage->queue));
-		assert_false(virtqueue_should_signal(&stage->queue)); /* nothing new */
-		push_next(stage);
-		/* with the index, the driver has not moved it since; without, it wants them all */
-		assert_int_equal(virtqueue_should_signal(&stage->queue), !event_index);
-		while (driver_ring_get_used(&stage->ring, &head, &written))
-			;
-		push_next(stage);
-		push_next(stage);
-		assert_true(virtqueue_should_signal(&stage->queue));
-		while (driver_ring_get_used(&stage->ring, &head, &written))
-			;
-		driver_ring_set_interrupts(&stage->ring, false);
-		push_next(stage);
-		assert_false(virtqueue_should_signal(&stage->queue));
-		driver_ring_set_interrupts(&stage->ring, true);
-		push_next(stage);
-		/* the index names a chain that has passed: no interrupt for those after it */
-		assert_int_equal(virtqueue_should_signal(&stage->queue), !event_index);
-	}
-}
-
-static void
-test_virtqueue__goes_round_and_round(void **state)
-{
-	struct stage *stage = *state;
-	const struct driver_buffer buffers[] = { { stage->buffer, 16, false },
-						 { stage->buffer + 16, 16, true } };
-	uint16_t head;
-	uint32_t written;
-
-	for (int event_index = 0; event_index < 2; event_index++) {
-		stage_start(stage, event_index);
-		for (uint32_t i = 0; i < 70000; i++) { /* the indexes have 16 bits */
-			int added = i % 2 ? driver_ring_add_indirect(&stage->ring, buffers, 2)
-					  : driver_ring_add(&stage->ring, buffers, 2);
-
-			assert_true(added >= 0);
-			assert_true(driver_ring_wants_kick(&stage->ring));
-			assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 1);
-			assert_int_equal(stage->chain.head, added);
-			virtqueue_push(&stage->queue, stage->chain.head, i);
-			assert_true(virtqueue_should_signal(&stage->queue));
-			assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 0);
-			assert_true(driver_ring_get_used(&stage->ring, &head, &written));
-			assert_int_equal(head, added);
-			assert_int_equal(written, i);
-		}
-	}
-}
-
-/* What the handler of the fault needs; handlers have no context. */
-static struct {
-	struct stage *stage;
-	void *page;
-	bool wanted_kick;
-} trap;
-
-static void
-trap_handle_fault(int number)
-{
-	const struct driver_buffer buffer = { trap.stage->buffer, 16, true };
-
-	(void)number;
-	driver_ring_add(&trap.stage->ring, &buffer, 1);
-	mprotect(trap.page, 4096, PROT_READ | PROT_WRITE);
-	trap.wanted_kick = driver_ring_wants_kick(&trap.stage->ring);
-}
-
-/* The driver adds a chain after the device has found none and before it asks to be told: by a fault at that very write. */
-static void
-test_virtqueue__finds_what_was_added_while_it_asked(void **state)
-{
-	struct stage *stage = *state;
-	const struct sigaction action = { .sa_handler = trap_handle_fault };
-	struct sigaction before;
-	int result;
-
-	for (int event_index = 0; event_index < 2; event_index++) {
-		stage_start(stage, event_index);
-		stage->ring.setup.used = fake_platform_alloc(stage->fake, 4096, 4096);
-		virtqueue_start(&stage->queue, stage->fake->platform.memory, &stage->ring.setup);
-		virtqueue_set_notify(&stage->queue, event_index);
-		push_next(stage);
-		trap.stage = stage;
-		trap.page = fake_platform_map(stage->fake, stage->ring.setup.used, 4096);
-		assert_true(driver_ring_wants_kick(&stage->ring) == event_index);
-		assert_int_equal(mprotect(trap.page, 4096, PROT_READ), 0);
-		sigaction(SIGSEGV, &action, &before);
-		if (!event_index)
-			virtqueue_set_notify(&stage->queue, true); /* "look once more" */
-		result = virtqueue_pop(&stage->queue, &stage->chain);
-		sigaction(SIGSEGV, &before, NULL);
-		assert_false(trap.wanted_kick);
-		assert_int_equal(result, 1);
-	}
-}
-
-/*
- * A driver in a thread of its own: both wait when they have nothing to do, and must be woken. They wait by looking at a
- * counter, which takes so little time that each often meets the other on its way to sleep.
- */
-struct race {
-	struct stage *stage;
-	atomic_uint kicks;
-	atomic_uint signals;
-	atomic_bool lost;
-};
-
-static bool
-race_wait(struct race *race, atomic_uint *counter, unsigned int *seen)
-{
-	uint64_t deadline_ns = loop_now_ns() + RACE_TIMEOUT_NS;
-
-	for (uint32_t i = 1; atomic_load(counter) == *seen && !atomic_load(&race->lost); i++) {
-		if (i % RACE_SPINS != 0)
-			continue;
-		sched_yield();
-		if (loop_now_ns() > deadline_ns)
-			atomic_store(&race->lost, true);
-	}
-	*seen = atomic_load(counter);
-	return !atomic_load(&race->lost);
-}
-
-static void *
-race_drive(void *context)
-{
-	struct race *race = context;
-	struct driver_ring *ring = &race->stage->ring;
-	const struct driver_buffer buffer = { race->stage->buffer, 16, true };
-	uint32_t n_added = 0, n_used = 0, written;
-	unsigned int seen = 0;
-	uint16_t head;
-
-	while (n_used < RACE_CHAINS && !atomic_load(&race->lost)) {
-		/* two on their way, so that one is added while the device looks for more */
-		if (n_added < RACE_CHAINS && n_added - n_used < 2) {
-			if (driver_ring_add(ring, &buffer, 1) < 0)
-				atomic_store(&race->lost, true);
-			n_added++;
-			if (driver_ring_wants_kick(ring))
-				atomic_fetch_add(&race->kicks, 1);
-		}
-		if (driver_ring_get_used(ring, &head, &written))
-			n_used++;
-		else if (n_added - n_used == 2 || n_added == RACE_CHAINS)
-			race_wait(race, &race->signals, &seen);
-	}
-	return NULL;
-}
-
-static void
-test_virtqueue__loses_no_notification(void **state)
-{
-	struct stage *stage = *state;
-
-	for (int event_index = 0; event_index < 2; event_index++) {
-		struct race race = { .stage = stage };
-		uint32_t n_popped = 0;
-		unsigned int seen = 0;
-		pthread_t thread;
-
-		stage_start(stage, event_index);
-		assert_int_equal(pthread_create(&thread, NULL, race_drive, &race), 0);
-		while (n_popped < RACE_CHAINS && race_wait(&race, &race.kicks, &seen)) {
-			while (virtqueue_pop(&stage->queue, &stage->chain) == 1) {
-				n_popped++;
-				virtqueue_push(&stage->queue, stage->chain.head, 0);
-				if (virtqueue_should_signal(&stage->queue))
-					atomic_fetch_add(&race.signals, 1);
-			}
-		}
-		pthread_join(thread, NULL);
-		assert_false(race.lost);
-		assert_false(stage->queue.state.broken);
-	}
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, queue_stage_setup, queue_stage_teardown)
 
 int
 main(void)
@@ -822,11 +539,6 @@ main(void)
 		TEST(test_virtqueue__is_silent_when_stopped),
 		TEST(test_virtqueue__puts_chains_back),
 		TEST(test_virtqueue__copies_and_slices_any_part),
-		TEST(test_virtqueue__is_kicked_only_when_it_needs_to_be),
-		TEST(test_virtqueue__signals_only_who_wants_it),
-		TEST(test_virtqueue__goes_round_and_round),
-		TEST(test_virtqueue__finds_what_was_added_while_it_asked),
-		TEST(test_virtqueue__loses_no_notification),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

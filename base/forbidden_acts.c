@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * forbidden_acts.c - the start-up self-test of what contains a process (carrel-vmm, carrel-display, before a stranger is heard)
+ *
+ * How it works: the real filters kill at the first such act, so a child tries them under filters that are compiled from the same
+ * rules but refuse with an errno of their own. Only that errno counts: what fails for another reason was let through. All
+ * arguments are such that an act that is let through does no harm to the child's parent. What lies outside is tried by
+ * outside_acts.c, without a filter. The child's exit status is the number of the first act that was possible, counted from 1.
+ */
+#include "base/forbidden_acts.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/outside_acts.h"
+#include "base/sandbox.h"
+#include "base/sandbox_filter.h"
+
+#define NOWHERE	      "/nowhere"
+#define NO_PROCESS    0x7ffffff0 /* above any pid */
+#define CHILD_FAILED  255
+#define LINUX_TIOCSTI 0x5412 /* types into a terminal: asm-generic/ioctls.h */
+
+struct forbidden_act {
+	const char *words;
+	long call;
+	long arguments[6];
+	bool in_service; /* refused by sandbox_refuse_service_calls(), too */
+};
+
+struct forbidden_acts_trial {
+	int (*find)(const struct forbidden_acts_trial *trial); /* in the child */
+	const char *(*words)(int act);
+	const struct sandbox_filter *filter;
+	const char *const *extra;
+	size_t n_extra;
+};
+
+static const struct forbidden_act act_table[] = {
+	{ "open a file", SYS_openat, { AT_FDCWD, 0, O_RDONLY }, false },
+	{ "open a file (open)", SYS_open, { 0, O_RDONLY }, false },
+	{ "make a file", SYS_creat, { 0, 0600 }, false },
+	{ "remove a file", SYS_unlinkat, { AT_FDCWD, 0, 0 }, true },
+	{ "rename a file", SYS_renameat2, { AT_FDCWD, 0, AT_FDCWD, 0, 0 }, true },
+	{ "change a file's mode", SYS_fchmod, { -1, 0777 }, true },
+	{ "make a socket", SYS_socket, { AF_INET, SOCK_STREAM, 0 }, true },
+	{ "connect", SYS_connect, { -1, 0, 0 }, true },
+	{ "listen at a new address", SYS_bind, { -1, 0, 0 }, true },
+	{ "run a program", SYS_execve, { 0, 0, 0 }, true },
+	{ "run a program (execveat)", SYS_execveat, { -1, 0, 0, 0, 0 }, true },
+	{ "make a process", SYS_clone, { SIGCHLD, 0, 0, 0, 0 }, true },
+	{ "make a process (clone3)", SYS_clone3, { 0, 0 }, false },
+	{ "make a process (fork)", SYS_fork, { 0 }, true },
+	{ "trace a process", SYS_ptrace, { PTRACE_ATTACH, NO_PROCESS, 0, 0 }, true },
+	{ "write into a process", SYS_process_vm_writev, { NO_PROCESS, 0, 0, 0, 0, 0 }, true },
+	{ "kill a process", SYS_kill, { NO_PROCESS, 0 }, false },
+	{ "send a thread of another process a signal",
+	  SYS_tgkill,
+	  { NO_PROCESS, NO_PROCESS, 0 },
+	  false },
+	{ "become another user", SYS_setuid, { 0 }, true },
+	{ "take capabilities", SYS_capset, { 0, 0 }, false },
+	{ "mount", SYS_mount, { 0, 0, 0, 0, 0 }, true },
+	{ "change the root", SYS_pivot_root, { 0, 0 }, true },
+	{ "make namespaces", SYS_unshare, { CLONE_NEWUSER }, true },
+	{ "enter namespaces", SYS_setns, { -1, 0 }, true },
+	{ "make memory executable", SYS_mprotect, { 0, 0, PROT_READ | PROT_EXEC }, false },
+	{ "map executable memory",
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 },
+	  false },
+	{ "make an io_uring", SYS_io_uring_setup, { 1, 0 }, true },
+	{ "lift an io_uring's restrictions", SYS_io_uring_register, { -1, 0, 0, 0 }, false },
+	{ "load a BPF program", SYS_bpf, { BPF_PROG_LOAD, 0, 0 }, true },
+	{ "handle its own page faults", SYS_userfaultfd, { 0 }, true },
+	{ "count the processor's events", SYS_perf_event_open, { 0, 0, -1, -1, 0 }, true },
+	{ "read keys", SYS_keyctl, { 0, 0, 0, 0, 0 }, true },
+	{ "load a kernel module", SYS_finit_module, { -1, 0, 0 }, true },
+	{ "change what it is by prctl", SYS_prctl, { PR_SET_DUMPABLE, 1, 0, 0, 0 }, false },
+	{ "type into a terminal", SYS_ioctl, { -1, LINUX_TIOCSTI, 0 }, false },
+	{ "have a descriptor send signals", SYS_fcntl, { -1, F_SETOWN, 0 }, false },
+};
+
+#define N_ACTS (sizeof(act_table) / sizeof(act_table[0]))
+static_assert(N_ACTS < CHILD_FAILED, "an exit status each");
+
+static bool
+forbidden_act_is_refused(const struct forbidden_act *act)
+{
+	const long *a = act->arguments;
+
+	errno = 0;
+	return syscall(act->call, a[0], a[1], a[2], a[3], a[4], a[5]) == -1 &&
+	       errno == SANDBOX_FILTER_REFUSED;
+}
+
+static int
+forbidden_acts_find_refused(bool in_service)
+{
+	for (size_t i = 0; i < N_ACTS; i++)
+		if ((act_table[i].in_service || !in_service) &&
+		    !forbidden_act_is_refused(&act_table[i]))
+			return (int)i + 1;
+	return 0;
+}
+
+static int
+forbidden_acts_find_in_filter(const struct forbidden_acts_trial *trial)
+{
+	if (sandbox_filter_enter(trial->filter) < 0)
+		return CHILD_FAILED;
+	return forbidden_acts_find_refused(false);
+}
+
+static int
+forbidden_acts_find_in_service(const struct forbidden_acts_trial *trial)
+{
+	if (sandbox_refuse_service_calls(trial->extra, trial->n_extra) < 0)
+		return CHILD_FAILED;
+	return forbidden_acts_find_refused(true);
+}
+
+static const char *
+forbidden_acts_words(int act)
+{
+	return act >= 1 && (size_t)act <= N_ACTS ? act_table[act - 1].words : NULL;
+}
+
+static int
+forbidden_acts_find_outside(const struct forbidden_acts_trial *trial)
+{
+	(void)trial;
+	return outside_acts_find();
+}
+
+static int
+forbidden_acts_judge(const struct forbidden_acts_trial *trial, int status,
+		     char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	const char *words;
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	words = WIFEXITED(status) ? trial->words(WEXITSTATUS(status)) : NULL;
+	if (!words)
+		return -EIO;
+	snprintf(ret_act, FORBIDDEN_ACTS_WORDS, "%s", words);
+	return -EPERM;
+}
+
+/* In the child nothing of the C library's own ending. */
+static int
+forbidden_acts_try(const struct forbidden_acts_trial *trial, char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(trial->find(trial));
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return forbidden_acts_judge(trial, status, ret_act);
+}
+
+int
+forbidden_acts_try_outside(char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	const struct forbidden_acts_trial trial = { .find = forbidden_acts_find_outside,
+						    .words = outside_acts_words };
+
+	return forbidden_acts_try(&trial, ret_act);
+}
+
+int
+forbidden_acts_try_rules(const struct sandbox_rule *rules, size_t n_rules,
+			 char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	struct forbidden_acts_trial trial = { .find = forbidden_acts_find_in_filter,
+					      .words = forbidden_acts_words };
+	struct sandbox_filter *filter;
+	int error = sandbox_filter_new(rules, n_rules, SANDBOX_FILTER_REFUSE, &filter);
+
+	if (error < 0)
+		return error;
+	trial.filter = filter;
+	error = forbidden_acts_try(&trial, ret_act);
+	sandbox_filter_free(filter);
+	return error;
+}
+
+int
+forbidden_acts_try_service(const char *const *extra, size_t n_extra,
+			   char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	const struct forbidden_acts_trial trial = { .find = forbidden_acts_find_in_service,
+						    .words = forbidden_acts_words,
+						    .extra = extra,
+						    .n_extra = n_extra };
+
+	return forbidden_acts_try(&trial, ret_act);
+}

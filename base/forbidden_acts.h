@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * forbidden_acts.h - what a contained process must not be able to do, to be tried before it hears a stranger
+ *
+ * Each function tries in a child of the calling process, which has one thread: 0 when nothing was possible; -EPERM and, to
+ * go on after "could", the first act that was; or another -errno when they could not be tried.
+ */
+#ifndef BASE_FORBIDDEN_ACTS_H
+#define BASE_FORBIDDEN_ACTS_H
+
+#include <stddef.h>
+
+struct sandbox_rule;
+
+#define FORBIDDEN_ACTS_WORDS 80
+
+/* As the process is, without a filter: its namespaces, root and rights (contain.h), by outside_acts.h. */
+int forbidden_acts_try_outside(char ret_act[FORBIDDEN_ACTS_WORDS]);
+
+/* Under a filter of these rules, of the kind that refuses. */
+int forbidden_acts_try_rules(const struct sandbox_rule *rules, size_t n_rules,
+			     char ret_act[FORBIDDEN_ACTS_WORDS]);
+
+/*
+ * Under sandbox_refuse_service_calls(): fewer acts, since the libraries of a service need more than a list could name. "extra" must have
+ * socket, connect and bind.
+ */
+int forbidden_acts_try_service(const char *const *extra, size_t n_extra,
+			       char ret_act[FORBIDDEN_ACTS_WORDS]);
+
+#endif

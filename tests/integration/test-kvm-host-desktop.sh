@@ -1,0 +1,155 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-kvm-host-desktop.sh - on real KVM the appliance gives a Debian desktop of engine kvm to a user who logs in
+#
+# One start of the KVM host: a token typed is read from the pixels, size and clipboard follow the viewer, the guest works with its
+# network, disk and processors, carrel-vmm is killed under that load, and the next desktop is switched off.
+# timeout-minutes: 30
+set -eu
+. tests/lib/kvm_appliance.sh
+. tests/lib/viewer.sh
+. tests/lib/resize.sh
+. tests/lib/clipboard.sh
+. tests/lib/faults.sh
+
+boot_seconds=900
+folder=$TMPDIR/outside
+
+tell() {
+	echo "$SECONDS s: $*"
+}
+
+# outside_start: what the desktop reaches at the KVM host's router, which is this machine's loopback
+outside_start() {
+	local base
+	mkdir -p "$folder"
+	head -c 1048576 /dev/urandom >"$folder/down"
+	for base in $(shuf -i 2048-6000 -n 20); do
+		base=$((base * 5))
+		screen_run python3 -B tests/lib/outside.py 127.0.0.1 "$folder" "$base" 2>/dev/null
+		wait_until 10 outside_listens && break
+		screen_end "$screen_pid"
+	done
+	outside_listens || fail "the server outside does not listen"
+	sed -e "s/@OUTSIDE@/10.0.2.2/g; s/@BASE@/$base/g" tests/lib/guest_work.sh >"$folder/script"
+	script="</dev/tcp/10.0.2.2/$base"
+}
+
+outside_listens() {
+	test -e "$folder/listens" || ! kill -0 "$screen_pid" 2>/dev/null
+}
+
+# wait_heard TEXT SECONDS: a line that the desktop has sent, a regular expression
+heard() {
+	grep -qxE "$1" "$folder/said" 2>/dev/null
+}
+
+wait_heard() {
+	wait_until "$2" heard "$1" ||
+		{ viewer_keep_picture; fail "'$1' was not heard: $(tail -n 12 "$folder/said" 2>&1)"; }
+}
+
+overlay_mib() {
+	appliance_inside "du -m '$kvm_appliance_folder/lib/desktops/$desktop/overlay.qcow2' | cut -f 1"
+}
+
+overlay_is_below() {
+	[ "$(overlay_mib)" -lt "$1" ]
+}
+
+desktop_is_gone() {
+	[ -z "$(appliance_inside "ls '$kvm_appliance_folder/run/desktops' | grep '$1'" || true)" ]
+}
+
+session_is_closed() {
+	! appliance_session ada >/dev/null
+}
+
+# publish_tiny: the smallest guest, built and published there as an admin does it; the host takes engine kvm by itself
+publish_tiny() {
+	local engine
+	carrel template build tiny --wait >/dev/null || fail "the tiny guest is not built"
+	carrel template publish tiny --wait >/dev/null || fail "the tiny guest is not published: $(carrel job list)"
+	engine=$(carrel_json '(.templates? // .)[] | select(.name == "tiny") | .engine' template list)
+	[ "$engine" = kvm ] || fail "it is published for engine '$engine', not for 'kvm'"
+}
+
+outside_start
+mkdir -p "$TMPDIR/kvm-host"
+cp -R "$(bash tests/lib/tiny.sh)" "$TMPDIR/kvm-host/recipes"
+appliance_start "[template]
+recipes = $TMPDIR/kvm-host/recipes"
+tell "the appliance runs in the KVM host"
+publish_tiny
+tell "a version of engine kvm was published, and its verification has booted it"
+wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
+carrel pool create office --template "$appliance_template" --size 1 --user ada --network passt >/dev/null
+appliance_wait office ready 1 "$boot_seconds"
+tell "a desktop is ready"
+screen_start
+viewer_log_in ada office
+appliance_wait office active 1
+viewer_open_terminal
+faults_type_token
+tell "the token typed was read from the viewer's pixels, which came over SPICE"
+
+resize_begin
+resize_to 840 600 840
+resize_to 1200 800 1200
+tell "the desktop follows the viewer's size"
+
+token=$(screen_new_token)
+clipboard_copy < <(printf '%s Grüße 12 €\n' "$token")
+guest_expect_hash
+token=$(screen_new_token)
+screen_type "printf $token | xclip -selection clipboard"
+screen_key Return
+clipboard_wait "$token"
+tell "the clipboard goes both ways"
+
+viewer_focus
+screen_type ". <(cat $script)"
+screen_key Return
+wait_heard 'address .*' 120
+heard 'address 10.0.2.15/24 10.0.2.2 dhcp' || fail "no lease: $(cat "$folder/said")"
+wait_heard "got $(sha256sum <"$folder/down" | cut -c 1-64)" 120
+wait_heard 'processors 2' 60
+tell "it has a lease, and a megabyte came as it was sent"
+wait_heard 'disk verified' 300
+before=$(overlay_mib)
+echo delete >"$folder/script"
+wait_heard 'deleted' 60
+wait_until 60 overlay_is_below $((before - 24)) || fail "32 MiB were deleted, its overlay has $(overlay_mib) MiB after $before"
+wait_heard "done" 60
+cmp "$folder/up.1" "$folder/down" || fail "the megabyte that it sent came otherwise"
+tell "the disk gives back what was written, what is deleted leaves its overlay, and the megabyte sent is the same"
+wait_heard 'worker 1' 300
+wait_heard 'worker 2' 300
+! heard 'worker . is wrong' || fail "its processors err under load: $(cat "$folder/said")"
+faults_type_token
+tell "both processors work, and the desktop still answers its user"
+
+appliance_inside 'kill -KILL $(pidof carrel-vmm)' || fail "carrel-vmm does not run"
+wait_until 120 faults_is_told 'desktop has ended' || fail "the viewer does not say that the desktop has ended: $(faults_notices ada)"
+wait_until 60 session_is_closed || fail "ada's session is not closed: $(carrel session list)"
+reason=$(carrel_json "(.desktops? // .)[] | select(.id == \"$desktop\") | .error" desktop list)
+grep -q 'its machine ended by itself' <<<"$reason" || fail "the reason told is '$reason'"
+tell "carrel-vmm killed under load: '$reason'"
+appliance_wait office ready 1 "$boot_seconds"
+harm=$(appliance_inside "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || true)
+[ -z "$harm" ] || fail "the host suffered: $harm"
+tell "the host is unharmed, and the next desktop is ready"
+
+viewer_focus
+viewer_close
+viewer_log_in ada office
+appliance_wait office active 1
+read -r _ now < <(appliance_session ada)
+[ "$now" != "$desktop" ] || fail "ada got the desktop that had died"
+carrel desktop powerdown "$now" >/dev/null
+wait_until 120 viewer_was_told 'Your session on the desktop has ended' || fail "the viewer does not say that the session has ended"
+wait_until 120 desktop_is_gone "$now" || fail "'$now' is not replaced after its power button: $(carrel desktop list)"
+tell "the power button ends the next one in order"
+viewer_focus
+viewer_close
+appliance_stop

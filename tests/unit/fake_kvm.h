@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * fake_kvm.h - a test's own ioctl(2): whatever file is asked answers as the /dev/kvm of a host that can be anything
+ */
+#ifndef TESTS_FAKE_KVM_H
+#define TESTS_FAKE_KVM_H
+
+#include <stdbool.h>
+
+struct fake_kvm {
+	int version;	/* of KVM's interface; 0: the file is no /dev/kvm */
+	int missing[2]; /* capabilities; -1: none */
+	bool all_missing;
+};
+
+extern struct fake_kvm fake_kvm;
+
+/* A host that can do everything. */
+void fake_kvm_set_up(void);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_forbidden_acts.c - a contained process can do none of them, and each part of the containment that is missing is found
+ *
+ * A child is cloned and contained as carrel-launch and its program do it, but for one part, and says what it still could.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/contain.h"
+#include "base/forbidden_acts.h"
+#include "base/io.h"
+#include "base/sandbox.h"
+
+#define TEST_UID   64124
+#define NAMESPACES (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
+struct omission {
+	unsigned long namespace;
+	bool root;
+	bool capabilities;
+	bool namespaces_limit;
+	bool folder;
+	bool dumpable;
+	const char *words; /* NULL: nothing is possible */
+};
+
+struct finding {
+	int error;
+	char words[FORBIDDEN_ACTS_WORDS];
+};
+
+static bool keep_capabilities; /* what the wrapped function does */
+
+int __wrap_sandbox_drop_capabilities(void);
+int __real_sandbox_drop_capabilities(void);
+
+int
+__wrap_sandbox_drop_capabilities(void)
+{
+	return keep_capabilities ? 0 : __real_sandbox_drop_capabilities();
+}
+
+static int
+write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int error = fd < 0 ? -errno : io_write_full(fd, text, strlen(text));
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static int
+contain_but_for(const struct omission *omission)
+{
+	int error = 0;
+
+	if (!omission->namespaces_limit)
+		error = write_text("/proc/sys/user/max_user_namespaces", "0");
+	if (omission->folder && open("/", O_RDONLY | O_DIRECTORY) < 0)
+		error = -errno;
+	if (error == 0)
+		error = sandbox_become_keeping(TEST_UID, TEST_UID, CAP_SYS_ADMIN);
+	keep_capabilities = omission->capabilities;
+	if (error == 0)
+		error = omission->root ? sandbox_hide_memory() : contain_enter();
+	if (error == 0 && omission->dumpable && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		error = -errno;
+	return error;
+}
+
+static void __attribute__((noreturn))
+run_child(const struct omission *omission, int gate, int report)
+{
+	struct finding finding = { 0 };
+	char byte;
+
+	if (io_read_full(gate, &byte, 1) < 0)
+		_exit(1);
+	finding.error = contain_but_for(omission);
+	if (finding.error < 0)
+		snprintf(finding.words, sizeof(finding.words), "be contained at all");
+	else
+		finding.error = forbidden_acts_try_outside(finding.words);
+	io_write_full(report, &finding, sizeof(finding));
+	_exit(0);
+}
+
+static int
+write_maps(pid_t pid)
+{
+	char path[64];
+	char text[64];
+	int error;
+
+	snprintf(text, sizeof(text), "%d %d 1\n", TEST_UID, TEST_UID);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
+	error = write_text(path, text);
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
+	return error < 0 ? error : write_text(path, text);
+}
+
+static void
+find_with(const struct omission *omission, struct finding *ret_finding)
+{
+	unsigned long flags = (NAMESPACES & ~omission->namespace) | SIGCHLD;
+	int gate[2];
+	int report[2];
+	int status;
+	pid_t pid;
+
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+	if (pid == 0)
+		run_child(omission, gate[0], report[1]);
+	assert_true(pid > 0);
+	assert_int_equal(write_maps(pid), 0);
+	assert_int_equal(io_write_full(gate[1], "g", 1), 0);
+	close(report[1]);
+	assert_int_equal(io_read_full(report[0], ret_finding, sizeof(*ret_finding)), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(report[0]);
+	close(gate[0]);
+	close(gate[1]);
+}
+
+static bool
+may_make_namespaces(void)
+{
+	int status = 1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(geteuid() == 0 && unshare(NAMESPACES) == 0 ? 0 : 1);
+	waitpid(pid, &status, 0);
+	return status == 0;
+}
+
+static void
+test_forbidden_acts__each_missing_part_is_found(void **state)
+{
+	static const struct omission cases[] = {
+		{ .words = NULL },
+		{ .namespace = CLONE_NEWPID, .words = "see other processes" },
+		{ .namespace = CLONE_NEWNET, .words = "reach this host's services" },
+		{ .namespace = CLONE_NEWIPC, .words = "see System V shared memory" },
+		{ .root = true, .words = "open a file of the host" },
+		{ .capabilities = true, .words = "mount a file system" },
+		{ .namespaces_limit = true, .words = "make a user namespace" },
+		{ .folder = true, .words = "use a folder by its descriptor" },
+		{ .dumpable = true, .words = "be traced" },
+	};
+	int memory = shmget(IPC_PRIVATE, 4096, 0600);
+
+	(void)state;
+	if (!may_make_namespaces())
+		skip();
+	assert_true(memory >= 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct finding finding;
+
+		find_with(&cases[i], &finding);
+		assert_string_equal(finding.words, cases[i].words ? cases[i].words : "");
+		assert_int_equal(finding.error, cases[i].words ? -EPERM : 0);
+	}
+	shmctl(memory, IPC_RMID, NULL);
+}
+
+static void
+test_forbidden_acts__a_service_is_refused_them(void **state)
+{
+	static const char *const denied[] = { "socket", "connect", "bind", "listen" };
+	char words[FORBIDDEN_ACTS_WORDS];
+
+	(void)state;
+	assert_int_equal(forbidden_acts_try_service(denied, 4, words), 0);
+	assert_int_equal(forbidden_acts_try_service(denied, 1, words), -EPERM);
+	assert_string_equal(words, "connect");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forbidden_acts__each_missing_part_is_found),
+		cmocka_unit_test(test_forbidden_acts__a_service_is_refused_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

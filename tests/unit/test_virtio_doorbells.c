@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_virtio_doorbells.c - the virtio transport: what rings, when, and what a reset does to what is on its way
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+
+#include "tests/unit/echo_device.h"
+#include "tests/unit/echo_stage.h"
+#include "tests/unit/fake_platform.h"
+#include "tests/unit/virtio_driver.h"
+#include "vmm/pci.h"
+
+static void
+test_virtio_doorbells__hears_no_doorbell_before_its_time(void **state)
+{
+	struct echo_stage *stage = *state;
+	struct virtio_driver *driver = &stage->driver;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	uint32_t written;
+	uint16_t head;
+
+	assert_int_equal(virtio_driver_negotiate(driver, VIRTIO_DRIVER_ALL_FEATURES), 0);
+	assert_int_equal(virtio_driver_setup_queue(driver, ECHO_QUEUE, 0), 0);
+	assert_int_equal(driver_ring_add(driver->rings[ECHO_QUEUE], &buffer, 1), 0);
+	virtio_driver_kick(driver, ECHO_QUEUE);
+	assert_int_equal(stage->echo->n_kicks, 0);
+	assert_false(driver_ring_get_used(driver->rings[ECHO_QUEUE], &head, &written));
+	virtio_driver_set_status(driver, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
+						 VIRTIO_CONFIG_S_FEATURES_OK |
+						 VIRTIO_CONFIG_S_DRIVER_OK);
+	fake_platform_settle(stage->fake);
+	assert_true(driver_ring_get_used(driver->rings[ECHO_QUEUE], &head, &written));
+	/* doorbells of no queue, and beside the doorbells */
+	fake_platform_write(stage->fake, driver->notify + 1, 2, 0);
+	fake_platform_write(stage->fake, driver->notify + 4 * 3, 2, 0);
+	fake_platform_write(stage->fake, driver->notify + 0xffc, 4, 0);
+	stage->echo->n_kicks = 0;
+	fake_platform_settle(stage->fake);
+	assert_int_equal(stage->echo->n_kicks, 0);
+}
+
+static void
+test_virtio_doorbells__hears_doorbells_that_the_platform_does_not_watch(void **state)
+{
+	struct echo_stage *stage = *state;
+
+	echo_stage_start(stage);
+	stage->fake->n_doorbells = 0; /* behind its back: now each ring is an access to the BAR */
+	echo_stage_assert_works(stage);
+	stage->fake->n_doorbells = 2;
+	/* no room: the same */
+	virtio_driver_reset(&stage->driver);
+	stage->fake->n_doorbells = FAKE_PLATFORM_MAX_DOORBELLS;
+	echo_stage_start(stage);
+	echo_stage_assert_works(stage);
+	virtio_driver_reset(&stage->driver);
+	stage->fake->n_doorbells = 0;
+}
+
+static void
+test_virtio_doorbells__moves_doorbells_with_the_bar(void **state)
+{
+	struct echo_stage *stage = *state;
+	struct virtio_driver *driver = &stage->driver;
+	uint64_t target = PCI_WINDOW_BASE + 0x10000000;
+
+	echo_stage_start(stage);
+	assert_int_equal(stage->fake->n_doorbells, 2);
+	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	assert_int_equal(stage->fake->n_doorbells, 0);
+	virtio_driver_set_pci(driver, PCI_BASE_ADDRESS_0, 4, (uint32_t)target);
+	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	assert_int_equal(stage->fake->n_doorbells, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		driver->doorbells[i] += target - driver->common;
+		assert_true(stage->fake->doorbells[i].gpa == driver->doorbells[i]);
+	}
+	driver->common = target;
+	echo_stage_assert_works(stage);
+	virtio_driver_reset(driver);
+	assert_int_equal(stage->fake->n_doorbells, 0);
+}
+
+static void
+test_virtio_doorbells__does_nothing_without_bus_mastering(void **state)
+{
+	struct echo_stage *stage = *state;
+	struct virtio_driver *driver = &stage->driver;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct virtqueue_chain chain;
+
+	echo_stage_start(stage);
+	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(driver_ring_add(driver->rings[ECHO_QUEUE], &buffer, 1), 0);
+	virtio_driver_kick(driver, ECHO_QUEUE);
+	assert_int_equal(stage->echo->n_kicks, 0);
+	assert_false(virtio_pop(&stage->echo->device, ECHO_QUEUE, &chain));
+	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	virtio_driver_kick(driver, ECHO_QUEUE);
+	assert_int_equal(stage->echo->n_kicks, 1);
+}
+
+static void
+test_virtio_doorbells__bounds_the_work_of_a_kick(void **state)
+{
+	struct echo_stage *stage = *state;
+	struct driver_ring *ring;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	uint32_t written, n_used = 0;
+	uint16_t head;
+
+	echo_stage_start(stage);
+	ring = stage->driver.rings[ECHO_QUEUE];
+	for (int i = 0; i < 3 * ECHO_BATCH; i++)
+		assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	virtio_driver_kick(&stage->driver, ECHO_QUEUE);
+	while (driver_ring_get_used(ring, &head, &written))
+		n_used++;
+	assert_int_equal(n_used, 3 * ECHO_BATCH);
+	assert_int_equal(stage->echo->n_kicks, 3);
+	/* the driver asked for an interrupt at the first of them only */
+	assert_int_equal(virtio_driver_count_interrupts(&stage->driver, ECHO_QUEUE), 1);
+}
+
+static void
+test_virtio_doorbells__forgets_all_at_a_reset_in_mid_io(void **state)
+{
+	struct echo_stage *stage = *state;
+	struct virtio_driver *driver = &stage->driver;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct virtqueue_setup setup;
+	struct vring_used *used;
+
+	echo_stage_start(stage);
+	for (int i = 0; i < ECHO_HOLD_SIZE; i++)
+		assert_true(driver_ring_add(driver->rings[ECHO_QUEUE_HOLD], &buffer, 1) >= 0);
+	virtio_driver_kick(driver, ECHO_QUEUE_HOLD);
+	assert_int_equal(stage->echo->n_held, ECHO_HOLD_SIZE);
+	setup = driver->rings[ECHO_QUEUE_HOLD]->setup;
+	used = fake_platform_map(stage->fake, setup.used, sizeof(*used));
+	virtio_driver_reset(driver);
+	assert_int_equal(virtio_driver_get_status(driver), 0);
+	assert_int_equal(stage->echo->n_held, 0);
+	/* a device that hands back late changes nothing, and tells nobody */
+	stage->echo->n_held = 2;
+	fake_platform_forget(stage->fake);
+	echo_device_complete(stage->echo);
+	assert_int_equal(used->idx, 0);
+	assert_int_equal(stage->fake->n_msis, 0);
+	virtio_driver_set(driver, VIRTIO_PCI_COMMON_Q_SELECT, 2, ECHO_QUEUE_HOLD);
+	assert_int_equal(virtio_driver_get(driver, VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+	assert_int_equal(virtio_driver_get(driver, VIRTIO_PCI_COMMON_Q_SIZE, 2), ECHO_HOLD_SIZE);
+	assert_int_equal(virtio_driver_get(driver, VIRTIO_PCI_COMMON_Q_MSIX, 2),
+			 VIRTIO_MSI_NO_VECTOR);
+	assert_int_equal(virtio_driver_get(driver, VIRTIO_PCI_COMMON_Q_DESCLO, 4), 0);
+	echo_stage_start(stage);
+	echo_stage_assert_works(stage);
+	/* the machine's reset, with PCI's */
+	pci_root_reset(stage->root);
+	assert_int_equal(stage->fake->n_doorbells, 0);
+	assert_false(stage->echo->device.active);
+	virtio_driver_close(driver);
+	assert_int_equal(virtio_driver_open(driver, stage->fake, ECHO_STAGE_SLOT), 0);
+	echo_stage_start(stage);
+	echo_stage_assert_works(stage);
+}
+
+static void
+test_virtio_doorbells__runs_two_machines_side_by_side(void **state)
+{
+	struct echo_stage *stage = *state;
+	void *other_state;
+	struct echo_stage *other;
+
+	assert_int_equal(echo_stage_setup(&other_state), 0);
+	other = other_state;
+	echo_stage_start(stage);
+	echo_stage_start(other);
+	for (int i = 0; i < 10; i++) {
+		echo_stage_assert_works(stage);
+		echo_stage_assert_works(other);
+	}
+	virtio_driver_reset(&stage->driver);
+	echo_stage_assert_works(other);
+	assert_int_equal(virtio_driver_count_interrupts(&stage->driver, ECHO_QUEUE), 10);
+	assert_int_equal(virtio_driver_count_interrupts(&other->driver, ECHO_QUEUE), 11);
+	echo_stage_teardown(&other_state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, echo_stage_setup, echo_stage_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_virtio_doorbells__hears_no_doorbell_before_its_time),
+		TEST(test_virtio_doorbells__hears_doorbells_that_the_platform_does_not_watch),
+		TEST(test_virtio_doorbells__moves_doorbells_with_the_bar),
+		TEST(test_virtio_doorbells__does_nothing_without_bus_mastering),
+		TEST(test_virtio_doorbells__bounds_the_work_of_a_kick),
+		TEST(test_virtio_doorbells__forgets_all_at_a_reset_in_mid_io),
+		TEST(test_virtio_doorbells__runs_two_machines_side_by_side),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
