@@ -42,10 +42,19 @@
 #define MAX_DESCRIPTORS 256 /* launch gives those up to 63 */
 #define DISCARD_PORT	9   /* RFC 863 */
 
+/* Whether a call gave a descriptor, which nobody keeps. */
+static bool
+outside_was_given(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static bool
 outside_can_open(const char *path, int flags)
 {
-	return open(path, flags | O_CLOEXEC, 0600) >= 0;
+	return outside_was_given(open(path, flags | O_CLOEXEC, 0600));
 }
 
 /* Of calls that look for the right first. Some kernels do not have them all. */
@@ -220,8 +229,8 @@ outside_reach_network(void)
 static bool
 outside_use_raw_socket(void)
 {
-	return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 ||
-	       socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) >= 0;
+	return outside_was_given(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)) ||
+	       outside_was_given(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP));
 }
 
 static bool

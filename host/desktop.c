@@ -26,6 +26,8 @@
 
 /* Killed processes take some milliseconds to end. */
 #define REMOVE_AGAIN_MS 200
+/* A carrel-vmm waits for its display and grows no queue behind it, as a QEMU does (display_control.c): there is time. */
+#define VMM_SILENCE_MS 10000
 #define NO_SPACE_TEXT                                                                                            \
 	"the guest stands still because the host's disk (or its memory) is full: make room there, then it goes " \
 	"on by itself"
@@ -326,6 +328,8 @@ desktop_make_display(struct desktop *desktop, int watch_fd)
 		.launch = desktop->host->launch,
 	};
 
+	if (desktop->vm->ops->source == DISPLAY_SOURCE_VMM)
+		options.times.silence_ms = VMM_SILENCE_MS;
 	desktop->display = display_control_new(&options, &display_events, desktop);
 }
 

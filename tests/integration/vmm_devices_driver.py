@@ -148,8 +148,12 @@ def test_net():
     check(control.status()['link_up'] == 1, 'the link is not up')
     first.guest.close()
     second.guest.close()
-    # While the machine lives: its guest waits for the answer.
-    check(first.socket.recv(1) == b'', 'the first peer got a frame when the link was down, or is still connected')
+    # unshare(1), in which the test's carrel-vmm starts, holds its connection: there is no end to be seen
+    first.socket.setblocking(False)
+    try:
+        bare_machine.fail(f'the first peer got {first.socket.recv(64)} when the link was down')
+    except BlockingIOError:
+        pass
     second.send(answer)  # which waits for the guest's buffers
     machine.finish()
     features = [int(line.split()[-1], 16) for line in machine.lines if line.startswith('note: features')]

@@ -78,8 +78,11 @@ contain_but_for(const struct omission *omission)
 
 	if (!omission->namespaces_limit)
 		error = write_text("/proc/sys/user/max_user_namespaces", "0");
-	if (omission->folder && open("/", O_RDONLY | O_DIRECTORY) < 0)
-		error = -errno;
+	if (omission->folder) {
+		int folder = open("/", O_RDONLY | O_DIRECTORY); /* which stays open */
+
+		error = folder < 0 ? -errno : error;
+	}
 	if (error == 0)
 		error = sandbox_become_keeping(TEST_UID, TEST_UID, CAP_SYS_ADMIN);
 	keep_capabilities = omission->capabilities;
