@@ -145,8 +145,8 @@ control_judge(uint32_t type, const struct vmm_event *event)
 	if (event->kind != VMM_EVENT_STATE)
 		return 0;
 	switch (event->value) {
-	case VMM_STATE_PAUSED:
-		return type == VMM_PAUSE;
+	case VMM_STATE_PAUSED: /* a resume is refused by that */
+		return type == VMM_RESUME ? -ENOSPC : type == VMM_PAUSE;
 	case VMM_STATE_RUNNING:
 		return type == VMM_RESUME;
 	default:
@@ -164,7 +164,9 @@ control_finish_awaited(struct control *control, const struct vmm_event *event)
 		return;
 	control->awaited.type = 0;
 	control->answer_bytes = 0;
-	if (verdict < 0)
+	if (verdict == -ENOSPC)
+		control_refuse(control, verdict, "the machine stands on: %s", event->text);
+	else if (verdict < 0)
 		control_refuse(control, verdict, "the machine is %s meanwhile",
 			       machine_state_name(event->value));
 	control_answer(control, &asked, verdict < 0 ? verdict : 0);

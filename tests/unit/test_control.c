@@ -445,12 +445,17 @@ test_control__answers_a_change_when_it_has_come(void **state)
 		enum vmm_event_kind kind;
 		uint32_t value;
 		int status;
+		const char *words;
 	} cases[] = {
-		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_PAUSED, 0 },
-		{ VMM_RESUME, VMM_STATE_PAUSED, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0 },
-		{ VMM_RESET, VMM_STATE_PAUSED, VMM_EVENT_REBOOTED, 0, 0 },
-		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_OFF, -ECANCELED },
-		{ VMM_RESET, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_FAILED, -ECANCELED },
+		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_PAUSED, 0, NULL },
+		{ VMM_RESUME, VMM_STATE_PAUSED, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0, NULL },
+		{ VMM_RESUME, VMM_STATE_PAUSED, VMM_EVENT_STATE, VMM_STATE_PAUSED, -ENOSPC,
+		  "stands on" },
+		{ VMM_RESET, VMM_STATE_PAUSED, VMM_EVENT_REBOOTED, 0, 0, NULL },
+		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_OFF, -ECANCELED,
+		  "meanwhile" },
+		{ VMM_RESET, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_FAILED, -ECANCELED,
+		  "meanwhile" },
 	};
 
 	(void)state;
@@ -471,7 +476,7 @@ test_control__answers_a_change_when_it_has_come(void **state)
 		assert_int_equal(stage_read_answer(&stage, peer->fd, cases[i].type),
 				 cases[i].status);
 		if (cases[i].status < 0)
-			assert_non_null(strstr(stage_refusal(&stage), "meanwhile"));
+			assert_non_null(strstr(stage_refusal(&stage), cases[i].words));
 		stage_happen(&stage, cases[i].kind, cases[i].value);
 		stage_expect_event(&stage, peer->fd, cases[i].kind, cases[i].value);
 		assert_int_equal(seq_receive(peer->fd, &stage.message), -EAGAIN);
