@@ -20,7 +20,7 @@
  * HOME        vmm_home     0..2  -            running, paused: a disk comes into the empty slot 'home', or goes: what is in flight is
  *                                             done and durable by then
  * QUIT        -            -     -            always: answered, then the process ends
- * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0
+ * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
 #ifndef BASE_PROTO_VMM_H
 #define BASE_PROTO_VMM_H

@@ -240,18 +240,25 @@ stage_happen(struct stage *stage, enum vmm_event_kind kind, uint32_t value)
 	control_tell(stage->control, &event);
 }
 
-static void
-stage_expect_event(struct stage *stage, int fd, enum vmm_event_kind kind, uint32_t value)
+/* The value of the event of this kind that was received last. */
+static uint32_t
+stage_get_event(const struct stage *stage, enum vmm_event_kind kind)
 {
 	struct vmm_event event;
 
-	assert_int_equal(seq_receive(fd, &stage->message), 0);
 	assert_int_equal(stage->message.head.type, VMM_EVENT);
 	assert_int_equal(stage->message.head.id, 0);
 	assert_int_equal(stage->message.head.size, sizeof(event));
 	memcpy(&event, stage->message.payload, sizeof(event));
 	assert_int_equal(event.kind, kind);
-	assert_int_equal(event.value, value);
+	return event.value;
+}
+
+static void
+stage_expect_event(struct stage *stage, int fd, enum vmm_event_kind kind, uint32_t value)
+{
+	assert_int_equal(seq_receive(fd, &stage->message), 0);
+	assert_int_equal(stage_get_event(stage, kind), value);
 }
 
 static void
@@ -545,7 +552,7 @@ test_control__lets_in_one_uid_only(void **state)
 }
 
 static void
-test_control__drops_who_does_not_read_or_breaks_the_protocol(void **state)
+test_control__who_does_not_read_is_told_how_it_is_then(void **state)
 {
 	struct stage stage;
 	struct display_peer *peer;
@@ -554,14 +561,62 @@ test_control__drops_who_does_not_read_or_breaks_the_protocol(void **state)
 	(void)state;
 	stage_open(&stage, VMM_STATE_RUNNING, getuid());
 	peer = stage_connect(&stage);
+	stage_send(&stage, peer->fd, VMM_RESET, NULL, 0, -1);
 	for (int i = 0; i < MAX_UNREAD; i++)
-		stage_happen(&stage, VMM_EVENT_VDAGENT_PORT, 1);
+		stage_happen(&stage, VMM_EVENT_STATE, i % 2 ? VMM_STATE_RUNNING : VMM_STATE_PAUSED);
+	stage_happen(&stage, VMM_EVENT_REBOOTED, 0);
+	stage_happen(&stage, VMM_EVENT_STATE, VMM_STATE_PAUSED);
+	stage_send(&stage, peer->fd, VMM_STATUS, NULL, 0, -1);
 	while (seq_receive(peer->fd, &stage.message) == 0)
 		n++;
 	assert_in_range(n, 1, MAX_UNREAD - 1);
-	assert_int_equal(seq_receive(peer->fd, &stage.message), -EPIPE);
+	stage_step(&stage);
+	assert_int_equal(seq_receive(peer->fd, &stage.message), 0);
+	assert_int_equal(stage.message.head.type, VMM_RESET);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_STATE, VMM_STATE_PAUSED);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_REBOOTED, 0);
+	assert_int_equal(stage_read_answer(&stage, peer->fd, VMM_STATUS), 0);
+	assert_int_equal(stage_ask(&stage, peer->fd, VMM_STATUS, NULL, 0, -1), 0);
 	display_peer_close(peer);
+	stage_close(&stage);
+}
 
+/* As a guest may do all day: each end of it is told, but not each time. */
+static void
+test_control__ports_that_open_and_close_are_told_in_time(void **state)
+{
+	struct stage stage;
+	struct display_peer *peer;
+
+	(void)state;
+	stage_open(&stage, VMM_STATE_RUNNING, getuid());
+	peer = stage_connect(&stage);
+	stage_happen(&stage, VMM_EVENT_VDAGENT_PORT, 1);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_VDAGENT_PORT, 1);
+	for (int i = 0; i < MAX_UNREAD; i++) {
+		stage_happen(&stage, VMM_EVENT_VDAGENT_PORT, i % 2);
+		stage_happen(&stage, VMM_EVENT_AGENT_PORT, 1 - i % 2);
+	}
+	assert_int_equal(seq_receive(peer->fd, &stage.message), -EAGAIN);
+	assert_int_equal(stage_ask(&stage, peer->fd, VMM_STATUS, NULL, 0, -1), 0);
+	while (seq_receive(peer->fd, &stage.message) == -EAGAIN)
+		loop_step(stage.loop, -1);
+	/* closed and opened; the other was open only when nobody was told */
+	assert_int_equal(stage_get_event(&stage, VMM_EVENT_VDAGENT_PORT), 0);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_VDAGENT_PORT, 1);
+	assert_int_equal(seq_receive(peer->fd, &stage.message), -EAGAIN);
+	display_peer_close(peer);
+	stage_close(&stage);
+}
+
+static void
+test_control__drops_who_breaks_the_protocol(void **state)
+{
+	struct stage stage;
+	struct display_peer *peer;
+
+	(void)state;
+	stage_open(&stage, VMM_STATE_RUNNING, getuid());
 	peer = stage_connect(&stage);
 	assert_int_equal(send(peer->fd, "short", 5, 0), 5);
 	stage_step(&stage);
@@ -582,7 +637,9 @@ main(void)
 		cmocka_unit_test(test_control__makes_one_change_at_a_time),
 		cmocka_unit_test(test_control__the_newest_connection_replaces_the_older),
 		cmocka_unit_test(test_control__lets_in_one_uid_only),
-		cmocka_unit_test(test_control__drops_who_does_not_read_or_breaks_the_protocol),
+		cmocka_unit_test(test_control__who_does_not_read_is_told_how_it_is_then),
+		cmocka_unit_test(test_control__ports_that_open_and_close_are_told_in_time),
+		cmocka_unit_test(test_control__drops_who_breaks_the_protocol),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
