@@ -18,7 +18,7 @@
  * SCREENSHOT  -            memfd vmm_picture  always: raw pixels into the memfd (proto_source.h), -ENODATA without a scanout
  * LINK        vmm_link     0, 1  -            always: the network's link, with a new peer socket or without
  * HOME        vmm_home     0..2  -            running, paused: a disk comes into the empty slot 'home', or goes: what is in flight is
- *                                             done and durable by then
+ *                                             done and durable by then; -ENOSPC: the host has no room for it, the disk stays
  * QUIT        -            -     -            always: answered, then the process ends
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */

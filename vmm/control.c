@@ -420,6 +420,10 @@ control_handle_home(void *context, struct seq_message *message)
 		return control_refuse(control, error, "there is no home in the slot");
 	if (error == -EIO)
 		return control_refuse(control, error, "the home's storage failed");
+	if (error == -ENOSPC && home.medium == VMM_MEDIUM_NONE)
+		return control_refuse(control, error,
+				      "the host has no room for what was written to the home: it "
+				      "stays until there is some");
 	if (error < 0)
 		return control_refuse(control, error,
 				      "the home cannot be used: %s; its carrel-vmm's log says more",

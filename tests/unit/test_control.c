@@ -362,6 +362,7 @@ test_control__changes_the_home(void **state)
 		{ VMM_MEDIUM_RAW, 1, -EBUSY, -EBUSY, 0, "already" },
 		{ VMM_MEDIUM_NONE, 0, -ENOENT, -ENOENT, -1, "no home" },
 		{ VMM_MEDIUM_NONE, 0, -EIO, -EIO, -1, "storage failed" },
+		{ VMM_MEDIUM_NONE, 0, -ENOSPC, -ENOSPC, -1, "stays until" },
 		{ VMM_MEDIUM_OVERLAY, 2, -EINVAL, -EINVAL, 0, "log says more" },
 	};
 	const int fds[] = { memfd_create("base", MFD_CLOEXEC), memfd_create("image", MFD_CLOEXEC) };
