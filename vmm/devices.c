@@ -507,6 +507,7 @@ devices_prepare(struct devices *devices)
 void
 devices_pause(struct devices *devices)
 {
+	devices->platform->paused = true;
 	acpi_pm_pause(devices->pm);
 	loop_timer_set(devices->retry_timer, 0);
 	if (devices->hda)
@@ -519,9 +520,11 @@ devices_pause(struct devices *devices)
 void
 devices_resume(struct devices *devices)
 {
+	devices->platform->paused = false;
 	acpi_pm_resume(devices->pm);
 	if (devices->hda)
 		hda_resume(devices->hda);
+	pci_root_resume(devices->root);
 }
 
 void
