@@ -7,8 +7,11 @@
  * How it works: before each frame stands its length, 32 bits big-endian. What arrives is read into one buffer and taken
  * out of it frame by frame (net_stream_receive()); a frame's rest is moved to the buffer's beginning before more is read.
  * The socket may take a part of what is sent: the rest is copied and goes first when there is room (net_stream_flush()), and
- * no other frame is taken until then. There is no virtio header on the wire: checksums are complete, frames are no larger
- * than NET_STREAM_MTU.
+ * no other frame is taken until then.
+ *
+ * There is no virtio header on the wire: frames are no larger than NET_STREAM_MTU, and checksums are complete. Those of the
+ * guest are completed here, which spares its kernel a copy of each frame too (only cards that do that are given a frame in
+ * pieces). What comes from the socket has not been through anything that could damage it, so the guest need not check it.
  */
 #include "vmm/net_stream.h"
 
@@ -22,12 +25,15 @@
 
 #include "base/log.h"
 #include "vmm/loop.h"
+#include "vmm/net_checksum.h"
 #include "vmm/virtqueue.h"
 
 /* passt is told the same (LAUNCH_NET_MTU): the kernel divides larger pieces */
 #define NET_STREAM_MTU		32000
 #define NET_STREAM_LENGTH_BYTES sizeof(uint32_t)
 #define NET_STREAM_BUFFER_BYTES (128 * 1024)
+
+#define NET_STREAM_FEATURE(name) (UINT64_C(1) << VIRTIO_NET_F_##name)
 
 _Static_assert(NET_STREAM_BUFFER_BYTES >= NET_STREAM_LENGTH_BYTES + NET_PEER_MAX_FRAME_BYTES,
 	       "a frame fits");
@@ -42,6 +48,8 @@ struct net_stream {
 	struct loop_source *source; /* NULL: it is lost */
 	bool reading;
 	bool wants_room;
+	bool completes;	   /* the guest leaves checksums to us */
+	bool vouches;	   /* and takes ours for checked */
 	size_t rest_first; /* what is still to be sent of the last frame */
 	size_t rest_end;
 	size_t first; /* what was read and not received */
@@ -130,31 +138,80 @@ net_stream_want_room(struct net_stream *stream)
 	net_stream_watch(stream);
 }
 
-/* The virtio header at the segments' beginning is not sent. */
+/* Moves the first bytes out of the segments; how many segments were used up. */
 static int
-net_stream_skip_header(struct iovec *segments, int count)
+net_stream_take(struct iovec *segments, int count, void *target, size_t bytes)
 {
-	size_t left = NET_PEER_HEADER_BYTES;
+	uint8_t *next = target;
 	int i = 0;
 
-	while (i < count && segments[i].iov_len <= left)
-		left -= segments[i++].iov_len;
-	if (i == count)
-		return count;
-	segments[i].iov_base = (uint8_t *)segments[i].iov_base + left;
-	segments[i].iov_len -= left;
+	while (i < count && bytes > 0) {
+		size_t part = segments[i].iov_len < bytes ? segments[i].iov_len : bytes;
+
+		memcpy(next, segments[i].iov_base, part);
+		next += part;
+		bytes -= part;
+		segments[i].iov_base = (uint8_t *)segments[i].iov_base + part;
+		segments[i].iov_len -= part;
+		if (segments[i].iov_len == 0)
+			i++;
+	}
 	return i;
+}
+
+/* How a frame begins on the wire: its length, and what must be changed in it. */
+struct net_stream_begin {
+	uint32_t length;
+	uint8_t head[NET_CHECKSUM_MAX_HEAD_BYTES];
+};
+
+/* As net_stream_take(), of header and head; the head's length comes back too. -EINVAL: the header makes no sense. */
+static int
+net_stream_begin(const struct net_stream *stream, struct iovec *segments, int count,
+		 size_t frame_bytes, struct net_stream_begin *begin, size_t *ret_head_bytes)
+{
+	struct virtio_net_hdr_v1 header;
+	int taken = net_stream_take(segments, count, &header, sizeof(header));
+	size_t head_bytes = 0;
+
+	begin->length = htobe32((uint32_t)frame_bytes);
+	if (stream->completes && header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		head_bytes = net_checksum_get_head_bytes(&header, frame_bytes);
+		if (head_bytes == 0)
+			return -EINVAL;
+		taken += net_stream_take(segments + taken, count - taken, begin->head, head_bytes);
+		net_checksum_complete(&header, begin->head, head_bytes, segments + taken,
+				      count - taken);
+	}
+	*ret_head_bytes = head_bytes;
+	return taken;
+}
+
+/* Sends what it can, and keeps the rest. */
+static int
+net_stream_send_all(struct net_stream *stream, struct iovec *segments, int count, size_t bytes)
+{
+	ssize_t sent = net_stream_write(stream, segments, count);
+
+	if (sent < 0)
+		return (int)sent;
+	if ((size_t)sent < bytes)
+		net_stream_want_room(stream);
+	if (sent == 0)
+		return -EAGAIN;
+	if ((size_t)sent < bytes)
+		net_stream_keep_rest(stream, segments, count, (size_t)sent);
+	return 0;
 }
 
 static int
 net_stream_send(struct net_peer *peer, struct iovec *segments, int count, size_t bytes)
 {
 	struct net_stream *stream = (struct net_stream *)peer;
-	size_t frame_bytes = bytes - NET_PEER_HEADER_BYTES;
-	uint32_t length = htobe32((uint32_t)frame_bytes);
 	struct iovec all[VIRTQUEUE_MAX_SEGMENTS + 1];
-	int skipped = net_stream_skip_header(segments, count);
-	ssize_t sent;
+	struct net_stream_begin begin;
+	size_t head_bytes;
+	int taken;
 
 	if (!stream->source)
 		return -EPIPE;
@@ -164,21 +221,14 @@ net_stream_send(struct net_peer *peer, struct iovec *segments, int count, size_t
 		net_stream_want_room(stream);
 		return -EAGAIN;
 	}
-	all[0] = (struct iovec){ &length, sizeof(length) };
-	count -= skipped;
-	memcpy(all + 1, segments + skipped, (size_t)count * sizeof(*segments));
-	sent = net_stream_write(stream, all, count + 1);
-	if (sent < 0)
-		return (int)sent;
-	if (sent == 0) {
-		net_stream_want_room(stream);
-		return -EAGAIN;
-	}
-	if ((size_t)sent < sizeof(length) + frame_bytes) {
-		net_stream_keep_rest(stream, all, count + 1, (size_t)sent);
-		net_stream_want_room(stream);
-	}
-	return 0;
+	bytes -= NET_PEER_HEADER_BYTES;
+	taken = net_stream_begin(stream, segments, count, bytes, &begin, &head_bytes);
+	if (taken < 0)
+		return taken;
+	count -= taken;
+	all[0] = (struct iovec){ &begin, NET_STREAM_LENGTH_BYTES + head_bytes };
+	memcpy(all + 1, segments + taken, (size_t)count * sizeof(*segments));
+	return net_stream_send_all(stream, all, count + 1, NET_STREAM_LENGTH_BYTES + bytes);
 }
 
 /* Reads what there is; false: nothing, or it is lost. */
@@ -239,6 +289,7 @@ net_stream_receive(struct net_peer *peer, struct net_peer_frame *ret_frame)
 	if (found == 0)
 		return 0;
 	*ret_frame = (struct net_peer_frame){
+		.header.flags = stream->vouches ? VIRTIO_NET_HDR_F_DATA_VALID : 0,
 		.bytes = stream->buffer + stream->first + NET_STREAM_LENGTH_BYTES,
 		.size = bytes,
 	};
@@ -270,8 +321,10 @@ net_stream_set_reading(struct net_peer *peer, bool reading)
 static int
 net_stream_set_offloads(struct net_peer *peer, uint64_t features)
 {
-	(void)peer;
-	(void)features; /* there are none */
+	struct net_stream *stream = (struct net_stream *)peer;
+
+	stream->completes = features & NET_STREAM_FEATURE(CSUM);
+	stream->vouches = features & NET_STREAM_FEATURE(GUEST_CSUM);
 	return 0;
 }
 
@@ -338,5 +391,6 @@ net_stream_new(struct loop *loop, const char *name, int fd, const struct net_pee
 
 const struct net_peer_kind net_stream_kind = {
 	.make = net_stream_new,
+	.features = NET_STREAM_FEATURE(CSUM) | NET_STREAM_FEATURE(GUEST_CSUM),
 	.mtu = NET_STREAM_MTU,
 };

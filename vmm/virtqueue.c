@@ -242,21 +242,30 @@ virtqueue_unpop(struct virtqueue *queue)
 }
 
 void
-virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+virtqueue_push_all(struct virtqueue *queue, const struct virtqueue_result *results, uint16_t count)
 {
 	struct virtqueue_state *state = &queue->state;
 	struct vring_used *used = queue->used;
-	struct vring_used_elem *element;
 
-	if (state->in_flight == 0)
+	if (state->in_flight < count)
 		return;
-	element = &used->ring[state->next_used % queue->setup.size];
-	element->id = head;
-	element->len = written;
-	state->next_used++;
-	state->in_flight--;
-	/* the driver sees the element, and the data, before it sees the count */
-	__atomic_store_n(&used->idx, state->next_used, __ATOMIC_RELEASE);
+	for (uint16_t i = 0; i < count; i++) {
+		struct vring_used_elem *element = &used->ring[state->next_used % queue->setup.size];
+
+		element->id = results[i].head;
+		element->len = results[i].written;
+		state->next_used++;
+	}
+	state->in_flight -= count;
+	/* the driver sees the elements, and the data, before it sees the count */
+	if (count > 0)
+		__atomic_store_n(&used->idx, state->next_used, __ATOMIC_RELEASE);
+}
+
+void
+virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+{
+	virtqueue_push_all(queue, &(struct virtqueue_result){ head, written }, 1);
 }
 
 bool

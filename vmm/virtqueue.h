@@ -67,6 +67,12 @@ struct virtqueue_chain {
 	struct iovec segments[VIRTQUEUE_MAX_SEGMENTS]; /* n_out, then n_in */
 };
 
+/* A chain that is handed back. */
+struct virtqueue_result {
+	uint16_t head;
+	uint32_t written;
+};
+
 /*
  * 0, or -EINVAL and queue->reason when the rings are not in RAM, misaligned or of a wrong size; then it is stopped. A
  * stopped queue has no chains, and pushes to it are dropped.
@@ -84,6 +90,9 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret_chain);
 void virtqueue_unpop(struct virtqueue *queue);
 /* Hands the chain with this head back; "written" bytes of its in segments were filled. */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
+/* As many at once: the driver sees none of them or all. */
+void virtqueue_push_all(struct virtqueue *queue, const struct virtqueue_result *results,
+			uint16_t count);
 /* After pushes: does the driver want an interrupt for them (section 2.7.7, 2.7.10)? */
 bool virtqueue_should_signal(struct virtqueue *queue);
 /*

@@ -14,25 +14,6 @@
 #define LOUD  12000
 #define QUIET 2000 /* what Opus makes of the other side's tone is less */
 
-/*
- * For the leak sanitizer: libspice-server never frees what it has made for a keyboard. Its frames are only seen by the slow
- * way to walk the stack.
- */
-const char *__lsan_default_suppressions(void);
-const char *__asan_default_options(void);
-
-const char *
-__lsan_default_suppressions(void)
-{
-	return "leak:spice_server_add_interface\n";
-}
-
-const char *
-__asan_default_options(void)
-{
-	return "fast_unwind_on_malloc=0";
-}
-
 void
 ear_hear(struct ear *ear, const int16_t *samples, size_t n_frames)
 {

@@ -11,6 +11,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <linux/virtio_ring.h>
@@ -466,6 +468,60 @@ test_virtqueue__puts_chains_back(void **state)
 	assert_int_equal(head, 0);
 }
 
+#define AT_ONCE	     4
+#define AT_ONCE_RUNS 20000
+
+/* A driver that looks all the time, on another processor. */
+struct watch {
+	const struct vring_used *used;
+	atomic_bool stop;
+	bool saw_part;
+};
+
+static void *
+watch_run(void *context)
+{
+	struct watch *watch = context;
+
+	while (!atomic_load(&watch->stop))
+		if (__atomic_load_n(&watch->used->idx, __ATOMIC_ACQUIRE) % AT_ONCE != 0)
+			watch->saw_part = true;
+	return NULL;
+}
+
+static void
+test_virtqueue__hands_several_back_at_once(void **state)
+{
+	struct queue_stage *stage = *state;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct watch watch = { .used = stage->queue.used };
+	struct virtqueue_result results[AT_ONCE];
+	pthread_t thread;
+	uint16_t head;
+	uint32_t written;
+
+	assert_int_equal(pthread_create(&thread, NULL, watch_run, &watch), 0);
+	for (uint32_t run = 0; run < AT_ONCE_RUNS; run++) {
+		for (uint32_t i = 0; i < AT_ONCE; i++) {
+			assert_true(driver_ring_add(&stage->ring, &buffer, 1) >= 0);
+			assert_int_equal(virtqueue_pop(&stage->queue, &stage->chain), 1);
+			results[i] = (struct virtqueue_result){ stage->chain.head, run + i };
+		}
+		virtqueue_push_all(&stage->queue, results, AT_ONCE);
+		for (uint32_t i = 0; i < AT_ONCE; i++) {
+			assert_true(driver_ring_get_used(&stage->ring, &head, &written));
+			assert_int_equal(head, results[i].head);
+			assert_int_equal(written, run + i);
+		}
+	}
+	atomic_store(&watch.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_false(watch.saw_part);
+	/* more than were taken */
+	virtqueue_push_all(&stage->queue, results, AT_ONCE);
+	assert_false(driver_ring_get_used(&stage->ring, &head, &written));
+}
+
 static void
 test_virtqueue__copies_and_slices_any_part(void **state)
 {
@@ -538,6 +594,7 @@ main(void)
 		TEST(test_virtqueue__keeps_out_of_the_hole),
 		TEST(test_virtqueue__is_silent_when_stopped),
 		TEST(test_virtqueue__puts_chains_back),
+		TEST(test_virtqueue__hands_several_back_at_once),
 		TEST(test_virtqueue__copies_and_slices_any_part),
 	};
 
