@@ -9,7 +9,8 @@
  * type        payload      fds   answer       legal while
  * STATUS      -            -     vmm_status   always
  * PAUSE       -            -     -            running; done when no vCPU runs and no I/O is in flight
- * RESUME      -            -     -            paused
+ * RESUME      -            -     -            paused; -ENOSPC: the host has no room for a disk request yet, and the machine
+ *                                             stands on, for that reason
  * POWERDOWN   -            -     -            running: presses the power button
  * RESET       -            -     -            running, paused: as the reset button
  * BALLOON     vmm_balloon  -     -            running
@@ -17,9 +18,9 @@
  * SCREENSHOT  -            memfd vmm_picture  always: raw pixels into the memfd (proto_source.h), -ENODATA without a scanout
  * LINK        vmm_link     0, 1  -            always: the network's link, with a new peer socket or without
  * HOME        vmm_home     0..2  -            running, paused: a disk comes into the empty slot 'home', or goes: what is in flight is
- *                                             done and durable by then
+ *                                             done and durable by then; -ENOSPC: the host has no room for it, the disk stays
  * QUIT        -            -     -            always: answered, then the process ends
- * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0
+ * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
 #ifndef BASE_PROTO_VMM_H
 #define BASE_PROTO_VMM_H
@@ -44,8 +45,8 @@ enum vmm_type {
 };
 
 /*
- * The machine's life. starting -> running <-> paused; both -> off, panicked, failed (paused: by what the guest did just
- * before). Off ends the process, the other two wait for QUIT.
+ * The machine's life. starting -> running <-> paused (-> paused, for another reason); both -> off, panicked, failed
+ * (paused: by what the guest did just before). Off ends the process, the other two wait for QUIT.
  */
 enum vmm_state {
 	VMM_STATE_STARTING,
@@ -57,7 +58,7 @@ enum vmm_state {
 	VMM_STATE_COUNT,
 };
 
-/* Why a running machine stands still by itself; it resumes when that is over, or by RESUME. */
+/* Why a machine stands still; what lacks room is tried again from time to time, and goes on by itself when there is some. */
 enum vmm_pause_reason {
 	VMM_PAUSE_NONE,
 	VMM_PAUSE_ASKED,

@@ -93,7 +93,7 @@ engine_kvm_vm_free(struct engine_vm *vm)
 	if (!vm)
 		return;
 	kvm->callback = NULL;
-	vmm_control_free(g_steal_pointer(&kvm->link));
+	kvm_vm_disconnect(kvm);
 	kvm_vm_set_booting(kvm, NULL);
 	process_watch_stop(&kvm->process);
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)

@@ -4,7 +4,8 @@
  *
  * How it works: kvm_vm_spawn() starts the process through the spawner and watches it; kvm_vm_connect() opens its control
  * socket, which listens since before the process was there. Its events become engine events in kvm_vm_handle_event(). The
- * end of the process is only told by the pidfd, never by a closed socket.
+ * end of the process is only told by the pidfd, never by a closed socket: that one is dialled again (kvm_vm_redial()), and
+ * the machine's status then tells what was missed.
  */
 #include "host/engine_kvm_vm.h"
 
@@ -14,6 +15,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
+
+#define REDIAL_MS 1000
 
 struct kvm_closure {
 	struct kvm_vm *kvm;
@@ -46,8 +49,12 @@ kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type
 	struct kvm_closure *closure;
 
 	if (!kvm->link) {
-		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-						      "the machine does not run"));
+		steps_fail(steps, g_error_new_literal(
+					  G_IO_ERROR, G_IO_ERROR_CLOSED,
+					  process_watch_is_on(&kvm->process)
+						  ? "the connection to its carrel-vmm is lost; "
+						    "it is dialled again, try again soon"
+						  : "the machine does not run"));
 		return;
 	}
 	closure = g_new0(struct kvm_closure, 1);
@@ -131,16 +138,76 @@ kvm_vm_handle_event(void *context, const struct vmm_event *event)
 	}
 }
 
+static void kvm_vm_handle_link_ended(void *context);
+
+static const struct vmm_control_events link_events = { kvm_vm_handle_event,
+						       kvm_vm_handle_link_ended };
+
+static int
+kvm_vm_open_socket(struct kvm_vm *kvm, const char *name, int type, int *ret_fd)
+{
+	g_autofree char *path = g_build_filename(kvm->folder, name, NULL);
+
+	return io_unix_connect(path, type, ret_fd);
+}
+
+/* What may have happened while nobody was told. */
+static void
+kvm_vm_handle_missed(void *data, const void *payload, const GError *error)
+{
+	struct kvm_vm *kvm = data;
+	struct vmm_status status;
+	struct vmm_event event = { .kind = VMM_EVENT_STATE };
+
+	if (error) {
+		log_warning("desktop=%s: carrel-vmm does not tell its state: %s", kvm->vm.id,
+			    error->message);
+		return;
+	}
+	memcpy(&status, payload, sizeof(status));
+	event.value = status.state;
+	event.detail = status.pause_reason;
+	kvm_vm_tell(kvm, ENGINE_EVENT_AGENT_PORT, status.agent_open != 0);
+	kvm_vm_tell(kvm, ENGINE_EVENT_VDAGENT_PORT, status.vdagent_open != 0);
+	kvm_vm_take_state(kvm, &event); /* which may free the machine */
+}
+
+static gboolean
+kvm_vm_redial(gpointer data)
+{
+	struct kvm_vm *kvm = data;
+	int fd;
+	int error = kvm_vm_open_socket(kvm, "vmm", SOCK_SEQPACKET, &fd);
+
+	if (error < 0)
+		return G_SOURCE_CONTINUE;
+	kvm->redial = 0;
+	log_info("desktop=%s: carrel-vmm is connected again", kvm->vm.id);
+	kvm->link = vmm_control_new(fd, &link_events, kvm);
+	vmm_control_ask(kvm->link, VMM_STATUS, NULL, 0, -1, kvm_vm_handle_missed, kvm);
+	return G_SOURCE_REMOVE;
+}
+
+void
+kvm_vm_disconnect(struct kvm_vm *kvm)
+{
+	g_clear_handle_id(&kvm->redial, g_source_remove);
+	vmm_control_free(g_steal_pointer(&kvm->link));
+}
+
 static void
 kvm_vm_handle_link_ended(void *context)
 {
 	struct kvm_vm *kvm = context;
 
-	g_clear_pointer(&kvm->link, vmm_control_free);
+	kvm_vm_disconnect(kvm);
+	if (!process_watch_is_on(&kvm->process))
+		return;
+	log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again every "
+		    "%d ms",
+		    kvm->vm.id, REDIAL_MS);
+	kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
 }
-
-static const struct vmm_control_events link_events = { kvm_vm_handle_event,
-						       kvm_vm_handle_link_ended };
 
 static void
 kvm_vm_handle_exit(void *context)
@@ -148,7 +215,7 @@ kvm_vm_handle_exit(void *context)
 	struct kvm_vm *kvm = context;
 	struct steps *booting = g_steal_pointer(&kvm->booting);
 
-	g_clear_pointer(&kvm->link, vmm_control_free);
+	kvm_vm_disconnect(kvm);
 	/* Both of these may free the machine: from here on only what was taken out of it is used. */
 	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, kvm->process.ran_out);
 	if (!booting)
@@ -198,14 +265,13 @@ kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_command *
 int
 kvm_vm_dial(struct kvm_vm *kvm, struct steps *steps, const char *name, int type)
 {
-	g_autofree char *path = g_build_filename(kvm->folder, name, NULL);
 	int fd;
-	int error = io_unix_connect(path, type, &fd);
+	int error = kvm_vm_open_socket(kvm, name, type, &fd);
 
 	if (error == 0)
 		return fd;
-	steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error), "'%s': %s",
-				      path, g_strerror(-error)));
+	steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error), "'%s/%s': %s",
+				      kvm->folder, name, g_strerror(-error)));
 	return -1;
 }
 
@@ -237,7 +303,7 @@ kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps)
 
 	if (fd < 0)
 		return;
-	vmm_control_free(kvm->link);
+	kvm_vm_disconnect(kvm);
 	kvm->link = vmm_control_new(fd, &link_events, kvm);
 	kvm_vm_ask(kvm, steps, kvm, VMM_STATUS, NULL, 0, -1, kvm_vm_take_status);
 }

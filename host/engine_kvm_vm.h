@@ -21,6 +21,7 @@ struct kvm_vm {
 	engine_event_callback callback;
 	void *context;
 	struct vmm_control *link;
+	guint redial; /* a source, while the connection is lost; or 0 */
 	struct process_watch process;
 	struct steps *booting; /* fails when the machine ends */
 };
@@ -45,6 +46,9 @@ void kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_comm
 
 /* Connects and asks for the state; ends the step when the peer is a carrel-vmm of our protocol. */
 void kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps);
+
+/* Takes the connection down; nobody dials again. */
+void kvm_vm_disconnect(struct kvm_vm *kvm);
 
 /* From here on the end of the machine fails this step; NULL: no more. */
 void kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps);

@@ -6,6 +6,10 @@
  * and control_answer() sends it. Pause, resume and reset take a while: such a request becomes "awaited", of which there is one at a
  * time, and control_tell() answers it when it sees what it waited for, or that this cannot come any more.
  *
+ * Nothing is sent but by control_flush(). What the socket has no room for stays: events in "news", where they cannot become
+ * more, answers in "late"; no request is read before these are gone, so there are two of them at most, that of an awaited
+ * request being one. The guest's ports, which it may open and close all the time, are told of every 100 ms at most.
+ *
  * There is one connection, the newest. What it has asked is forgotten with it.
  */
 #include "vmm/control.h"
@@ -23,29 +27,46 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/seq.h"
+#include "vmm/control_news.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
 
-#define MAX_MESSAGES 16 /* read in one turn of the loop */
-#define ACCEPT_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
-#define ANSWER_LATER 1
+#define MAX_MESSAGES  16 /* read in one turn of the loop */
+#define ACCEPT_FLAGS  (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define ANSWER_LATER  1
+#define MAX_LATE      2
+#define PORTS_PACE_NS UINT64_C(100000000)
+
+union control_payload {
+	struct vmm_status status;
+	struct vmm_statistics statistics;
+	struct vmm_picture picture;
+	struct vmm_refusal refusal;
+};
+
+struct control_answer {
+	struct seq_header head;
+	union control_payload payload;
+};
 
 struct control {
 	struct loop *loop;
 	struct control_setup setup;
 	struct loop_source *listener;
+	struct loop_timer *pace;
 	struct log_limit log_limit;
 	/* of this connection */
 	int fd; /* -1: nobody is connected */
 	struct loop_source *source;
+	uint32_t events; /* that the loop waits for */
+	struct control_news news;
+	uint32_t may_tell; /* of the news: without ports until "pace" */
+	struct control_answer late[MAX_LATE];
+	size_t n_late;
 	struct seq_header awaited; /* the request that waits for its end; type 0: none */
 	struct seq_message message;
 	/* of this request */
-	union {
-		struct vmm_status status;
-		struct vmm_statistics statistics;
-		struct vmm_picture picture;
-	} answer;
+	union control_payload answer;
 	uint32_t answer_bytes;
 	struct vmm_refusal refusal;
 };
@@ -56,6 +77,8 @@ control_drop(struct control *control)
 	loop_remove(control->source);
 	control->source = NULL;
 	control->awaited.type = 0;
+	control->n_late = 0;
+	control->news.due = 0;
 	close(take_fd(&control->fd));
 }
 
@@ -77,18 +100,79 @@ control_close(struct control *control, const char *why)
 
 /* What the peer is told. */
 
-static void
-control_send(struct control *control, const struct seq_header *head, const void *payload)
+static int
+control_send_late(struct control *control)
 {
+	const struct control_answer *answer = &control->late[0];
+	int error = seq_send(control->fd, &answer->head, &answer->payload, NULL, 0);
+
+	if (error < 0)
+		return error;
+	control->n_late--;
+	memmove(&control->late[0], &control->late[1], control->n_late * sizeof(control->late[0]));
+	return 0;
+}
+
+/* 0; 1 when there is none that may be told now; -errno. */
+static int
+control_send_news(struct control *control)
+{
+	struct seq_header head = { .type = VMM_EVENT, .size = sizeof(struct vmm_event) };
+	struct vmm_event event;
+	enum control_due due;
 	int error;
+
+	if (!control_news_find(&control->news, control->may_tell, &due, &event))
+		return 1;
+	error = seq_send(control->fd, &head, &event, NULL, 0);
+	if (error == 0)
+		control_news_remove(&control->news, due);
+	return error;
+}
+
+static int
+control_watch(struct control *control, uint32_t events)
+{
+	int error = 0;
+
+	if (events != control->events)
+		error = loop_change(control->source, events);
+	if (error == 0)
+		control->events = events;
+	return error;
+}
+
+/* As much as there is room for. */
+static void
+control_flush(struct control *control)
+{
+	uint32_t ports = control->news.due & CONTROL_DUE_PORTS;
+	int result = 0;
 
 	if (control->fd < 0)
 		return;
-	error = seq_send(control->fd, head, payload, NULL, 0);
-	if (error == -EAGAIN)
-		control_close(control, "it does not read what it is told");
-	else if (error < 0)
-		control_close(control, strerror(-error));
+	while (result == 0 && control->n_late > 0)
+		result = control_send_late(control);
+	while (result == 0)
+		result = control_send_news(control);
+	if (ports & ~control->news.due) {
+		control->may_tell = ~CONTROL_DUE_PORTS;
+		loop_timer_set(control->pace, loop_now_ns() + PORTS_PACE_NS);
+	}
+	if (result == -EAGAIN || result == 1)
+		result = control_watch(control, (control->n_late > 0 ? 0 : EPOLLIN) |
+							(result == -EAGAIN ? EPOLLOUT : 0));
+	if (result < 0)
+		control_close(control, strerror(-result));
+}
+
+static void
+control_handle_pace(void *context)
+{
+	struct control *control = context;
+
+	control->may_tell = ~0U;
+	control_flush(control);
 }
 
 static int control_refuse(struct control *control, int error, const char *format, ...)
@@ -129,11 +213,20 @@ control_explain(struct control *control, int error, enum vmm_state state)
 static void
 control_answer(struct control *control, const struct seq_header *asked, int status)
 {
-	struct seq_header head = { .type = asked->type, .id = asked->id, .status = status };
+	struct control_answer *late = &control->late[control->n_late];
 
-	head.size = status < 0 ? sizeof(control->refusal) : control->answer_bytes;
-	control_send(control, &head,
-		     status < 0 ? (const void *)&control->refusal : (const void *)&control->answer);
+	if (control->fd < 0)
+		return;
+	late->head = (struct seq_header){ .type = asked->type, .id = asked->id, .status = status };
+	if (status < 0) {
+		late->head.size = sizeof(control->refusal);
+		late->payload.refusal = control->refusal;
+	} else {
+		late->head.size = control->answer_bytes;
+		late->payload = control->answer;
+	}
+	control->n_late++;
+	control_flush(control);
 }
 
 /* Whether the request has come true by this event (1), cannot any more (-errno), or may still (0). */
@@ -145,8 +238,8 @@ control_judge(uint32_t type, const struct vmm_event *event)
 	if (event->kind != VMM_EVENT_STATE)
 		return 0;
 	switch (event->value) {
-	case VMM_STATE_PAUSED:
-		return type == VMM_PAUSE;
+	case VMM_STATE_PAUSED: /* a resume is refused by that */
+		return type == VMM_RESUME ? -ENOSPC : type == VMM_PAUSE;
 	case VMM_STATE_RUNNING:
 		return type == VMM_RESUME;
 	default:
@@ -164,7 +257,9 @@ control_finish_awaited(struct control *control, const struct vmm_event *event)
 		return;
 	control->awaited.type = 0;
 	control->answer_bytes = 0;
-	if (verdict < 0)
+	if (verdict == -ENOSPC)
+		control_refuse(control, verdict, "the machine stands on: %s", event->text);
+	else if (verdict < 0)
 		control_refuse(control, verdict, "the machine is %s meanwhile",
 			       machine_state_name(event->value));
 	control_answer(control, &asked, verdict < 0 ? verdict : 0);
@@ -173,9 +268,10 @@ control_finish_awaited(struct control *control, const struct vmm_event *event)
 void
 control_tell(struct control *control, const struct vmm_event *event)
 {
-	struct seq_header head = { .type = VMM_EVENT, .size = sizeof(*event) };
-
-	control_send(control, &head, event);
+	if (control->fd < 0)
+		return;
+	control_news_add(&control->news, event);
+	control_flush(control);
 	control_finish_awaited(control, event);
 }
 
@@ -324,6 +420,10 @@ control_handle_home(void *context, struct seq_message *message)
 		return control_refuse(control, error, "there is no home in the slot");
 	if (error == -EIO)
 		return control_refuse(control, error, "the home's storage failed");
+	if (error == -ENOSPC && home.medium == VMM_MEDIUM_NONE)
+		return control_refuse(control, error,
+				      "the host has no room for what was written to the home: it "
+				      "stays until there is some");
 	if (error < 0)
 		return control_refuse(control, error,
 				      "the home cannot be used: %s; its carrel-vmm's log says more",
@@ -401,7 +501,9 @@ control_handle_socket(void *context, uint32_t events)
 	int error = 0;
 
 	(void)events;
-	for (int i = 0; i < MAX_MESSAGES && error == 0 && control->fd >= 0; i++)
+	control_flush(control);
+	for (int i = 0; i < MAX_MESSAGES && error == 0 && control->fd >= 0 && control->n_late == 0;
+	     i++)
 		error = control_receive(control);
 	if (error == -EPIPE)
 		control_close(control, "it has gone");
@@ -437,6 +539,7 @@ control_handle_accept(void *context, uint32_t events)
 	if (loop_add(control->loop, "control", fd, EPOLLIN, control_handle_socket, control,
 		     &control->source) < 0)
 		return;
+	control->events = EPOLLIN;
 	control->fd = take_fd(&fd);
 }
 
@@ -451,13 +554,17 @@ control_new(struct loop *loop, const struct control_setup *setup, struct control
 	control->loop = loop;
 	control->setup = *setup;
 	control->fd = -1;
+	control->may_tell = ~0U;
 	control->log_limit = (struct log_limit){ .burst = 10, .every_ms = 1000 };
 	error = io_set_nonblocking(setup->listen_fd, true);
 	if (error == 0)
 		error = loop_add(loop, "control", setup->listen_fd, EPOLLIN, control_handle_accept,
 				 control, &control->listener);
+	if (error == 0)
+		error = loop_timer_new(loop, "control", control_handle_pace, control,
+				       &control->pace);
 	if (error < 0) {
-		free(control);
+		control_free(control);
 		return error;
 	}
 	*ret_control = control;
@@ -472,5 +579,6 @@ control_free(struct control *control)
 	if (control->fd >= 0)
 		control_drop(control);
 	loop_remove(control->listener);
+	loop_timer_free(control->pace);
 	free(control);
 }

@@ -2,7 +2,8 @@
 /*
  * control.h - the server of base/proto_vmm.h: what carrel-hostd asks of this machine, and what it is told
  *
- * Called with the machine's lock held. Nothing here waits for the peer: one that does not read is dropped, and may come back.
+ * Called with the machine's lock held. Nothing here waits for the peer: one that does not read hears the rest later, and
+ * is not listened to meanwhile.
  */
 #ifndef VMM_CONTROL_H
 #define VMM_CONTROL_H

@@ -145,9 +145,9 @@ devices_make_pvpanic(struct devices *devices)
 	return pvpanic_new(devices->platform, devices->root);
 }
 
-/* How the machine waits for room on the host: it stands, and the disks try again from time to time. */
+/* How the machine waits for room on the host: it stands (vmm/machine.c), and the disks try again from time to time. */
 
-static bool
+bool
 devices_lack_space(const struct devices *devices)
 {
 	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
@@ -156,32 +156,36 @@ devices_lack_space(const struct devices *devices)
 	return false;
 }
 
-static void
-devices_handle_retry(void *context)
+void
+devices_await_space(struct devices *devices)
 {
-	struct devices *devices = context;
+	loop_timer_set(devices->retry_timer, loop_now_ns() + RETRY_EVERY_NS);
+}
 
+void
+devices_retry_space(struct devices *devices)
+{
 	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
 		if (devices->disks[i].lacks_space)
 			virtio_blk_retry(devices->disks[i].device);
 	if (devices_lack_space(devices))
-		loop_timer_set(devices->retry_timer, loop_now_ns() + RETRY_EVERY_NS);
+		devices_await_space(devices);
+}
+
+static void
+devices_handle_retry(void *context)
+{
+	devices_retry_space(context);
 }
 
 static void
 devices_handle_space(void *context, bool lacks)
 {
 	struct devices_disk *disk = context;
-	struct devices *devices = disk->devices;
-	const struct platform *platform = devices->platform;
-	bool lacked = devices_lack_space(devices);
+	const struct platform *platform = disk->devices->platform;
 
 	disk->lacks_space = lacks;
-	if (devices_lack_space(devices) == lacked)
-		return;
-	loop_timer_set(devices->retry_timer, lacks ? loop_now_ns() + RETRY_EVERY_NS : 0);
-	platform->ops->report(platform->context,
-			      lacks ? PLATFORM_EVENT_NO_SPACE : PLATFORM_EVENT_SPACE);
+	platform->ops->report(platform->context, PLATFORM_EVENT_SPACE);
 }
 
 static int
@@ -503,7 +507,9 @@ devices_prepare(struct devices *devices)
 void
 devices_pause(struct devices *devices)
 {
+	devices->platform->paused = true;
 	acpi_pm_pause(devices->pm);
+	loop_timer_set(devices->retry_timer, 0);
 	if (devices->hda)
 		hda_pause(devices->hda);
 	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
@@ -514,9 +520,11 @@ devices_pause(struct devices *devices)
 void
 devices_resume(struct devices *devices)
 {
+	devices->platform->paused = false;
 	acpi_pm_resume(devices->pm);
 	if (devices->hda)
 		hda_resume(devices->hda);
+	pci_root_resume(devices->root);
 }
 
 void

@@ -45,9 +45,15 @@ bool devices_has_link(const struct devices *devices);
 
 /* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */
 int devices_prepare(struct devices *devices);
-/* The vCPUs stand: clocks stop, I/O that is in flight is waited for. */
+/* The vCPUs stand: clocks stop, I/O that is in flight is waited for, what lacks room on the host is left alone. */
 void devices_pause(struct devices *devices);
 void devices_resume(struct devices *devices);
+
+/* Does a disk keep requests for which the host has no room? Each change is a PLATFORM_EVENT_SPACE. */
+bool devices_lack_space(const struct devices *devices);
+/* Tries these again, from now on every few seconds (await: not before that), until devices_pause(). */
+void devices_retry_space(struct devices *devices);
+void devices_await_space(struct devices *devices);
 
 void devices_press_power_button(struct devices *devices);
 /* Adds what the devices have counted. */

@@ -34,7 +34,8 @@
 	(1u << MACHINE_WISH_FAIL | 1u << MACHINE_WISH_OFF | 1u << MACHINE_WISH_PANIC | \
 	 1u << MACHINE_WISH_RESET)
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS     UINT64_C(1000000)
+#define NO_SPACE_TEXT "no room on the host for a disk request"
 
 static const char *const state_names[] = {
 	[VMM_STATE_STARTING] = "starting", [VMM_STATE_RUNNING] = "running",
@@ -48,8 +49,8 @@ static const uint32_t next_states[VMM_STATE_COUNT] = {
 	[VMM_STATE_STARTING] = 1 << VMM_STATE_RUNNING,
 	[VMM_STATE_RUNNING] = 1 << VMM_STATE_PAUSED | 1 << VMM_STATE_OFF | 1 << VMM_STATE_PANICKED |
 			      1 << VMM_STATE_FAILED,
-	[VMM_STATE_PAUSED] = 1 << VMM_STATE_RUNNING | 1 << VMM_STATE_OFF | 1 << VMM_STATE_PANICKED |
-			     1 << VMM_STATE_FAILED,
+	[VMM_STATE_PAUSED] = 1 << VMM_STATE_RUNNING | 1 << VMM_STATE_PAUSED | 1 << VMM_STATE_OFF |
+			     1 << VMM_STATE_PANICKED | 1 << VMM_STATE_FAILED,
 };
 
 void
@@ -168,14 +169,40 @@ machine_do_pause(struct machine *machine, enum vmm_pause_reason reason, const ch
 }
 
 static void
-machine_do_resume(struct machine *machine)
+machine_go_on(struct machine *machine)
 {
-	if (machine->state != VMM_STATE_PAUSED)
-		return;
 	devices_resume(machine->devices);
 	kvm_start_clock(machine->kvm);
 	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
 	machine_go(machine);
+}
+
+/* Room on the host has come or gone: whoever pauses by hand has the say, and "resume" below finds what it left. */
+static void
+machine_do_space(struct machine *machine)
+{
+	bool lacks = devices_lack_space(machine->devices);
+
+	if (lacks && machine->state == VMM_STATE_RUNNING) {
+		machine_do_pause(machine, VMM_PAUSE_NO_SPACE, NO_SPACE_TEXT);
+		devices_await_space(machine->devices);
+	} else if (!lacks && machine->state == VMM_STATE_PAUSED &&
+		   machine->pause_reason == VMM_PAUSE_NO_SPACE) {
+		machine_go_on(machine);
+	}
+}
+
+/* A guest whose disk does not answer would only wait: then it stands on, now for lack of room. */
+static void
+machine_do_resume(struct machine *machine)
+{
+	if (machine->state != VMM_STATE_PAUSED)
+		return;
+	devices_retry_space(machine->devices);
+	if (devices_lack_space(machine->devices))
+		machine_set_state(machine, VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE, NO_SPACE_TEXT);
+	else
+		machine_go_on(machine);
 }
 
 static void
@@ -212,13 +239,8 @@ machine_do(struct machine *machine, enum machine_wish wish)
 	case MACHINE_WISH_PAUSE:
 		machine_do_pause(machine, VMM_PAUSE_ASKED, "");
 		break;
-	case MACHINE_WISH_NO_SPACE:
-		machine_do_pause(machine, VMM_PAUSE_NO_SPACE,
-				 "no room on the host for a disk request");
-		break;
 	case MACHINE_WISH_SPACE:
-		if (machine->pause_reason == VMM_PAUSE_NO_SPACE)
-			machine_do_resume(machine);
+		machine_do_space(machine);
 		break;
 	case MACHINE_WISH_RESUME:
 		machine_do_resume(machine);

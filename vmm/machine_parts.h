@@ -26,8 +26,7 @@ enum machine_wish {
 	MACHINE_WISH_PANIC,
 	MACHINE_WISH_RESET,
 	MACHINE_WISH_PAUSE,
-	MACHINE_WISH_NO_SPACE,
-	MACHINE_WISH_SPACE,
+	MACHINE_WISH_SPACE, /* to do what the disks' lack of room, or its end, asks for */
 	MACHINE_WISH_RESUME,
 	MACHINE_WISH_COUNT,
 };

@@ -256,3 +256,11 @@ pci_root_reset(struct pci_root *root)
 			pci_device_reset(root->devices[i]);
 	pci_root_assign(root);
 }
+
+void
+pci_root_resume(struct pci_root *root)
+{
+	for (uint32_t i = 0; i < PCI_MAX_DEVICES; i++)
+		if (root->devices[i])
+			pci_device_resume(root->devices[i]);
+}

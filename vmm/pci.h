@@ -40,6 +40,7 @@ struct pci_device_ops {
 	void (*reset)(
 		void *context); /* the machine is being reset; configuration space is reset already */
 	void (*free)(void *context);
+	void (*resume)(void *context); /* the machine goes on after a pause */
 	/* BAR "index" answers at this GPA from now on; 0: nowhere. For doorbells. */
 	void (*move_bar)(void *context, uint32_t index, uint64_t gpa);
 };
@@ -61,6 +62,8 @@ void pci_root_free(struct pci_root *root); /* and its devices */
  * The BARs get the addresses that firmware would give them, since Linux booted directly takes what it finds.
  */
 void pci_root_reset(struct pci_root *root);
+/* Tells all devices that the machine goes on after a pause. */
+void pci_root_resume(struct pci_root *root);
 
 /* "slot": 1 to 31, -EEXIST when it is taken. The name is for logs and stays the caller's. The root owns the device. */
 int pci_device_new(struct pci_root *root, uint32_t slot, const char *name,

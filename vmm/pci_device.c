@@ -82,6 +82,13 @@ pci_device_reset(struct pci_device *device)
 }
 
 void
+pci_device_resume(struct pci_device *device)
+{
+	if (device->ops && device->ops->resume)
+		device->ops->resume(device->context);
+}
+
+void
 pci_device_set_ops(struct pci_device *device, const struct pci_device_ops *ops, void *context)
 {
 	device->ops = ops;

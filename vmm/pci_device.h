@@ -52,6 +52,7 @@ void pci_device_init(struct pci_device *device, struct platform *platform, uint3
 		     const char *name, const struct pci_identity *identity);
 void pci_device_done(struct pci_device *device);
 void pci_device_reset(struct pci_device *device);
+void pci_device_resume(struct pci_device *device);
 uint32_t pci_device_handle_read(struct pci_device *device, uint32_t offset, uint32_t bytes);
 /* The root maps BARs after it. */
 void pci_device_handle_write(struct pci_device *device, uint32_t offset, uint32_t bytes,

@@ -24,8 +24,8 @@ enum platform_event {
 	PLATFORM_EVENT_RESET, /* it asked for a reset (ACPI reset register, port 0x64, triple fault) */
 	PLATFORM_EVENT_SHUTDOWN, /* it switched itself off (ACPI S5) */
 	PLATFORM_EVENT_PANIC,	 /* its kernel says that it has panicked (pvpanic) */
-	PLATFORM_EVENT_NO_SPACE, /* not the guest's: the host has no room (or memory) for a request, which the device keeps */
-	PLATFORM_EVENT_SPACE, /* and now it has been written after all */
+	/* Not the guest's: whether the host lacks room (or memory) for a request, which its disk keeps meanwhile, is to be asked again. */
+	PLATFORM_EVENT_SPACE,
 	PLATFORM_EVENT_COUNT,
 };
 
@@ -51,6 +51,7 @@ struct platform {
 	struct bus *mmio;
 	const struct platform_ops *ops;
 	void *context; /* of ops */
+	bool paused;   /* guest memory stands still: devices take no requests, and end those they have (virtio_pop()) */
 };
 
 #endif

@@ -127,7 +127,16 @@ rtc_time_fits(uint8_t byte, int wanted, int64_t value)
 	return (byte & RTC_TIME_ANY) == RTC_TIME_ANY || wanted == value;
 }
 
-/* Goes on by whole hours, then minutes, then seconds; an alarm that nothing fits within a day never fits. */
+static bool
+rtc_time_ever_fits(uint8_t byte, int wanted, int limit)
+{
+	return (byte & RTC_TIME_ANY) == RTC_TIME_ANY || wanted < limit;
+}
+
+/*
+ * Goes on by whole hours, then minutes, then seconds. That are few steps, because what no second ever fits is sorted out
+ * first: a guest can have this done at each access.
+ */
 int64_t
 rtc_time_find_alarm(int64_t from, const struct rtc_time *alarm, struct rtc_time_mode mode)
 {
@@ -135,6 +144,10 @@ rtc_time_find_alarm(int64_t from, const struct rtc_time *alarm, struct rtc_time_
 	int minute = rtc_time_unpack(alarm->minute, mode);
 	int hour = rtc_time_unpack_hour(alarm->hour, mode);
 
+	if (!rtc_time_ever_fits(alarm->hour, hour, 24) ||
+	    !rtc_time_ever_fits(alarm->minute, minute, 60) ||
+	    !rtc_time_ever_fits(alarm->second, second, 60))
+		return -1;
 	for (int64_t at = from; at < from + RTC_TIME_DAY_S;) {
 		if (!rtc_time_fits(alarm->hour, hour, at / 3600 % 24))
 			at = (at / 3600 + 1) * 3600;

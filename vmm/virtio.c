@@ -151,6 +151,16 @@ virtio_transport_kick(struct virtio_transport *transport, uint32_t queue)
 	eventfd_write(transport->doorbells[queue].fd, 1);
 }
 
+void
+virtio_transport_kick_all(struct virtio_transport *transport)
+{
+	struct virtio_device *device = transport->device;
+
+	for (uint32_t i = 0; device->active && i < device->n_queues; i++)
+		if (device->queues[i].descriptors)
+			virtio_transport_kick(transport, i);
+}
+
 uint64_t
 virtio_transport_get_features(const struct virtio_transport *transport)
 {
@@ -262,9 +272,7 @@ virtio_transport_activate(struct virtio_transport *transport)
 		return;
 	virtio_transport_place_doorbells(transport);
 	/* chains may be there already, and doorbells that were rung too early were not heard */
-	for (uint32_t i = 0; i < device->n_queues; i++)
-		if (device->queues[i].descriptors)
-			virtio_transport_kick(transport, i);
+	virtio_transport_kick_all(transport);
 }
 
 static bool
@@ -321,7 +329,8 @@ virtio_pop(struct virtio_device *device, uint32_t queue, struct virtqueue_chain 
 {
 	int result;
 
-	if (!device->active || !pci_device_may_master(device->transport->pci))
+	if (!device->active || device->platform->paused ||
+	    !pci_device_may_master(device->transport->pci))
 		return false;
 	result = virtqueue_pop(&device->queues[queue], ret_chain);
 	if (result < 0)

@@ -32,7 +32,7 @@ struct virtio_ops {
 	int (*activate)(struct virtio_device *device);
 	/* To the state after power-on. Must cancel what is in flight, or wait for it, before it returns: the queues are gone. */
 	void (*reset)(struct virtio_device *device);
-	/* The driver rang this queue's doorbell. Handle a bounded number of chains; virtio_kick_again() when there are more. */
+	/* The driver rang this queue's doorbell, or the machine goes on after a pause. Handle a bounded number of chains; virtio_kick_again() when there are more. */
 	void (*handle_queue)(struct virtio_device *device, uint32_t queue);
 	/* "offset" and "bytes" lie within config_bytes. NULL: reads zeros, ignores writes. */
 	void (*read_config)(struct virtio_device *device, uint32_t offset, void *target,
@@ -70,7 +70,7 @@ virtio_has_feature(const struct virtio_device *device, unsigned int bit)
 	return device->driver_features >> bit & 1;
 }
 
-/* virtqueue_pop() of a queue; a broken one fails the device and counts as empty. */
+/* virtqueue_pop() of a queue; a broken one fails the device and counts as empty, as do all while the machine is paused. */
 bool virtio_pop(struct virtio_device *device, uint32_t queue, struct virtqueue_chain *ret_chain);
 /* Interrupts the driver for this queue if it wants to be, after any number of pushes. */
 void virtio_signal_queue(struct virtio_device *device, uint32_t queue);

@@ -224,7 +224,9 @@ virtio_blk_detach(struct virtio_device *device)
 
 	if (!blk->disk)
 		return -ENOENT;
-	virtio_blk_cancel(blk);
+	result = disk_io_drain(blk->io);
+	if (result < 0)
+		return result;
 	result = disk_sync(blk->disk);
 	disk_close(blk->disk);
 	blk->disk = NULL;

@@ -46,7 +46,10 @@ int virtio_blk_new(struct platform *platform, const struct virtio_blk_options *o
 
 /* A medium comes into an empty slot; the guest is told. -EBUSY when there is one; see overlay_file_open() for others. */
 int virtio_blk_attach(struct virtio_device *device, int base_fd, int overlay_fd);
-/* It goes: waits for what is in flight, makes it durable, tells the guest. What it asks later fails. 0, -ENOENT or -EIO. */
+/*
+ * It goes: waits for what is in flight, makes it durable, tells the guest. What it asks later fails. 0, -ENOENT or -EIO;
+ * -ENOSPC: it stays, since it keeps requests for which the host has no room.
+ */
 int virtio_blk_detach(struct virtio_device *device);
 bool virtio_blk_has_medium(const struct virtio_device *device);
 

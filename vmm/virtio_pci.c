@@ -142,6 +142,12 @@ virtio_pci_reset(void *context)
 }
 
 static void
+virtio_pci_resume(void *context)
+{
+	virtio_transport_kick_all(context);
+}
+
+static void
 virtio_pci_free(void *context)
 {
 	struct virtio_transport *transport = context;
@@ -162,6 +168,7 @@ virtio_pci_move_bar(void *context, uint32_t index, uint64_t gpa)
 
 static const struct pci_device_ops virtio_pci_ops = {
 	.reset = virtio_pci_reset,
+	.resume = virtio_pci_resume,
 	.free = virtio_pci_free,
 	.move_bar = virtio_pci_move_bar,
 };

@@ -78,6 +78,8 @@ void virtio_transport_reset(struct virtio_transport *transport);
 struct virtio_queue_registers *virtio_transport_find_writable(struct virtio_transport *transport);
 /* The driver rang the doorbell: the loop's thread will handle it. */
 void virtio_transport_kick(struct virtio_transport *transport, uint32_t queue);
+/* All queues that are started: there may be chains that nobody has rung for, or was heard to. */
+void virtio_transport_kick_all(struct virtio_transport *transport);
 void virtio_transport_move_doorbells(struct virtio_transport *transport, uint64_t gpa);
 
 /* virtio_registers.c; the context is the transport. */

@@ -240,18 +240,25 @@ stage_happen(struct stage *stage, enum vmm_event_kind kind, uint32_t value)
 	control_tell(stage->control, &event);
 }
 
-static void
-stage_expect_event(struct stage *stage, int fd, enum vmm_event_kind kind, uint32_t value)
+/* The value of the event of this kind that was received last. */
+static uint32_t
+stage_get_event(const struct stage *stage, enum vmm_event_kind kind)
 {
 	struct vmm_event event;
 
-	assert_int_equal(seq_receive(fd, &stage->message), 0);
 	assert_int_equal(stage->message.head.type, VMM_EVENT);
 	assert_int_equal(stage->message.head.id, 0);
 	assert_int_equal(stage->message.head.size, sizeof(event));
 	memcpy(&event, stage->message.payload, sizeof(event));
 	assert_int_equal(event.kind, kind);
-	assert_int_equal(event.value, value);
+	return event.value;
+}
+
+static void
+stage_expect_event(struct stage *stage, int fd, enum vmm_event_kind kind, uint32_t value)
+{
+	assert_int_equal(seq_receive(fd, &stage->message), 0);
+	assert_int_equal(stage_get_event(stage, kind), value);
 }
 
 static void
@@ -355,6 +362,7 @@ test_control__changes_the_home(void **state)
 		{ VMM_MEDIUM_RAW, 1, -EBUSY, -EBUSY, 0, "already" },
 		{ VMM_MEDIUM_NONE, 0, -ENOENT, -ENOENT, -1, "no home" },
 		{ VMM_MEDIUM_NONE, 0, -EIO, -EIO, -1, "storage failed" },
+		{ VMM_MEDIUM_NONE, 0, -ENOSPC, -ENOSPC, -1, "stays until" },
 		{ VMM_MEDIUM_OVERLAY, 2, -EINVAL, -EINVAL, 0, "log says more" },
 	};
 	const int fds[] = { memfd_create("base", MFD_CLOEXEC), memfd_create("image", MFD_CLOEXEC) };
@@ -445,12 +453,17 @@ test_control__answers_a_change_when_it_has_come(void **state)
 		enum vmm_event_kind kind;
 		uint32_t value;
 		int status;
+		const char *words;
 	} cases[] = {
-		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_PAUSED, 0 },
-		{ VMM_RESUME, VMM_STATE_PAUSED, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0 },
-		{ VMM_RESET, VMM_STATE_PAUSED, VMM_EVENT_REBOOTED, 0, 0 },
-		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_OFF, -ECANCELED },
-		{ VMM_RESET, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_FAILED, -ECANCELED },
+		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_PAUSED, 0, NULL },
+		{ VMM_RESUME, VMM_STATE_PAUSED, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0, NULL },
+		{ VMM_RESUME, VMM_STATE_PAUSED, VMM_EVENT_STATE, VMM_STATE_PAUSED, -ENOSPC,
+		  "stands on" },
+		{ VMM_RESET, VMM_STATE_PAUSED, VMM_EVENT_REBOOTED, 0, 0, NULL },
+		{ VMM_PAUSE, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_OFF, -ECANCELED,
+		  "meanwhile" },
+		{ VMM_RESET, VMM_STATE_RUNNING, VMM_EVENT_STATE, VMM_STATE_FAILED, -ECANCELED,
+		  "meanwhile" },
 	};
 
 	(void)state;
@@ -471,7 +484,7 @@ test_control__answers_a_change_when_it_has_come(void **state)
 		assert_int_equal(stage_read_answer(&stage, peer->fd, cases[i].type),
 				 cases[i].status);
 		if (cases[i].status < 0)
-			assert_non_null(strstr(stage_refusal(&stage), "meanwhile"));
+			assert_non_null(strstr(stage_refusal(&stage), cases[i].words));
 		stage_happen(&stage, cases[i].kind, cases[i].value);
 		stage_expect_event(&stage, peer->fd, cases[i].kind, cases[i].value);
 		assert_int_equal(seq_receive(peer->fd, &stage.message), -EAGAIN);
@@ -540,7 +553,7 @@ test_control__lets_in_one_uid_only(void **state)
 }
 
 static void
-test_control__drops_who_does_not_read_or_breaks_the_protocol(void **state)
+test_control__who_does_not_read_is_told_how_it_is_then(void **state)
 {
 	struct stage stage;
 	struct display_peer *peer;
@@ -549,14 +562,62 @@ test_control__drops_who_does_not_read_or_breaks_the_protocol(void **state)
 	(void)state;
 	stage_open(&stage, VMM_STATE_RUNNING, getuid());
 	peer = stage_connect(&stage);
+	stage_send(&stage, peer->fd, VMM_RESET, NULL, 0, -1);
 	for (int i = 0; i < MAX_UNREAD; i++)
-		stage_happen(&stage, VMM_EVENT_VDAGENT_PORT, 1);
+		stage_happen(&stage, VMM_EVENT_STATE, i % 2 ? VMM_STATE_RUNNING : VMM_STATE_PAUSED);
+	stage_happen(&stage, VMM_EVENT_REBOOTED, 0);
+	stage_happen(&stage, VMM_EVENT_STATE, VMM_STATE_PAUSED);
+	stage_send(&stage, peer->fd, VMM_STATUS, NULL, 0, -1);
 	while (seq_receive(peer->fd, &stage.message) == 0)
 		n++;
 	assert_in_range(n, 1, MAX_UNREAD - 1);
-	assert_int_equal(seq_receive(peer->fd, &stage.message), -EPIPE);
+	stage_step(&stage);
+	assert_int_equal(seq_receive(peer->fd, &stage.message), 0);
+	assert_int_equal(stage.message.head.type, VMM_RESET);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_STATE, VMM_STATE_PAUSED);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_REBOOTED, 0);
+	assert_int_equal(stage_read_answer(&stage, peer->fd, VMM_STATUS), 0);
+	assert_int_equal(stage_ask(&stage, peer->fd, VMM_STATUS, NULL, 0, -1), 0);
 	display_peer_close(peer);
+	stage_close(&stage);
+}
 
+/* As a guest may do all day: each end of it is told, but not each time. */
+static void
+test_control__ports_that_open_and_close_are_told_in_time(void **state)
+{
+	struct stage stage;
+	struct display_peer *peer;
+
+	(void)state;
+	stage_open(&stage, VMM_STATE_RUNNING, getuid());
+	peer = stage_connect(&stage);
+	stage_happen(&stage, VMM_EVENT_VDAGENT_PORT, 1);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_VDAGENT_PORT, 1);
+	for (int i = 0; i < MAX_UNREAD; i++) {
+		stage_happen(&stage, VMM_EVENT_VDAGENT_PORT, i % 2);
+		stage_happen(&stage, VMM_EVENT_AGENT_PORT, 1 - i % 2);
+	}
+	assert_int_equal(seq_receive(peer->fd, &stage.message), -EAGAIN);
+	assert_int_equal(stage_ask(&stage, peer->fd, VMM_STATUS, NULL, 0, -1), 0);
+	while (seq_receive(peer->fd, &stage.message) == -EAGAIN)
+		loop_step(stage.loop, -1);
+	/* closed and opened; the other was open only when nobody was told */
+	assert_int_equal(stage_get_event(&stage, VMM_EVENT_VDAGENT_PORT), 0);
+	stage_expect_event(&stage, peer->fd, VMM_EVENT_VDAGENT_PORT, 1);
+	assert_int_equal(seq_receive(peer->fd, &stage.message), -EAGAIN);
+	display_peer_close(peer);
+	stage_close(&stage);
+}
+
+static void
+test_control__drops_who_breaks_the_protocol(void **state)
+{
+	struct stage stage;
+	struct display_peer *peer;
+
+	(void)state;
+	stage_open(&stage, VMM_STATE_RUNNING, getuid());
 	peer = stage_connect(&stage);
 	assert_int_equal(send(peer->fd, "short", 5, 0), 5);
 	stage_step(&stage);
@@ -577,7 +638,9 @@ main(void)
 		cmocka_unit_test(test_control__makes_one_change_at_a_time),
 		cmocka_unit_test(test_control__the_newest_connection_replaces_the_older),
 		cmocka_unit_test(test_control__lets_in_one_uid_only),
-		cmocka_unit_test(test_control__drops_who_does_not_read_or_breaks_the_protocol),
+		cmocka_unit_test(test_control__who_does_not_read_is_told_how_it_is_then),
+		cmocka_unit_test(test_control__ports_that_open_and_close_are_told_in_time),
+		cmocka_unit_test(test_control__drops_who_breaks_the_protocol),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,7 @@ struct fixture {
 	enum fault fault;
 	enum vmm_type type; /* at which the fault shows */
 	guint asked[VMM_EVENT];
+	struct vmm_status status;
 	guint link_fds;
 	char *folder;
 	char *overlay;
@@ -123,13 +124,13 @@ static void
 vmm_answer(struct fixture *f, struct seq_message *message)
 {
 	static const guint8 pixels[SIDE * SIDE * 4];
-	struct vmm_status status = { .version =
-					     f->fault == OTHER_VERSION ? 9 : VMM_PROTOCOL_VERSION };
+	struct vmm_status status = f->status;
 	struct vmm_picture picture = { SIDE, SIDE, SIDE * 4 };
 	struct seq_header head = { .type = message->head.type, .id = message->head.id };
 	const void *payload = NULL;
 
 	if (head.type == VMM_STATUS) {
+		status.version = f->fault == OTHER_VERSION ? 9 : VMM_PROTOCOL_VERSION;
 		head.size = sizeof(status);
 		payload = &status;
 	} else if (head.type == VMM_SCREENSHOT) {
@@ -487,7 +488,7 @@ test_engine_kvm__events_of_the_machine_are_told(void **state)
 	WAIT_FOR(f->events[ENGINE_EVENT_POWERDOWN] == 1);
 }
 
-/* The connection alone is lost: the process lives, and only the pidfd may say otherwise. */
+/* The connection alone is lost: the process lives, only the pidfd may say otherwise. It is dialled again, and tells what was missed. */
 static void
 test_engine_kvm__a_lost_connection_is_no_death(void **state)
 {
@@ -498,7 +499,20 @@ test_engine_kvm__a_lost_connection_is_no_death(void **state)
 	g_clear_pointer(&f->peer, seq_source_free);
 	fake_peer_settle();
 	run_simple(f, engine_kvm_ops.powerdown, &outcome);
-	assert_non_null(strstr(outcome.error->message, "does not run"));
+	assert_non_null(strstr(outcome.error->message, "is lost"));
+	outcome_clear(&outcome);
+	f->status.state = VMM_STATE_PAUSED;
+	f->status.pause_reason = VMM_PAUSE_NO_SPACE;
+	f->status.vdagent_open = 1;
+	WAIT_FOR(f->events[ENGINE_EVENT_STOPPED] == 1 && f->value == 1);
+	assert_int_equal(f->events[ENGINE_EVENT_VDAGENT_PORT], 1);
+	run_simple(f, engine_kvm_ops.powerdown, &outcome);
+	assert_null(outcome.error);
+	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
+	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
+	/* and once more, but it is freed meanwhile */
+	g_clear_pointer(&f->peer, seq_source_free);
+	fake_peer_settle();
 	assert_int_equal(f->events[ENGINE_EVENT_GONE], 0);
 	outcome_clear(&outcome);
 }

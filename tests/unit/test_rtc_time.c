@@ -144,6 +144,25 @@ test_rtc_time__alarm_in_the_afternoon(void **state)
 	assert_int_equal(rtc_time_find_alarm(0, &alarm, test_bcd_12), 13 * 3600);
 }
 
+/* A guest may set such a one and have it looked for all the time. */
+static void
+test_rtc_time__alarm_that_never_fits_costs_nothing(void **state)
+{
+	static const struct rtc_time alarms[] = {
+		{ .second = 61, .minute = RTC_TIME_ANY, .hour = RTC_TIME_ANY },
+		{ .second = RTC_TIME_ANY, .minute = 60, .hour = RTC_TIME_ANY },
+		{ .second = 0, .minute = 0, .hour = 24 },
+	};
+	const struct rtc_time_mode binary = { .binary = true, .hours_24 = true };
+	clock_t began = clock();
+
+	(void)state;
+	for (int i = 0; i < 20000; i++)
+		for (size_t j = 0; j < sizeof(alarms) / sizeof(alarms[0]); j++)
+			assert_int_equal(rtc_time_find_alarm(i, &alarms[j], binary), -1);
+	assert_true(clock() - began < CLOCKS_PER_SEC);
+}
+
 int
 main(void)
 {
@@ -153,6 +172,7 @@ main(void)
 		cmocka_unit_test(test_rtc_time__nonsense_gives_some_time),
 		cmocka_unit_test(test_rtc_time__next_alarm),
 		cmocka_unit_test(test_rtc_time__alarm_in_the_afternoon),
+		cmocka_unit_test(test_rtc_time__alarm_that_never_fits_costs_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -667,6 +667,8 @@ test_virtio_blk__full_host(void **state)
 	assert_int_equal(virtio_blk_drain(stage->device), -ENOSPC);
 	assert_true(stage->lacks_space);
 	assert_int_equal(virtio_blk_sync(stage->device), -ENOSPC);
+	assert_int_equal(virtio_blk_detach(stage->device), -ENOSPC);
+	assert_true(virtio_blk_has_medium(stage->device));
 	assert_false(driver_ring_get_used(stage->driver.rings[0], &head, &written));
 	assert_int_equal(ftruncate(filler, 0), 0);
 	virtio_blk_retry(stage->device);

@@ -110,6 +110,29 @@ test_virtio_doorbells__does_nothing_without_bus_mastering(void **state)
 	assert_int_equal(stage->echo->n_kicks, 1);
 }
 
+/* It was rung before the vCPUs stood, and nobody rings again. */
+static void
+test_virtio_doorbells__waits_while_the_machine_is_paused(void **state)
+{
+	struct echo_stage *stage = *state;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct driver_ring *ring;
+	uint32_t written;
+	uint16_t head;
+
+	echo_stage_start(stage);
+	ring = stage->driver.rings[ECHO_QUEUE];
+	stage->fake->platform.paused = true;
+	assert_int_equal(driver_ring_add(ring, &buffer, 1), 0);
+	virtio_driver_kick(&stage->driver, ECHO_QUEUE);
+	assert_false(driver_ring_get_used(ring, &head, &written));
+	stage->fake->platform.paused = false;
+	pci_root_resume(stage->root);
+	fake_platform_settle(stage->fake);
+	assert_true(driver_ring_get_used(ring, &head, &written));
+	echo_stage_assert_works(stage);
+}
+
 static void
 test_virtio_doorbells__bounds_the_work_of_a_kick(void **state)
 {
@@ -207,6 +230,7 @@ main(void)
 		TEST(test_virtio_doorbells__hears_doorbells_that_the_platform_does_not_watch),
 		TEST(test_virtio_doorbells__moves_doorbells_with_the_bar),
 		TEST(test_virtio_doorbells__does_nothing_without_bus_mastering),
+		TEST(test_virtio_doorbells__waits_while_the_machine_is_paused),
 		TEST(test_virtio_doorbells__bounds_the_work_of_a_kick),
 		TEST(test_virtio_doorbells__forgets_all_at_a_reset_in_mid_io),
 		TEST(test_virtio_doorbells__runs_two_machines_side_by_side),
