@@ -19,6 +19,9 @@
 
 #include "base/id.h"
 
+/* The port in a CONNECT head says what the client speaks; it is no address. Any other: SPICE. */
+#define GATEWAY_VNC_PORT 5900
+
 enum gateway_type {
 	GATEWAY_OFFER = 1,
 	GATEWAY_ANSWER,

@@ -106,10 +106,10 @@ api_sessions_ticket(struct broker *broker, struct http_request *request)
 {
 	const char *protocol = json_get_text(request->body, "protocol", "");
 
-	if (strcmp(protocol, "spice") == 0)
+	if (strcmp(protocol, "spice") == 0 || strcmp(protocol, "vnc") == 0)
 		ticket_issue_begin(broker->tickets, request, protocol);
 	else
-		problem_respond(request, 400, "ticket.protocol", "'protocol' must be spice");
+		problem_respond(request, 400, "ticket.protocol", "'protocol' must be spice or vnc");
 }
 
 static gboolean

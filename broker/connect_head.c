@@ -68,12 +68,14 @@ connect_head_take_host(struct connect_head *head, char byte)
 static void
 connect_head_take_port(struct connect_head *head, char byte)
 {
-	if (byte >= '0' && byte <= '9' && head->n_text < MAX_PORT_DIGITS)
+	if (byte >= '0' && byte <= '9' && head->n_text < MAX_PORT_DIGITS) {
 		head->n_text++;
-	else if (byte == ' ' && head->n_text > 0)
+		head->port = head->port * 10 + (unsigned int)(byte - '0');
+	} else if (byte == ' ' && head->n_text > 0) {
 		connect_head_enter(head, CONNECT_HEAD_VERSION);
-	else
+	} else {
 		connect_head_fail(head, 400);
+	}
 }
 
 static void

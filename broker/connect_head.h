@@ -3,7 +3,7 @@
  * connect_head.h - the head of a CONNECT request, as a stock SPICE client sends it (docs/PROTOCOL.md)
  *
  * Bytes come as they come; the parser says how many of them belong to the head, so that nothing behind its blank line
- * is taken from the socket. It keeps the ticket and nothing else.
+ * is taken from the socket. It keeps the ticket and the port, and nothing else.
  */
 #ifndef BROKER_CONNECT_HEAD_H
 #define BROKER_CONNECT_HEAD_H
@@ -35,6 +35,7 @@ struct connect_head {
 	size_t n_text; /* of the current word */
 	char text[16]; /* method or version */
 	char ticket[ID_SECRET_SIZE];
+	unsigned int port;
 	bool bad_ticket; /* a well-formed head whose host is no ticket: 403 at its end */
 };
 

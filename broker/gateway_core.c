@@ -211,7 +211,10 @@ static int
 gateway_client_offer(struct gateway_client *client)
 {
 	struct gateway_core *core = client->core;
-	struct gateway_offer offer = { .sink = DISPLAY_SINK_SPICE };
+	struct gateway_offer offer = {
+		.sink = client->head.port == GATEWAY_VNC_PORT ? DISPLAY_SINK_VNC
+							      : DISPLAY_SINK_SPICE,
+	};
 	struct seq_header head = {
 		.type = GATEWAY_OFFER,
 		.id = client->number,

@@ -98,6 +98,18 @@ static const char store_schema_2[] =
 	"INSERT INTO timing_2 SELECT subject, step, ms, at_ms FROM timing;"
 	"DROP TABLE timing; ALTER TABLE timing_2 RENAME TO timing;";
 
-static const char *const store_schema_steps[] = { store_schema_1, store_schema_2 };
+/* Tickets are for VNC, too. */
+static const char store_schema_3[] =
+	"CREATE TABLE ticket_3 (hash TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id) ON DELETE CASCADE,"
+	" desktop TEXT NOT NULL, generation INTEGER NOT NULL, host TEXT NOT NULL, instance TEXT NOT NULL,"
+	" protocol TEXT NOT NULL CHECK (protocol IN ('spice', 'vnc')),"
+	" state TEXT NOT NULL CHECK (state IN ('sent', 'ready', 'spent', 'expired', 'void', 'refused')),"
+	" created_ms INTEGER NOT NULL) STRICT;"
+	"INSERT INTO ticket_3 SELECT hash, session, desktop, generation, host, instance, protocol, state, created_ms FROM ticket;"
+	"DROP TABLE ticket; ALTER TABLE ticket_3 RENAME TO ticket;"
+	"CREATE TRIGGER ticket_spent_once BEFORE UPDATE OF state ON ticket WHEN OLD.state IN ('spent', 'expired', 'void', 'refused')"
+	" AND NEW.state <> OLD.state BEGIN SELECT RAISE(ABORT, 'ticket.spent'); END;";
+
+static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3 };
 
 #endif

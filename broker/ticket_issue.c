@@ -308,8 +308,8 @@ static void
 ticket_issue_respond_ready(struct ticket *ticket)
 {
 	json_t *vv = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:s}", "type",
-			       "spice", "host", ticket->secret, "password", ticket->password,
-			       "proxy", ticket->proxy, "tls-port",
+			       ticket->protocol, "host", ticket->secret, "password",
+			       ticket->password, "proxy", ticket->proxy, "tls-port",
 			       (json_int_t)json_get_integer(ticket->report, "tls_port", 0), "ca",
 			       json_get_text(ticket->report, "ca", ""), "host-subject",
 			       json_get_text(ticket->report, "host_subject", ""), "secure-channels",

@@ -50,6 +50,8 @@ static const struct cli_command command_table[] = {
 	{ "session", "assign", "POOL", N_("get a desktop of a pool"), 1, 1, cmd_session_assign },
 	{ "session", "vv", "ID [--output FILE]", N_("write a connection file for a SPICE client"),
 	  1, 1, cmd_session_vv },
+	{ "session", "vnc", "ID [--listen PATH|PORT]", N_("let one VNC client of this machine in"),
+	  1, 1, cmd_session_vnc },
 	{ "session", "revoke", "ID | --user U... | --all", N_("end sessions and their streams"), 0,
 	  1, cmd_session_revoke },
 	{ "session", "timing", "ID", N_("show how long each step to the desktop took"), 1, 1,
@@ -130,6 +132,8 @@ carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **erro
 		  N_("Version, when not the current one"), "N" },
 		{ "output", 0, 0, G_OPTION_ARG_FILENAME, &options->output, N_("File to write"),
 		  "FILE" },
+		{ "listen", 0, 0, G_OPTION_ARG_FILENAME, &options->listen,
+		  N_("Socket to make, or port of 127.0.0.1"), "PATH|PORT" },
 		{ "user", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->users,
 		  N_("User; may be repeated"), "NAME" },
 		{ "group", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->groups,
@@ -161,6 +165,7 @@ carrel_find_stranger(const struct cli_options *options, const struct cli_command
 		{ "--recipe", options->recipe != NULL },
 		{ "--version", options->version != NULL },
 		{ "--output", options->output != NULL },
+		{ "--listen", options->listen != NULL },
 		{ "--user", options->users != NULL },
 		{ "--group", options->groups != NULL },
 	};
@@ -199,6 +204,7 @@ carrel_options_done(struct cli_options *options)
 	g_free(options->recipe);
 	g_free(options->version);
 	g_free(options->output);
+	g_free(options->listen);
 	g_strfreev(options->users);
 	g_strfreev(options->groups);
 }

@@ -47,6 +47,7 @@ struct cli_options {
 	char *recipe;
 	char *version;
 	char *output;
+	char *listen;
 	char **users;
 	char **groups;
 };
@@ -101,6 +102,7 @@ int cmd_session_list(struct cli *cli, int argc, char **argv);
 int cmd_session_show(struct cli *cli, int argc, char **argv);
 int cmd_session_assign(struct cli *cli, int argc, char **argv);
 int cmd_session_vv(struct cli *cli, int argc, char **argv);
+int cmd_session_vnc(struct cli *cli, int argc, char **argv);
 int cmd_session_revoke(struct cli *cli, int argc, char **argv);
 int cmd_session_timing(struct cli *cli, int argc, char **argv);
 int cmd_host_drain(struct cli *cli, int argc, char **argv);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/vnc_bridge.h"
 
 static const char *const session_columns[] = { "id",	 N_("ID"),	 "user",      N_("USER"),
 					       "pool",	 N_("POOL"),	 "desktop",   N_("DESKTOP"),
@@ -120,22 +121,38 @@ cmd_session_write_vv(const char *path, const char *text)
 	return CLI_EXIT_OK;
 }
 
+/* An answer with a "vv" in it. */
+static int
+cmd_session_get_ticket(struct cli *cli, const char *session, const char *protocol,
+		       json_t **ret_answer)
+{
+	g_autofree char *id = g_uri_escape_string(session, NULL, FALSE);
+	g_autofree char *path = g_strdup_printf("/api/v1/sessions/%s/ticket", id);
+	json_t *answer = NULL;
+	int code =
+		cli_request(cli, "POST", path, json_pack("{s:s}", "protocol", protocol), &answer);
+
+	if (code == CLI_EXIT_OK && json_object_size(json_object_get(answer, "vv")) == 0)
+		code = cli_fail(CLI_EXIT_FAILED, _("the broker's answer holds no connection data"));
+	if (code == CLI_EXIT_OK)
+		*ret_answer = answer;
+	else
+		json_decref(answer);
+	return code;
+}
+
 int
 cmd_session_vv(struct cli *cli, int argc, char **argv)
 {
 	const struct cli_options *options = cli_get_options(cli);
-	g_autofree char *id = g_uri_escape_string(argv[0], NULL, FALSE);
-	g_autofree char *path = g_strdup_printf("/api/v1/sessions/%s/ticket", id);
 	g_autofree char *text = NULL;
 	json_t *answer = NULL;
-	int code = cli_request(cli, "POST", path, json_pack("{s:s}", "protocol", "spice"), &answer);
+	int code = cmd_session_get_ticket(cli, argv[0], "spice", &answer);
 
 	if (code != CLI_EXIT_OK)
 		return code;
 	text = cmd_session_make_vv(json_object_get(answer, "vv"));
-	if (json_object_size(json_object_get(answer, "vv")) == 0)
-		code = cli_fail(CLI_EXIT_FAILED, _("the broker's answer holds no connection data"));
-	else if (options->output)
+	if (options->output)
 		code = cmd_session_write_vv(options->output, text);
 	else if (options->json)
 		cli_print_object(cli, answer);
@@ -143,5 +160,52 @@ cmd_session_vv(struct cli *cli, int argc, char **argv)
 		fputs(text, stdout);
 	explicit_bzero(text, strlen(text));
 	json_decref(answer);
+	return code;
+}
+
+static int
+cmd_session_fail_vnc(const GError *error)
+{
+	return cli_fail(CLI_EXIT_FAILED, _("the VNC client is not let in: %s"), error->message);
+}
+
+/* A ticket is good for seconds: it is asked for when the client has come. */
+static int
+cmd_session_bridge(struct cli *cli, const char *session, struct vnc_bridge *bridge)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *answer = NULL;
+	int code;
+
+	printf(_("open it with: vncviewer %s\n"), vnc_bridge_get_address(bridge));
+	fflush(stdout);
+	if (!vnc_bridge_accept(bridge, &error))
+		return cmd_session_fail_vnc(error);
+	code = cmd_session_get_ticket(cli, session, "vnc", &answer);
+	if (code == CLI_EXIT_OK && !vnc_bridge_run(bridge, json_object_get(answer, "vv"), &error))
+		code = cmd_session_fail_vnc(error);
+	json_decref(answer);
+	return code;
+}
+
+int
+cmd_session_vnc(struct cli *cli, int argc, char **argv)
+{
+	const struct cli_options *options = cli_get_options(cli);
+	g_autofree char *id = g_uri_escape_string(argv[0], NULL, FALSE);
+	g_autofree char *path = g_strdup_printf("/api/v1/sessions/%s", id);
+	g_autofree char *own = g_strdup_printf("%s/carrel-%s.vnc", g_get_user_runtime_dir(), id);
+	g_autoptr(GError) error = NULL;
+	struct vnc_bridge *bridge;
+	/* What is wrong with the session is said now, and not to somebody who has opened a viewer. */
+	int code = cli_request(cli, "GET", path, NULL, NULL);
+
+	if (code != CLI_EXIT_OK)
+		return code;
+	bridge = vnc_bridge_listen(options->listen ? options->listen : own, &error);
+	if (!bridge)
+		return cmd_session_fail_vnc(error);
+	code = cmd_session_bridge(cli, argv[0], bridge);
+	vnc_bridge_free(bridge);
 	return code;
 }

@@ -5,6 +5,7 @@
  * How it works: main() gives up every right, before any thread and any outside byte, and then runs watch.c: hostd
  * connects to descriptor 3 and hands in the certificate, the source of the picture and clients' sockets. Threads
  * beside the main loop: libspice-server's worker (draw and cursor commands, through qxl_queue.c),
+ * "vnc" (sink_vnc.c: libvncserver and a VNC client's socket; it reads the surface and tells the main loop through vnc_mail.c),
  * "source-qemu" and GDBus' reader (they write into the surface, under its lock), GIO's pool (TLS handshakes).
  */
 #include <errno.h>
@@ -25,6 +26,7 @@
 #include "base/sandbox.h"
 #include "display/display_core.h"
 #include "display/sink_spice.h"
+#include "display/sink_vnc.h"
 #include "display/source_qemu.h"
 #include "display/source_vmm.h"
 #include "display/watch.h"
@@ -35,6 +37,7 @@ static const char *const denied_calls[] = { "connect", "bind", "listen", "socket
 
 static const struct display_core_makers display_makers = {
 	.new_sink = sink_spice_new,
+	.new_vnc = sink_vnc_new,
 	.new_source = { [DISPLAY_SOURCE_QEMU] = source_qemu_new,
 			[DISPLAY_SOURCE_VMM] = source_vmm_new },
 };

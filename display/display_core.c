@@ -30,6 +30,7 @@
 #define LINKING_DEADLINE_MS	20000 /* from an attachment's first socket to its linked main channel */
 #define REPORT_INTERVAL_S	10
 #define INPUT_INTERVAL_MS	1000
+#define VNC_CONNECTION_ID	0   /* libspice-server's are not */
 #define RESIZE_DELAY_MS		150 /* a window being dragged sends dozens of sizes */
 
 struct display_core {
@@ -40,7 +41,10 @@ struct display_core {
 	struct surface *surfaces[HEADS_MAX];
 	struct source *source;
 	guint source_lost;
-	struct sink *sink;
+	struct sink *
+		sink; /* SPICE's, which has the sound and the vdagent whoever is shown the picture */
+	struct sink *vnc;		     /* may be NULL */
+	char vnc_password[ID_PASSWORD_SIZE]; /* empty: nobody gets in */
 	bool has_vdagent;
 	GTlsCertificate *certificate;
 	struct attachment_table attachments;
@@ -152,13 +156,26 @@ display_core_close_links(struct display_core *core, uint64_t attachment)
 	display_core_update_listening(core);
 }
 
+/* The one who gets in next: over this protocol, with this password; NULL: nobody does. */
+static void
+display_core_set_password(struct display_core *core, enum display_sink_kind sink,
+			  const char *password)
+{
+	bool vnc = sink == DISPLAY_SINK_VNC && password;
+
+	explicit_bzero(core->vnc_password, sizeof(core->vnc_password));
+	if (vnc)
+		g_strlcpy(core->vnc_password, password, sizeof(core->vnc_password));
+	core->sink->ops->set_password(core->sink, vnc ? NULL : password);
+}
+
 static void
 display_core_end_attachment(struct display_core *core, uint64_t attachment, bool was_live)
 {
 	display_core_close_links(core, attachment);
 	if (attachment == core->attachments.newest.number) {
 		g_clear_handle_id(&core->linking_deadline, g_source_remove);
-		core->sink->ops->set_password(core->sink, NULL);
+		display_core_set_password(core, DISPLAY_SINK_SPICE, NULL);
 	}
 	if (was_live) {
 		g_clear_handle_id(&core->report_timer, g_source_remove);
@@ -210,12 +227,60 @@ display_core_handle_report(gpointer user_data)
 	return G_SOURCE_CONTINUE;
 }
 
+static void
+display_core_drop_one(struct display_core *core, struct attachment *attachment)
+{
+	bool was_live = attachment->state == ATTACHMENT_STATE_LIVE;
+
+	if (attachment->state == ATTACHMENT_STATE_OVER)
+		return;
+	attachment_drop(&core->attachments, attachment->number);
+	display_core_end_attachment(core, attachment->number, was_live);
+}
+
+static void
+display_core_handle_main_linked(void *context, uint32_t connection_id)
+{
+	struct display_core *core = context;
+	uint64_t attachment = attachment_main_linked(&core->attachments, connection_id);
+
+	if (attachment == 0)
+		return;
+	/* libspice-server ends the one before by itself when both are its own. */
+	if (core->attachments.older.connection_id == VNC_CONNECTION_ID ||
+	    connection_id == VNC_CONNECTION_ID)
+		display_core_drop_one(core, &core->attachments.older);
+	g_clear_handle_id(&core->linking_deadline, g_source_remove);
+	core->frame_told = false;
+	core->closed_bytes = 0;
+	if (core->report_timer == 0)
+		core->report_timer =
+			g_timeout_add_seconds(REPORT_INTERVAL_S, display_core_handle_report, core);
+	display_core_tell_fact(core, DISPLAY_FACT_CONNECTED, attachment, 0, NULL);
+}
+
+/* RFB has one stream: what the link is for is said by its ticket, and its first words are the password. */
+static const char *
+display_core_judge_vnc(struct display_core *core, struct tls_link *link)
+{
+	uint64_t attachment = tls_link_get_attachment(link);
+
+	if (attachment != core->attachments.newest.number || !core->vnc_password[0])
+		return "its attachment is over";
+	if (!tls_link_take_password(link, core->vnc_password))
+		return "a VNC client without the password";
+	explicit_bzero(core->vnc_password, sizeof(core->vnc_password));
+	return attachment_link(&core->attachments, attachment, LINK_CHANNEL_MAIN, 0);
+}
+
 static const char *
 display_core_judge_link(void *context, struct tls_link *link)
 {
 	struct display_core *core = context;
 	const struct link_message *message = tls_link_get_message(link);
 
+	if (tls_link_get_sink(link) == DISPLAY_SINK_VNC)
+		return display_core_judge_vnc(core, link);
 	if (!message)
 		return "a link for no channel";
 	return attachment_link(&core->attachments, tls_link_get_attachment(link),
@@ -223,25 +288,34 @@ display_core_judge_link(void *context, struct tls_link *link)
 }
 
 static int
-display_core_hand_on_link(void *context, struct tls_link *link G_GNUC_UNUSED, int fd)
+display_core_hand_on_link(void *context, struct tls_link *link, int fd)
 {
 	struct display_core *core = context;
+	int error;
 
 	display_core_update_listening(core);
-	return core->sink->ops->add_client(core->sink, fd);
+	if (tls_link_get_sink(link) != DISPLAY_SINK_VNC)
+		return core->sink->ops->add_client(core->sink, fd);
+	error = core->vnc->ops->add_client(core->vnc, fd);
+	if (error == 0)
+		display_core_handle_main_linked(core, VNC_CONNECTION_ID);
+	return error;
 }
 
 static void
-display_core_handle_drawn(void *context, struct tls_link *link)
+display_core_note_frame(struct display_core *core, uint64_t attachment)
 {
-	struct display_core *core = context;
-	uint64_t attachment = tls_link_get_attachment(link);
-
 	if (core->frame_told || attachment != attachment_live(&core->attachments) ||
 	    surface_get_info(core->surfaces[0]).width == 0)
 		return;
 	core->frame_told = true;
 	display_core_tell_fact(core, DISPLAY_FACT_FIRST_FRAME, attachment, 0, NULL);
+}
+
+static void
+display_core_handle_drawn(void *context, struct tls_link *link)
+{
+	display_core_note_frame(context, tls_link_get_attachment(link));
 }
 
 static void
@@ -272,6 +346,12 @@ display_core_handle_link_ended(void *context, struct tls_link *link, const char 
 		display_core_refuse(core, attachment, why);
 	if (attachment == attachment_live(&core->attachments))
 		core->closed_bytes += tls_link_get_sent_bytes(link);
+	/* RFB has no other link: its end is the attachment's. */
+	if (tls_link_get_sink(link) == DISPLAY_SINK_VNC &&
+	    attachment == attachment_live(&core->attachments)) {
+		display_core_drop(core, attachment);
+		return;
+	}
 	g_ptr_array_remove_fast(core->links, link);
 	display_core_update_listening(core);
 }
@@ -290,23 +370,6 @@ display_core_free_link(gpointer link)
 }
 
 /* The sink's events. */
-
-static void
-display_core_handle_main_linked(void *context, uint32_t connection_id)
-{
-	struct display_core *core = context;
-	uint64_t attachment = attachment_main_linked(&core->attachments, connection_id);
-
-	if (attachment == 0)
-		return;
-	g_clear_handle_id(&core->linking_deadline, g_source_remove);
-	core->frame_told = false;
-	core->closed_bytes = 0;
-	if (core->report_timer == 0)
-		core->report_timer =
-			g_timeout_add_seconds(REPORT_INTERVAL_S, display_core_handle_report, core);
-	display_core_tell_fact(core, DISPLAY_FACT_CONNECTED, attachment, 0, NULL);
-}
 
 static void
 display_core_handle_main_ended(void *context, uint32_t connection_id)
@@ -409,6 +472,14 @@ display_core_handle_spoken(void *context, const void *frames, uint32_t n_frames)
 		core->source->ops->speak(core->source, frames, n_frames);
 }
 
+static void
+display_core_handle_frame(void *context)
+{
+	struct display_core *core = context;
+
+	display_core_note_frame(core, attachment_live(&core->attachments));
+}
+
 static uint32_t
 display_core_get_backlog(void *context)
 {
@@ -424,6 +495,7 @@ static const struct sink_events sink_events = {
 	.position = display_core_handle_position,
 	.button = display_core_handle_button,
 	.spoken = display_core_handle_spoken,
+	.drawn = display_core_handle_frame,
 	.backlog = display_core_get_backlog,
 };
 
@@ -501,6 +573,8 @@ display_core_handle_changed(void *context)
 	struct display_core *core = context;
 
 	core->sink->ops->refresh(core->sink);
+	if (core->vnc)
+		core->vnc->ops->refresh(core->vnc);
 }
 
 /* What hostd asks. */
@@ -565,7 +639,7 @@ display_core_begin_attachment(struct display_core *core, const struct display_cl
 		return -ESTALE;
 	if (unlinked)
 		display_core_close_links(core, before);
-	core->sink->ops->set_password(core->sink, client->password);
+	display_core_set_password(core, client->sink, client->password);
 	g_clear_handle_id(&core->linking_deadline, g_source_remove);
 	core->linking_deadline =
 		g_timeout_add(LINKING_DEADLINE_MS, display_core_handle_linking_deadline, core);
@@ -577,7 +651,7 @@ display_core_check_client(struct display_core *core, const struct display_client
 {
 	if (!core->certificate)
 		return -ENOKEY;
-	if (client->sink != DISPLAY_SINK_SPICE)
+	if (client->sink != DISPLAY_SINK_SPICE && (client->sink != DISPLAY_SINK_VNC || !core->vnc))
 		return -ENOTSUP;
 	if (core->links->len >= MAX_LINKS)
 		return -EBUSY;
@@ -598,24 +672,14 @@ display_core_add_client(struct display_core *core, const struct display_client *
 		display_core_refuse(core, client->attachment, g_strerror(-result));
 		return result;
 	}
-	link = tls_link_new(fd, core->certificate, client->attachment, &link_events, core, &error);
+	link = tls_link_new(fd, core->certificate, (enum display_sink_kind)client->sink,
+			    client->attachment, &link_events, core, &error);
 	if (!link) {
 		display_core_refuse(core, client->attachment, error->message);
 		return -ENOTSOCK;
 	}
 	g_ptr_array_add(core->links, link);
 	return 0;
-}
-
-static void
-display_core_drop_one(struct display_core *core, struct attachment *attachment)
-{
-	bool was_live = attachment->state == ATTACHMENT_STATE_LIVE;
-
-	if (attachment->state == ATTACHMENT_STATE_OVER)
-		return;
-	attachment_drop(&core->attachments, attachment->number);
-	display_core_end_attachment(core, attachment->number, was_live);
 }
 
 void
@@ -643,7 +707,9 @@ display_core_new(const char *desktop, const struct display_core_makers *makers,
 	for (uint32_t i = 0; i < HEADS_MAX; i++)
 		core->surfaces[i] = surface_new(display_core_handle_changed, core);
 	core->sink = makers->new_sink(desktop, core->surfaces, &sink_events, core);
-	if (!core->sink) {
+	if (core->sink && makers->new_vnc)
+		core->vnc = makers->new_vnc(desktop, core->surfaces, &sink_events, core);
+	if (!core->sink || (makers->new_vnc && !core->vnc)) {
 		display_core_free(core);
 		return NULL;
 	}
@@ -661,8 +727,11 @@ display_core_free(struct display_core *core)
 	g_clear_handle_id(&core->report_timer, g_source_remove);
 	g_clear_handle_id(&core->resize_timer, g_source_remove);
 	g_ptr_array_unref(core->links);
+	if (core->vnc)
+		core->vnc->ops->free(core->vnc);
 	if (core->sink)
 		core->sink->ops->free(core->sink);
+	explicit_bzero(core->vnc_password, sizeof(core->vnc_password));
 	for (uint32_t i = 0; i < HEADS_MAX; i++)
 		surface_free(core->surfaces[i]);
 	g_clear_object(&core->certificate);

@@ -24,6 +24,9 @@ struct surface;
 struct display_core_makers {
 	struct sink *(*new_sink)(const char *name, struct surface *const *surfaces,
 				 const struct sink_events *events, void *context);
+	/* NULL: nobody is shown it over VNC. */
+	struct sink *(*new_vnc)(const char *name, struct surface *const *surfaces,
+				const struct sink_events *events, void *context);
 	struct source *(*new_source[DISPLAY_SOURCE_COUNT])(int fd, struct surface *const *surfaces,
 							   const struct source_events *events,
 							   void *context);

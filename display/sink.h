@@ -28,6 +28,8 @@ struct sink_events {
 	void (*button)(void *context, enum source_button button, bool down);
 	/* While set_sound() says that the guest records: frames as in base/proto_sound.h. */
 	void (*spoken)(void *context, const void *frames, uint32_t n_frames);
+	/* A frame with content was sent; of a sink whose links do not show it (tls_link.h). */
+	void (*drawn)(void *context);
 	/* Bytes on their way to the display's client that it has not read: the sink draws later while they are many. */
 	uint32_t (*backlog)(void *context);
 };

@@ -239,7 +239,8 @@ spice_screen_draw_head(struct spice_screen *self, uint32_t head)
 
 	if (shown->width == 0)
 		return;
-	count = surface_take_damage(self->surfaces[head], self->generations[head], rects);
+	count = surface_take_damage(self->surfaces[head], SURFACE_READER_SPICE,
+				    self->generations[head], rects);
 	if (self->redraw) {
 		rects[0] = (struct damage_rect){ 0, 0, shown->width, shown->height };
 		count = 1;

@@ -28,7 +28,7 @@ struct surface {
 	const uint8_t *view; /* what is read: own or shared */
 	size_t stride;	     /* of the view */
 	size_t shared_bytes; /* 0: own ones */
-	struct damage damage;
+	struct damage damage[SURFACE_READER_COUNT];
 	struct surface_cursor cursor;
 };
 
@@ -93,6 +93,29 @@ surface_new(void (*changed)(void *context), void *context)
 	surface->changed = changed;
 	surface->context = context;
 	return surface;
+}
+
+/* Each reader has its own list of what has changed for it. */
+
+static void
+surface_damage(struct surface *surface, const struct damage_rect *rect)
+{
+	for (size_t i = 0; i < SURFACE_READER_COUNT; i++)
+		damage_add(&surface->damage[i], rect);
+}
+
+static void
+surface_damage_all(struct surface *surface)
+{
+	for (size_t i = 0; i < SURFACE_READER_COUNT; i++)
+		damage_add_all(&surface->damage[i], surface->info.width, surface->info.height);
+}
+
+static void
+surface_damage_none(struct surface *surface)
+{
+	for (size_t i = 0; i < SURFACE_READER_COUNT; i++)
+		surface->damage[i].count = 0;
 }
 
 /* Lets go of the picture. */
@@ -169,7 +192,7 @@ surface_set_scanout(struct surface *surface, uint32_t width, uint32_t height,
 		surface_make_pixels(surface);
 	}
 	surface_write_rect(surface, &all, pixels, convert);
-	damage_add_all(&surface->damage, surface->info.width, surface->info.height);
+	surface_damage_all(surface);
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
 	return 0;
@@ -193,7 +216,7 @@ surface_set_rect(struct surface *surface, const struct damage_rect *rect,
 		error = -ERANGE;
 	} else {
 		surface_write_rect(surface, rect, pixels, convert);
-		damage_add(&surface->damage, rect);
+		surface_damage(surface, rect);
 	}
 	g_mutex_unlock(&surface->lock);
 	if (error == 0)
@@ -207,7 +230,7 @@ surface_set_black(struct surface *surface)
 	g_mutex_lock(&surface->lock);
 	if (surface->view) {
 		surface_make_pixels(surface);
-		damage_add_all(&surface->damage, surface->info.width, surface->info.height);
+		surface_damage_all(surface);
 	}
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
@@ -219,7 +242,7 @@ surface_set_off(struct surface *surface)
 	g_mutex_lock(&surface->lock);
 	surface_drop_pixels(surface);
 	surface_resize(surface, 0, 0);
-	surface->damage.count = 0;
+	surface_damage_none(surface);
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
 }
@@ -240,7 +263,7 @@ surface_set_shared(struct surface *surface, uint32_t width, uint32_t height,
 	surface->view = pixels->data;
 	surface->stride = pixels->stride;
 	surface->shared_bytes = pixels->size;
-	damage_add_all(&surface->damage, width, height);
+	surface_damage_all(surface);
 	g_mutex_unlock(&surface->lock);
 	surface->changed(surface->context);
 	return 0;
@@ -257,7 +280,7 @@ surface_mark_rect(struct surface *surface, const struct damage_rect *rect)
 	else if (!damage_rect_fits(rect, surface->info.width, surface->info.height))
 		error = -ERANGE;
 	else
-		damage_add(&surface->damage, rect);
+		surface_damage(surface, rect);
 	g_mutex_unlock(&surface->lock);
 	if (error == 0)
 		surface->changed(surface->context);
@@ -332,16 +355,17 @@ surface_get_info(struct surface *surface)
 }
 
 size_t
-surface_take_damage(struct surface *surface, uint64_t generation,
+surface_take_damage(struct surface *surface, enum surface_reader reader, uint64_t generation,
 		    struct damage_rect rects[DAMAGE_MAX_RECTS])
 {
+	struct damage *damage = &surface->damage[reader];
 	size_t count = 0;
 
 	g_mutex_lock(&surface->lock);
 	if (generation == surface->info.generation) {
-		count = surface->damage.count;
-		memcpy(rects, surface->damage.rects, count * sizeof(*rects));
-		surface->damage.count = 0;
+		count = damage->count;
+		memcpy(rects, damage->rects, count * sizeof(*rects));
+		damage->count = 0;
 		if (count > 0 && surface->taken)
 			surface->taken(surface->taken_context);
 	}

@@ -24,6 +24,13 @@
 
 struct surface;
 
+/* Who reads: what one has taken is still new to the other. */
+enum surface_reader {
+	SURFACE_READER_SPICE,
+	SURFACE_READER_VNC,
+	SURFACE_READER_COUNT,
+};
+
 /* Pixels as a source hands them over: "size" bytes, rows "stride" bytes apart. */
 struct surface_pixels {
 	uint32_t stride;
@@ -79,7 +86,7 @@ int surface_set_shared(struct surface *surface, uint32_t width, uint32_t height,
 int surface_mark_rect(struct surface *surface, const struct damage_rect *rect);
 
 /*
- * "taken" is called each time the reader has taken damage, from the reader's thread and under the surface's lock: it may
+ * "taken" is called each time a reader has taken damage, from that reader's thread and under the surface's lock: it may
  * only take a note. NULL: nobody wants to know, and nobody is told any more.
  */
 void surface_set_taken(struct surface *surface, void (*taken)(void *context), void *context);
@@ -92,8 +99,8 @@ void surface_set_leds(struct surface *surface, uint8_t leds);
 /* The reader's side. */
 struct surface_info surface_get_info(struct surface *surface);
 
-/* Moves the dirty rectangles out; none when the size has changed since "generation". */
-size_t surface_take_damage(struct surface *surface, uint64_t generation,
+/* Moves the reader's dirty rectangles out; none when the size has changed since "generation". */
+size_t surface_take_damage(struct surface *surface, enum surface_reader reader, uint64_t generation,
 			   struct damage_rect rects[DAMAGE_MAX_RECTS]);
 
 /* Copies a rectangle, tightly packed; -ESTALE when the size has changed since "generation". */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tls_link.c - one link of a SPICE client (carrel-display)
+ * tls_link.c - one link of a client (carrel-display)
  *
  * How it works: libspice-server has no timeout for a handshake, accepts older TLS, and lets a second main channel
  * throw out the first. So a link goes through the states of enum tls_link_state here: GnuTLS (through GIO) does the
  * handshake, the head and the body of the link message are read and judged by the owner, and only then
  * tls_link_hand_on() makes a socket pair, writes what was read into it, and lets two pumps carry the rest. One timer
  * covers everything before that. The first of these to fail calls tls_link_end().
+ *
+ * A VNC client's link has no body: its head is a password. What it says behind that reaches the sink only when the sink has
+ * said something: libvncserver takes bytes that are there before its greeting for WebSockets or TLS.
  */
 #include "display/tls_link.h"
 
@@ -35,7 +38,7 @@ enum tls_link_state {
 
 static const char *const state_reasons[] = {
 	[TLS_LINK_STATE_HANDSHAKE] = "no TLS handshake",
-	[TLS_LINK_STATE_HEAD] = "no SPICE link message",
+	[TLS_LINK_STATE_HEAD] = "no SPICE link message, or no VNC password",
 	[TLS_LINK_STATE_BODY] = "half a SPICE link message",
 	[TLS_LINK_STATE_OPEN] = NULL,
 	[TLS_LINK_STATE_OVER] = NULL,
@@ -44,6 +47,7 @@ static_assert(G_N_ELEMENTS(state_reasons) == TLS_LINK_STATE_COUNT, "a reason a s
 
 struct tls_link {
 	enum tls_link_state state;
+	enum display_sink_kind sink;
 	uint64_t attachment;
 	const struct tls_link_events *events;
 	void *context;
@@ -95,6 +99,16 @@ tls_link_handle_pump_ended(void *context)
 	tls_link_end(context, NULL);
 }
 
+static const struct pump_events to_sink_events = { .ended = tls_link_handle_pump_ended };
+
+static void
+tls_link_start_to_sink(struct tls_link *link)
+{
+	link->to_sink =
+		pump_start(g_io_stream_get_input_stream(link->tls),
+			   g_io_stream_get_output_stream(link->inner), &to_sink_events, link);
+}
+
 static gsize
 tls_link_measure(void *context, const uint8_t *data, gsize size)
 {
@@ -107,9 +121,23 @@ tls_link_measure(void *context, const uint8_t *data, gsize size)
 	return part;
 }
 
-static const struct pump_events to_sink_events = { .ended = tls_link_handle_pump_ended };
+static gsize
+tls_link_measure_vnc(void *context, const uint8_t *data G_GNUC_UNUSED, gsize size)
+{
+	struct tls_link *link = context;
+
+	link->sent_bytes += size;
+	if (!link->to_sink)
+		tls_link_start_to_sink(link);
+	return size;
+}
+
 static const struct pump_events to_client_events = {
 	.measure = tls_link_measure,
+	.ended = tls_link_handle_pump_ended,
+};
+static const struct pump_events to_vnc_client_events = {
+	.measure = tls_link_measure_vnc,
 	.ended = tls_link_handle_pump_ended,
 };
 
@@ -129,6 +157,8 @@ tls_link_wrap(int fd)
 static const char *
 tls_link_hand_on(struct tls_link *link)
 {
+	bool vnc = link->sink == DISPLAY_SINK_VNC;
+	size_t n_read = vnc ? 0 : LINK_HEAD_BYTES + link->body_bytes;
 	int pair[2];
 
 	if (io_socketpair(SOCK_STREAM, pair) < 0)
@@ -136,8 +166,7 @@ tls_link_hand_on(struct tls_link *link)
 	link->inner_fd = pair[0];
 	link->inner = tls_link_wrap(pair[0]);
 	/* A fresh socket pair takes these few bytes at once. */
-	if (!link->inner || send(pair[0], link->data, LINK_HEAD_BYTES + link->body_bytes,
-				 MSG_NOSIGNAL) != (ssize_t)(LINK_HEAD_BYTES + link->body_bytes)) {
+	if (!link->inner || send(pair[0], link->data, n_read, MSG_NOSIGNAL) != (ssize_t)n_read) {
 		close(pair[1]);
 		return "no socket pair";
 	}
@@ -146,12 +175,11 @@ tls_link_hand_on(struct tls_link *link)
 	link->state = TLS_LINK_STATE_OPEN;
 	g_clear_handle_id(&link->deadline, g_source_remove);
 	link->scan.mini_header = link->message.mini_header;
-	link->to_sink =
-		pump_start(g_io_stream_get_input_stream(link->tls),
-			   g_io_stream_get_output_stream(link->inner), &to_sink_events, link);
-	link->to_client =
-		pump_start(g_io_stream_get_input_stream(link->inner),
-			   g_io_stream_get_output_stream(link->tls), &to_client_events, link);
+	if (!vnc)
+		tls_link_start_to_sink(link);
+	link->to_client = pump_start(g_io_stream_get_input_stream(link->inner),
+				     g_io_stream_get_output_stream(link->tls),
+				     vnc ? &to_vnc_client_events : &to_client_events, link);
 	return NULL;
 }
 
@@ -172,21 +200,36 @@ tls_link_finish_read(GObject *stream, GAsyncResult *result, struct tls_link *lin
 }
 
 static void
-tls_link_handle_body(GObject *stream, GAsyncResult *result, gpointer user_data)
+tls_link_judge(struct tls_link *link)
 {
-	struct tls_link *link = user_data;
-	const char *why;
+	const char *why = link->events->judge(link->context, link);
 
-	if (!tls_link_finish_read(stream, result, link, link->body_bytes))
-		return;
-	if (link_message_parse(link->data + LINK_HEAD_BYTES, link->body_bytes, &link->message) < 0)
-		why = "a broken SPICE link message";
-	else
-		why = link->events->judge(link->context, link);
 	if (!why)
 		why = tls_link_hand_on(link);
 	if (why)
 		tls_link_end(link, why);
+}
+
+static void
+tls_link_handle_password(GObject *stream, GAsyncResult *result, gpointer user_data)
+{
+	struct tls_link *link = user_data;
+
+	if (tls_link_finish_read(stream, result, link, TLS_LINK_PASSWORD_BYTES))
+		tls_link_judge(link);
+}
+
+static void
+tls_link_handle_body(GObject *stream, GAsyncResult *result, gpointer user_data)
+{
+	struct tls_link *link = user_data;
+
+	if (!tls_link_finish_read(stream, result, link, link->body_bytes))
+		return;
+	if (link_message_parse(link->data + LINK_HEAD_BYTES, link->body_bytes, &link->message) < 0)
+		tls_link_end(link, "a broken SPICE link message");
+	else
+		tls_link_judge(link);
 }
 
 static void
@@ -224,9 +267,14 @@ tls_link_handle_handshake(GObject *object, GAsyncResult *result, gpointer user_d
 		return;
 	}
 	link->state = TLS_LINK_STATE_HEAD;
-	g_input_stream_read_all_async(g_io_stream_get_input_stream(link->tls), link->data,
-				      LINK_HEAD_BYTES, G_PRIORITY_DEFAULT, link->cancel,
-				      tls_link_handle_head, link);
+	if (link->sink == DISPLAY_SINK_VNC)
+		g_input_stream_read_all_async(g_io_stream_get_input_stream(link->tls), link->data,
+					      TLS_LINK_PASSWORD_BYTES, G_PRIORITY_DEFAULT,
+					      link->cancel, tls_link_handle_password, link);
+	else
+		g_input_stream_read_all_async(g_io_stream_get_input_stream(link->tls), link->data,
+					      LINK_HEAD_BYTES, G_PRIORITY_DEFAULT, link->cancel,
+					      tls_link_handle_head, link);
 }
 
 static void
@@ -243,7 +291,7 @@ tls_link_start(struct tls_link *link)
 }
 
 struct tls_link *
-tls_link_new(int fd, GTlsCertificate *certificate, uint64_t attachment,
+tls_link_new(int fd, GTlsCertificate *certificate, enum display_sink_kind sink, uint64_t attachment,
 	     const struct tls_link_events *events, void *context, GError **error)
 {
 	g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, error);
@@ -260,6 +308,7 @@ tls_link_new(int fd, GTlsCertificate *certificate, uint64_t attachment,
 	if (!tls)
 		return NULL;
 	link = g_new0(struct tls_link, 1);
+	link->sink = sink;
 	link->attachment = attachment;
 	link->events = events;
 	link->context = context;
@@ -298,6 +347,25 @@ uint64_t
 tls_link_get_attachment(const struct tls_link *link)
 {
 	return link->attachment;
+}
+
+enum display_sink_kind
+tls_link_get_sink(const struct tls_link *link)
+{
+	return link->sink;
+}
+
+bool
+tls_link_take_password(struct tls_link *link, const char *password)
+{
+	uint8_t difference = link->data[TLS_LINK_PASSWORD_BYTES - 1] ^ '\n';
+
+	if (strlen(password) != TLS_LINK_PASSWORD_BYTES - 1)
+		return false;
+	for (size_t i = 0; i < TLS_LINK_PASSWORD_BYTES - 1; i++)
+		difference |= link->data[i] ^ (uint8_t)password[i];
+	explicit_bzero(link->data, TLS_LINK_PASSWORD_BYTES);
+	return difference == 0;
 }
 
 const struct link_message *

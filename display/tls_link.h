@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tls_link.h - one link of a SPICE client: TLS ends here, its link message is judged here, then its bytes flow on
+ * tls_link.h - one link of a client: TLS ends here, its first words are judged here, then its bytes flow on
+ *
+ * A SPICE client's first words are its link message. A VNC client's are the ticket's password and a line feed, TLS_LINK_PASSWORD_BYTES in all; then
+ * RFB begins, in which the server speaks first.
  */
 #ifndef DISPLAY_TLS_LINK_H
 #define DISPLAY_TLS_LINK_H
 
 #include <gio/gio.h>
 
+#include "base/id.h"
+#include "base/proto_display.h"
 #include "display/link_message.h"
 
-#define TLS_LINK_DEADLINE_MS 10000 /* for the handshake and the link message together */
+#define TLS_LINK_DEADLINE_MS	10000 /* for the handshake and the first words together */
+#define TLS_LINK_PASSWORD_BYTES ID_PASSWORD_SIZE
 
 struct tls_link;
 
@@ -31,12 +37,16 @@ struct tls_link_events {
 GTlsCertificate *tls_link_load_certificate(const char *pem, gsize size, GError **error);
 
 /* Owns "fd". NULL and an error when it is no socket. */
-struct tls_link *tls_link_new(int fd, GTlsCertificate *certificate, uint64_t attachment,
-			      const struct tls_link_events *events, void *context, GError **error);
+struct tls_link *tls_link_new(int fd, GTlsCertificate *certificate, enum display_sink_kind sink,
+			      uint64_t attachment, const struct tls_link_events *events,
+			      void *context, GError **error);
 void tls_link_free(struct tls_link *link);
 
 uint64_t tls_link_get_attachment(const struct tls_link *link);
-/* NULL until it was read. */
+enum display_sink_kind tls_link_get_sink(const struct tls_link *link);
+/* A VNC client's, in judge(); it is compared in constant time, and once. */
+bool tls_link_take_password(struct tls_link *link, const char *password);
+/* NULL until it was read, and for a VNC client. */
 const struct link_message *tls_link_get_message(const struct tls_link *link);
 uint64_t tls_link_get_sent_bytes(const struct tls_link *link);
 /* What the sink has written and the client has not taken yet, as far as it is ours. */

@@ -11,11 +11,13 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/proto_gateway.h"
 #include "host/desktop.h"
 
 struct ticket_trust {
 	char *certificate;
 	char *subject;
+	enum display_sink_kind sink;
 };
 
 struct ticket_offers {
@@ -64,19 +66,19 @@ ticket_offers_refuse(const struct ticket_offer *offer, struct desktop *desktop)
 	if (!desktop_get_display(desktop) ||
 	    !display_control_get_certificate(desktop_get_display(desktop)))
 		return "the desktop has no display";
-	if (offer->sink != DISPLAY_SINK_SPICE)
-		return "this host offers SPICE only";
 	return NULL;
 }
 
 static void
-ticket_offers_trust(struct ticket_offers *offers, const char *hash, struct display_control *display)
+ticket_offers_trust(struct ticket_offers *offers, const struct ticket_offer *offer,
+		    struct display_control *display)
 {
 	struct ticket_trust *trust = g_new0(struct ticket_trust, 1);
 
 	trust->certificate = g_strdup(display_control_get_certificate(display));
 	trust->subject = g_strdup(display_control_get_subject(display));
-	g_hash_table_replace(offers->trust, g_strdup(hash), trust);
+	trust->sink = offer->sink;
+	g_hash_table_replace(offers->trust, g_strdup(offer->hash), trust);
 }
 
 void
@@ -109,7 +111,7 @@ ticket_offers_add(struct ticket_offers *offers, const json_t *ticket, struct des
 		log_warning("desktop=%s session=%s: a ticket is not taken: %s", offer.desktop,
 			    offer.session, g_strerror(-error));
 	else if (!reason)
-		ticket_offers_trust(offers, offer.hash, desktop_get_display(desktop));
+		ticket_offers_trust(offers, &offer, desktop_get_display(desktop));
 }
 
 static void
@@ -124,7 +126,10 @@ ticket_offers_describe_one(void *context, const struct ticket_view *ticket)
 	if (ticket->state == TICKET_STATE_READY && trust) {
 		json_object_set_new(object, "ca", json_string(trust->certificate));
 		json_object_set_new(object, "host_subject", json_string(trust->subject));
-		json_object_set_new(object, "tls_port", json_integer(TICKET_OFFERS_TLS_PORT));
+		json_object_set_new(object, "tls_port",
+				    json_integer(trust->sink == DISPLAY_SINK_VNC
+							 ? GATEWAY_VNC_PORT
+							 : TICKET_OFFERS_TLS_PORT));
 	}
 	json_array_append_new(list, object);
 }

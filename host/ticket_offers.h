@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "host/tickets.h"
 
-/* A port has to stand in a .vv file; the gateway ignores it (docs/PROTOCOL.md, CONNECT). */
+/* A port has to stand in a .vv file; any but GATEWAY_VNC_PORT is SPICE's (docs/PROTOCOL.md, CONNECT). */
 #define TICKET_OFFERS_TLS_PORT 61000
 
 struct desktop;

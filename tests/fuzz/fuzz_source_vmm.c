@@ -96,7 +96,7 @@ check(struct surface *surface)
 {
 	struct damage_rect rects[DAMAGE_MAX_RECTS];
 	struct surface_info info = surface_get_info(surface);
-	size_t count = surface_take_damage(surface, info.generation, rects);
+	size_t count = surface_take_damage(surface, SURFACE_READER_SPICE, info.generation, rects);
 	struct surface_cursor cursor;
 
 	for (size_t i = 0; i < count; i++) {

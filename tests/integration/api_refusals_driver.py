@@ -63,7 +63,7 @@ REFUSALS = [
     ("GET", "desktops/d-none", None, {}, 404, "desktop.unknown", "'d-none'"),
     ("PATCH", "hosts/none", {"drain": True}, {}, 404, "host.unknown", "carrel host list"),
     ("GET", "sessions/s-none", None, {}, 404, "session.unknown", "'s-none'"),
-    ("POST", "sessions/s-none/ticket", {"protocol": "vnc"}, {}, 400, "ticket.protocol", "spice"),
+    ("POST", "sessions/s-none/ticket", {"protocol": "rdp"}, {}, 400, "ticket.protocol", "spice or vnc"),
     ("POST", "sessions/s-none/ticket", {"protocol": "spice"}, {}, 404, "session.unknown", ""),
     ("POST", "sessions/revoke", {}, {}, 400, "request.body", "either"),
     ("POST", "sessions/revoke", {"user": "ada", "all": True}, {}, 400, "request.body", "either"),

@@ -53,6 +53,9 @@ struct note {
 	struct heads set, agent_wanted;
 	int vdagent;
 	int client_fds[MAX_CLIENTS];
+	struct sink vnc;
+	guint vnc_clients;
+	int vnc_fd;
 	char password[ID_PASSWORD_SIZE + 7];
 	char device[SOURCE_ADDRESS_SIZE];
 	guint n_facts;
@@ -247,8 +250,50 @@ make_source(int fd, struct surface *const *surfaces, const struct source_events 
 	return &note.source;
 }
 
+static void
+vnc_refresh(struct sink *sink)
+{
+	(void)sink;
+}
+
+static int
+vnc_add_client(struct sink *sink, int fd)
+{
+	(void)sink;
+	assert_int_equal(note.vnc_clients++, 0);
+	note.vnc_fd = fd;
+	return 0;
+}
+
+static void
+vnc_free(struct sink *sink)
+{
+	(void)sink;
+	if (note.vnc_clients > 0)
+		close(note.vnc_fd);
+}
+
+static const struct sink_ops vnc_ops = {
+	.refresh = vnc_refresh,
+	.add_client = vnc_add_client,
+	.free = vnc_free,
+};
+
+static struct sink *
+make_vnc(const char *name, struct surface *const *surfaces, const struct sink_events *events,
+	 void *context)
+{
+	assert_string_equal(name, DESKTOP);
+	assert_ptr_equal(surfaces, note.surfaces);
+	assert_non_null(events);
+	assert_ptr_equal(context, note.sink_context);
+	note.vnc.ops = &vnc_ops;
+	return &note.vnc;
+}
+
 static const struct display_core_makers makers = {
 	.new_sink = make_sink,
+	.new_vnc = make_vnc,
 	.new_source = { [DISPLAY_SOURCE_QEMU] = make_source },
 };
 
@@ -443,15 +488,23 @@ set_certificate(void)
 }
 
 static int
-offer_client(uint64_t attachment, const char *password, int *ret_fd)
+offer_link(enum display_sink_kind sink, uint64_t attachment, const char *password, int *ret_fd)
 {
-	struct display_client client = { .attachment = attachment, .first = password != NULL };
+	struct display_client client = { .attachment = attachment,
+					 .sink = sink,
+					 .first = password != NULL };
 	int pair[2];
 
 	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
 	g_strlcpy(client.password, password ? password : "", sizeof(client.password));
 	*ret_fd = pair[0];
 	return display_core_add_client(note.core, &client, pair[1]);
+}
+
+static int
+offer_client(uint64_t attachment, const char *password, int *ret_fd)
+{
+	return offer_link(DISPLAY_SINK_SPICE, attachment, password, ret_fd);
 }
 
 static gboolean
@@ -472,11 +525,10 @@ note_written(GObject *stream, GAsyncResult *result, gpointer user_data)
 	++*(guint *)user_data;
 }
 
-/* Sends a link message for a channel; the stream keeps the connection open. */
+/* Says the first words of a link; the stream keeps the connection open. */
 static GIOStream *
-link_channel(int fd, uint8_t type, uint32_t connection_id)
+link_with(int fd, const void *words, size_t size)
 {
-	uint8_t message[LINK_HEAD_BYTES + LINK_MESS_BYTES] = { 'R', 'E', 'D', 'Q', 2, 0, 0, 0, 2 };
 	g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, NULL);
 	g_autoptr(GSocketConnection) stream = g_socket_connection_factory_create_connection(socket);
 	GIOStream *tls = g_tls_client_connection_new(G_IO_STREAM(stream), NULL, NULL);
@@ -484,15 +536,70 @@ link_channel(int fd, uint8_t type, uint32_t connection_id)
 
 	assert_non_null(tls);
 	g_signal_connect(tls, "accept-certificate", G_CALLBACK(accept_any), NULL);
+	g_output_stream_write_all_async(g_io_stream_get_output_stream(tls), words, size,
+					G_PRIORITY_DEFAULT, NULL, note_written, &written);
+	run_until(&written, 1);
+	return tls;
+}
+
+/* Sends a link message for a channel. */
+static GIOStream *
+link_channel(int fd, uint8_t type, uint32_t connection_id)
+{
+	uint8_t message[LINK_HEAD_BYTES + LINK_MESS_BYTES] = { 'R', 'E', 'D', 'Q', 2, 0, 0, 0, 2 };
+
 	message[12] = LINK_MESS_BYTES;
 	memcpy(message + LINK_HEAD_BYTES, &connection_id, sizeof(connection_id));
 	message[LINK_HEAD_BYTES + 4] = type;
 	message[LINK_HEAD_BYTES + 14] = LINK_MESS_BYTES; /* where capabilities would be */
-	g_output_stream_write_all_async(g_io_stream_get_output_stream(tls), message,
-					sizeof(message), G_PRIORITY_DEFAULT, NULL, note_written,
-					&written);
-	run_until(&written, 1);
-	return tls;
+	return link_with(fd, message, sizeof(message));
+}
+
+#define VNC_PASSWORD "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst"
+
+/* The password first, and nothing to the library before it has spoken; the link's end is the attachment's. */
+static void
+test_display_core__lets_a_vnc_client_in(void **state)
+{
+	static const char wrong[] = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrs2\n";
+	static const char right[] = VNC_PASSWORD "\nRFB";
+	GIOStream *stream;
+	char heard[8];
+	ssize_t size = -1;
+	int fd;
+
+	(void)state;
+	set_certificate();
+	note.n_facts = 0;
+	assert_int_equal(offer_link(DISPLAY_SINK_VNC, 1, VNC_PASSWORD, &fd), 0);
+	assert_string_equal(note.password, "");
+	stream = link_with(fd, wrong, sizeof(wrong) - 1);
+	run_until(&note.n_facts, 1);
+	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
+	g_object_unref(stream);
+	assert_int_equal(note.vnc_clients, 0);
+
+	assert_int_equal(offer_link(DISPLAY_SINK_VNC, 2, VNC_PASSWORD, &fd), 0);
+	stream = link_with(fd, right, sizeof(right) - 1);
+	run_until(&note.vnc_clients, 1);
+	assert_last_fact(DISPLAY_FACT_CONNECTED, 2);
+	for (int i = 0; i < 20; i++) {
+		g_main_context_iteration(NULL, FALSE);
+		g_usleep(1000);
+	}
+	assert_int_equal(recv(note.vnc_fd, heard, sizeof(heard), MSG_DONTWAIT), -1);
+	assert_int_equal(send(note.vnc_fd, "RFB 003.008\n", 12, MSG_NOSIGNAL), 12);
+	while (size < 0) {
+		g_main_context_iteration(NULL, TRUE);
+		size = recv(note.vnc_fd, heard, sizeof(heard), MSG_DONTWAIT);
+	}
+	assert_int_equal(size, 3);
+	assert_memory_equal(heard, "RFB", 3);
+	/* the sink ends it */
+	shutdown(note.vnc_fd, SHUT_RDWR);
+	run_until(&note.n_facts, 3);
+	assert_last_fact(DISPLAY_FACT_DISCONNECTED, 2);
+	g_object_unref(stream);
 }
 
 static void
@@ -651,11 +758,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(passes_input_to_the_source),   TEST(replaces_a_source),
-		TEST(asks_for_the_last_size_once),  TEST(gives_a_client_as_many_heads_as_there_are),
-		TEST(refreshes_and_tells_sizes),    TEST(keeps_a_good_certificate),
-		TEST(links_one_main_channel),	    TEST(drops_an_attachment),
-		TEST(plays_to_who_has_the_channel), TEST(has_sources_without_sound),
+		TEST(passes_input_to_the_source),  TEST(replaces_a_source),
+		TEST(asks_for_the_last_size_once), TEST(gives_a_client_as_many_heads_as_there_are),
+		TEST(refreshes_and_tells_sizes),   TEST(keeps_a_good_certificate),
+		TEST(links_one_main_channel),	   TEST(lets_a_vnc_client_in),
+		TEST(drops_an_attachment),	   TEST(plays_to_who_has_the_channel),
+		TEST(has_sources_without_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

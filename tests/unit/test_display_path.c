@@ -167,7 +167,9 @@ assert_takes(struct stage *stage, uint32_t seed)
 	struct damage_rect rects[DAMAGE_MAX_RECTS];
 	static uint32_t pixels[WIDTH * HEIGHT];
 
-	assert_int_equal(surface_take_damage(stage->surface, info.generation, rects), 1);
+	assert_int_equal(
+		surface_take_damage(stage->surface, SURFACE_READER_SPICE, info.generation, rects),
+		1);
 	assert_int_equal(rects[0].width * rects[0].height, WIDTH * HEIGHT);
 	assert_int_equal(
 		surface_copy_rect(stage->surface, info.generation, &rects[0], (uint8_t *)pixels),

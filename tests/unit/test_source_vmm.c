@@ -217,7 +217,7 @@ test_source_vmm__shows_the_shared_picture(void **state)
 	assert_int_equal(ack.scanout, 0);
 	assert_int_equal(ack.generation, 7);
 	assert_int_equal(surface_get_info(stage->surface).width, WIDTH);
-	assert_int_equal(surface_take_damage(stage->surface, 1, rects), 1);
+	assert_int_equal(surface_take_damage(stage->surface, SURFACE_READER_SPICE, 1, rects), 1);
 	assert_int_equal(
 		surface_copy_rect(stage->surface, 1, &(struct damage_rect){ 38, 29, 2, 1 }, out),
 		0);
@@ -226,7 +226,7 @@ test_source_vmm__shows_the_shared_picture(void **state)
 	assert_int_equal(pwrite(fd, "new pixels......", 16, 3 * STRIDE + 2 * 4), 16);
 	say(stage, SOURCE_DAMAGE, &damage, sizeof(damage), -1);
 	assert_false(hear(stage, SOURCE_DRAWN, &ack, sizeof(ack)));
-	assert_int_equal(surface_take_damage(stage->surface, 1, rects), 1);
+	assert_int_equal(surface_take_damage(stage->surface, SURFACE_READER_SPICE, 1, rects), 1);
 	assert_memory_equal(&rects[0], &damage.boxes[0], sizeof(rects[0]));
 	assert_int_equal(
 		surface_copy_rect(stage->surface, 1, &(struct damage_rect){ 2, 3, 4, 1 }, out), 0);
@@ -291,9 +291,10 @@ test_source_vmm__a_second_head_comes_and_goes(void **state)
 	assert_int_equal(surface_get_info(stage->surfaces[1]).width, WIDTH);
 	/* its damage is its own, and answered for it */
 	say(stage, SOURCE_DAMAGE, &damage, sizeof(damage), -1);
-	assert_int_equal(surface_take_damage(stage->surface, 0, rects), 0);
+	assert_int_equal(surface_take_damage(stage->surface, SURFACE_READER_SPICE, 0, rects), 0);
 	assert_false(hear(stage, SOURCE_DRAWN, &ack, sizeof(ack)));
-	assert_int_equal(surface_take_damage(stage->surfaces[1], 1, rects), 1);
+	assert_int_equal(surface_take_damage(stage->surfaces[1], SURFACE_READER_SPICE, 1, rects),
+			 1);
 	assert_true(hear(stage, SOURCE_DRAWN, &ack, sizeof(ack)));
 	assert_int_equal(ack.scanout, 1);
 	assert_int_equal(ack.generation, 1);

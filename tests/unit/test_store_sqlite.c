@@ -50,7 +50,7 @@ static const struct {
 	{ "UPDATE desktop SET state = 'flying'", "CHECK" },
 	{ "DELETE FROM desktop WHERE id = 'd-1'", "FOREIGN KEY" },
 	{ "UPDATE ticket SET state = 'ready'", "ticket.spent" },
-	{ "INSERT INTO ticket SELECT 'b', session, desktop, generation, host, instance, 'vnc', 'sent', 1 FROM ticket",
+	{ "INSERT INTO ticket SELECT 'b', session, desktop, generation, host, instance, 'rdp', 'sent', 1 FROM ticket",
 	  "CHECK" },
 	{ "UPDATE job SET state = 'running'", "job.ended" },
 	{ "INSERT INTO job SELECT 'j-2', kind, arguments, host, template, version, 'queued', '', 0, 0, '', '{}', 0, 0,"

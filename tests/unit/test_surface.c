@@ -66,21 +66,22 @@ test_surface__joins_damage(void **state)
 
 	(void)state;
 	assert_int_equal(surface_set_scanout(surface, 64, 64, &source), 0);
-	assert_int_equal(surface_take_damage(surface, 1, rects), 1);
-	assert_int_equal(surface_take_damage(surface, 1, rects), 0);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 1, rects), 1);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 1, rects), 0);
 	for (uint32_t i = 0; i < 64; i += 2)
 		for (uint32_t k = 0; k < 64; k += 2)
 			assert_int_equal(surface_set_rect(surface,
 							  &(struct damage_rect){ i, k, 1, 1 },
 							  &source),
 					 0);
-	assert_in_range(surface_take_damage(surface, 1, rects), 1, DAMAGE_MAX_RECTS);
+	assert_in_range(surface_take_damage(surface, SURFACE_READER_SPICE, 1, rects), 1,
+			DAMAGE_MAX_RECTS);
 	assert_int_equal(surface_set_rect(surface, &(struct damage_rect){ 60, 0, 8, 1 }, &source),
 			 -ERANGE);
 	assert_int_equal(
 		surface_set_rect(surface, &(struct damage_rect){ 0xffffffff, 0, 2, 1 }, &source),
 		-ERANGE);
-	assert_int_equal(surface_take_damage(surface, 0, rects), 0);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 0, rects), 0);
 	surface_free(surface);
 }
 
@@ -143,8 +144,8 @@ test_surface__counts_generations(void **state)
 	assert_int_equal(surface_get_info(surface).generation, 2);
 	assert_int_equal(surface_get_info(surface).height, 32);
 	/* The new picture is damaged as a whole, and only in its own generation. */
-	assert_int_equal(surface_take_damage(surface, 1, rects), 0);
-	assert_int_equal(surface_take_damage(surface, 2, rects), 1);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 1, rects), 0);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 2, rects), 1);
 	assert_int_equal(rects[0].width, 64);
 	assert_int_equal(rects[0].height, 32);
 	surface_free(surface);
@@ -207,16 +208,16 @@ test_surface__shows_shared_pixels_where_they_are(void **state)
 	assert_int_equal(surface_mark_rect(surface, &(struct damage_rect){ 0, 0, 1, 1 }), -EINVAL);
 	surface_set_taken(surface, count_change, &taken);
 	assert_int_equal(surface_set_shared(surface, 8, 4, &shared), 0);
-	assert_int_equal(surface_take_damage(surface, 1, rects), 1);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 1, rects), 1);
 	assert_int_equal(rects[0].width * rects[0].height, 32);
 	assert_int_equal(taken, 1);
-	assert_int_equal(surface_take_damage(surface, 1, rects), 0);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 1, rects), 0);
 	assert_int_equal(taken, 1); /* there was nothing */
 	memcpy(writer + 3 * SHARED_STRIDE + 6 * 4, "abcdefgh", 8);
 	assert_int_equal(surface_mark_rect(surface, &(struct damage_rect){ 6, 3, 2, 1 }), 0);
 	assert_int_equal(surface_mark_rect(surface, &(struct damage_rect){ 7, 3, 2, 1 }), -ERANGE);
 	assert_int_equal(changes, 2);
-	assert_int_equal(surface_take_damage(surface, 1, rects), 1);
+	assert_int_equal(surface_take_damage(surface, SURFACE_READER_SPICE, 1, rects), 1);
 	assert_int_equal(surface_copy_rect(surface, 1, &rects[0], out), 0);
 	assert_memory_equal(out, "abcdefgh", 8);
 	/* Nobody may write through the surface into what is another's. */

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-desktop-vnc.sh - `carrel session vnc` lets a VNC client in: a token typed over VNC is read from the pixels that come over VNC
+set -eu
+. tests/lib/appliance.sh
+. tests/lib/viewer.sh
+. tests/lib/client.sh
+. tests/lib/vnc.sh
+
+appliance_start
+appliance_make_pool office 1 ada
+screen_start
+viewer_log_in ada office
+viewer_open_terminal
+token=$(screen_new_token)
+screen_type "$token"
+viewer_expect "$token" 60
+read -r session desktop < <(appliance_session ada)
+
+# the desktop comes over from the viewer, as to a second viewer
+client_log_in ada
+vnc_open ada "$session"
+appliance_wait office active 1
+vnc_expect "$token" 60
+echo "what was typed in the viewer is read from the pixels over VNC"
+
+vnc_do "key ff0d"
+vnc_type_token
+echo "the token typed over VNC was read from the pixels over VNC"
+
+vnc_do "size 1024 720"
+vnc_type_token
+echo "the desktop follows the VNC client's size"
+
+vnc_close
+appliance_wait office disconnected 1
+code=0
+client_carrel ada session vnc s-abcdefghijklmnopqrst --listen "$TMPDIR/none" 2>"$TMPDIR/err" || code=$?
+[ "$code" = 4 ] && [ ! -e "$TMPDIR/none" ] || fail "a session that is not there ends with $code: $(cat "$TMPDIR/err")"
+vnc_open ada "$session"
+vnc_type_token
+echo "after a while away it opens again with a new ticket"
+vnc_close
+appliance_stop
