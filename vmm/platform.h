@@ -51,7 +51,7 @@ struct platform {
 	struct bus *mmio;
 	const struct platform_ops *ops;
 	void *context; /* of ops */
-	bool paused;   /* guest memory stands still: devices take no requests, and end those they have (virtio_pop()) */
+	bool paused; /* guest memory stands still: devices take no requests, and end those they have (virtio_pop()) */
 };
 
 #endif

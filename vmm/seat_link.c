@@ -4,7 +4,8 @@
  *
  * How it works: the link keeps how things are (sizes, damage, cursor, lights) and which of it the connection has not
  * been told yet. seat_link_update() tells as much as the socket takes and the peer has asked for; what is left waits,
- * coalesced, for room in the socket, an ACK or a DRAWN. So a slow peer costs no memory and nobody's time.
+ * coalesced, for room in the socket, an ACK or a DRAWN. A socket that was full is left alone until the loop says that there is
+ * room, because each try copies pixels. So a slow peer costs no memory and nobody's time.
  *
  * Surfaces exist only while somebody is connected; link_scanout.c has the pixels, link_sound.c the sound.
  *
@@ -45,6 +46,7 @@ struct seat_link {
 	/* of this connection */
 	int fd; /* -1: nobody is connected */
 	struct loop_source *source;
+	bool full; /* nothing is told before there is room */
 	bool greeted;
 	bool leds_news;
 	struct seq_message message;
@@ -114,9 +116,10 @@ seat_link_update(struct seat_link *link)
 {
 	int error;
 
-	if (link->fd < 0)
+	if (link->fd < 0 || link->full)
 		return;
 	error = seat_link_tell(link);
+	link->full = error == -EAGAIN;
 	if (error == -EAGAIN)
 		error = loop_change(link->source, EPOLLIN | EPOLLOUT);
 	else if (error == 0)
@@ -282,6 +285,8 @@ seat_link_handle_socket(void *context, uint32_t events)
 	struct seat_link *link = context;
 	int error = 0;
 
+	if (events & EPOLLOUT)
+		link->full = false;
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		for (int i = 0; i < MAX_MESSAGES && error == 0 && link->fd >= 0; i++)
 			error = seat_link_receive(link);
@@ -311,6 +316,7 @@ seat_link_handle_accept(void *context, uint32_t events)
 		     &link->source) < 0)
 		return;
 	link->fd = take_fd(&fd);
+	link->full = false;
 	link->greeted = false;
 	link->leds_news = true;
 	for (uint32_t i = 0; i < link->setup.n_scanouts; i++)

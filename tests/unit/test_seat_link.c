@@ -332,14 +332,23 @@ test_seat_link__waits_for_a_slow_display(void **state)
 	struct source_cursor cursor = { .width = 64, .height = 64, .visible = 1 };
 	static uint8_t argb[64 * 64 * 4];
 
+	seat_link_set_scanout(stage->link, 0, 640, 480);
 	attach(stage, true);
+	stage->paint = 0x00ff00;
 	for (int32_t i = 0; i < 5000; i++) {
 		cursor.x = i;
 		argb[0] = (uint8_t)i;
 		seat_link_set_cursor(stage->link, &cursor, argb);
 		seat_link_move_cursor(stage->link, 0, i, 77);
 	}
+	/* what cannot be sent is not even drawn */
+	stage->n_draws = 0;
+	for (int i = 0; i < 100; i++)
+		seat_link_add_damage(stage->link, 0, &(struct damage_rect){ 0, 0, 640, 480 });
+	assert_int_equal(stage->n_draws, 0);
 	settle(stage);
+	assert_in_range(stage->n_draws, 1, 2);
+	assert_int_equal(display_peer_pixel(stage->peer, 0, 600, 400), 0x00ff00);
 	assert_true(stage->peer->fd >= 0);
 	assert_in_range(stage->peer->scanouts[0].n_cursors, 2, 4999);
 	assert_int_equal(stage->peer->scanouts[0].cursor.x, 4999);
