@@ -7,7 +7,8 @@
  * driven in-process, two machines side by side.
  *
  * The machine's lock: device code runs only while it is held. The loop's thread takes it around each handler, a vCPU's
- * thread around each bus access. So devices need no locks of their own, and must never block.
+ * thread around each bus access. So devices need no locks of their own, and must never block. One exception: a disk's
+ * reset waits for what the kernel has in its hands (vmm/virtio_blk.c).
  */
 #ifndef VMM_PLATFORM_H
 #define VMM_PLATFORM_H

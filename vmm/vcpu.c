@@ -7,8 +7,8 @@
  * begun out of the guest. Before it stands the thread enters KVM once more with immediate_exit set, because KVM completes
  * an access that it has handed to us only on the next entry, and registers are not consistent before.
  *
- * vcpu_loop() is: run, one switch, one call per exit. The machine's lock is held around bus accesses only; the vCPU's
- * mutex is never held together with it.
+ * vcpu_loop() is: run, one switch, one call per exit. The machine's lock is held around bus accesses only. Who holds that
+ * lock may take the vCPU's mutex (machine.c does, for vcpu_run() and vcpu_stop()), never the other way round.
  */
 #include "vmm/vcpu.h"
 
