@@ -38,16 +38,26 @@ struct net_peer_events {
 };
 
 struct net_peer_ops {
+	const char *what; /* for logs */
+	const char *gone; /* why it is lost when the other side ends */
 	int (*send)(struct net_peer *peer, struct iovec *segments, int count, size_t bytes);
 	int (*receive)(struct net_peer *peer, struct net_peer_frame *ret_frame);
 	void (*unreceive)(struct net_peer *peer);
-	void (*set_reading)(struct net_peer *peer, bool reading);
 	int (*set_offloads)(struct net_peer *peer, uint64_t features);
-	void (*free)(struct net_peer *peer);
+	/* There is room: what waits goes out; true: nothing waits any more. NULL: nothing ever does. */
+	bool (*flush)(struct net_peer *peer);
 };
 
+/* The first member of each kind's own struct, which calloc() has made. The kinds read it and use the functions below. */
 struct net_peer {
 	const struct net_peer_ops *ops;
+	const char *name;
+	const struct net_peer_events *events;
+	void *context;
+	int fd;
+	struct loop_source *source; /* NULL: it is lost */
+	bool reading;
+	bool wants_room;
 };
 
 /* What the network can be made of. */
@@ -62,6 +72,14 @@ struct net_peer_kind {
 	uint64_t features; /* bits of VIRTIO_NET_F_..., that it makes possible */
 	uint16_t mtu;	   /* 0: nothing is said about it */
 };
+
+/* For the kinds: the descriptor is watched and belongs to the peer. 0 or -errno, then it does not. */
+int net_peer_start(struct net_peer *peer, const struct net_peer_ops *ops, struct loop *loop,
+		   const char *name, int fd, const struct net_peer_events *events, void *context);
+/* Logs it and tells it, the first time. */
+void net_peer_lose(struct net_peer *peer, const char *why);
+/* "writable" will come. */
+void net_peer_want_room(struct net_peer *peer);
 
 /*
  * The segments begin with the header; "bytes" are all of it, within the limits. 0: it has taken the frame (which can
@@ -87,11 +105,7 @@ net_peer_unreceive(struct net_peer *peer)
 	peer->ops->unreceive(peer);
 }
 
-static inline void
-net_peer_set_reading(struct net_peer *peer, bool reading)
-{
-	peer->ops->set_reading(peer, reading);
-}
+void net_peer_set_reading(struct net_peer *peer, bool reading);
 
 /* What the driver accepted, of the kind's features. 0 or -errno. */
 static inline int
@@ -100,11 +114,6 @@ net_peer_set_offloads(struct net_peer *peer, uint64_t features)
 	return peer->ops->set_offloads(peer, features);
 }
 
-static inline void
-net_peer_free(struct net_peer *peer)
-{
-	if (peer)
-		peer->ops->free(peer);
-}
+void net_peer_free(struct net_peer *peer);
 
 #endif

@@ -19,12 +19,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "vmm/loop.h"
 #include "vmm/net_checksum.h"
 #include "vmm/virtqueue.h"
 
@@ -40,17 +38,9 @@ _Static_assert(NET_STREAM_BUFFER_BYTES >= NET_STREAM_LENGTH_BYTES + NET_PEER_MAX
 
 struct net_stream {
 	struct net_peer peer; /* first */
-	struct loop *loop;
-	const char *name;
-	const struct net_peer_events *events;
-	void *context;
-	int fd;
-	struct loop_source *source; /* NULL: it is lost */
-	bool reading;
-	bool wants_room;
-	bool completes;	   /* the guest leaves checksums to us */
-	bool vouches;	   /* and takes ours for checked */
-	size_t rest_first; /* what is still to be sent of the last frame */
+	bool completes;	      /* the guest leaves checksums to us */
+	bool vouches;	      /* and takes ours for checked */
+	size_t rest_first;    /* what is still to be sent of the last frame */
 	size_t rest_end;
 	size_t first; /* what was read and not received */
 	size_t end;
@@ -59,46 +49,26 @@ struct net_stream {
 	uint8_t buffer[NET_STREAM_BUFFER_BYTES];
 };
 
-static void
-net_stream_lose(struct net_stream *stream, const char *why)
-{
-	if (!stream->source)
-		return;
-	log_warning("net '%s': its peer is lost: %s; the link is down", stream->name, why);
-	loop_remove(stream->source);
-	stream->source = NULL;
-	stream->events->lost(stream->context);
-}
-
-static void
-net_stream_watch(struct net_stream *stream)
-{
-	uint32_t events = (stream->reading ? EPOLLIN : 0) | (stream->wants_room ? EPOLLOUT : 0);
-	int error = stream->source ? loop_change(stream->source, events) : 0;
-
-	if (error < 0)
-		net_stream_lose(stream, strerror(-error));
-}
-
 /* How many bytes the socket has taken, 0: none at present, negative: it is lost. */
 static ssize_t
 net_stream_write(struct net_stream *stream, struct iovec *segments, int count)
 {
 	struct msghdr message = { .msg_iov = segments, .msg_iovlen = (size_t)count };
-	ssize_t sent = sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent = sendmsg(stream->peer.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (sent >= 0)
 		return sent;
 	if (errno == EAGAIN || errno == EINTR)
 		return 0;
-	net_stream_lose(stream, strerror(errno));
+	net_peer_lose(&stream->peer, strerror(errno));
 	return -EPIPE;
 }
 
 /* The rest of a frame goes out; true: there is none left. */
 static bool
-net_stream_flush(struct net_stream *stream)
+net_stream_flush(struct net_peer *peer)
 {
+	struct net_stream *stream = (struct net_stream *)peer;
 	struct iovec segment = { stream->rest + stream->rest_first,
 				 stream->rest_end - stream->rest_first };
 	ssize_t sent;
@@ -127,15 +97,6 @@ net_stream_keep_rest(struct net_stream *stream, const struct iovec *segments, in
 		       bytes);
 		stream->rest_end += bytes;
 	}
-}
-
-static void
-net_stream_want_room(struct net_stream *stream)
-{
-	if (stream->wants_room)
-		return;
-	stream->wants_room = true;
-	net_stream_watch(stream);
 }
 
 /* Moves the first bytes out of the segments; how many segments were used up. */
@@ -196,7 +157,7 @@ net_stream_send_all(struct net_stream *stream, struct iovec *segments, int count
 	if (sent < 0)
 		return (int)sent;
 	if ((size_t)sent < bytes)
-		net_stream_want_room(stream);
+		net_peer_want_room(&stream->peer);
 	if (sent == 0)
 		return -EAGAIN;
 	if ((size_t)sent < bytes)
@@ -213,12 +174,12 @@ net_stream_send(struct net_peer *peer, struct iovec *segments, int count, size_t
 	size_t head_bytes;
 	int taken;
 
-	if (!stream->source)
+	if (!stream->peer.source)
 		return -EPIPE;
-	if (!net_stream_flush(stream)) {
-		if (!stream->source)
+	if (!net_stream_flush(peer)) {
+		if (!stream->peer.source)
 			return -EPIPE;
-		net_stream_want_room(stream);
+		net_peer_want_room(&stream->peer);
 		return -EAGAIN;
 	}
 	bytes -= NET_PEER_HEADER_BYTES;
@@ -240,16 +201,16 @@ net_stream_fill(struct net_stream *stream)
 	memmove(stream->buffer, stream->buffer + stream->first, stream->end - stream->first);
 	stream->end -= stream->first;
 	stream->first = 0;
-	got = recv(stream->fd, stream->buffer + stream->end, sizeof(stream->buffer) - stream->end,
-		   MSG_DONTWAIT);
+	got = recv(stream->peer.fd, stream->buffer + stream->end,
+		   sizeof(stream->buffer) - stream->end, MSG_DONTWAIT);
 	if (got > 0) {
 		stream->end += (size_t)got;
 		return true;
 	}
 	if (got == 0)
-		net_stream_lose(stream, "it has closed the connection");
+		net_peer_lose(&stream->peer, "it has closed the connection");
 	else if (errno != EAGAIN && errno != EINTR)
-		net_stream_lose(stream, strerror(errno));
+		net_peer_lose(&stream->peer, strerror(errno));
 	return false;
 }
 
@@ -277,13 +238,13 @@ net_stream_receive(struct net_peer *peer, struct net_peer_frame *ret_frame)
 	size_t bytes = 0;
 	int found;
 
-	if (!stream->source)
+	if (!stream->peer.source)
 		return 0;
 	found = net_stream_find_frame(stream, &bytes);
 	if (found == 0 && net_stream_fill(stream))
 		found = net_stream_find_frame(stream, &bytes);
 	if (found < 0) {
-		net_stream_lose(stream, "it has sent a frame of an impossible length");
+		net_peer_lose(&stream->peer, "it has sent a frame of an impossible length");
 		return 0;
 	}
 	if (found == 0)
@@ -307,17 +268,6 @@ net_stream_unreceive(struct net_peer *peer)
 	stream->last_bytes = 0;
 }
 
-static void
-net_stream_set_reading(struct net_peer *peer, bool reading)
-{
-	struct net_stream *stream = (struct net_stream *)peer;
-
-	if (stream->reading == reading)
-		return;
-	stream->reading = reading;
-	net_stream_watch(stream);
-}
-
 static int
 net_stream_set_offloads(struct net_peer *peer, uint64_t features)
 {
@@ -328,41 +278,14 @@ net_stream_set_offloads(struct net_peer *peer, uint64_t features)
 	return 0;
 }
 
-static void
-net_stream_free(struct net_peer *peer)
-{
-	struct net_stream *stream = (struct net_stream *)peer;
-
-	loop_remove(stream->source);
-	close(stream->fd);
-	free(stream);
-}
-
-static void
-net_stream_handle_events(void *context, uint32_t events)
-{
-	struct net_stream *stream = context;
-
-	if (events & EPOLLOUT && net_stream_flush(stream)) {
-		stream->wants_room = false;
-		net_stream_watch(stream);
-		stream->events->writable(stream->context);
-	}
-	if (!stream->source)
-		return;
-	if (events & EPOLLIN && stream->reading)
-		stream->events->readable(stream->context);
-	else if (events & (EPOLLHUP | EPOLLERR))
-		net_stream_lose(stream, "it has closed the connection");
-}
-
 static const struct net_peer_ops net_stream_ops = {
+	.what = "peer",
+	.gone = "it has closed the connection",
 	.send = net_stream_send,
 	.receive = net_stream_receive,
 	.unreceive = net_stream_unreceive,
-	.set_reading = net_stream_set_reading,
 	.set_offloads = net_stream_set_offloads,
-	.free = net_stream_free,
+	.flush = net_stream_flush,
 };
 
 static int
@@ -374,13 +297,7 @@ net_stream_new(struct loop *loop, const char *name, int fd, const struct net_pee
 
 	if (!stream)
 		return -ENOMEM;
-	stream->peer.ops = &net_stream_ops;
-	stream->loop = loop;
-	stream->name = name;
-	stream->events = events;
-	stream->context = context;
-	stream->fd = fd;
-	error = loop_add(loop, name, fd, 0, net_stream_handle_events, stream, &stream->source);
+	error = net_peer_start(&stream->peer, &net_stream_ops, loop, name, fd, events, context);
 	if (error < 0) {
 		free(stream);
 		return error;

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -23,44 +22,15 @@
 #include <linux/if_tun.h>
 
 #include "base/log.h"
-#include "vmm/loop.h"
 
 #define NET_TAP_FEATURE(name) (UINT64_C(1) << VIRTIO_NET_F_##name)
 
 struct net_tap {
 	struct net_peer peer; /* first */
-	const char *name;
-	const struct net_peer_events *events;
-	void *context;
-	int fd;
-	struct loop_source *source; /* NULL: it is lost */
-	bool reading;
-	bool wants_room;
-	bool kept; /* the frame in the buffer was not taken */
+	bool kept;	      /* the frame in the buffer was not taken */
 	size_t size;
 	uint8_t buffer[NET_PEER_HEADER_BYTES + NET_PEER_MAX_FRAME_BYTES];
 };
-
-static void
-net_tap_lose(struct net_tap *tap, const char *why)
-{
-	if (!tap->source)
-		return;
-	log_warning("net '%s': its tap device is lost: %s; the link is down", tap->name, why);
-	loop_remove(tap->source);
-	tap->source = NULL;
-	tap->events->lost(tap->context);
-}
-
-static void
-net_tap_watch(struct net_tap *tap)
-{
-	uint32_t events = (tap->reading ? EPOLLIN : 0) | (tap->wants_room ? EPOLLOUT : 0);
-	int error = tap->source ? loop_change(tap->source, events) : 0;
-
-	if (error < 0)
-		net_tap_lose(tap, strerror(-error));
-}
 
 static int
 net_tap_send(struct net_peer *peer, struct iovec *segments, int count, size_t bytes)
@@ -68,15 +38,14 @@ net_tap_send(struct net_peer *peer, struct iovec *segments, int count, size_t by
 	struct net_tap *tap = (struct net_tap *)peer;
 
 	(void)bytes;
-	if (!tap->source)
+	if (!tap->peer.source)
 		return -EPIPE;
-	if (writev(tap->fd, segments, count) >= 0)
+	if (writev(tap->peer.fd, segments, count) >= 0)
 		return 0;
 	/* the rest is the guest's doing, such as a header that makes no sense */
 	if (errno != EAGAIN)
 		return -errno;
-	tap->wants_room = true;
-	net_tap_watch(tap);
+	net_peer_want_room(peer);
 	return -EAGAIN;
 }
 
@@ -86,12 +55,12 @@ net_tap_receive(struct net_peer *peer, struct net_peer_frame *ret_frame)
 	struct net_tap *tap = (struct net_tap *)peer;
 	ssize_t got;
 
-	if (!tap->source)
+	if (!tap->peer.source)
 		return 0;
 	if (!tap->kept) {
-		got = read(tap->fd, tap->buffer, sizeof(tap->buffer));
+		got = read(tap->peer.fd, tap->buffer, sizeof(tap->buffer));
 		if (got < 0 && errno != EAGAIN && errno != EINTR)
-			net_tap_lose(tap, strerror(errno));
+			net_peer_lose(&tap->peer, strerror(errno));
 		if (got < (ssize_t)(NET_PEER_HEADER_BYTES + NET_PEER_MIN_FRAME_BYTES))
 			return 0;
 		tap->size = (size_t)got;
@@ -109,17 +78,6 @@ net_tap_unreceive(struct net_peer *peer)
 	((struct net_tap *)peer)->kept = true;
 }
 
-static void
-net_tap_set_reading(struct net_peer *peer, bool reading)
-{
-	struct net_tap *tap = (struct net_tap *)peer;
-
-	if (tap->reading == reading)
-		return;
-	tap->reading = reading;
-	net_tap_watch(tap);
-}
-
 /* What the guest can take; what it sends says so itself. */
 static int
 net_tap_set_offloads(struct net_peer *peer, uint64_t features)
@@ -132,44 +90,16 @@ net_tap_set_offloads(struct net_peer *peer, uint64_t features)
 		flags |= TUN_F_TSO4;
 	if (features & NET_TAP_FEATURE(GUEST_TSO6))
 		flags |= TUN_F_TSO6;
-	return ioctl(((struct net_tap *)peer)->fd, TUNSETOFFLOAD, flags) < 0 ? -errno : 0;
-}
-
-static void
-net_tap_free(struct net_peer *peer)
-{
-	struct net_tap *tap = (struct net_tap *)peer;
-
-	loop_remove(tap->source);
-	close(tap->fd);
-	free(tap);
-}
-
-static void
-net_tap_handle_events(void *context, uint32_t events)
-{
-	struct net_tap *tap = context;
-
-	if (events & EPOLLOUT && tap->wants_room) {
-		tap->wants_room = false;
-		net_tap_watch(tap);
-		tap->events->writable(tap->context);
-	}
-	if (!tap->source)
-		return;
-	if (events & EPOLLIN && tap->reading)
-		tap->events->readable(tap->context);
-	else if (events & (EPOLLHUP | EPOLLERR))
-		net_tap_lose(tap, "the device is gone");
+	return ioctl(peer->fd, TUNSETOFFLOAD, flags) < 0 ? -errno : 0;
 }
 
 static const struct net_peer_ops net_tap_ops = {
+	.what = "tap device",
+	.gone = "the device is gone",
 	.send = net_tap_send,
 	.receive = net_tap_receive,
 	.unreceive = net_tap_unreceive,
-	.set_reading = net_tap_set_reading,
 	.set_offloads = net_tap_set_offloads,
-	.free = net_tap_free,
 };
 
 /* A tap device, with virtio's header on each frame. */
@@ -201,12 +131,7 @@ net_tap_new(struct loop *loop, const char *name, int fd, const struct net_peer_e
 	tap = calloc(1, sizeof(*tap));
 	if (!tap)
 		return -ENOMEM;
-	tap->peer.ops = &net_tap_ops;
-	tap->name = name;
-	tap->events = events;
-	tap->context = context;
-	tap->fd = fd;
-	error = loop_add(loop, name, fd, 0, net_tap_handle_events, tap, &tap->source);
+	error = net_peer_start(&tap->peer, &net_tap_ops, loop, name, fd, events, context);
 	if (error < 0) {
 		free(tap);
 		return error;
