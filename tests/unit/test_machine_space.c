@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
@@ -25,6 +24,7 @@
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/guest_kernel.h"
+#include "tests/unit/machine_stage.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/description.h"
 #include "vmm/loop.h"
@@ -32,7 +32,6 @@
 #include "vmm/slots.h"
 
 #define EXIT_SKIP   77
-#define RAM_BYTES   (UINT64_C(16) << 20)
 #define FREE_GPA    (UINT64_C(8) << 20)
 #define DISK_BYTES  (UINT64_C(4) << 20)
 #define ROOM_BYTES  (4 << 20)
@@ -164,23 +163,13 @@ stage_open(struct stage *stage, int base_fd, int overlay_fd)
 {
 	char problem[MACHINE_PROBLEM_BYTES];
 
-	stage->description = (struct description){
-		.name = "test",
-		.machine = "carrel-1",
-		.cpu = "carrel-v0",
-		.cpus = 1,
-		.ram_bytes = RAM_BYTES,
-		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
-		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
-		.kernel_fd = guest_kernel_make(guest_count, guest_count_end),
-		.initrd_fd = -1,
-		.control_fd = -1,
-		.display_fd = -1,
-		.net_fd = -1,
-		.n_disks = 1,
-		.disks = { { .serial = "root", .base_fd = base_fd, .overlay_fd = overlay_fd } },
-	};
-	assert_int_equal(ftruncate(stage->description.memory_fd, RAM_BYTES), 0);
+	assert_int_equal(machine_stage_describe(guest_kernel_make(guest_count, guest_count_end),
+						&stage->description),
+			 0);
+	stage->description.n_disks = 1;
+	stage->description.disks[0] = (struct description_disk){ .serial = "root",
+								 .base_fd = base_fd,
+								 .overlay_fd = overlay_fd };
 	if (machine_new(&stage->description, &stage->machine, problem) < 0)
 		fail_msg("%s", problem);
 	stage->guest.platform = *machine_get_platform(stage->machine);
@@ -200,9 +189,7 @@ stage_close(struct stage *stage)
 	virtio_driver_close(&stage->driver);
 	loop_timer_free(stage->timer);
 	machine_free(stage->machine);
-	close(stage->description.kvm_fd);
-	close(stage->description.memory_fd);
-	close(stage->description.kernel_fd);
+	machine_stage_close(&stage->description);
 }
 
 static void
