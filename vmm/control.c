@@ -380,6 +380,10 @@ control_handle_link(void *context, struct seq_message *message)
 					     seq_take_fd(message, 0));
 	if (error == -EOPNOTSUPP)
 		return control_refuse(control, error, "this machine has no network");
+	if (error == -EINVAL)
+		return control_refuse(control, error,
+				      "the link's descriptor is not of the kind of this machine's "
+				      "network; its carrel-vmm's log says more");
 	return error;
 }
 

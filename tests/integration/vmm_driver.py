@@ -210,13 +210,18 @@ def test_home():
         machine.disk('home', 'home')
         base = os.dup(make_disk(machine))
         image = os.memfd_create('image')
+        writable = os.memfd_create('base')
+        os.ftruncate(writable, 2048 * 512)
         if medium == vmm_link.MEDIUM_RAW:
             os.write(image, os.pread(base, 2048 * 512, 0))
         fds = [image] if medium == vmm_link.MEDIUM_RAW else [base, image]
+        # a file that is only read, and a base that could be written
+        wrong_fds = [base] if medium == vmm_link.MEDIUM_RAW else [writable, image]
         machine.start()
         machine.read_until('note: empty')
         control = vmm_link.Control(machine.control_path)
         refuse_home(control, vmm_link.MEDIUM_NONE, [], errno.ENOENT)
+        refuse_home(control, medium, wrong_fds, errno.EINVAL)
         control.set_home(medium, fds)
         refuse_home(control, medium, fds, errno.EBUSY)
         machine.read_until('note: written')
