@@ -246,6 +246,7 @@ devices_make_console(struct devices *devices)
 	struct virtio_console_options options = {
 		.ports = ports,
 		.n_ports = description->n_ports,
+		.uid = description->control_uid,
 		.opened = devices_handle_port,
 		.context = devices,
 	};
@@ -315,6 +316,7 @@ devices_make_seat(struct devices *devices)
 	const struct description *description = devices->description;
 	struct seat_setup setup = {
 		.listen_fd = description->display_fd,
+		.uid = description->control_uid,
 		.n_scanouts = description->scanouts,
 		.width = description->width,
 		.height = description->height,

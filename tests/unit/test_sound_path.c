@@ -91,6 +91,7 @@ start_machine(struct stage *stage, const char *command_line)
 		.kernel_fd = open(GUEST, O_RDONLY | O_CLOEXEC),
 		.initrd_fd = -1,
 		.control_fd = -1,
+		.control_uid = getuid(),
 		.display_fd = display_peer_listen(),
 		.scanouts = 1,
 		.width = 640,
