@@ -423,6 +423,9 @@ control_handle_home(void *context, struct seq_message *message)
 		return control_refuse(control, error, "there is no home in the slot");
 	if (error == -EIO)
 		return control_refuse(control, error, "the home's storage failed");
+	if (error == -EAGAIN)
+		return control_refuse(control, error,
+				      "another machine or another disk uses the home's file");
 	if (error == -ENOSPC && home.medium == VMM_MEDIUM_NONE)
 		return control_refuse(control, error,
 				      "the host has no room for what was written to the home: it "

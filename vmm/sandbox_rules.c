@@ -88,6 +88,8 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 	ANY("pread64", "a reset loads the kernel again; a home's overlay is read"),
 	ANY("lseek", "a home's size"),
 	ONLY("fcntl", 1, F_GETFL, "whether a home may be written"),
+	ONLY("fcntl", 1, F_DUPFD_CLOEXEC, "the lock of its file lives as long as the disk"),
+	ONLY("fcntl", 1, F_OFD_SETLK, "one machine at a time may have that"),
 	ANY("fallocate", "room for a home's new overlay, and whether its file system makes holes"),
 	ANY("pwrite64", "a home's new overlay"),
 	ONLY("newfstatat", 3, AT_EMPTY_PATH, "fstat(2) of the kernel's file, and of a new descriptor"),

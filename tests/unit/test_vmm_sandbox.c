@@ -45,7 +45,7 @@
 #endif
 
 #define WAIT_MS	     20000
-#define MAX_RULES    64
+#define MAX_RULES    96
 #define STEP_US	     20000
 #define DISK_SECTORS 2048
 #define SECTOR	     512
