@@ -208,5 +208,5 @@ overlay_table_done(struct overlay_table *table)
 {
 	free(table->snapshot);
 	free(table->blocks);
-	free(table->file.table);
+	overlay_file_close(&table->file);
 }

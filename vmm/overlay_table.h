@@ -31,7 +31,7 @@ struct overlay_table {
 	struct iovec segment;
 };
 
-/* Takes file->table over; zero-initialised before. 0 or -ENOMEM. */
+/* Takes the file over, on an error too; zero-initialised before. 0 or -ENOMEM. */
 int overlay_table_init(struct overlay_table *table, const char *name, struct disk_io *io,
 		       const struct overlay_file *file);
 void overlay_table_done(struct overlay_table *table);

@@ -234,20 +234,12 @@ static const struct net_peer_events virtio_net_peer_events = {
 	.lost = virtio_net_handle_lost,
 };
 
+/* The present peer is not touched. On an error the descriptor is still the caller's. */
 static int
-virtio_net_plug_in_peer(struct virtio_net *net, int fd)
+virtio_net_make_peer(struct virtio_net *net, int fd, struct net_peer **ret_peer)
 {
-	struct net_peer *peer;
-	int error = net->kind->make(net->device.platform->loop, net->name, fd,
-				    &virtio_net_peer_events, net, &peer);
-
-	if (error < 0)
-		return error;
-	net_peer_free(net->peer);
-	net->peer = peer;
-	net->lost = false;
-	net->blocked = false;
-	return 0;
+	return net->kind->make(net->device.platform->loop, net->name, fd, &virtio_net_peer_events,
+			       net, ret_peer);
 }
 
 /* The device */
@@ -343,7 +335,7 @@ virtio_net_new(struct platform *platform, const struct virtio_net_options *optio
 	net->kind = options->kind;
 	net->state.plugged = options->link;
 	memcpy(net->state.mac, options->mac, sizeof(net->state.mac));
-	error = options->fd < 0 ? 0 : virtio_net_plug_in_peer(net, options->fd);
+	error = options->fd < 0 ? 0 : virtio_net_make_peer(net, options->fd, &net->peer);
 	if (error < 0) {
 		free(net);
 		return error;
@@ -352,21 +344,45 @@ virtio_net_new(struct platform *platform, const struct virtio_net_options *optio
 	return 0;
 }
 
+/* One that does all that the driver counts on already. The descriptor belongs to it, and is closed on an error. */
+static int
+virtio_net_make_next_peer(struct virtio_net *net, int fd, struct net_peer **ret_peer)
+{
+	struct net_peer *peer = NULL;
+	int error = virtio_net_make_peer(net, fd, &peer);
+
+	if (error < 0) {
+		close(fd);
+		return error;
+	}
+	if (net->device.active)
+		error = net_peer_set_offloads(peer, net->device.driver_features);
+	if (error < 0) {
+		net_peer_free(peer);
+		return error;
+	}
+	*ret_peer = peer;
+	return 0;
+}
+
 int
 virtio_net_set_link(struct virtio_device *device, bool up, int fd)
 {
 	struct virtio_net *net = (struct virtio_net *)device;
 	bool had_link = virtio_net_has_link(device);
-	int error = fd < 0 ? 0 : virtio_net_plug_in_peer(net, fd);
+	struct net_peer *next = NULL;
+	int error = fd < 0 ? 0 : virtio_net_make_next_peer(net, fd, &next);
 
 	if (error < 0)
-		close(fd);
-	if (error == 0 && fd >= 0 && device->active)
-		error = net_peer_set_offloads(net->peer, device->driver_features);
-	if (error == 0 && up && (!net->peer || net->lost))
-		error = -ENOTCONN;
-	if (error < 0)
 		return error;
+	if (next) {
+		net_peer_free(net->peer);
+		net->peer = next;
+		net->lost = false;
+		net->blocked = false;
+	}
+	if (up && (!net->peer || net->lost))
+		return -ENOTCONN;
 	net->state.plugged = up;
 	if (!up && net->peer)
 		net_peer_set_reading(net->peer, false);

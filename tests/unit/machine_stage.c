@@ -23,6 +23,7 @@ machine_stage_describe(int kernel_fd, struct description *ret_description)
 		.kernel_fd = kernel_fd,
 		.initrd_fd = -1,
 		.control_fd = -1,
+		.control_uid = getuid(),
 		.display_fd = -1,
 		.net_fd = -1,
 	};

@@ -13,7 +13,7 @@
 
 #define MACHINE_STAGE_RAM_BYTES (UINT64_C(16) << 20)
 
-/* One processor, that memory and this kernel, which is taken over; a test adds what it is about. 0 or -errno. */
+/* One processor, that memory and this kernel, which is taken over; who runs the test may connect. A test adds what it is about. 0 or -errno. */
 int machine_stage_describe(int kernel_fd, struct description *ret_description);
 
 /* Closes what the description holds, but for its disks. */

@@ -9,7 +9,8 @@
 
 #include "base/io.h"
 #include "base/proto_sound.h"
-#include "display/sink.h"
+#include "display/sink_spice.h"
+#include "display/surface.h"
 
 #define LOUD  12000
 #define QUIET 2000 /* what Opus makes of the other side's tone is less */
@@ -119,6 +120,54 @@ sound_client_handle_channel(SpiceSession *session, SpiceChannel *channel, gpoint
 		return; /* the main channel connects by itself, others are not needed */
 	}
 	spice_channel_connect(channel);
+}
+
+static void
+sound_server_ignore_connection(void *context, uint32_t connection_id)
+{
+	(void)context;
+	(void)connection_id;
+}
+
+static void
+sound_server_ignore_button(void *context, enum source_button button, bool down)
+{
+	(void)context;
+	(void)button;
+	(void)down;
+}
+
+static void
+sound_server_ignore_change(void *context)
+{
+	(void)context;
+}
+
+void
+sound_server_open(struct sound_server *server,
+		  void (*spoken)(void *context, const void *frames, uint32_t n_frames),
+		  void *context)
+{
+	server->events = (struct sink_events){
+		.main_linked = sound_server_ignore_connection,
+		.main_ended = sound_server_ignore_connection,
+		.button = sound_server_ignore_button,
+		.spoken = spoken,
+	};
+	for (guint i = 0; i < HEADS_MAX; i++)
+		server->surfaces[i] = surface_new(sound_server_ignore_change, NULL);
+	server->sink = sink_spice_new("test", server->surfaces, &server->events, context);
+	if (!server->sink)
+		abort();
+	server->sink->ops->set_password(server->sink, SOUND_CLIENT_PASSWORD);
+}
+
+void
+sound_server_close(struct sound_server *server)
+{
+	server->sink->ops->free(server->sink);
+	for (guint i = 0; i < HEADS_MAX; i++)
+		surface_free(server->surfaces[i]);
 }
 
 void

@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct sink;
+#include "display/heads.h"
+#include "display/sink.h"
 
 #define SOUND_CLIENT_PASSWORD "secret"
 #define SOUND_CLIENT_PIECE    480 /* frames */
@@ -33,6 +34,19 @@ uint32_t ear_get_hz(const struct ear *ear, size_t side);
 /* A piece of two tones, 2 * SOUND_CLIENT_PIECE samples, from the frame "first" on. */
 void sound_client_make_tone(uint32_t first, uint32_t left_hz, uint32_t right_hz,
 			    int16_t *ret_samples);
+
+/* A SPICE sink for such a client, which needs SOUND_CLIENT_PASSWORD. */
+struct sound_server {
+	struct sink *sink;
+	struct surface *surfaces[HEADS_MAX];
+	struct sink_events events;
+};
+
+/* Of what the client does only what it says is told. */
+void sound_server_open(struct sound_server *server,
+		       void (*spoken)(void *context, const void *frames, uint32_t n_frames),
+		       void *context);
+void sound_server_close(struct sound_server *server);
 
 struct sound_client {
 	struct sink *sink;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -476,6 +477,33 @@ test_disk__wrong_files_are_refused(void **state)
 	assert_int_equal(stage_open_overlay(stage), 0);
 }
 
+/* Opened by another description of the file, as another carrel-vmm would have it. */
+static void
+test_disk__one_file_is_of_one_disk(void **state)
+{
+	struct stage *stage = *state;
+	char path[64];
+	struct disk *other = NULL;
+	int different, again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", stage->overlay_fd);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(again >= 0);
+	assert_int_equal(disk_open("other", stage->io, stage->base_fd, again, &other), -EAGAIN);
+	assert_int_equal(disk_open("other", stage->io, -1, again, &other), -EAGAIN);
+	disk_close(stage->disk);
+	stage->disk = NULL;
+	assert_int_equal(disk_open("other", stage->io, -1, again, &other), 0);
+	assert_int_equal(stage_open_overlay(stage), -EAGAIN);
+	disk_close(other);
+	/* one that turns out to be over another base is let go of, too */
+	different = disk_stage_make_file(TEST_BYTES, TEST_SEED + 1);
+	assert_int_equal(disk_open("other", stage->io, different, again, &other), -EINVAL);
+	assert_int_equal(stage_open_overlay(stage), 0);
+	close(different);
+	close(again);
+}
+
 static void
 test_disk__wrong_bases_are_refused(void **state)
 {
@@ -534,6 +562,7 @@ main(void)
 		TEST(test_disk__full_host_loses_nothing),
 		TEST(test_disk__killed_writer_loses_nothing_flushed),
 		TEST(test_disk__wrong_files_are_refused),
+		TEST(test_disk__one_file_is_of_one_disk),
 		TEST(test_disk__wrong_bases_are_refused),
 		TEST(test_disk__interrupted_making_is_made_again),
 	};

@@ -21,7 +21,7 @@
 #include "display/sink.h"
 #include "display/heads.h"
 #include "display/surface.h"
-#include "host/cert.h"
+#include "tests/unit/tls_client.h"
 
 #define DESKTOP	    "d-abcdefghijklmnopqrst"
 #define MAX_FACTS   32
@@ -456,220 +456,28 @@ test_display_core__refreshes_and_tells_sizes(void **state)
 	assert_true(note.facts[note.n_facts - 1].value == ((uint64_t)800 << 32 | 600));
 }
 
-static void
-test_display_core__keeps_a_good_certificate(void **state)
-{
-	struct display_client client = { .attachment = 1, .first = 1, .password = "secret" };
-	struct display_hello hello;
-
-	(void)state;
-	assert_int_equal(display_core_add_client(note.core, &client, open_null()), -ENOKEY);
-	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
-	assert_int_equal(display_core_set_certificate(note.core, "nonsense", 8), -EINVAL);
-	display_core_describe(note.core, &hello);
-	assert_int_equal(hello.has_setup, 0);
-}
-
 /* A client with TLS. */
 
 static void
 set_certificate(void)
 {
-	g_autoptr(GError) error = NULL;
-	struct cert *cert = cert_new(DESKTOP, g_get_real_time() / G_USEC_PER_SEC, &error);
-	g_autofree char *pem = NULL;
+	g_autofree char *pem = tls_client_make_pem(DESKTOP);
 
-	assert_non_null(cert);
-	pem = g_strconcat(cert->certificate, cert->key, NULL);
 	assert_int_equal(display_core_set_certificate(note.core, pem, strlen(pem)), 0);
-	/* What is no certificate leaves the one before. */
-	assert_int_equal(display_core_set_certificate(note.core, "nonsense", 8), -EINVAL);
-	cert_free(cert);
 }
 
-static int
-offer_link(enum display_sink_kind sink, uint64_t attachment, const char *password, int *ret_fd)
+static void
+offer_client(const char *password, int *ret_fd)
 {
-	struct display_client client = { .attachment = attachment,
-					 .sink = sink,
+	struct display_client client = { .attachment = 1,
+					 .sink = DISPLAY_SINK_SPICE,
 					 .first = password != NULL };
 	int pair[2];
 
 	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
 	g_strlcpy(client.password, password ? password : "", sizeof(client.password));
 	*ret_fd = pair[0];
-	return display_core_add_client(note.core, &client, pair[1]);
-}
-
-static int
-offer_client(uint64_t attachment, const char *password, int *ret_fd)
-{
-	return offer_link(DISPLAY_SINK_SPICE, attachment, password, ret_fd);
-}
-
-static gboolean
-accept_any(GTlsConnection *connection, GTlsCertificate *peer, GTlsCertificateFlags errors,
-	   gpointer data)
-{
-	(void)connection;
-	(void)peer;
-	(void)errors;
-	(void)data;
-	return TRUE;
-}
-
-static void
-note_written(GObject *stream, GAsyncResult *result, gpointer user_data)
-{
-	assert_true(g_output_stream_write_all_finish(G_OUTPUT_STREAM(stream), result, NULL, NULL));
-	++*(guint *)user_data;
-}
-
-/* Says the first words of a link; the stream keeps the connection open. */
-static GIOStream *
-link_with(int fd, const void *words, size_t size)
-{
-	g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, NULL);
-	g_autoptr(GSocketConnection) stream = g_socket_connection_factory_create_connection(socket);
-	GIOStream *tls = g_tls_client_connection_new(G_IO_STREAM(stream), NULL, NULL);
-	guint written = 0;
-
-	assert_non_null(tls);
-	g_signal_connect(tls, "accept-certificate", G_CALLBACK(accept_any), NULL);
-	g_output_stream_write_all_async(g_io_stream_get_output_stream(tls), words, size,
-					G_PRIORITY_DEFAULT, NULL, note_written, &written);
-	run_until(&written, 1);
-	return tls;
-}
-
-/* Sends a link message for a channel. */
-static GIOStream *
-link_channel(int fd, uint8_t type, uint32_t connection_id)
-{
-	uint8_t message[LINK_HEAD_BYTES + LINK_MESS_BYTES] = { 'R', 'E', 'D', 'Q', 2, 0, 0, 0, 2 };
-
-	message[12] = LINK_MESS_BYTES;
-	memcpy(message + LINK_HEAD_BYTES, &connection_id, sizeof(connection_id));
-	message[LINK_HEAD_BYTES + 4] = type;
-	message[LINK_HEAD_BYTES + 14] = LINK_MESS_BYTES; /* where capabilities would be */
-	return link_with(fd, message, sizeof(message));
-}
-
-#define VNC_PASSWORD "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst"
-
-/* The password first, and nothing to the library before it has spoken; the link's end is the attachment's. */
-static void
-test_display_core__lets_a_vnc_client_in(void **state)
-{
-	static const char wrong[] = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrs2\n";
-	static const char right[] = VNC_PASSWORD "\nRFB";
-	GIOStream *stream;
-	char heard[8];
-	ssize_t size = -1;
-	int fd;
-
-	(void)state;
-	set_certificate();
-	note.n_facts = 0;
-	assert_int_equal(offer_link(DISPLAY_SINK_VNC, 1, VNC_PASSWORD, &fd), 0);
-	assert_string_equal(note.password, "");
-	stream = link_with(fd, wrong, sizeof(wrong) - 1);
-	run_until(&note.n_facts, 1);
-	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
-	g_object_unref(stream);
-	assert_int_equal(note.vnc_clients, 0);
-
-	assert_int_equal(offer_link(DISPLAY_SINK_VNC, 2, VNC_PASSWORD, &fd), 0);
-	stream = link_with(fd, right, sizeof(right) - 1);
-	run_until(&note.vnc_clients, 1);
-	assert_last_fact(DISPLAY_FACT_CONNECTED, 2);
-	for (int i = 0; i < 20; i++) {
-		g_main_context_iteration(NULL, FALSE);
-		g_usleep(1000);
-	}
-	assert_int_equal(recv(note.vnc_fd, heard, sizeof(heard), MSG_DONTWAIT), -1);
-	assert_int_equal(send(note.vnc_fd, "RFB 003.008\n", 12, MSG_NOSIGNAL), 12);
-	while (size < 0) {
-		g_main_context_iteration(NULL, TRUE);
-		size = recv(note.vnc_fd, heard, sizeof(heard), MSG_DONTWAIT);
-	}
-	assert_int_equal(size, 3);
-	assert_memory_equal(heard, "RFB", 3);
-	/* the sink ends it */
-	shutdown(note.vnc_fd, SHUT_RDWR);
-	run_until(&note.n_facts, 3);
-	assert_last_fact(DISPLAY_FACT_DISCONNECTED, 2);
-	g_object_unref(stream);
-}
-
-static void
-test_display_core__links_one_main_channel(void **state)
-{
-	GIOStream *first, *second;
-	int fd;
-
-	(void)state;
-	set_certificate();
-	assert_int_equal(offer_client(1, "", &fd), -EINVAL); /* no password */
-	close(fd);
-	assert_int_equal(offer_client(1, NULL, &fd), -ESTALE); /* not the first, of nothing */
-	close(fd);
-	note.n_facts = 0;
-	assert_int_equal(offer_client(1, "secret", &fd), 0);
-	assert_string_equal(note.password, "secret");
-	first = link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&note.clients, 1);
-	note.sink_events->main_linked(note.sink_context, 4711);
-	assert_last_fact(DISPLAY_FACT_CONNECTED, 1);
-	/* A second main channel, and a channel of another connection, do not reach the sink. */
-	assert_int_equal(offer_client(1, NULL, &fd), 0);
-	second = link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&note.n_facts, 2);
-	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
-	g_object_unref(second);
-	assert_int_equal(offer_client(1, NULL, &fd), 0);
-	second = link_channel(fd, LINK_CHANNEL_DISPLAY, 4712);
-	run_until(&note.n_facts, 3);
-	assert_last_fact(DISPLAY_FACT_LINK_REFUSED, 1);
-	g_object_unref(second);
-	assert_int_equal(note.clients, 1);
-	/* Its own goes through. */
-	assert_int_equal(offer_client(1, NULL, &fd), 0);
-	second = link_channel(fd, LINK_CHANNEL_DISPLAY, 4711);
-	run_until(&note.clients, 2);
-	g_object_unref(second);
-	note.sink_events->main_ended(note.sink_context, 4711);
-	assert_last_fact(DISPLAY_FACT_DISCONNECTED, 1);
-	assert_string_equal(note.password, "");
-	assert_int_equal(offer_client(1, "secret", &fd), -ESTALE); /* never twice */
-	close(fd);
-	g_object_unref(first);
-}
-
-static void
-test_display_core__drops_an_attachment(void **state)
-{
-	struct display_hello hello;
-	GIOStream *stream;
-	int fd;
-
-	(void)state;
-	set_certificate();
-	assert_int_equal(offer_client(5, "secret", &fd), 0);
-	stream = link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&note.clients, 1);
-	note.sink_events->main_linked(note.sink_context, 1);
-	display_core_describe(note.core, &hello);
-	assert_int_equal(hello.attachment, 5);
-	display_core_drop(note.core, 4);
-	display_core_describe(note.core, &hello);
-	assert_int_equal(hello.attachment, 5);
-	display_core_drop(note.core, 0);
-	assert_last_fact(DISPLAY_FACT_DISCONNECTED, 5);
-	display_core_describe(note.core, &hello);
-	assert_int_equal(hello.attachment, 0);
-	assert_string_equal(note.password, "");
-	g_object_unref(stream);
+	assert_int_equal(display_core_add_client(note.core, &client, pair[1]), 0);
 }
 
 /* Links a channel of the one client, whose main channel is there. */
@@ -679,8 +487,8 @@ link_another(uint8_t type, guint n_clients)
 	GIOStream *stream;
 	int fd;
 
-	assert_int_equal(offer_client(1, NULL, &fd), 0);
-	stream = link_channel(fd, type, 4711);
+	offer_client(NULL, &fd);
+	stream = tls_client_link_channel(fd, type, 4711);
 	run_until(&note.clients, n_clients);
 	return stream;
 }
@@ -694,8 +502,8 @@ test_display_core__plays_to_who_has_the_channel(void **state)
 
 	(void)state;
 	set_certificate();
-	assert_int_equal(offer_client(1, "secret", &fd), 0);
-	main_channel = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	offer_client("secret", &fd);
+	main_channel = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
 	run_until(&note.clients, 1);
 	note.sink_events->main_linked(note.sink_context, 4711);
 	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
@@ -741,8 +549,8 @@ test_display_core__has_sources_without_sound(void **state)
 	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
 	note.source_events->ready(note.source_context, "", 1);
 	set_certificate();
-	assert_int_equal(offer_client(1, "secret", &fd), 0);
-	main_channel = link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	offer_client("secret", &fd);
+	main_channel = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
 	run_until(&note.clients, 1);
 	note.sink_events->main_linked(note.sink_context, 4711);
 	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
@@ -760,9 +568,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(passes_input_to_the_source),  TEST(replaces_a_source),
 		TEST(asks_for_the_last_size_once), TEST(gives_a_client_as_many_heads_as_there_are),
-		TEST(refreshes_and_tells_sizes),   TEST(keeps_a_good_certificate),
-		TEST(links_one_main_channel),	   TEST(lets_a_vnc_client_in),
-		TEST(drops_an_attachment),	   TEST(plays_to_who_has_the_channel),
+		TEST(refreshes_and_tells_sizes),   TEST(plays_to_who_has_the_channel),
 		TEST(has_sources_without_sound),
 	};
 

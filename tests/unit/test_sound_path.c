@@ -22,11 +22,7 @@
 #include <unistd.h>
 
 #include "base/proto_sound.h"
-#include "display/heads.h"
-#include "display/sink.h"
-#include "display/sink_spice.h"
 #include "display/source_vmm.h"
-#include "display/surface.h"
 #include "tests/unit/display_peer.h"
 #include "tests/unit/machine_stage.h"
 #include "tests/unit/sound_client.h"
@@ -51,9 +47,8 @@ struct stage {
 	atomic_bool over;
 	pthread_t thread;
 	int result;
-	struct surface *surfaces[HEADS_MAX];
+	struct sound_server server;
 	struct source *source;
-	struct sink *sink;
 	struct sound_client client;
 	gint64 deadline_us;
 };
@@ -117,34 +112,12 @@ end_machine(struct stage *stage)
 /* Between source and sink. */
 
 static void
-ignore_connection(void *context, uint32_t connection_id)
-{
-	(void)context;
-	(void)connection_id;
-}
-
-static void
-ignore_button(void *context, enum source_button button, bool down)
-{
-	(void)context;
-	(void)button;
-	(void)down;
-}
-
-static void
 pass_spoken(void *context, const void *frames, uint32_t n_frames)
 {
 	struct stage *stage = context;
 
 	stage->source->ops->speak(stage->source, frames, n_frames);
 }
-
-static const struct sink_events sink_events = {
-	.main_linked = ignore_connection,
-	.main_ended = ignore_connection,
-	.button = ignore_button,
-	.spoken = pass_spoken,
-};
 
 static void
 handle_ready(void *context, const char *device_address, uint32_t n_heads)
@@ -161,7 +134,7 @@ pass_sound(void *context, bool plays, bool records)
 {
 	struct stage *stage = context;
 
-	stage->sink->ops->set_sound(stage->sink, plays, records);
+	stage->server.sink->ops->set_sound(stage->server.sink, plays, records);
 }
 
 static void
@@ -169,7 +142,7 @@ pass_played(void *context, const void *frames, uint32_t n_frames)
 {
 	struct stage *stage = context;
 
-	stage->sink->ops->play(stage->sink, frames, n_frames);
+	stage->server.sink->ops->play(stage->server.sink, frames, n_frames);
 }
 
 static void
@@ -181,12 +154,6 @@ handle_lost(void *context, const char *why)
 
 static const struct source_events source_events = { handle_ready, pass_sound, pass_played,
 						    handle_lost };
-
-static void
-ignore_change(void *context)
-{
-	(void)context;
-}
 
 static int
 dial(int listen_fd)
@@ -205,11 +172,7 @@ set_up(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
-	for (guint i = 0; i < HEADS_MAX; i++)
-		stage->surfaces[i] = surface_new(ignore_change, NULL);
-	stage->sink = sink_spice_new("test", stage->surfaces, &sink_events, stage);
-	assert_non_null(stage->sink);
-	stage->sink->ops->set_password(stage->sink, SOUND_CLIENT_PASSWORD);
+	sound_server_open(&stage->server, pass_spoken, stage);
 	stage->deadline_us = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
 	*state = stage;
 	return 0;
@@ -223,9 +186,7 @@ tear_down(void **state)
 	sound_client_disconnect(&stage->client);
 	stage->source->ops->free(stage->source);
 	end_machine(stage);
-	stage->sink->ops->free(stage->sink);
-	for (guint i = 0; i < HEADS_MAX; i++)
-		surface_free(stage->surfaces[i]);
+	sound_server_close(&stage->server);
 	test_free(stage);
 	return 0;
 }
@@ -234,9 +195,9 @@ static void
 start(struct stage *stage, const char *command_line)
 {
 	start_machine(stage, command_line);
-	stage->source = source_vmm_new(dial(stage->description.display_fd), stage->surfaces,
+	stage->source = source_vmm_new(dial(stage->description.display_fd), stage->server.surfaces,
 				       &source_events, stage);
-	sound_client_connect(&stage->client, stage->sink);
+	sound_client_connect(&stage->client, stage->server.sink);
 }
 
 static void

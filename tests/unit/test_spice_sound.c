@@ -12,10 +12,6 @@
 #include <string.h>
 
 #include "base/proto_sound.h"
-#include "display/heads.h"
-#include "display/sink.h"
-#include "display/sink_spice.h"
-#include "display/surface.h"
 #include "tests/unit/sound_client.h"
 
 #define LEFT_HZ	     440
@@ -26,26 +22,10 @@
 #define PATIENCE_MS  20000
 
 struct stage {
-	struct surface *surfaces[HEADS_MAX];
-	struct sink *sink;
+	struct sound_server server;
 	struct sound_client client;
 	struct ear guest;
 };
-
-static void
-ignore_connection(void *context, uint32_t connection_id)
-{
-	(void)context;
-	(void)connection_id;
-}
-
-static void
-ignore_button(void *context, enum source_button button, bool down)
-{
-	(void)context;
-	(void)button;
-	(void)down;
-}
 
 static void
 note_spoken(void *context, const void *frames, uint32_t n_frames)
@@ -55,29 +35,12 @@ note_spoken(void *context, const void *frames, uint32_t n_frames)
 	ear_hear(&stage->guest, frames, n_frames);
 }
 
-static const struct sink_events events = {
-	.main_linked = ignore_connection,
-	.main_ended = ignore_connection,
-	.button = ignore_button,
-	.spoken = note_spoken,
-};
-
-static void
-ignore_change(void *context)
-{
-	(void)context;
-}
-
 static int
 set_up(void **state)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 
-	for (guint i = 0; i < HEADS_MAX; i++)
-		stage->surfaces[i] = surface_new(ignore_change, NULL);
-	stage->sink = sink_spice_new("test", stage->surfaces, &events, stage);
-	assert_non_null(stage->sink);
-	stage->sink->ops->set_password(stage->sink, SOUND_CLIENT_PASSWORD);
+	sound_server_open(&stage->server, note_spoken, stage);
 	*state = stage;
 	return 0;
 }
@@ -88,9 +51,7 @@ tear_down(void **state)
 	struct stage *stage = *state;
 
 	sound_client_disconnect(&stage->client);
-	stage->sink->ops->free(stage->sink);
-	for (guint i = 0; i < HEADS_MAX; i++)
-		surface_free(stage->surfaces[i]);
+	sound_server_close(&stage->server);
 	test_free(stage);
 	return 0;
 }
@@ -114,8 +75,8 @@ play_piece(struct stage *stage, uint32_t *position)
 	sound_client_make_tone(*position, LEFT_HZ, RIGHT_HZ, samples);
 	*position += SOUND_CLIENT_PIECE;
 	/* Pieces of all sizes come. */
-	stage->sink->ops->play(stage->sink, samples, 100);
-	stage->sink->ops->play(stage->sink, samples + 200, SOUND_CLIENT_PIECE - 100);
+	stage->server.sink->ops->play(stage->server.sink, samples, 100);
+	stage->server.sink->ops->play(stage->server.sink, samples + 200, SOUND_CLIENT_PIECE - 100);
 	while (g_main_context_iteration(NULL, FALSE))
 		;
 }
@@ -135,9 +96,9 @@ test_spice_sound__a_client_hears_the_tones(void **state)
 	gint64 deadline_us = 0;
 
 	/* Before somebody is there it goes nowhere. */
-	stage->sink->ops->set_sound(stage->sink, true, false);
+	stage->server.sink->ops->set_sound(stage->server.sink, true, false);
 	play_piece(stage, &position);
-	sound_client_connect(client, stage->sink);
+	sound_client_connect(client, stage->server.sink);
 	while (client->n_starts == 0)
 		wait_more(&deadline_us);
 	assert_int_equal(client->rate, SOURCE_SOUND_RATE);
@@ -148,18 +109,18 @@ test_spice_sound__a_client_hears_the_tones(void **state)
 	expect_tone(&client->ear, 0, LEFT_HZ);
 	expect_tone(&client->ear, 1, RIGHT_HZ);
 	/* Between two tunes, and for the next client. */
-	stage->sink->ops->set_sound(stage->sink, false, false);
+	stage->server.sink->ops->set_sound(stage->server.sink, false, false);
 	while (client->n_stops == 0)
 		wait_more(&deadline_us);
 	play_piece(stage, &position);
-	stage->sink->ops->set_sound(stage->sink, true, false);
+	stage->server.sink->ops->set_sound(stage->server.sink, true, false);
 	while (client->n_starts < 2)
 		wait_more(&deadline_us);
-	stage->sink->ops->play(stage->sink, "half a packet.....", 4);
+	stage->server.sink->ops->play(stage->server.sink, "half a packet.....", 4);
 	sound_client_disconnect(client);
 	play_piece(stage, &position);
 	memset(&client->ear, 0, sizeof(client->ear));
-	sound_client_connect(client, stage->sink);
+	sound_client_connect(client, stage->server.sink);
 	while (client->ear.n_frames < ENOUGH) {
 		play_piece(stage, &position);
 		wait_more(&deadline_us);
@@ -175,8 +136,8 @@ test_spice_sound__the_guest_hears_a_voice(void **state)
 	uint32_t position = 0;
 	gint64 deadline_us = 0;
 
-	stage->sink->ops->set_sound(stage->sink, false, true);
-	sound_client_connect(&stage->client, stage->sink);
+	stage->server.sink->ops->set_sound(stage->server.sink, false, true);
+	sound_client_connect(&stage->client, stage->server.sink);
 	while (!stage->client.record)
 		wait_more(&deadline_us);
 	assert_int_equal(stage->client.rate, SOURCE_SOUND_RATE);
@@ -189,7 +150,7 @@ test_spice_sound__the_guest_hears_a_voice(void **state)
 	}
 	expect_tone(&stage->guest, 0, VOICE_HZ);
 	expect_tone(&stage->guest, 1, VOICE_HZ);
-	stage->sink->ops->set_sound(stage->sink, false, false);
+	stage->server.sink->ops->set_sound(stage->server.sink, false, false);
 	while (g_main_context_iteration(NULL, FALSE))
 		;
 }

@@ -45,7 +45,7 @@
 #endif
 
 #define WAIT_MS	     20000
-#define MAX_RULES    64
+#define MAX_RULES    96
 #define STEP_US	     20000
 #define DISK_SECTORS 2048
 #define SECTOR	     512
@@ -182,7 +182,6 @@ describe(struct stage *stage)
 				   &stage->description) < 0)
 		_exit(20);
 	stage->description.control_fd = display_peer_listen();
-	stage->description.control_uid = getuid();
 	stage->description.display_fd = display_peer_listen();
 	stage->description.scanouts = 1;
 	stage->description.width = 1024;
