@@ -552,6 +552,21 @@ devices_resume(struct devices *devices)
 	pci_root_resume(devices->root);
 }
 
+int
+devices_finish(struct devices *devices)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++) {
+		struct virtio_device *disk = devices->disks[i].device;
+		int error = disk ? virtio_blk_finish(disk) : 0;
+
+		if (error < 0)
+			result = error;
+	}
+	return result;
+}
+
 void
 devices_press_power_button(struct devices *devices)
 {

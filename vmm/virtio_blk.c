@@ -256,6 +256,15 @@ virtio_blk_sync(struct virtio_device *device)
 	return result < 0 || !blk->disk ? result : disk_sync(blk->disk);
 }
 
+int
+virtio_blk_finish(struct virtio_device *device)
+{
+	struct virtio_blk *blk = virtio_blk_from(device);
+
+	virtio_blk_cancel(blk);
+	return blk->disk ? disk_sync(blk->disk) : 0;
+}
+
 void
 virtio_blk_retry(struct virtio_device *device)
 {
