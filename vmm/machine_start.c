@@ -104,6 +104,8 @@ machine_load_kernel(struct machine *machine, struct vcpu_entry *ret_entry)
 		.kernel_fd = description->kernel_fd,
 		.initrd_fd = description->initrd_fd,
 		.command_line = description->command_line,
+		.memory_is_empty = machine->state == VMM_STATE_STARTING &&
+				   guest_memory_was_empty(machine->platform.memory),
 	};
 	struct boot_problem problem;
 	int error = boot_load(machine->platform.memory, &source, ret_entry, &problem);
