@@ -10,7 +10,8 @@
  * next round.
  *
  * When a sync fails the kernel forgets what it could not write, and the next sync would succeed. So after the first
- * failure ("failed") no flush succeeds any more, and the table in the file stays as it is.
+ * failure ("failed") no flush succeeds any more, and the table in the file stays as it is. One for which the kernel has no
+ * memory forgets nothing: disk_io.c keeps it, and it is tried again.
  */
 #include "vmm/overlay_table.h"
 
@@ -51,6 +52,7 @@ overlay_table_end_round(struct overlay_table *table, int result)
 		table->blocks[i] &= (uint8_t)~OVERLAY_TABLE_WRITING;
 	}
 	table->in_round = false;
+	table->result = result;
 	TAILQ_CONCAT(&flushed, &table->flushing, link);
 	while ((request = TAILQ_FIRST(&flushed))) {
 		TAILQ_REMOVE(&flushed, request, link);
@@ -112,7 +114,7 @@ overlay_table_handle_op(struct disk_io_op *op, int result)
 	bool synced = op->kind == DISK_IO_SYNC;
 
 	if (result < 0) {
-		if (synced && !table->failed)
+		if (synced && result != -ECANCELED)
 			overlay_table_fail(table, -result);
 		overlay_table_end_round(table, result);
 	} else if (synced && table->wrote) {
@@ -175,11 +177,7 @@ overlay_table_sync(struct overlay_table *table)
 		overlay_table_start_round(table);
 	while (disk_io_drain(table->io) < 0)
 		disk_io_cancel_kept(table->io);
-	for (uint64_t i = 0; i < overlay_table_count_blocks(table); i++) {
-		if (table->blocks[i] != 0)
-			return -EIO;
-	}
-	return table->failed ? -EIO : 0;
+	return table->result < 0 ? -EIO : 0;
 }
 
 int

@@ -26,6 +26,7 @@ struct overlay_table {
 	bool in_round;
 	bool wrote; /* the round has written to the table */
 	bool failed;
+	int result; /* of the last round */
 	uint64_t next_block;
 	struct disk_io_op op;
 	struct iovec segment;

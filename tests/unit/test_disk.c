@@ -25,6 +25,7 @@
 #include "tests/unit/disk_model.h"
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/memory_shortage.h"
 #include "vmm/disk_io.h"
 #include "vmm/loop.h"
 #include "vmm/overlay_file.h"
@@ -253,6 +254,33 @@ test_disk__sync_writes_down(void **state)
 	stage_reopen(stage);
 	assert_int_equal(one_run(stage, DISK_READ, 7 * 65536 + 512, sizeof(data), again), 0);
 	assert_memory_equal(again, data, sizeof(data));
+}
+
+/* Whose memory is short: a flush comes later, a sync that nobody waits for may be tried again. */
+static void
+test_disk__a_sync_without_memory_is_tried_again(void **state)
+{
+	static char data[4096];
+	static struct one one;
+	struct stage *stage = *state;
+	uint8_t table = 0;
+
+	assert_int_equal(one_run(stage, DISK_WRITE, 0, sizeof(data), data), 0);
+	memory_shortage_begin(1);
+	one_submit(stage, &one, DISK_FLUSH, 0, 0, NULL);
+	assert_int_equal(disk_io_drain(stage->io), -ENOSPC);
+	assert_true(stage->lacks_space && !one.done);
+	disk_io_retry(stage->io);
+	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_true(!stage->lacks_space && one.done);
+	assert_int_equal(one.result, 0);
+	assert_int_equal(pread(stage->overlay_fd, &table, 1, OVERLAY_BLOCK_BYTES), 1);
+	assert_int_equal(table, 1);
+
+	memory_shortage_begin(1);
+	assert_int_equal(disk_sync(stage->disk), -EIO);
+	assert_int_equal(disk_sync(stage->disk), 0);
+	assert_int_equal(one_run(stage, DISK_FLUSH, 0, 0, NULL), 0);
 }
 
 /* Eight writers of one cluster that is in the base, at once: each brings only its own sectors. */
@@ -555,6 +583,7 @@ main(void)
 		TEST(test_disk__random_work_is_as_a_model_says),
 		TEST(test_disk__discarded_room_is_given_back),
 		TEST(test_disk__sync_writes_down),
+		TEST(test_disk__a_sync_without_memory_is_tried_again),
 		TEST(test_disk__requests_on_one_cluster_are_ordered),
 		TEST(test_disk__outside_of_the_disk),
 		TEST(test_disk__without_overlay_it_is_only_read),
