@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_net.c - the guest's network card (virtio 1.2 section 5.1)
  *
