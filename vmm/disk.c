@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * disk.c - a disk that is a read-only base and a private copy-on-write overlay over it
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * disk_io.c - reads, writes, syncs and holes in a disk's two files, without waiting for them: the door to io_uring
  *

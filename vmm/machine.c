@@ -93,10 +93,10 @@ machine_set_state(struct machine *machine, enum vmm_state state, enum vmm_pause_
 	machine_tell(machine, &event);
 }
 
-static bool
+bool
 machine_may_log(struct machine *machine)
 {
-	return log_limit_allow(&machine->resets, loop_now_ns() / NS_PER_MS);
+	return log_limit_allow(&machine->lines, loop_now_ns() / NS_PER_MS);
 }
 
 void

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * overlay_file.c - what a desktop has changed of its template's disk: the file's format, and opening it
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * port_peer.c - the host's end of a guest's port: a listening unix stream socket, and one connection at a time
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_console.c - named ports between guest and host (virtio 1.2 section 5.3, multiport)
  *
