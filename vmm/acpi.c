@@ -2,8 +2,9 @@
 /*
  * acpi.c - the ACPI tables (carrel-vmm, while it starts)
  *
- * How it works: the tables are built one after another in a copy of their area, each with its checksum, and remember their
- * guest addresses for those that point at them; then the whole area is written into guest memory, and the RSDP.
+ * How it works: the tables are built one after another in a copy of their area, each with its
+ * checksum, and remember their guest addresses for those that point at them; then the whole area is
+ * written into guest memory, and the RSDP.
  */
 #include "vmm/acpi.h"
 
@@ -223,7 +224,9 @@ acpi_add_fadt(struct acpi_area *area, uint64_t dsdt, uint64_t facs)
 	return gpa;
 }
 
-/* The lines of the ISA bus are the GSIs of the same numbers; only the SCI is not wired as they are. */
+/*
+ * The lines of the ISA bus are the GSIs of the same numbers; only the SCI is not wired as they are.
+ */
 static uint64_t
 acpi_add_madt(struct acpi_area *area, uint32_t cpus)
 {

@@ -2,8 +2,9 @@
 /*
  * acpi_dsdt.c - the contents of the DSDT (carrel-vmm, while it starts)
  *
- * How it works: one function a device, in the order in which the disassembled table reads (iasl -d). Devices on PCI are not
- * in it: the guest finds them itself, and as none has INTx there is no _PRT.
+ * How it works: one function a device, in the order in which the disassembled table reads
+ * (iasl -d). Devices on PCI are not in it: the guest finds them itself, and as none has INTx there
+ * is no _PRT.
  */
 #include "vmm/acpi_dsdt.h"
 
@@ -88,7 +89,10 @@ acpi_dsdt_write_isa(struct aml *aml, const char *name, const char *id, uint16_t 
 	aml_close(aml, device);
 }
 
-/* Microsoft, "Virtual Machine Generation ID": found by its _CID, ADDR says where the id is (low half, high half). */
+/*
+ * Microsoft, "Virtual Machine Generation ID": found by its _CID, ADDR says where the id is (low
+ * half, high half).
+ */
 static void
 acpi_dsdt_write_genid(struct aml *aml)
 {

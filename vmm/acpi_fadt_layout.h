@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * acpi_fadt_layout.h - the FADT as it lies in memory, little-endian and packed; ACPI 6.3 section 5.2.9
+ * acpi_fadt_layout.h - the FADT as it lies in memory, little-endian and packed; ACPI 6.3 section
+ * 5.2.9
  */
 #ifndef VMM_ACPI_FADT_LAYOUT_H
 #define VMM_ACPI_FADT_LAYOUT_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * acpi_layout.h - the ACPI tables as they lie in memory, little-endian and packed; ACPI 6.3 section 5.2
+ * acpi_layout.h - the ACPI tables as they lie in memory, little-endian and packed; ACPI 6.3 section
+ * 5.2
  */
 #ifndef VMM_ACPI_LAYOUT_H
 #define VMM_ACPI_LAYOUT_H

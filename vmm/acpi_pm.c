@@ -2,13 +2,14 @@
 /*
  * acpi_pm.c - power management registers (carrel-vmm, under the machine's lock)
  *
- * How it works: the block is read and written byte by byte (acpi_pm_read_byte(), acpi_pm_write_byte()), so that an access of
- * any width works. After each change acpi_pm_update() sets the SCI: high while any event stands in a status register that is
- * enabled in its enable register. A guest clears a status bit by writing it as one.
+ * How it works: the block is read and written byte by byte (acpi_pm_read_byte(),
+ * acpi_pm_write_byte()), so that an access of any width works. After each change acpi_pm_update()
+ * sets the SCI: high while any event stands in a status register that is enabled in its enable
+ * register. A guest clears a status bit by writing it as one.
  *
- * The PM timer counts from what state.timer_ns was when it last began to run. When its top bit changes, PM1's timer
- * status is set: acpi_pm_check_timer() finds that out whenever the guest looks, and a timer of the loop when the guest wants
- * an interrupt for it.
+ * The PM timer counts from what state.timer_ns was when it last began to run. When its top bit
+ * changes, PM1's timer status is set: acpi_pm_check_timer() finds that out whenever the guest
+ * looks, and a timer of the loop when the guest wants an interrupt for it.
  */
 #include "vmm/acpi_pm.h"
 
@@ -24,7 +25,10 @@
 #define ACPI_PM_STATUS_TIMER  (1u << 0)
 #define ACPI_PM_STATUS_BUTTON (1u << 8)
 #define ACPI_PM_STATUS_ALL    (ACPI_PM_STATUS_TIMER | ACPI_PM_STATUS_BUTTON)
-/* What can be enabled: the global lock and the real-time clock too, which never happen; Linux complains otherwise. */
+/*
+ * What can be enabled: the global lock and the real-time clock too, which never happen; Linux
+ * complains otherwise.
+ */
 #define ACPI_PM_ENABLE_ALL    (ACPI_PM_STATUS_ALL | 1u << 5 | 1u << 10)
 #define ACPI_PM_CONTROL_SCI   (1u << 0) /* always set: the machine is in ACPI mode */
 #define ACPI_PM_CONTROL_TYPE  (7u << 10)
@@ -33,7 +37,10 @@
 #define ACPI_PM_NS_PER_S UINT64_C(1000000000)
 #define ACPI_PM_HALF	 (UINT64_C(1) << 31) /* ticks between two changes of the timer's top bit */
 
-/* The keyboard controller's command port: reads say that it is ready for a command, which is all Linux waits for. */
+/*
+ * The keyboard controller's command port: reads say that it is ready for a command, which is all
+ * Linux waits for.
+ */
 #define ACPI_PM_KEYBOARD_PORT  0x64
 #define ACPI_PM_KEYBOARD_RESET 0xfe
 
@@ -152,7 +159,10 @@ acpi_pm_read(void *context, uint64_t offset, uint32_t bytes)
 	return value;
 }
 
-/* The upper byte of PM1 control: the sleep type and the order to sleep. Other types than "off" do nothing. */
+/*
+ * The upper byte of PM1 control: the sleep type and the order to sleep. Other types than "off" do
+ * nothing.
+ */
 static void
 acpi_pm_write_sleep(struct acpi_pm *pm, unsigned int control)
 {

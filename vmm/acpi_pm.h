@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * acpi_pm.h - power management registers: power button, general events, PM timer, switching off, reset
+ * acpi_pm.h - power management registers: power button, general events, PM timer, switching off,
+ * reset
  *
- * One block of ports, whose parts the FADT names (vmm/acpi.c), and port 0x64 of the keyboard controller that is not there,
- * by which old software resets a PC. ACPI 6.3 section 4.8; the SCI is IRQ_LINE_SCI, level-triggered.
+ * One block of ports, whose parts the FADT names (vmm/acpi.c), and port 0x64 of the keyboard
+ * controller that is not there, by which old software resets a PC. ACPI 6.3 section 4.8; the SCI is
+ * IRQ_LINE_SCI, level-triggered.
  */
 #ifndef VMM_ACPI_PM_H
 #define VMM_ACPI_PM_H

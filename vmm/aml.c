@@ -2,9 +2,10 @@
 /*
  * aml.c - writes ACPI Machine Language (carrel-vmm, while it starts)
  *
- * How it works: the length of a block stands before its contents and takes as few bytes as it needs, so it is known only at
- * the end. aml_open_...() writes what comes before the length and returns where it will be; aml_close() moves the contents
- * up and puts it there. Blocks are closed in the reverse order, so the places of outer ones stay right.
+ * How it works: the length of a block stands before its contents and takes as few bytes as it
+ * needs, so it is known only at the end. aml_open_...() writes what comes before the length and
+ * returns where it will be; aml_close() moves the contents up and puts it there. Blocks are closed
+ * in the reverse order, so the places of outer ones stay right.
  */
 #include "vmm/aml.h"
 
@@ -135,7 +136,10 @@ aml_open_package(struct aml *aml, uint8_t n_elements)
 	return block;
 }
 
-/* Section 20.2.4: the length counts itself; one byte holds 6 bits of it, the first of two 4 bits and the next 8. */
+/*
+ * Section 20.2.4: the length counts itself; one byte holds 6 bits of it, the first of two 4 bits
+ * and the next 8.
+ */
 void
 aml_close(struct aml *aml, size_t block)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * aml.h - writes ACPI Machine Language: the few kinds of objects that the DSDT of a virtual machine is made of
+ * aml.h - writes ACPI Machine Language: the few kinds of objects that the DSDT of a virtual machine
+ * is made of
  *
  * What has contents is opened and closed:
  *
@@ -8,8 +9,9 @@
  *   aml_name_eisa_id(&aml, "_HID", "PNP0501");
  *   aml_close(&aml, block);
  *
- * Names are paths as in ASL ("\\_SB.PCI0", "_HID"); segments shorter than four are padded. A writer whose room is used up
- * drops what follows and stays "full": asked once, at the end. ACPI 6.3 section 20.2; resources: section 6.4.
+ * Names are paths as in ASL ("\\_SB.PCI0", "_HID"); segments shorter than four are padded. A writer
+ * whose room is used up drops what follows and stays "full": asked once, at the end. ACPI 6.3
+ * section 20.2; resources: section 6.4.
  */
 #ifndef VMM_AML_H
 #define VMM_AML_H

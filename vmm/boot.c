@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * boot.c - puts a Linux kernel, its initrd and its command line into guest memory (carrel-vmm: at start, and at each reset)
+ * boot.c - puts a Linux kernel, its initrd and its command line into guest memory (carrel-vmm: at
+ * start, and at each reset)
  *
- * How it works: boot_load() looks at the file's first bytes and lets boot_bzimage.c or boot_elf.c load it; these use the
- * boot_image functions here. Nothing is believed of a file: each size and address in it is checked against the file and
- * against the guest's RAM before it is used. The kernel and the initrd lie above 1 MiB, all tables below, so that only
- * the two of them can be in each other's way.
+ * How it works: boot_load() looks at the file's first bytes and lets boot_bzimage.c or boot_elf.c
+ * load it; these use the boot_image functions here. Nothing is believed of a file: each size and
+ * address in it is checked against the file and against the guest's RAM before it is used. The
+ * kernel and the initrd lie above 1 MiB, all tables below, so that only the two of them can be in
+ * each other's way.
  */
 #include "vmm/boot.h"
 
@@ -81,7 +83,10 @@ boot_image_read(struct boot_image *image, uint64_t offset, void *target, size_t 
 	return error;
 }
 
-/* The first byte at or after "offset" with data or without; the end when there is none. A file system that cannot tell: all is data. */
+/*
+ * The first byte at or after "offset" with data or without; the end when there is none. A file
+ * system that cannot tell: all is data.
+ */
 static uint64_t
 boot_image_seek(const struct boot_image *image, uint64_t offset, int whence)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * boot.h - puts a Linux kernel, its initrd and its command line into guest memory, as a boot loader would
+ * boot.h - puts a Linux kernel, its initrd and its command line into guest memory, as a boot loader
+ * would
  *
- * A bzImage is entered by the 64-bit boot protocol (Linux Documentation/x86/boot.rst, protocol 2.12 or later); an ELF file
- * by its PVH note (Xen docs/misc/pvh.pandoc). Addresses: memory_map.h; both are told of the RSDP there.
+ * A bzImage is entered by the 64-bit boot protocol (Linux Documentation/x86/boot.rst, protocol 2.12
+ * or later); an ELF file by its PVH note (Xen docs/misc/pvh.pandoc). Addresses: memory_map.h; both
+ * are told of the RSDP there.
  */
 #ifndef VMM_BOOT_H
 #define VMM_BOOT_H
@@ -26,8 +28,9 @@ struct boot_problem {
 };
 
 /*
- * May be called again for each reset: all that the kernel relies on is written anew. 0, or a negative errno and the
- * problem: -EINVAL for files that are no good or do not fit, or what reading them gave.
+ * May be called again for each reset: all that the kernel relies on is written anew. 0, or a
+ * negative errno and the problem: -EINVAL for files that are no good or do not fit, or what reading
+ * them gave.
  */
 int boot_load(const struct guest_memory *memory, const struct boot_source *source,
 	      struct vcpu_entry *ret_entry, struct boot_problem *ret_problem);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * boot_bzimage.c - loads a bzImage (carrel-vmm; Linux Documentation/x86/boot.rst, "64-bit Boot Protocol")
+ * boot_bzimage.c - loads a bzImage (carrel-vmm; Linux Documentation/x86/boot.rst, "64-bit Boot
+ * Protocol")
  *
- * The file is a setup part, which is for real mode and whose header we read, and the part that we load and enter. That
- * part unpacks the kernel within init_size bytes of where it lies.
+ * The file is a setup part, which is for real mode and whose header we read, and the part that we
+ * load and enter. That part unpacks the kernel within init_size bytes of where it lies.
  */
 #include <asm/bootparam.h>
 #include <errno.h>

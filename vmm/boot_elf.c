@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * boot_elf.c - loads an ELF kernel with a PVH note (carrel-vmm; Xen docs/misc/pvh.pandoc, xen/include/public/arch-x86/hvm/
- * start_info.h)
+ * boot_elf.c - loads an ELF kernel with a PVH note (carrel-vmm; Xen docs/misc/pvh.pandoc,
+ * xen/include/public/arch-x86/hvm/ start_info.h)
  *
- * It is entered in 32-bit protected mode with ebx at struct hvm_start_info, which names command line, RSDP, initrd ("module
- * 0") and memory map. Linux' vmlinux is such a file, and so are the guests in tests/guests/.
+ * It is entered in 32-bit protected mode with ebx at struct hvm_start_info, which names command
+ * line, RSDP, initrd ("module 0") and memory map. Linux' vmlinux is such a file, and so are the
+ * guests in tests/guests/.
  */
 #include <elf.h>
 #include <errno.h>
@@ -140,8 +141,9 @@ boot_elf_read_entry(struct boot_image *image, struct elf_file *file)
 }
 
 /*
- * The rest of a segment is zeros. At a reset the guest's last words are still there; at the start nothing is, and half of a
- * Debian kernel is zeros: what is not written then costs neither time nor the host's memory.
+ * The rest of a segment is zeros. At a reset the guest's last words are still there; at the start
+ * nothing is, and half of a Debian kernel is zeros: what is not written then costs neither time nor
+ * the host's memory.
  */
 static int
 boot_elf_load_segment(struct boot_image *image, const Elf64_Phdr *header)

@@ -46,12 +46,14 @@ int boot_image_read(struct boot_image *image, uint64_t offset, void *target, siz
 /* The same, into memory that is empty: what the file has no data for is left alone. */
 int boot_image_read_data(struct boot_image *image, uint64_t offset, uint8_t *target, size_t bytes);
 
-/* Room for a part of the kernel: RAM from 1 MiB to the hole. NULL and the problem when it is not. */
+/*
+ * Room for a part of the kernel: RAM from 1 MiB to the hole. NULL and the problem when it is not.
+ */
 void *boot_image_find_room(struct boot_image *image, uint64_t gpa, uint64_t bytes);
 
 /*
- * Loads the initrd, if there is one, as high as may be: it ends at or below "limit" and the RAM, and does not begin before
- * kernel_end. Sets initrd_gpa.
+ * Loads the initrd, if there is one, as high as may be: it ends at or below "limit" and the RAM,
+ * and does not begin before kernel_end. Sets initrd_gpa.
  */
 int boot_image_load_initrd(struct boot_image *image, uint64_t kernel_end, uint64_t limit);
 
@@ -59,7 +61,10 @@ int boot_image_load_initrd(struct boot_image *image, uint64_t kernel_end, uint64
 size_t boot_image_list_ranges(const struct boot_image *image,
 			      struct boot_range ret_ranges[BOOT_MAX_RANGES]);
 
-/* Each loads the kernel and the initrd, writes what the kernel reads about itself, and says how it is entered. */
+/*
+ * Each loads the kernel and the initrd, writes what the kernel reads about itself, and says how it
+ * is entered.
+ */
 int boot_bzimage_load(struct boot_image *image, struct vcpu_entry *entry);
 int boot_elf_load(struct boot_image *image, struct vcpu_entry *entry);
 

@@ -2,8 +2,9 @@
 /*
  * bus.c - which device answers at which address (carrel-vmm, under the machine's lock)
  *
- * How it works: the ranges stand in one array in order of their addresses; bus_find() is a binary search in it. A handler
- * may add and remove ranges, its own too (a BAR that moves), so it is called with a copy of its range.
+ * How it works: the ranges stand in one array in order of their addresses; bus_find() is a binary
+ * search in it. A handler may add and remove ranges, its own too (a BAR that moves), so it is
+ * called with a copy of its range.
  */
 #include "vmm/bus.h"
 

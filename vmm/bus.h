@@ -2,8 +2,9 @@
 /*
  * bus.h - which device answers at which address: one bus for ports, one for memory-mapped registers
  *
- * An access that nobody answers reads as all ones and is dropped when written, as on a PC; it is logged once per address
- * page. An access never crosses from one range into another: what would is answered like one that nobody claims.
+ * An access that nobody answers reads as all ones and is dropped when written, as on a PC; it is
+ * logged once per address page. An access never crosses from one range into another: what would is
+ * answered like one that nobody claims.
  */
 #ifndef VMM_BUS_H
 #define VMM_BUS_H
@@ -14,7 +15,10 @@
 
 struct bus;
 
-/* offset: from the range's base. bytes: 1, 2, 4 or 8 (ports: 1, 2 or 4); the value is in the low bytes. */
+/*
+ * offset: from the range's base. bytes: 1, 2, 4 or 8 (ports: 1, 2 or 4); the value is in the low
+ * bytes.
+ */
 struct bus_ops {
 	uint64_t (*read)(void *context, uint64_t offset, uint32_t bytes);
 	void (*write)(void *context, uint64_t offset, uint32_t bytes, uint64_t value);

@@ -2,9 +2,10 @@
 /*
  * carrel-vmm.c - one virtual machine: a desktop of engine kvm (carrel-vmm)
  *
- * How it works: it reads one description (vmm/description.h) and has all it ever needs as open descriptors, so that it can leave
- * the host's files (vmm/vmm_sandbox.h). machine_new() builds the machine, machine_run() is the rest of its life. Whoever
- * started it sees its end in the exit status, and what happens before by its control socket.
+ * How it works: it reads one description (vmm/description.h) and has all it ever needs as open
+ * descriptors, so that it can leave the host's files (vmm/vmm_sandbox.h). machine_new() builds the
+ * machine, machine_run() is the rest of its life. Whoever started it sees its end in the exit
+ * status, and what happens before by its control socket.
  */
 #include "config.h"
 

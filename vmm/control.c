@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * control.c - the server of base/proto_vmm.h (carrel-vmm, the loop's thread; control_tell() also vCPUs' under the lock)
+ * control.c - the server of base/proto_vmm.h (carrel-vmm, the loop's thread; control_tell() also
+ * vCPUs' under the lock)
  *
- * How it works: a request passes rule_table, its handler leaves the answer's payload in "answer" or says in "refusal" why not,
- * and control_answer() sends it. Pause, resume and reset take a while: such a request becomes "awaited", of which there is one at a
- * time, and control_tell() answers it when it sees what it waited for, or that this cannot come any more.
+ * How it works: a request passes rule_table, its handler leaves the answer's payload in "answer" or
+ * says in "refusal" why not, and control_answer() sends it. Pause, resume and reset take a while:
+ * such a request becomes "awaited", of which there is one at a time, and control_tell() answers it
+ * when it sees what it waited for, or that this cannot come any more.
  *
- * Nothing is sent but by control_flush(). What the socket has no room for stays: events in "news", where they cannot become
- * more, answers in "late"; no request is read before these are gone, so there are two of them at most, that of an awaited
- * request being one. The guest's ports, which it may open and close all the time, are told of every 100 ms at most.
+ * Nothing is sent but by control_flush(). What the socket has no room for stays: events in "news",
+ * where they cannot become more, answers in "late"; no request is read before these are gone, so
+ * there are two of them at most, that of an awaited request being one. The guest's ports, which it
+ * may open and close all the time, are told of every 100 ms at most.
  *
  * There is one connection, the newest. What it has asked is forgotten with it.
  */
@@ -228,7 +231,9 @@ control_answer(struct control *control, const struct seq_header *asked, int stat
 	control_flush(control);
 }
 
-/* Whether the request has come true by this event (1), cannot any more (-errno), or may still (0). */
+/*
+ * Whether the request has come true by this event (1), cannot any more (-errno), or may still (0).
+ */
 static int
 control_judge(uint32_t type, const struct vmm_event *event)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * control.h - the server of base/proto_vmm.h: what carrel-hostd asks of this machine, and what it is told
+ * control.h - the server of base/proto_vmm.h: what carrel-hostd asks of this machine, and what it
+ * is told
  *
- * Called with the machine's lock held. Nothing here waits for the peer: one that does not read hears the rest later, and
- * is not listened to meanwhile.
+ * Called with the machine's lock held. Nothing here waits for the peer: one that does not read
+ * hears the rest later, and is not listened to meanwhile.
  */
 #ifndef VMM_CONTROL_H
 #define VMM_CONTROL_H
@@ -17,9 +18,10 @@ struct control;
 struct loop;
 
 /*
- * The machine. All of these return at once. What pause, resume and reset ask for is done soon: control_tell() then says so,
- * with the new state or VMM_EVENT_REBOOTED, and only that answers the request. Those that return int may refuse with -errno,
- * -EOPNOTSUPP when the machine has no such device.
+ * The machine. All of these return at once. What pause, resume and reset ask for is done soon:
+ * control_tell() then says so, with the new state or VMM_EVENT_REBOOTED, and only that answers the
+ * request. Those that return int may refuse with -errno, -EOPNOTSUPP when the machine has no such
+ * device.
  */
 struct control_ops {
 	void (*get_status)(void *context, struct vmm_status *ret_status);
@@ -34,7 +36,10 @@ struct control_ops {
 	int (*take_screenshot)(void *context, int fd, struct vmm_picture *ret_picture);
 	/* Takes over "fd", a new peer's socket, also when it refuses; -1: none comes. */
 	int (*set_link)(void *context, bool up, int fd);
-	/* As virtio_blk_attach() and virtio_blk_detach(). The descriptors stay the caller's; -1: none. */
+	/*
+	 * As virtio_blk_attach() and virtio_blk_detach(). The descriptors stay the caller's; -1:
+	 * none.
+	 */
 	int (*attach_home)(void *context, int base_fd, int overlay_fd);
 	int (*detach_home)(void *context);
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * control_news.c - what the peer of the control socket is still to be told (carrel-vmm, under the machine's lock)
+ * control_news.c - what the peer of the control socket is still to be told (carrel-vmm, under the
+ * machine's lock)
  */
 #include "vmm/control_news.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * control_news.h - what the peer of the control socket is still to be told: a set, which a guest cannot make grow
+ * control_news.h - what the peer of the control socket is still to be told: a set, which a guest
+ * cannot make grow
  *
- * Events are states. What has changed twice before it could be told is told as it is now; but a port that was closed
- * and opened again is told as both, since another program has opened it.
+ * Events are states. What has changed twice before it could be told is told as it is now; but a
+ * port that was closed and opened again is told as both, since another program has opened it.
  */
 #ifndef VMM_CONTROL_NEWS_H
 #define VMM_CONTROL_NEWS_H
@@ -35,7 +36,10 @@ struct control_news {
 };
 
 void control_news_add(struct control_news *news, const struct vmm_event *event);
-/* The first of those in "among", a set, which stays until control_news_remove(); false: none is due. */
+/*
+ * The first of those in "among", a set, which stays until control_news_remove(); false: none is
+ * due.
+ */
 bool control_news_find(const struct control_news *news, uint32_t among, enum control_due *ret_due,
 		       struct vmm_event *ret_event);
 void control_news_remove(struct control_news *news, enum control_due due);

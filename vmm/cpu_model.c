@@ -2,10 +2,11 @@
 /*
  * cpu_model.c - the processor that the guest sees (carrel-vmm)
  *
- * How it works: feature_table has one line a feature: where its bit is, and the first model that has it. Each model has
- * what the ones before it have. cpu_model_check() looks each line up in what KVM offers; cpu_model_fill() builds every
- * leaf from nothing, one function a leaf, so that nothing of the host's gets in unless a line here says so. Lines with
- * MODEL_AS_HOST tell of flaws, or of ways around them: they are taken over from the host where it has them.
+ * How it works: feature_table has one line a feature: where its bit is, and the first model that
+ * has it. Each model has what the ones before it have. cpu_model_check() looks each line up in what
+ * KVM offers; cpu_model_fill() builds every leaf from nothing, one function a leaf, so that nothing
+ * of the host's gets in unless a line here says so. Lines with MODEL_AS_HOST tell of flaws, or of
+ * ways around them: they are taken over from the host where it has them.
  */
 #include "vmm/cpu_model.h"
 
@@ -263,7 +264,10 @@ cpu_model_add_cache(struct model_scene *scene, uint32_t subleaf, uint32_t type_a
 			     });
 }
 
-/* 32 KiB of data and of code and 1 MiB for each core, 16 MiB for all: what programs size their buffers by. */
+/*
+ * 32 KiB of data and of code and 1 MiB for each core, 16 MiB for all: what programs size their
+ * buffers by.
+ */
 static void
 cpu_model_add_intel_caches(struct model_scene *scene)
 {
@@ -343,7 +347,10 @@ cpu_model_add_extended(struct model_scene *scene)
 							  .edx = words[4 * i + 3] });
 }
 
-/* The same caches in AMD's words, and how wide addresses are. Leaf 0x80000007, with the invariant TSC, is left out. */
+/*
+ * The same caches in AMD's words, and how wide addresses are. Leaf 0x80000007, with the invariant
+ * TSC, is left out.
+ */
 static void
 cpu_model_add_sizes(struct model_scene *scene)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * description.c - the JSON by which carrel-vmm is told what machine to be (carrel-vmm, at its start)
+ * description.c - the JSON by which carrel-vmm is told what machine to be (carrel-vmm, at its
+ * start)
  *
- * How it works: description_parse() checks keys, kinds and ranges of each object against its table, reads it into the
- * struct, then refuses what contradicts itself (description_check_sense) and descriptors that are not what they
- * should be (description_check_fds). The first problem ends it.
+ * How it works: description_parse() checks keys, kinds and ranges of each object against its table,
+ * reads it into the struct, then refuses what contradicts itself (description_check_sense) and
+ * descriptors that are not what they should be (description_check_fds). The first problem ends it.
  */
 #include "vmm/description.h"
 

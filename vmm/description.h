@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * description.h - the JSON by which carrel-vmm is told what machine to be: parsed whole and checked before anything starts
+ * description.h - the JSON by which carrel-vmm is told what machine to be: parsed whole and checked
+ * before anything starts
  *
  *   {
  *     "version": 1,
@@ -22,10 +23,11 @@
  *     "sandbox": true                       false only for tests
  *   }
  *
- * Optional: initrd_fd, display_fd (with scanouts, width, height), disks, net, ports, sound, serial, genid, memory_private. A disk
- * without base_fd has no capacity yet; one without overlay_fd is read-only. A net of kind "tap" has a tap device's
- * descriptor; "stream" a unix stream socket with a 32-bit big-endian length before each frame (passt, QEMU), and its fd
- * may be missing until LINK brings one. Unknown keys, keys twice, descriptors twice or not open, are errors.
+ * Optional: initrd_fd, display_fd (with scanouts, width, height), disks, net, ports, sound, serial,
+ * genid, memory_private. A disk without base_fd has no capacity yet; one without overlay_fd is
+ * read-only. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
+ * a 32-bit big-endian length before each frame (passt, QEMU), and its fd may be missing until LINK
+ * brings one. Unknown keys, keys twice, descriptors twice or not open, are errors.
  */
 #ifndef VMM_DESCRIPTION_H
 #define VMM_DESCRIPTION_H

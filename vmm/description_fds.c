@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * description_fds.c - are the descriptors that the description names what it says they are? (carrel-vmm, at its start)
+ * description_fds.c - are the descriptors that the description names what it says they are?
+ * (carrel-vmm, at its start)
  */
 #include "vmm/description_fds.h"
 

@@ -2,8 +2,9 @@
 /*
  * devices.c - the devices of a machine: made, reset, paused and taken apart together (carrel-vmm)
  *
- * How it works: make_list is all devices in the order in which they are made. Those on PCI belong to the root, which
- * resets and frees them; the others have a line of their own in devices_prepare() and devices_free().
+ * How it works: make_list is all devices in the order in which they are made. Those on PCI belong
+ * to the root, which resets and frees them; the others have a line of their own in
+ * devices_prepare() and devices_free().
  */
 #include "vmm/devices.h"
 
@@ -146,7 +147,10 @@ devices_make_pvpanic(struct devices *devices)
 	return pvpanic_new(devices->platform, devices->root);
 }
 
-/* How the machine waits for room on the host: it stands (vmm/machine.c), and the disks try again from time to time. */
+/*
+ * How the machine waits for room on the host: it stands (vmm/machine.c), and the disks try again
+ * from time to time.
+ */
 
 bool
 devices_lack_space(const struct devices *devices)
@@ -434,7 +438,9 @@ devices_set_balloon(struct devices *devices, uint64_t target_bytes)
 	return virtio_balloon_set_target(devices->balloon, target_bytes);
 }
 
-/* Of a descriptor that came later than the description, by the same rules (vmm/description_fds.c). */
+/*
+ * Of a descriptor that came later than the description, by the same rules (vmm/description_fds.c).
+ */
 static int
 devices_check_fd(const struct devices *devices, const char *whose, int fd, enum fd_kind kind)
 {

@@ -2,7 +2,8 @@
 /*
  * devices.h - the devices of a machine: made, reset, paused and taken apart together
  *
- * All with the machine's lock held (vmm/platform.h), but devices_free(): no other thread is left by then.
+ * All with the machine's lock held (vmm/platform.h), but devices_free(): no other thread is left by
+ * then.
  */
 #ifndef VMM_DEVICES_H
 #define VMM_DEVICES_H
@@ -18,7 +19,10 @@ struct platform;
 struct seat;
 struct vmm_statistics;
 
-/* VMM_EVENT_AGENT_PORT and VMM_EVENT_VDAGENT_PORT: the guest has opened (value 1) or closed (0) the port. */
+/*
+ * VMM_EVENT_AGENT_PORT and VMM_EVENT_VDAGENT_PORT: the guest has opened (value 1) or closed (0) the
+ * port.
+ */
 typedef void (*devices_watcher)(void *context, const struct vmm_event *event);
 
 /* What the description asks for. 0 or -errno, and the log says which device it was. */
@@ -35,27 +39,46 @@ bool devices_is_port_open(const struct devices *devices, enum vmm_event_kind kin
 
 /* How much the guest should give back of its memory. -EINVAL: more than it has. */
 int devices_set_balloon(struct devices *devices, uint64_t target_bytes);
-/* virtio_net_set_link(); takes over the descriptor, also when it refuses. -EOPNOTSUPP: there is no card. */
+/*
+ * virtio_net_set_link(); takes over the descriptor, also when it refuses. -EOPNOTSUPP: there is no
+ * card.
+ */
 int devices_set_link(struct devices *devices, bool up, int fd);
-/* virtio_blk_attach() and virtio_blk_detach() of the disk in the slot for a home; -ENODEV: there is no such slot. */
+/*
+ * virtio_blk_attach() and virtio_blk_detach() of the disk in the slot for a home; -ENODEV: there is
+ * no such slot.
+ */
 int devices_attach_home(struct devices *devices, int base_fd, int overlay_fd);
 int devices_detach_home(struct devices *devices);
 bool devices_has_home(const struct devices *devices);
 bool devices_has_link(const struct devices *devices);
 
-/* Before the guest's first instruction, at the start and after a reset: as after power-on, tables in guest memory. */
+/*
+ * Before the guest's first instruction, at the start and after a reset: as after power-on, tables
+ * in guest memory.
+ */
 int devices_prepare(struct devices *devices);
-/* The vCPUs stand: clocks stop, I/O that is in flight is waited for, what lacks room on the host is left alone. */
+/*
+ * The vCPUs stand: clocks stop, I/O that is in flight is waited for, what lacks room on the host is
+ * left alone.
+ */
 void devices_pause(struct devices *devices);
 void devices_resume(struct devices *devices);
 
-/* Does a disk keep requests for which the host has no room? Each change is a PLATFORM_EVENT_SPACE. */
+/*
+ * Does a disk keep requests for which the host has no room? Each change is a PLATFORM_EVENT_SPACE.
+ */
 bool devices_lack_space(const struct devices *devices);
-/* Tries these again, from now on every few seconds (await: not before that), until devices_pause(). */
+/*
+ * Tries these again, from now on every few seconds (await: not before that), until devices_pause().
+ */
 void devices_retry_space(struct devices *devices);
 void devices_await_space(struct devices *devices);
 
-/* The machine's end: what the guest was told is written is durable, flushed or not. 0 or -EIO, which the log explains. */
+/*
+ * The machine's end: what the guest was told is written is durable, flushed or not. 0 or -EIO,
+ * which the log explains.
+ */
 int devices_finish(struct devices *devices);
 
 void devices_press_power_button(struct devices *devices);

@@ -4,19 +4,22 @@
  *
  * In carrel-vmm, on whichever thread holds the machine's lock.
  *
- * How it works: a read is done run by run: clusters that follow each other and are in the same file are one operation
- * (disk_read_run()). A change (write, zero, discard) is one operation on the overlay file, since a cluster has its
- * fixed place there: disk_plan() widens it to whole clusters where it cuts into one that is still in the base. What
- * it has to bring along from there (at most at both ends) are its fills: they are read into buffers first, and a write
- * takes them along in the same system call. Then the clusters' bits are set, and the request is done.
+ * How it works: a read is done run by run: clusters that follow each other and are in the same file
+ * are one operation (disk_read_run()). A change (write, zero, discard) is one operation on the
+ * overlay file, since a cluster has its fixed place there: disk_plan() widens it to whole clusters
+ * where it cuts into one that is still in the base. What it has to bring along from there (at most
+ * at both ends) are its fills: they are read into buffers first, and a write takes them along in
+ * the same system call. Then the clusters' bits are set, and the request is done.
  *
- * A change that claims clusters from the base stands in "claiming" until its bits are set. Another change of any of these
- * clusters waits for it: it would take the base's contents for the present ones. It waits for buffers in the same list.
- * disk_run_waiting() tries them all again whenever a claiming request ends. Without claims nothing waits.
+ * A change that claims clusters from the base stands in "claiming" until its bits are set. Another
+ * change of any of these clusters waits for it: it would take the base's contents for the present
+ * ones. It waits for buffers in the same list. disk_run_waiting() tries them all again whenever a
+ * claiming request ends. Without claims nothing waits.
  *
  * Which clusters are in the overlay, and what a flush does, is overlay_table.c's.
  *
- * Lack of space is not seen here: disk_io.c keeps the operation, and so the request stays in flight.
+ * Lack of space is not seen here: disk_io.c keeps the operation, and so the request stays in
+ * flight.
  */
 #include "vmm/disk.h"
 
@@ -26,7 +29,10 @@
 
 #include "vmm/overlay_table.h"
 
-/* Copy-ups at a time that are partial at one end; memory is used only by as many as there were at once. */
+/*
+ * Copy-ups at a time that are partial at one end; memory is used only by as many as there were at
+ * once.
+ */
 #define DISK_BUFFERS 8
 
 struct disk {
@@ -54,7 +60,10 @@ disk_find_run_end(const struct disk *disk, uint64_t cluster, uint64_t end)
 	return cluster;
 }
 
-/* Takes segments for "bytes" from the request's into its operation. The last one's rest goes to request->cut. */
+/*
+ * Takes segments for "bytes" from the request's into its operation. The last one's rest goes to
+ * request->cut.
+ */
 static void
 disk_take_segments(struct disk_request *request, uint64_t bytes)
 {

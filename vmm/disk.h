@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * disk.h - a disk that is a read-only base and a private copy-on-write overlay over it (format: overlay_file.h)
+ * disk.h - a disk that is a read-only base and a private copy-on-write overlay over it (format:
+ * overlay_file.h)
  */
 #ifndef VMM_DISK_H
 #define VMM_DISK_H
@@ -33,7 +34,10 @@ struct disk_fill {
 	struct disk_io_op op;
 };
 
-/* The caller's, and stays where it is until "done" was called, which may be before disk_submit() returns. */
+/*
+ * The caller's, and stays where it is until "done" was called, which may be before disk_submit()
+ * returns.
+ */
 struct disk_request {
 	enum disk_kind kind;
 	uint64_t offset;
@@ -57,12 +61,16 @@ struct disk_request {
 };
 
 /*
- * See overlay_file_open() for what is opened, and logged when it cannot be. "io" has no files yet and stays the
- * caller's; the descriptors may be closed afterwards. Nothing is allocated after this.
+ * See overlay_file_open() for what is opened, and logged when it cannot be. "io" has no files yet
+ * and stays the caller's; the descriptors may be closed afterwards. Nothing is allocated after
+ * this.
  */
 int disk_open(const char *name, struct disk_io *io, int base_fd, int overlay_fd,
 	      struct disk **ret_disk);
-/* Nothing may be in flight. What was not flushed may be lost, as when a disk loses its power. NULL is allowed. */
+/*
+ * Nothing may be in flight. What was not flushed may be lost, as when a disk loses its power. NULL
+ * is allowed.
+ */
 void disk_close(struct disk *disk);
 
 /* A flush that is waited for; nothing may be in flight. 0 or -EIO. */
@@ -72,8 +80,9 @@ uint64_t disk_get_bytes(const struct disk *disk);
 bool disk_is_read_only(const struct disk *disk);
 
 /*
- * result: 0; -EINVAL outside of the disk, -EROFS, -EIO, -ECANCELED or what the storage said. Requests in flight have no
- * order among each other, except that none undoes another. It reaches the kernel with the next disk_io_kick().
+ * result: 0; -EINVAL outside of the disk, -EROFS, -EIO, -ECANCELED or what the storage said.
+ * Requests in flight have no order among each other, except that none undoes another. It reaches
+ * the kernel with the next disk_io_kick().
  */
 void disk_submit(struct disk *disk, struct disk_request *request);
 

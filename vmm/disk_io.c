@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * disk_io.c - reads, writes, syncs and holes in a disk's two files, without waiting for them: the door to io_uring
+ * disk_io.c - reads, writes, syncs and holes in a disk's two files, without waiting for them: the
+ * door to io_uring
  *
  * In carrel-vmm, on whichever thread holds the machine's lock.
  *
- * How it works: disk_io_submit() puts an operation into the ring's submission queue, or into "waiting" when as many
- * are in flight as the ring holds; so the queue never overflows. disk_io_kick() makes them known to the kernel, one
- * system call for all, and takes what is done at once (what was in the page cache). The ring's descriptor is readable
- * while further completions wait: the loop then calls disk_io_handle_ring(), which ends each operation (disk_io_end()): it goes on after a short read or write, is kept
- * when there is no room on the host, or is done.
+ * How it works: disk_io_submit() puts an operation into the ring's submission queue, or into
+ * "waiting" when as many are in flight as the ring holds; so the queue never overflows.
+ * disk_io_kick() makes them known to the kernel, one system call for all, and takes what is done at
+ * once (what was in the page cache). The ring's descriptor is readable while further completions
+ * wait: the loop then calls disk_io_handle_ring(), which ends each operation (disk_io_end()): it
+ * goes on after a short read or write, is kept when there is no room on the host, or is done.
  *
- * Kept operations stand in "kept" until disk_io_retry(). "n_retried" counts those of them that are on their way again:
- * the lack of space is over when there are neither.
+ * Kept operations stand in "kept" until disk_io_retry(). "n_retried" counts those of them that are
+ * on their way again: the lack of space is over when there are neither.
  */
 #include "vmm/disk_io.h"
 
@@ -26,7 +28,10 @@
 #include "base/log.h"
 #include "vmm/loop.h"
 
-/* Kernel threads for what the file system cannot do at once; they count against the desktop's limit of tasks. */
+/*
+ * Kernel threads for what the file system cannot do at once; they count against the desktop's limit
+ * of tasks.
+ */
 #define DISK_IO_WORKERS 4
 /* When the kernel has no memory for a submission */
 #define DISK_IO_AGAIN_NS UINT64_C(10000000)
@@ -284,8 +289,9 @@ disk_io_advance(struct disk_io_op *op, uint64_t bytes)
 }
 
 /*
- * Of room on the disk, or of memory in the kernel: it passes, and the guest need not know. But a sync that says there is no
- * room has given up what it could not write (fsync(2)); one without memory has not begun.
+ * Of room on the disk, or of memory in the kernel: it passes, and the guest need not know. But a
+ * sync that says there is no room has given up what it could not write (fsync(2)); one without
+ * memory has not begun.
  */
 static bool
 disk_io_is_lack(const struct disk_io_op *op, int result)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * disk_io.h - reads, writes, syncs and holes in a disk's two files, without waiting for them: the door to io_uring
+ * disk_io.h - reads, writes, syncs and holes in a disk's two files, without waiting for them: the
+ * door to io_uring
  *
- * Each disk has a ring of its own, of which the kernel allows nothing but these four things on these two files
- * (io_uring_register(2), IORING_REGISTER_RESTRICTIONS), because io_uring passes by seccomp. Everything is called with
- * the machine's lock held, and so are the callbacks.
+ * Each disk has a ring of its own, of which the kernel allows nothing but these four things on
+ * these two files (io_uring_register(2), IORING_REGISTER_RESTRICTIONS), because io_uring passes by
+ * seccomp. Everything is called with the machine's lock held, and so are the callbacks.
  */
 #ifndef VMM_DISK_IO_H
 #define VMM_DISK_IO_H
@@ -36,7 +37,10 @@ enum disk_io_kind {
 /* result: 0 or -errno. The operation may be submitted again from here. */
 typedef void (*disk_io_done)(struct disk_io_op *op, int result);
 
-/* The caller's, and stays where it is until "done" was called. offset, bytes and segments advance with what is done. */
+/*
+ * The caller's, and stays where it is until "done" was called. offset, bytes and segments advance
+ * with what is done.
+ */
 struct disk_io_op {
 	enum disk_io_kind kind;
 	enum disk_io_file file;
@@ -55,29 +59,33 @@ struct disk_io_events {
 	/* After each batch of callbacks: the time to tell the guest, once. */
 	void (*batch_done)(void *context);
 	/*
-	 * true: there is no room on the host, and operations that need some are kept. false: all of them are done since.
-	 * Must not drain.
+	 * true: there is no room on the host, and operations that need some are kept. false: all of
+	 * them are done since. Must not drain.
 	 */
 	void (*lacks_space)(void *context, bool lacks);
 	void *context;
 };
 
 /*
- * The name is for logs, "events" are copied. -EPERM or -ENOSYS where io_uring is not permitted, which is logged with
- * what to do: there is no slower way.
+ * The name is for logs, "events" are copied. -EPERM or -ENOSYS where io_uring is not permitted,
+ * which is logged with what to do: there is no slower way.
  */
 int disk_io_new(struct loop *loop, const char *name, const struct disk_io_events *events,
 		struct disk_io **ret_io);
 /* Waits for what is in flight; kept operations are cancelled. NULL is allowed. */
 void disk_io_free(struct disk_io *io);
 
-/* Takes a reference to the open file: the caller may close the descriptor. -1: no file. Nothing may be in flight. */
+/*
+ * Takes a reference to the open file: the caller may close the descriptor. -1: no file. Nothing may
+ * be in flight.
+ */
 int disk_io_set_file(struct disk_io *io, enum disk_io_file file, int fd);
 
 /*
- * Short reads and writes are completed; the end of the file before "bytes" is -EIO. It reaches the kernel with the next
- * disk_io_kick(), which may call back, or after the present batch of callbacks. An operation that fails for lack of space
- * (-ENOSPC, -EDQUOT; -ENOMEM) is kept, with what it has done so far; a sync only for lack of memory.
+ * Short reads and writes are completed; the end of the file before "bytes" is -EIO. It reaches the
+ * kernel with the next disk_io_kick(), which may call back, or after the present batch of
+ * callbacks. An operation that fails for lack of space (-ENOSPC, -EDQUOT; -ENOMEM) is kept, with
+ * what it has done so far; a sync only for lack of memory.
  */
 void disk_io_submit(struct disk_io *io, struct disk_io_op *op);
 void disk_io_kick(struct disk_io *io);

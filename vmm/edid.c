@@ -2,8 +2,9 @@
 /*
  * edid.c - what a virtual monitor says of itself (carrel-vmm)
  *
- * The timing is VESA CVT 1.1 with reduced blanking. A detailed timing descriptor of EDID holds 12 bits of pixels
- * and 655 MHz; a mode beyond that stands in a DisplayID extension block instead, and the base block's preferred one is 1024x768.
+ * The timing is VESA CVT 1.1 with reduced blanking. A detailed timing descriptor of EDID holds 12
+ * bits of pixels and 655 MHz; a mode beyond that stands in a DisplayID extension block instead, and
+ * the base block's preferred one is 1024x768.
  */
 #include "vmm/edid.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * fd_kind.c - is a descriptor that carrel-vmm was given what it is said to be? (carrel-vmm, loop thread)
+ * fd_kind.c - is a descriptor that carrel-vmm was given what it is said to be? (carrel-vmm, loop
+ * thread)
  */
 #include "vmm/fd_kind.h"
 

@@ -16,8 +16,8 @@ enum fd_kind {
 };
 
 /*
- * Open, of this kind, and opened for no more than is needed (what is only read never for writing). 0; -EBADF: it is not
- * open; -EINVAL: it is something else.
+ * Open, of this kind, and opened for no more than is needed (what is only read never for writing).
+ * 0; -EBADF: it is not open; -EINVAL: it is something else.
  */
 int fd_kind_check(int fd, enum fd_kind kind);
 

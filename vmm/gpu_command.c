@@ -2,11 +2,13 @@
 /*
  * gpu_command.c - the commands of a virtio-gpu without 3D (carrel-vmm)
  *
- * How it works: a command is copied out of the guest's memory once, into union gpu_request, and handled by its line of
- * command_table before the next one is looked at. So all is done when it is answered, and fences are answered in order.
+ * How it works: a command is copied out of the guest's memory once, into union gpu_request, and
+ * handled by its line of command_table before the next one is looked at. So all is done when it is
+ * answered, and fences are answered in order.
  *
- * There is no copy of a resource on the host. TRANSFER_TO_HOST_2D is therefore only checked, and RESOURCE_FLUSH tells the
- * link which parts of the scanouts have changed; it reads them, from the resource's backing, when the display asks.
+ * There is no copy of a resource on the host. TRANSFER_TO_HOST_2D is therefore only checked, and
+ * RESOURCE_FLUSH tells the link which parts of the scanouts have changed; it reads them, from the
+ * resource's backing, when the display asks.
  */
 #include "vmm/gpu_command.h"
 
@@ -202,7 +204,10 @@ gpu_handle_flush(struct gpu *gpu, const union gpu_request *request,
 	return 0;
 }
 
-/* The pixels must be where gpu_resource_copy() will look for them: drivers keep one layout for a resource. */
+/*
+ * The pixels must be where gpu_resource_copy() will look for them: drivers keep one layout for a
+ * resource.
+ */
 static uint32_t
 gpu_handle_transfer(struct gpu *gpu, const union gpu_request *request,
 		    const struct virtqueue_chain *chain, union gpu_answer *answer)

@@ -41,8 +41,9 @@ struct gpu {
 };
 
 /*
- * Carries out one chain of the control queue or of the cursor queue and writes the answer into it. 0 and the bytes
- * written; -EBADMSG for one without a whole header, -ENOSPC for one without room for its answer.
+ * Carries out one chain of the control queue or of the cursor queue and writes the answer into it.
+ * 0 and the bytes written; -EBADMSG for one without a whole header, -ENOSPC for one without room
+ * for its answer.
  */
 int gpu_command_control(struct gpu *gpu, const struct virtqueue_chain *chain,
 			uint32_t *ret_written);

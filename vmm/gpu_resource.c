@@ -2,9 +2,10 @@
 /*
  * gpu_resource.c - the pictures that a virtio-gpu's driver has made (carrel-vmm)
  *
- * How it works: the list of a backing's pieces is read from the chain once, in parts, each piece checked against RAM and
- * joined with the one before where it can be. gpu_resource_copy() looks for a row's first extent by halves and goes on
- * from there; addresses are looked up again at each use, so nothing here dangles.
+ * How it works: the list of a backing's pieces is read from the chain once, in parts, each piece
+ * checked against RAM and joined with the one before where it can be. gpu_resource_copy() looks for
+ * a row's first extent by halves and goes on from there; addresses are looked up again at each use,
+ * so nothing here dangles.
  */
 #include "vmm/gpu_resource.h"
 

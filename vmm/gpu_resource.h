@@ -2,8 +2,8 @@
 /*
  * gpu_resource.h - the pictures that a virtio-gpu's driver has made (virtio 1.2 section 5.7.6.8)
  *
- * A resource is a size, a format and a list of places in guest memory. There is no copy of its pixels on the host: they
- * are read from there when somebody wants to see them.
+ * A resource is a size, a format and a list of places in guest memory. There is no copy of its
+ * pixels on the host: they are read from there when somebody wants to see them.
  */
 #ifndef VMM_GPU_RESOURCE_H
 #define VMM_GPU_RESOURCE_H
@@ -66,8 +66,8 @@ void gpu_resource_remove(struct gpu_resource_table *table, struct gpu_resource *
 void gpu_resource_clear(struct gpu_resource_table *table);
 
 /*
- * Copies a rectangle that lies within the resource as bytes B, G, R, A, rows "stride" bytes apart; A is 255 in formats
- * without. What has no backing is black.
+ * Copies a rectangle that lies within the resource as bytes B, G, R, A, rows "stride" bytes apart;
+ * A is 255 in formats without. What has no backing is black.
  */
 void gpu_resource_copy(const struct gpu_resource *resource, const struct guest_memory *memory,
 		       const struct damage_rect *rect, uint8_t *target, size_t stride);

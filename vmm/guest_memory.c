@@ -2,9 +2,10 @@
 /*
  * guest_memory.c - the guest's RAM (carrel-vmm, all threads)
  *
- * How it works: the file is mapped once, in one piece, for as long as the machine lives; nothing here changes after
- * guest_memory_new(), so that any thread may look things up without a lock. guest_memory_find() is the one place where
- * a guest's address becomes a host's; the others are built on it.
+ * How it works: the file is mapped once, in one piece, for as long as the machine lives; nothing
+ * here changes after guest_memory_new(), so that any thread may look things up without a lock.
+ * guest_memory_find() is the one place where a guest's address becomes a host's; the others are
+ * built on it.
  */
 #include "vmm/guest_memory.h"
 
@@ -64,7 +65,10 @@ guest_memory_new(int fd, uint64_t ram_bytes, bool private, struct guest_memory *
 	}
 	/* a crash of ours must not write a user's desktop into a core file */
 	(void)madvise(memory->host, ram_bytes, MADV_DONTDUMP);
-	/* where the host allows it for shared memory, 512 times fewer faults while the guest touches its memory */
+	/*
+	 * where the host allows it for shared memory, 512 times fewer faults while the guest
+	 * touches its memory
+	 */
 	(void)madvise(memory->host, ram_bytes, MADV_HUGEPAGE);
 	memory->bytes = ram_bytes;
 	memory->private = private;
@@ -153,7 +157,9 @@ guest_memory_discard(const struct guest_memory *memory, uint64_t gpa, uint64_t b
 
 	if (!host)
 		return -EFAULT;
-	/* parts begin on page boundaries, here and there: offsets in one are offsets in the other */
+	/*
+	 * parts begin on page boundaries, here and there: offsets in one are offsets in the other
+	 */
 	first = (gpa + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 	end = (gpa + bytes) & ~(PAGE_BYTES - 1);
 	if (first >= end)

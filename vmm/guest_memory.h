@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * guest_memory.h - the guest's RAM: one file, mapped once, seen by the guest in two parts with the PCI hole between
+ * guest_memory.h - the guest's RAM: one file, mapped once, seen by the guest in two parts with the
+ * PCI hole between
  *
  *   GPA 0 .. GUEST_MEMORY_HOLE          the file's beginning, at most 3 GiB of it
  *   GPA 4 GiB ..                        the rest
  *
- * The guest changes its memory while we look at it. Whoever reads something to decide by it copies it once
- * (guest_memory_read), checks the copy, and uses only the copy.
+ * The guest changes its memory while we look at it. Whoever reads something to decide by it copies
+ * it once (guest_memory_read), checks the copy, and uses only the copy.
  */
 #ifndef VMM_GUEST_MEMORY_H
 #define VMM_GUEST_MEMORY_H
@@ -30,9 +31,9 @@ struct guest_memory_part {
 };
 
 /*
- * Maps "ram_bytes" (whole MiB) of the file; the descriptor stays the caller's. Shared: the guest writes into the file;
- * private: it shares the file's pages until it writes (a fork). -EINVAL for sizes outside the limits or more than the
- * file has.
+ * Maps "ram_bytes" (whole MiB) of the file; the descriptor stays the caller's. Shared: the guest
+ * writes into the file; private: it shares the file's pages until it writes (a fork). -EINVAL for
+ * sizes outside the limits or more than the file has.
  */
 int guest_memory_new(int fd, uint64_t ram_bytes, bool private, struct guest_memory **ret_memory);
 void guest_memory_free(struct guest_memory *memory);
@@ -53,7 +54,8 @@ int guest_memory_write(const struct guest_memory *memory, uint64_t gpa, const vo
 		       size_t bytes);
 
 /*
- * Gives whole pages back to the host; afterwards they read as zeros, or as the template's in a private mapping. 0, -EFAULT.
+ * Gives whole pages back to the host; afterwards they read as zeros, or as the template's in a
+ * private mapping. 0, -EFAULT.
  */
 int guest_memory_discard(const struct guest_memory *memory, uint64_t gpa, uint64_t bytes);
 

@@ -2,10 +2,11 @@
 /*
  * hda.c - the sound card's registers and interrupts (carrel-vmm, under the machine's lock)
  *
- * How it works: the registers are an array of bytes; register_table and stream_table say which bits of each the guest may
- * set, which it clears by writing ones, and what a write starts. So accesses of any width need no code of their own.
- * hda_handle_read() first brings up to date what changes by itself. After each access, and when the timer has moved samples,
- * hda_update_interrupts() compares the causes with those at the last interrupt and sends another when they have changed.
+ * How it works: the registers are an array of bytes; register_table and stream_table say which bits
+ * of each the guest may set, which it clears by writing ones, and what a write starts. So accesses
+ * of any width need no code of their own. hda_handle_read() first brings up to date what changes by
+ * itself. After each access, and when the timer has moved samples, hda_update_interrupts() compares
+ * the causes with those at the last interrupt and sends another when they have changed.
  */
 #include "vmm/hda.h"
 
@@ -31,8 +32,8 @@
 #define COMPLAIN_EVERY_MS  10000
 #define CODECS		   (1u << HDA_CODEC_ADDRESS) /* as STATESTS and WAKEEN show them */
 /*
- * The ICH6 has its traffic class register at 0x44 of configuration space, and Linux clears the low bits there: that must
- * not be in the MSI capability.
+ * The ICH6 has its traffic class register at 0x44 of configuration space, and Linux clears the low
+ * bits there: that must not be in the MSI capability.
  */
 #define VENDOR_CAPABILITY_BYTES 16
 

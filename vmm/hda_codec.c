@@ -2,9 +2,9 @@
 /*
  * hda_codec.c - the codec on the HD Audio link (carrel-vmm, under the machine's lock)
  *
- * How it works: a command names a node and a verb. Verbs of 4 bits have 16 bits of payload, verbs of 12 bits have 8. What
- * never changes is in parameter_table; verb_table has what asks for or sets a node's state. Whatever is in neither is
- * answered with zeros, as section 7.3.1 wants it.
+ * How it works: a command names a node and a verb. Verbs of 4 bits have 16 bits of payload, verbs
+ * of 12 bits have 8. What never changes is in parameter_table; verb_table has what asks for or sets
+ * a node's state. Whatever is in neither is answered with zeros, as section 7.3.1 wants it.
  *
  *     line-out (3) <- DAC (2)        microphone (5) -> ADC (4)
  */
@@ -289,7 +289,10 @@ hda_codec_reset(struct hda_codec_state *codec)
 	}
 }
 
-/* Section 7.3.2: address in bits 31 to 28, node in 27 to 20 (27: not one of ours), verb and payload below. */
+/*
+ * Section 7.3.2: address in bits 31 to 28, node in 27 to 20 (27: not one of ours), verb and payload
+ * below.
+ */
 bool
 hda_codec_answer(struct hda_codec_state *codec, uint32_t command, uint32_t *ret_answer)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * hda_codec.h - the codec on the HD Audio link: a line-out and a microphone, each with a converter and a volume
+ * hda_codec.h - the codec on the HD Audio link: a line-out and a microphone, each with a converter
+ * and a volume
  *
  * High Definition Audio Specification 1.0a, chapter 7.
  */
@@ -39,7 +40,10 @@ struct hda_codec_state {
 void hda_codec_reset(struct hda_codec_state *codec);
 /* False: no codec has this address, and nobody answers. */
 bool hda_codec_answer(struct hda_codec_state *codec, uint32_t command, uint32_t *ret_answer);
-/* False: this converter does not listen to the stream with this tag. Gains are of HDA_CODEC_UNITY at most. */
+/*
+ * False: this converter does not listen to the stream with this tag. Gains are of HDA_CODEC_UNITY
+ * at most.
+ */
 bool hda_codec_find_gain(const struct hda_codec_state *codec, enum hda_node converter, uint32_t tag,
 			 uint32_t ret_gain[2]);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * hda_command.c - commands to the codec: the rings CORB and RIRB, and one at a time (carrel-vmm, under the machine's lock)
+ * hda_command.c - commands to the codec: the rings CORB and RIRB, and one at a time (carrel-vmm,
+ * under the machine's lock)
  *
- * How it works: a command is answered as soon as it is sent, so a ring is empty when hda_command_run() returns, and there is
- * one interrupt for all the answers of one run ("an empty slot", section 3.3.25). A ring that is not in RAM is switched off.
+ * How it works: a command is answered as soon as it is sent, so a ring is empty when
+ * hda_command_run() returns, and there is one interrupt for all the answers of one run ("an empty
+ * slot", section 3.3.25). A ring that is not in RAM is switched off.
  */
 #include "vmm/hda_device.h"
 

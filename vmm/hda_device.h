@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * hda_device.h - what the sound card is inside: shared by hda.c, hda_command.c and hda_stream.c alone
+ * hda_device.h - what the sound card is inside: shared by hda.c, hda_command.c and hda_stream.c
+ * alone
  */
 #ifndef VMM_HDA_DEVICE_H
 #define VMM_HDA_DEVICE_H
@@ -13,7 +14,10 @@
 #include "vmm/hda_codec.h"
 #include "vmm/hda_layout.h"
 
-/* One entry of a stream's list (section 3.6.3), as the guest wrote it: part of the guest's memory's layout. */
+/*
+ * One entry of a stream's list (section 3.6.3), as the guest wrote it: part of the guest's memory's
+ * layout.
+ */
 struct hda_buffer {
 	uint64_t gpa;
 	uint32_t bytes;

@@ -2,7 +2,8 @@
 /*
  * hda_layout.h - registers of an HD Audio controller
  *
- * High Definition Audio Specification 1.0a, section 3.3. Streams to record come before those to play.
+ * High Definition Audio Specification 1.0a, section 3.3. Streams to record come before those to
+ * play.
  */
 #ifndef VMM_HDA_LAYOUT_H
 #define VMM_HDA_LAYOUT_H

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * hda_stream.c - the sound card's streams: samples between the guest's buffers and the sink (carrel-vmm, under the
- * machine's lock)
+ * hda_stream.c - the sound card's streams: samples between the guest's buffers and the sink
+ * (carrel-vmm, under the machine's lock)
  *
- * How it works: when the guest sets a stream's RUN bit its list of buffers is copied and checked; what the guest writes into
- * the list later counts from the next start on. The stream moves unless it is held by SSYNC. How far it must be follows from
- * the clock: hda_stream_move_due() moves the frames that the time since begin_ns asks for and have not been moved
- * yet, and hda_stream_set_timer() wakes up when the next buffer that asks for an interrupt will be done, or after
- * TICK_NS. A stream that was not moved for long (a host under load) loses the time instead of catching up.
+ * How it works: when the guest sets a stream's RUN bit its list of buffers is copied and checked;
+ * what the guest writes into the list later counts from the next start on. The stream moves unless
+ * it is held by SSYNC. How far it must be follows from the clock: hda_stream_move_due() moves the
+ * frames that the time since begin_ns asks for and have not been moved yet, and
+ * hda_stream_set_timer() wakes up when the next buffer that asks for an interrupt will be done, or
+ * after TICK_NS. A stream that was not moved for long (a host under load) loses the time instead of
+ * catching up.
  *
  *     stopped --RUN--> running --not in SSYNC--> moving
  */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * input_events.c - what happened at a keyboard or a tablet and has not reached the guest yet (carrel-vmm)
+ * input_events.c - what happened at a keyboard or a tablet and has not reached the guest yet
+ * (carrel-vmm)
  *
- * How it works: each happening is a group of events that ends with EV_SYN, and enters the list whole or not at all. What
- * does not fit is dropped; input_events_peek() makes up for it when the list is empty again, by a comparison of the keys
- * as they are with the keys as the guest has them. So no key stays down in a guest that slept.
+ * How it works: each happening is a group of events that ends with EV_SYN, and enters the list
+ * whole or not at all. What does not fit is dropped; input_events_peek() makes up for it when the
+ * list is empty again, by a comparison of the keys as they are with the keys as the guest has them.
+ * So no key stays down in a guest that slept.
  */
 #include "vmm/input_events.h"
 

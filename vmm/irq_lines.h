@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * irq_lines.h - the ISA interrupt lines (GSIs of the in-kernel PIC and IOAPIC) and who has them, all in one place
+ * irq_lines.h - the ISA interrupt lines (GSIs of the in-kernel PIC and IOAPIC) and who has them,
+ * all in one place
  */
 #ifndef VMM_IRQ_LINES_H
 #define VMM_IRQ_LINES_H

@@ -2,8 +2,9 @@
 /*
  * key_table.c - which Linux key a key number of the display stands for (carrel-vmm)
  *
- * A qnum is the scan code of a PC keyboard in set 1; bit 7 stands for its 0xe0 prefix. The keys beyond those of a usual
- * keyboard are as keycodemapdb has them, which QEMU and the viewers use. 0x54 and 0xb7 are both Print.
+ * A qnum is the scan code of a PC keyboard in set 1; bit 7 stands for its 0xe0 prefix. The keys
+ * beyond those of a usual keyboard are as keycodemapdb has them, which QEMU and the viewers use.
+ * 0x54 and 0xb7 are both Print.
  */
 #include "vmm/key_table.h"
 

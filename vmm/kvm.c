@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * kvm.c - the door to /dev/kvm: one virtual machine with its memory and interrupt controllers (carrel-vmm)
+ * kvm.c - the door to /dev/kvm: one virtual machine with its memory and interrupt controllers
+ * (carrel-vmm)
  *
- * How it works: what any of our files relies on has been asked for before (base/kvm_needs.c). kvm_new() makes the machine in the order that KVM wants: interrupt
- * controllers before vCPUs. Their state right then is kept, and kvm_reset() writes it back.
+ * How it works: what any of our files relies on has been asked for before (base/kvm_needs.c).
+ * kvm_new() makes the machine in the order that KVM wants: interrupt controllers before vCPUs.
+ * Their state right then is kept, and kvm_reset() writes it back.
  */
 #include "vmm/kvm.h"
 
@@ -160,7 +162,10 @@ kvm_reset(struct kvm *kvm)
 	return 0;
 }
 
-/* KVM_CAP_ADJUST_CLOCK is there, so neither fails; if the first did, the clock would go on as if it had not stood. */
+/*
+ * KVM_CAP_ADJUST_CLOCK is there, so neither fails; if the first did, the clock would go on as if it
+ * had not stood.
+ */
 
 void
 kvm_stop_clock(struct kvm *kvm)

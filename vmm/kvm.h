@@ -2,8 +2,8 @@
 /*
  * kvm.h - the door to /dev/kvm: one virtual machine with its memory and interrupt controllers
  *
- * Linux, Documentation/virt/kvm/api.rst. All functions return 0 or a negative errno unless they say otherwise. What
- * belongs to one vCPU is in vmm/vcpu.h and vmm/vcpu_state.h.
+ * Linux, Documentation/virt/kvm/api.rst. All functions return 0 or a negative errno unless they say
+ * otherwise. What belongs to one vCPU is in vmm/vcpu.h and vmm/vcpu_state.h.
  */
 #ifndef VMM_KVM_H
 #define VMM_KVM_H
@@ -20,8 +20,9 @@ struct kvm;
 int kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table);
 
 /*
- * A machine with the guest's RAM, PIC, IOAPIC and PIT, and with KVM's own pages at these addresses: one page for the
- * identity map, three for the task state segment. The descriptor and the memory stay the caller's.
+ * A machine with the guest's RAM, PIC, IOAPIC and PIT, and with KVM's own pages at these addresses:
+ * one page for the identity map, three for the task state segment. The descriptor and the memory
+ * stay the caller's.
  */
 int kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct guest_memory *memory,
 	    struct kvm **ret_kvm);
@@ -35,7 +36,10 @@ void kvm_start_clock(struct kvm *kvm);
 
 /* Its descriptor is the caller's; *ret_run_bytes of it are mapped to speak with KVM_RUN. */
 int kvm_create_vcpu(struct kvm *kvm, uint32_t index, int *ret_fd, size_t *ret_run_bytes);
-/* The numbers of the model-specific registers whose values make up a vCPU's state; the caller frees them. */
+/*
+ * The numbers of the model-specific registers whose values make up a vCPU's state; the caller frees
+ * them.
+ */
 int kvm_list_msrs(struct kvm *kvm, uint32_t **ret_msrs, size_t *ret_n_msrs);
 
 int kvm_set_irq(struct kvm *kvm, uint32_t gsi, bool level);

@@ -2,9 +2,10 @@
 /*
  * link_scanout.c - one scanout of the display's link (carrel-vmm)
  *
- * How it works: pixels go from the guest's memory into the surface, which is shared memory, only in link_scanout_draw():
- * when a surface is offered, and when a DAMAGE goes out. Between a DAMAGE and its DRAWN the peer reads, and nothing is
- * written. So what is copied is what the peer has asked for, however often the guest draws.
+ * How it works: pixels go from the guest's memory into the surface, which is shared memory, only in
+ * link_scanout_draw(): when a surface is offered, and when a DAMAGE goes out. Between a DAMAGE and
+ * its DRAWN the peer reads, and nothing is written. So what is copied is what the peer has asked
+ * for, however often the guest draws.
  */
 #include "vmm/link_scanout.h"
 

@@ -16,8 +16,9 @@
 struct seat_link_ops;
 
 /*
- * STALE -> OFFERED: a surface of the present size was sent; OFFERED -> SHOWN: it is mapped; SHOWN -> STALE: the size has
- * changed. A new connection begins with STALE. A change of size in OFFERED waits for the ACK.
+ * STALE -> OFFERED: a surface of the present size was sent; OFFERED -> SHOWN: it is mapped; SHOWN
+ * -> STALE: the size has changed. A new connection begins with STALE. A change of size in OFFERED
+ * waits for the ACK.
  */
 enum link_scanout_state {
 	LINK_SCANOUT_STALE,

@@ -2,9 +2,9 @@
 /*
  * link_sound.c - the sound of the display's link (carrel-vmm)
  *
- * How it works: the card's clock alone sets the pace, here samples only wait in two rings. What is played goes out one message
- * at a time, so a display that does not read costs no room in its socket, and hears the newest when it reads again. What
- * nobody hears goes into no ring.
+ * How it works: the card's clock alone sets the pace, here samples only wait in two rings. What is
+ * played goes out one message at a time, so a display that does not read costs no room in its
+ * socket, and hears the newest when it reads again. What nobody hears goes into no ring.
  */
 #include "vmm/link_sound.h"
 
@@ -62,7 +62,10 @@ link_sound_send_played(struct link_sound *sound, int fd)
 	return 0;
 }
 
-/* That the guest plays is told before what it plays, and that it does not, after all that it has played. */
+/*
+ * That the guest plays is told before what it plays, and that it does not, after all that it has
+ * played.
+ */
 int
 link_sound_tell(struct link_sound *sound, int fd)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * listener.c - a listening socket of carrel-vmm, which one user may connect to (carrel-vmm, loop thread)
+ * listener.c - a listening socket of carrel-vmm, which one user may connect to (carrel-vmm, loop
+ * thread)
  *
- * How it works: who connects while the process or the host is out of descriptors or memory stays in the socket's queue,
- * and epoll would say so without end. So the socket is left alone for a while then, and looked at again by a timer.
+ * How it works: who connects while the process or the host is out of descriptors or memory stays in
+ * the socket's queue, and epoll would say so without end. So the socket is left alone for a while
+ * then, and looked at again by a timer.
  */
 #include "vmm/listener.h"
 

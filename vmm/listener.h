@@ -11,8 +11,7 @@ struct listener;
 struct loop;
 
 struct listener_setup {
-	const char *
-		name; /* for logs; stays the caller's, as the descriptor: both outlive the listener */
+	const char *name; /* for logs; the caller's, as the descriptor: both outlive the listener */
 	int listen_fd;
 	uint32_t uid; /* the only one that may connect */
 	/* Somebody has connected. The descriptor, which does not block, belongs to the callee. */

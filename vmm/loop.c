@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * loop.c - the device thread's event loop (carrel-vmm, loop thread; sources are also added and removed by vCPU threads)
+ * loop.c - the device thread's event loop (carrel-vmm, loop thread; sources are also added and
+ * removed by vCPU threads)
  *
- * How it works: loop_step() waits in epoll without the lock, then takes it around each handler. Meanwhile a vCPU's thread,
- * or an earlier handler, may have removed the source that an event is for, and a new one may have taken its place. So
- * epoll's events carry the index of a place in loop->sources and the place's generation, which loop_remove() counts up; an
- * event with an old generation is dropped. A timer is a source with a timerfd of its own; it is read before its handler is
- * called, so that a timer that was set anew or switched off meanwhile is not taken for expired.
+ * How it works: loop_step() waits in epoll without the lock, then takes it around each handler.
+ * Meanwhile a vCPU's thread, or an earlier handler, may have removed the source that an event is
+ * for, and a new one may have taken its place. So epoll's events carry the index of a place in
+ * loop->sources and the place's generation, which loop_remove() counts up; an event with an old
+ * generation is dropped. A timer is a source with a timerfd of its own; it is read before its
+ * handler is called, so that a timer that was set anew or switched off meanwhile is not taken for
+ * expired.
  */
 #include "vmm/loop.h"
 
@@ -170,7 +173,10 @@ loop_add(struct loop *loop, const char *name, int fd, uint32_t events, loop_hand
 		return -ENOSPC;
 	source->loop = loop;
 	event = loop_get_event(source, events);
-	/* the handler may be wanted as soon as epoll knows: by then the caller's lock keeps the loop out */
+	/*
+	 * the handler may be wanted as soon as epoll knows: by then the caller's lock keeps the
+	 * loop out
+	 */
 	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
 		return -errno;
 	source->name = name;

@@ -2,8 +2,8 @@
 /*
  * loop.h - the device thread's event loop: descriptors and timers, each with a name
  *
- * The loop's thread takes the machine's lock around each handler. Everything but loop_stop() may be called only with
- * that lock held (or before loop_run()).
+ * The loop's thread takes the machine's lock around each handler. Everything but loop_stop() may be
+ * called only with that lock held (or before loop_run()).
  */
 #ifndef VMM_LOOP_H
 #define VMM_LOOP_H
@@ -30,12 +30,15 @@ int loop_run(struct loop *loop);
 /* From any thread and from signal handlers. */
 void loop_stop(struct loop *loop);
 /*
- * Handles what is ready now, and waits at most timeout_ms (-1: for ever) for the first of it; the lock is not held. How many
- * events there were, or -errno. For tests.
+ * Handles what is ready now, and waits at most timeout_ms (-1: for ever) for the first of it; the
+ * lock is not held. How many events there were, or -errno. For tests.
  */
 int loop_step(struct loop *loop, int timeout_ms);
 
-/* The descriptor stays the caller's, who removes the source before closing it. The name is for logs. */
+/*
+ * The descriptor stays the caller's, who removes the source before closing it. The name is for
+ * logs.
+ */
 int loop_add(struct loop *loop, const char *name, int fd, uint32_t events, loop_handler handler,
 	     void *context, struct loop_source **ret_source);
 int loop_change(struct loop_source *source, uint32_t events);

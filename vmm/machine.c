@@ -2,15 +2,18 @@
 /*
  * machine.c - the life of the whole virtual machine (carrel-vmm, loop thread)
  *
- * How it works: vCPUs and devices only leave a wish in "wishes" and wake the loop's thread (machine_wish()). machine_handle_wishes() does
- * them there, most severe first. To stop the vCPUs it has to let go of the lock (machine_stand()), since they may be
- * waiting for it in the middle of an access; it is never called from device code.
+ * How it works: vCPUs and devices only leave a wish in "wishes" and wake the loop's thread
+ * (machine_wish()). machine_handle_wishes() does them there, most severe first. To stop the vCPUs
+ * it has to let go of the lock (machine_stand()), since they may be waiting for it in the middle of
+ * an access; it is never called from device code.
  *
- * A reset makes of the same process the machine that it was at the start: devices, interrupt controllers and vCPUs
- * as after power-on, the boot files loaded again. Guest memory stays what it was, as in a PC.
+ * A reset makes of the same process the machine that it was at the start: devices, interrupt
+ * controllers and vCPUs as after power-on, the boot files loaded again. Guest memory stays what it
+ * was, as in a PC.
  *
- * While the machine is paused KVM's clock and the PM timer stand, so that nothing seems late to the guest when it goes on. The
- * time stamp counter does not: the guest knows from CPUID that it is no clock, and from KVM's clock what it means.
+ * While the machine is paused KVM's clock and the PM timer stand, so that nothing seems late to the
+ * guest when it goes on. The time stamp counter does not: the guest knows from CPUID that it is no
+ * clock, and from KVM's clock what it means.
  */
 #include "vmm/machine.h"
 
@@ -178,7 +181,10 @@ machine_go_on(struct machine *machine)
 	machine_go(machine);
 }
 
-/* Room on the host has come or gone: whoever pauses by hand has the say, and "resume" below finds what it left. */
+/*
+ * Room on the host has come or gone: whoever pauses by hand has the say, and "resume" below finds
+ * what it left.
+ */
 static void
 machine_do_space(struct machine *machine)
 {
@@ -213,14 +219,20 @@ machine_do_end(struct machine *machine, enum vmm_state state, const char *text)
 	machine_set_state(machine, state, VMM_PAUSE_NONE, text);
 }
 
-/* Off, panicked and failed are for good. Paused is among those that are alive: what the guest did before that counts. */
+/*
+ * Off, panicked and failed are for good. Paused is among those that are alive: what the guest did
+ * before that counts.
+ */
 static bool
 machine_is_alive(const struct machine *machine)
 {
 	return machine->state == VMM_STATE_RUNNING || machine->state == VMM_STATE_PAUSED;
 }
 
-/* What the guest believes to be written is to be there the next time, although it has not asked for a flush. */
+/*
+ * What the guest believes to be written is to be there the next time, although it has not asked for
+ * a flush.
+ */
 static int
 machine_finish(struct machine *machine)
 {

@@ -2,9 +2,9 @@
 /*
  * machine.h - the whole virtual machine: what it is made of, and its life
  *
- * One thread a vCPU, and the loop's thread, which calls machine_run(). The machine's lock is held while device code runs
- * (vmm/platform.h). What is "asked" here may come from any thread that holds the lock, device code included; the loop's
- * thread does it soon after.
+ * One thread a vCPU, and the loop's thread, which calls machine_run(). The machine's lock is held
+ * while device code runs (vmm/platform.h). What is "asked" here may come from any thread that holds
+ * the lock, device code included; the loop's thread does it soon after.
  */
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
@@ -20,13 +20,16 @@ struct devices;
 struct machine;
 struct platform;
 
-/* VMM_EVENT_STATE after each change of state, VMM_EVENT_REBOOTED after each reset, and the devices' own; under the lock. */
+/*
+ * VMM_EVENT_STATE after each change of state, VMM_EVENT_REBOOTED after each reset, and the devices'
+ * own; under the lock.
+ */
 typedef void (*machine_watcher)(void *context, const struct vmm_event *event);
 
 /*
- * A machine that is ready for its first instruction. The description must outlive it; its descriptors stay open and the
- * caller's; of the network's the machine has a duplicate. On an error ret_problem says in one line what is wrong; it is empty when the log says
- * it already.
+ * A machine that is ready for its first instruction. The description must outlive it; its
+ * descriptors stay open and the caller's; of the network's the machine has a duplicate. On an error
+ * ret_problem says in one line what is wrong; it is empty when the log says it already.
  */
 int machine_new(const struct description *description, struct machine **ret_machine,
 		char ret_problem[MACHINE_PROBLEM_BYTES]);
@@ -38,8 +41,8 @@ struct platform *machine_get_platform(struct machine *machine);
 struct devices *machine_get_devices(struct machine *machine);
 
 /*
- * Runs it until it has switched itself off or is asked to quit; no vCPU runs any more then. 0 or -errno. Once.
- * With a sandbox the calling thread is contained from here on, for good.
+ * Runs it until it has switched itself off or is asked to quit; no vCPU runs any more then. 0 or
+ * -errno. Once. With a sandbox the calling thread is contained from here on, for good.
  */
 int machine_run(struct machine *machine);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * machine_control.c - what vmm/control.c asks, of a real machine (carrel-vmm, under the machine's lock)
+ * machine_control.c - what vmm/control.c asks, of a real machine (carrel-vmm, under the machine's
+ * lock)
  */
 #include "vmm/machine_control.h"
 

@@ -9,7 +9,10 @@ struct control;
 struct description;
 struct machine;
 
-/* Before machine_run(); becomes the machine's watcher. 0 or -errno. control_free() before machine_free(). */
+/*
+ * Before machine_run(); becomes the machine's watcher. 0 or -errno. control_free() before
+ * machine_free().
+ */
 int machine_control_new(struct machine *machine, const struct description *description,
 			struct control **ret_control);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * machine_parts.h - what a machine is made of: for machine.c, which is its life, and machine_start.c, which makes it
+ * machine_parts.h - what a machine is made of: for machine.c, which is its life, and
+ * machine_start.c, which makes it
  */
 #ifndef VMM_MACHINE_PARTS_H
 #define VMM_MACHINE_PARTS_H

@@ -2,8 +2,9 @@
 /*
  * machine_start.c - what the machine is made of, and how it is made (carrel-vmm, loop thread)
  *
- * How it works: start_list is the machine, in the order in which it is made; machine_free() takes it apart. The platform's
- * table is all that devices see of it. machine_prepare() is the last step of the start and all of a reset.
+ * How it works: start_list is the machine, in the order in which it is made; machine_free() takes
+ * it apart. The platform's table is all that devices see of it. machine_prepare() is the last step
+ * of the start and all of a reset.
  */
 #include <assert.h>
 #include <errno.h>

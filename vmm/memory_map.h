@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * memory_map.h - what lies where in the guest's first MiB and below 4 GiB: part of the machine, so never changed
+ * memory_map.h - what lies where in the guest's first MiB and below 4 GiB: part of the machine, so
+ * never changed
  *
  *   0x000500  GDT of the first vCPU             vmm/boot.c, free for the guest once it has left it
  *   0x006000  PVH start info, module list, memory map
@@ -8,12 +9,14 @@
  *   0x009000  page tables that map the first 4 GiB one to one (6 pages)
  *   0x020000  command line
  *   0x09fc00  RAM ends here for the guest
- *   0x0e0000  RSDP                              vmm/acpi.c; reserved from here to 1 MiB, never the guest's to use
+ *   0x0e0000  RSDP (vmm/acpi.c); reserved from here to 1 MiB, never the guest's to use
  *   0x0e1000  the other ACPI tables
  *   0x0ef000  VM generation id's page
  *   0x0f0000  SMBIOS entry point, then its tables
- *   0x100000  RAM goes on; the kernel at 16 MiB or where it wants to be, the initrd at the end of the RAM below 3 GiB
- *   0xc0000000 PCI windows, ECAM (pci.h), IOAPIC at 0xfec00000, local APICs at 0xfee00000, KVM's own pages
+ *   0x100000  RAM goes on; the kernel at 16 MiB or where it wants to be, the initrd at the
+ *             end of the RAM below 3 GiB
+ *   0xc0000000 PCI windows, ECAM (pci.h), IOAPIC at 0xfec00000, local APICs at 0xfee00000, KVM's
+ *             own pages
  */
 #ifndef VMM_MEMORY_MAP_H
 #define VMM_MEMORY_MAP_H

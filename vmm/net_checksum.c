@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * net_checksum.c - completes the checksum that a guest has left to its network card (carrel-vmm, loop thread)
+ * net_checksum.c - completes the checksum that a guest has left to its network card (carrel-vmm,
+ * loop thread)
  *
- * How it works: the ones' complement sum of 16-bit words is the same in either byte order, and the same of larger words
- * that are folded afterwards; so it is taken 64 bits at a time (RFC 1071 section 2). A segment that begins at an odd place has
- * its words the other way round. The sum of what the driver has put into the checksum's place, which is that of the
- * pseudo header, is part of it.
+ * How it works: the ones' complement sum of 16-bit words is the same in either byte order, and the
+ * same of larger words that are folded afterwards; so it is taken 64 bits at a time (RFC 1071
+ * section 2). A segment that begins at an odd place has its words the other way round. The sum of
+ * what the driver has put into the checksum's place, which is that of the pseudo header, is part of
+ * it.
  */
 #include "vmm/net_checksum.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * net_checksum.h - completes the checksum that a guest has left to its network card (virtio 1.2 section 5.1.6.2, RFC 1071)
+ * net_checksum.h - completes the checksum that a guest has left to its network card (virtio 1.2
+ * section 5.1.6.2, RFC 1071)
  *
- * The guest's memory is not written to: the frame's head, which is everything up to the end of the checksum's place, has been
- * copied.
+ * The guest's memory is not written to: the frame's head, which is everything up to the end of the
+ * checksum's place, has been copied.
  */
 #ifndef VMM_NET_CHECKSUM_H
 #define VMM_NET_CHECKSUM_H

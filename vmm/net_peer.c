@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * net_peer.c - what all peers of the guest's network card have in common: a descriptor, watched while something is wished for
+ * net_peer.c - what all peers of the guest's network card have in common: a descriptor, watched
+ * while something is wished for
  */
 #include "vmm/net_peer.h"
 

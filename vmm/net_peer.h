@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * net_peer.h - the other end of the guest's network card: a tap device (net_tap.c) or a stream socket (net_stream.c)
+ * net_peer.h - the other end of the guest's network card: a tap device (net_tap.c) or a stream
+ * socket (net_stream.c)
  *
- * A peer is handed frames and hands frames out, each with the header of virtio 1.2 section 5.1.6 (all of its 12 bytes).
- * It holds at most one frame that it could send only a part of, and one read of what came. All with the machine's lock held.
+ * A peer is handed frames and hands frames out, each with the header of virtio 1.2 section 5.1.6
+ * (all of its 12 bytes). It holds at most one frame that it could send only a part of, and one read
+ * of what came. All with the machine's lock held.
  */
 #ifndef VMM_NET_PEER_H
 #define VMM_NET_PEER_H
@@ -30,11 +32,12 @@ struct net_peer_frame {
 };
 
 struct net_peer_events {
-	void (*readable)(
-		void *context); /* while it is wished for: net_peer_receive() may have a frame */
-	void (*writable)(void *context); /* once, after net_peer_send() has said -EAGAIN */
-	void (*lost)(
-		void *context); /* it has logged why; once, and it should be freed, but not in here */
+	/* While it is wished for: net_peer_receive() may have a frame. */
+	void (*readable)(void *context);
+	/* Once, after net_peer_send() has said -EAGAIN. */
+	void (*writable)(void *context);
+	/* It has logged why; once, and it should be freed, but not in here. */
+	void (*lost)(void *context);
 };
 
 struct net_peer_ops {
@@ -44,11 +47,17 @@ struct net_peer_ops {
 	int (*receive)(struct net_peer *peer, struct net_peer_frame *ret_frame);
 	void (*unreceive)(struct net_peer *peer);
 	int (*set_offloads)(struct net_peer *peer, uint64_t features);
-	/* There is room: what waits goes out; true: nothing waits any more. NULL: nothing ever does. */
+	/*
+	 * There is room: what waits goes out; true: nothing waits any more. NULL: nothing ever
+	 * does.
+	 */
 	bool (*flush)(struct net_peer *peer);
 };
 
-/* The first member of each kind's own struct, which calloc() has made. The kinds read it and use the functions below. */
+/*
+ * The first member of each kind's own struct, which calloc() has made. The kinds read it and use
+ * the functions below.
+ */
 struct net_peer {
 	const struct net_peer_ops *ops;
 	const char *name;
@@ -63,8 +72,8 @@ struct net_peer {
 /* What the network can be made of. */
 struct net_peer_kind {
 	/*
-	 * On success the descriptor belongs to the peer. 0; -EINVAL: it is not what it should be; -errno. The name is for
-	 * logs and stays the caller's.
+	 * On success the descriptor belongs to the peer. 0; -EINVAL: it is not what it should be;
+	 * -errno. The name is for logs and stays the caller's.
 	 */
 	int (*make)(struct loop *loop, const char *name, int fd,
 		    const struct net_peer_events *events, void *context,
@@ -73,7 +82,9 @@ struct net_peer_kind {
 	uint16_t mtu;	   /* 0: nothing is said about it */
 };
 
-/* For the kinds: the descriptor is watched and belongs to the peer. 0 or -errno, then it does not. */
+/*
+ * For the kinds: the descriptor is watched and belongs to the peer. 0 or -errno, then it does not.
+ */
 int net_peer_start(struct net_peer *peer, const struct net_peer_ops *ops, struct loop *loop,
 		   const char *name, int fd, const struct net_peer_events *events, void *context);
 /* Logs it and tells it, the first time. */
@@ -82,8 +93,9 @@ void net_peer_lose(struct net_peer *peer, const char *why);
 void net_peer_want_room(struct net_peer *peer);
 
 /*
- * The segments begin with the header; "bytes" are all of it, within the limits. 0: it has taken the frame (which can
- * still be lost, as in any network); -EAGAIN: not now; other: it will never. Changes the array.
+ * The segments begin with the header; "bytes" are all of it, within the limits. 0: it has taken the
+ * frame (which can still be lost, as in any network); -EAGAIN: not now; other: it will never.
+ * Changes the array.
  */
 static inline int
 net_peer_send(struct net_peer *peer, struct iovec *segments, int count, size_t bytes)

@@ -4,14 +4,16 @@
  *
  * In carrel-vmm, with the machine's lock held.
  *
- * How it works: before each frame stands its length, 32 bits big-endian. What arrives is read into one buffer and taken
- * out of it frame by frame (net_stream_receive()); a frame's rest is moved to the buffer's beginning before more is read.
- * The socket may take a part of what is sent: the rest is copied and goes first when there is room (net_stream_flush()), and
- * no other frame is taken until then.
+ * How it works: before each frame stands its length, 32 bits big-endian. What arrives is read into
+ * one buffer and taken out of it frame by frame (net_stream_receive()); a frame's rest is moved to
+ * the buffer's beginning before more is read. The socket may take a part of what is sent: the rest
+ * is copied and goes first when there is room (net_stream_flush()), and no other frame is taken
+ * until then.
  *
- * There is no virtio header on the wire: frames are no larger than NET_STREAM_MTU, and checksums are complete. Those of the
- * guest are completed here, which spares its kernel a copy of each frame too (only cards that do that are given a frame in
- * pieces). What comes from the socket has not been through anything that could damage it, so the guest need not check it.
+ * There is no virtio header on the wire: frames are no larger than NET_STREAM_MTU, and checksums
+ * are complete. Those of the guest are completed here, which spares its kernel a copy of each frame
+ * too (only cards that do that are given a frame in pieces). What comes from the socket has not
+ * been through anything that could damage it, so the guest need not check it.
  */
 #include "vmm/net_stream.h"
 
@@ -126,7 +128,10 @@ struct net_stream_begin {
 	uint8_t head[NET_CHECKSUM_MAX_HEAD_BYTES];
 };
 
-/* As net_stream_take(), of header and head; the head's length comes back too. -EINVAL: the header makes no sense. */
+/*
+ * As net_stream_take(), of header and head; the head's length comes back too. -EINVAL: the header
+ * makes no sense.
+ */
 static int
 net_stream_begin(const struct net_stream *stream, struct iovec *segments, int count,
 		 size_t frame_bytes, struct net_stream_begin *begin, size_t *ret_head_bytes)

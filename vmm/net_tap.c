@@ -4,9 +4,9 @@
  *
  * In carrel-vmm, with the machine's lock held.
  *
- * How it works: the kernel's tap knows virtio's header (IFF_VNET_HDR), so checksums and the division of large pieces are
- * left to it, or to whoever receives them. One frame is one read or one write; a frame that was received and not
- * taken stays in the buffer.
+ * How it works: the kernel's tap knows virtio's header (IFF_VNET_HDR), so checksums and the
+ * division of large pieces are left to it, or to whoever receives them. One frame is one read or
+ * one write; a frame that was received and not taken stays in the buffer.
  */
 #include "vmm/net_tap.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * overlay_file.c - what a desktop has changed of its template's disk: the file's format, and opening it
+ * overlay_file.c - what a desktop has changed of its template's disk: the file's format, and
+ * opening it
  *
  * In carrel-vmm, at the start and when a disk is attached.
  */
@@ -283,9 +284,9 @@ overlay_file_load(const char *name, int overlay_fd, struct overlay_file *file, u
 }
 
 /*
- * Two that write one file would tear it apart. carrel-hostd gives it to one machine at a time; this holds when it errs, too.
- * Whatever refers to the same opened file has the same lock, so it is given up by name in overlay_file_close(): io_uring
- * keeps files for a while.
+ * Two that write one file would tear it apart. carrel-hostd gives it to one machine at a time; this
+ * holds when it errs, too. Whatever refers to the same opened file has the same lock, so it is
+ * given up by name in overlay_file_close(): io_uring keeps files for a while.
  */
 static int
 overlay_file_lock(const char *name, int fd, struct overlay_file *file)

@@ -4,14 +4,15 @@
  *
  * In carrel-vmm, on whichever thread holds the machine's lock.
  *
- * How it works: a flush is a round, for all flushes that came in before it began: sync; write the table's blocks that have
- * changed, as they were before this sync (overlay_table_take_snapshot()), so that no bit gets into the file before its
- * cluster; sync again. Mostly no block has changed, and the round is one sync. Flushes that come in meanwhile wait for the
- * next round.
+ * How it works: a flush is a round, for all flushes that came in before it began: sync; write the
+ * table's blocks that have changed, as they were before this sync (overlay_table_take_snapshot()),
+ * so that no bit gets into the file before its cluster; sync again. Mostly no block has changed,
+ * and the round is one sync. Flushes that come in meanwhile wait for the next round.
  *
- * When a sync fails the kernel forgets what it could not write, and the next sync would succeed. So after the first
- * failure ("failed") no flush succeeds any more, and the table in the file stays as it is. One for which the kernel has no
- * memory forgets nothing: disk_io.c keeps it, and it is tried again.
+ * When a sync fails the kernel forgets what it could not write, and the next sync would succeed. So
+ * after the first failure ("failed") no flush succeeds any more, and the table in the file stays as
+ * it is. One for which the kernel has no memory forgets nothing: disk_io.c keeps it, and it is
+ * tried again.
  */
 #include "vmm/overlay_table.h"
 

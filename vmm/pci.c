@@ -2,10 +2,11 @@
 /*
  * pci.c - the PCIe root (carrel-vmm, under the machine's lock)
  *
- * How it works: both ways into configuration space, ports 0xcf8/0xcfc and ECAM, end in pci_root_read() and
- * pci_root_write() with a slot and an offset. What the guest changes of a BAR or of a command register may free an
- * address that another BAR waits for, so pci_root_map() goes through all devices: first those that leave, then those
- * that come. pci_root_assign() is what is left of firmware.
+ * How it works: both ways into configuration space, ports 0xcf8/0xcfc and ECAM, end in
+ * pci_root_read() and pci_root_write() with a slot and an offset. What the guest changes of a BAR
+ * or of a command register may free an address that another BAR waits for, so pci_root_map() goes
+ * through all devices: first those that leave, then those that come. pci_root_assign() is what is
+ * left of firmware.
  */
 #include "vmm/pci.h"
 
@@ -20,7 +21,7 @@
 
 #define PORT_BASE	   0xcf8
 #define PORT_BYTES	   8
-#define PORT_RESET	   1 /* from PORT_BASE on: a byte register of its own, Q35's reset control */
+#define PORT_RESET	   1 /* from PORT_BASE on: a register of one byte, Q35's reset control */
 #define PORT_DATA	   4
 #define ADDRESS_ENABLE	   (UINT32_C(1) << 31)
 #define ADDRESS_WRITABLE   UINT32_C(0x80fffffc)

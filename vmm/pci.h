@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * pci.h - the PCIe root: configuration space through ports 0xcf8/0xcfc and ECAM, base addresses, capabilities
+ * pci.h - the PCIe root: configuration space through ports 0xcf8/0xcfc and ECAM, base addresses,
+ * capabilities
  *
- * One bus, 32 devices, function 0 only, nothing is plugged in or out. Devices have 32-bit memory BARs and MSI-X or MSI;
- * no I/O BARs and no INTx. The root is a host bridge with Q35's id. PCI Local Bus 3.0 chapter 6; PCI Express Base 3.0
- * section 7.2.2 (ECAM); where a BAR may be placed is said to the guest in the DSDT (vmm/acpi.c).
+ * One bus, 32 devices, function 0 only, nothing is plugged in or out. Devices have 32-bit memory
+ * BARs and MSI-X or MSI; no I/O BARs and no INTx. The root is a host bridge with Q35's id. PCI
+ * Local Bus 3.0 chapter 6; PCI Express Base 3.0 section 7.2.2 (ECAM); where a BAR may be placed is
+ * said to the guest in the DSDT (vmm/acpi.c).
  */
 #ifndef VMM_PCI_H
 #define VMM_PCI_H
@@ -37,46 +39,66 @@ struct pci_identity {
 
 /* What a device wants to hear; each may be NULL. */
 struct pci_device_ops {
-	void (*reset)(
-		void *context); /* the machine is being reset; configuration space is reset already */
+	/* The machine is being reset; configuration space is reset already. */
+	void (*reset)(void *context);
 	void (*free)(void *context);
 	void (*resume)(void *context); /* the machine goes on after a pause */
 	/* BAR "index" answers at this GPA from now on; 0: nowhere. For doorbells. */
 	void (*move_bar)(void *context, uint32_t index, uint64_t gpa);
 };
 
-/* A part of configuration space behind which is more than bytes; each may be NULL. "offset": in configuration space. */
+/*
+ * A part of configuration space behind which is more than bytes; each may be NULL. "offset": in
+ * configuration space.
+ */
 struct pci_window {
 	uint8_t offset;
 	uint8_t bytes;
 	/* Answers a read that begins in the window. */
 	uint32_t (*read)(void *context, uint32_t offset, uint32_t bytes);
-	/* Is told of a write that begins in the window; writable bits have the new value already. */
+	/*
+	 * Is told of a write that begins in the window; writable bits have the new value already.
+	 */
 	void (*write)(void *context, uint32_t offset, uint32_t bytes, uint32_t value);
 };
 
 int pci_root_new(struct platform *platform, struct pci_root **ret_root);
 void pci_root_free(struct pci_root *root); /* and its devices */
 /*
- * To be called once all devices are there, and at each reset. As after power-on: decoding off, MSI(-X) off, devices reset.
- * The BARs get the addresses that firmware would give them, since Linux booted directly takes what it finds.
+ * To be called once all devices are there, and at each reset. As after power-on: decoding off,
+ * MSI(-X) off, devices reset. The BARs get the addresses that firmware would give them, since Linux
+ * booted directly takes what it finds.
  */
 void pci_root_reset(struct pci_root *root);
 /* Tells all devices that the machine goes on after a pause. */
 void pci_root_resume(struct pci_root *root);
 
-/* "slot": 1 to 31, -EEXIST when it is taken. The name is for logs and stays the caller's. The root owns the device. */
+/*
+ * "slot": 1 to 31, -EEXIST when it is taken. The name is for logs and stays the caller's. The root
+ * owns the device.
+ */
 int pci_device_new(struct pci_root *root, uint32_t slot, const char *name,
 		   const struct pci_identity *identity, struct pci_device **ret_device);
-/* Takes it out again, with its own end (ops->free) when it has been given ops; for errors while it is being built. */
+/*
+ * Takes it out again, with its own end (ops->free) when it has been given ops; for errors while it
+ * is being built.
+ */
 void pci_device_free(struct pci_device *device);
-/* A 32-bit memory BAR: a power of two of at least 4096 bytes. It answers while the guest has it inside the PCI window. */
+/*
+ * A 32-bit memory BAR: a power of two of at least 4096 bytes. It answers while the guest has it
+ * inside the PCI window.
+ */
 int pci_device_add_bar(struct pci_device *device, uint32_t index, uint32_t bytes,
 		       const struct bus_ops *ops, void *context);
-/* Appends to the list of capabilities; "bytes" with the two of its head. All of it is read-only. 0 or -ENOSPC. */
+/*
+ * Appends to the list of capabilities; "bytes" with the two of its head. All of it is read-only. 0
+ * or -ENOSPC.
+ */
 int pci_device_add_capability(struct pci_device *device, uint8_t id, uint32_t bytes,
 			      uint8_t *ret_offset);
-/* The value after power-on, and now. Bits that are set in "writable" can be changed by the guest. */
+/*
+ * The value after power-on, and now. Bits that are set in "writable" can be changed by the guest.
+ */
 void pci_device_set_config(struct pci_device *device, uint32_t offset, uint32_t bytes,
 			   uint32_t value, uint32_t writable);
 uint32_t pci_device_get_config(const struct pci_device *device, uint32_t offset, uint32_t bytes);
@@ -90,8 +112,8 @@ bool pci_device_may_master(const struct pci_device *device); /* command register
 int pci_device_add_msix(struct pci_device *device, uint32_t index, uint32_t n_vectors);
 int pci_device_add_msi(struct pci_device *device);
 /*
- * Raises a vector (MSI: 0): sent, kept pending while masked, dropped while MSI(-X) or bus mastering is off. pci_msix.c;
- * PCI Local Bus 3.0 section 6.8.
+ * Raises a vector (MSI: 0): sent, kept pending while masked, dropped while MSI(-X) or bus mastering
+ * is off. pci_msix.c; PCI Local Bus 3.0 section 6.8.
  */
 void pci_device_signal(struct pci_device *device, uint32_t vector);
 

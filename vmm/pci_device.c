@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * pci_device.c - one PCI function's configuration space and base addresses (carrel-vmm, under the machine's lock)
+ * pci_device.c - one PCI function's configuration space and base addresses (carrel-vmm, under the
+ * machine's lock)
  *
- * How it works: configuration space is an array of bytes with a mask of what the guest can change, so that sizing a BAR
- * (PCI Local Bus 3.0 section 6.2.5.1) needs no code: the low bits of a BAR are just not writable. A BAR is on the bus while
- * memory decoding is on and it lies in the PCI window. Where the guest puts one BAR on top of another, the one that was
- * there first answers.
+ * How it works: configuration space is an array of bytes with a mask of what the guest can change,
+ * so that sizing a BAR (PCI Local Bus 3.0 section 6.2.5.1) needs no code: the low bits of a BAR are
+ * just not writable. A BAR is on the bus while memory decoding is on and it lies in the PCI window.
+ * Where the guest puts one BAR on top of another, the one that was there first answers.
  */
 #include "vmm/pci_device.h"
 

@@ -57,7 +57,10 @@ uint32_t pci_device_handle_read(struct pci_device *device, uint32_t offset, uint
 /* The root maps BARs after it. */
 void pci_device_handle_write(struct pci_device *device, uint32_t offset, uint32_t bytes,
 			     uint32_t value);
-/* Takes away the BARs that are no longer where the guest wants them, and puts them where they are wanted. */
+/*
+ * Takes away the BARs that are no longer where the guest wants them, and puts them where they are
+ * wanted.
+ */
 void pci_device_unmap_bars(struct pci_device *device);
 void pci_device_map_bars(struct pci_device *device);
 

@@ -2,9 +2,10 @@
 /*
  * pci_msix.c - message-signalled interrupts of PCI devices (carrel-vmm, under the machine's lock)
  *
- * How it works: PCI Local Bus 3.0 section 6.8. pci_device_signal() sends a vector's message at once when nothing stands in
- * its way; while the vector or the whole function is masked it sets the vector's pending bit. Whatever can take a mask
- * away (the vector's control word, the capability's control word) calls pci_msix_flush(), which sends what has become free.
+ * How it works: PCI Local Bus 3.0 section 6.8. pci_device_signal() sends a vector's message at once
+ * when nothing stands in its way; while the vector or the whole function is masked it sets the
+ * vector's pending bit. Whatever can take a mask away (the vector's control word, the capability's
+ * control word) calls pci_msix_flush(), which sends what has become free.
  */
 #include "vmm/pci_device.h"
 
@@ -35,7 +36,10 @@ pci_msix_read_word(const struct pci_device *device, uint64_t offset)
 	return offset == PENDING_BEGIN ? device->state.msix_pending : 0;
 }
 
-/* Words and pairs of words only, as the specification has it; anything else reads as zeros and is not written. */
+/*
+ * Words and pairs of words only, as the specification has it; anything else reads as zeros and is
+ * not written.
+ */
 static uint64_t
 pci_msix_handle_read(void *context, uint64_t offset, uint32_t bytes)
 {

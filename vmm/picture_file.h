@@ -19,7 +19,10 @@ struct picture_file {
 
 /* A black one of its own, sealed against shrinking and growing. 0 or -errno. */
 int picture_file_new(uint32_t width, uint32_t height, struct picture_file *ret_file);
-/* Makes another's file as long as the picture needs and maps it; the descriptor stays the caller's. 0 or -errno. */
+/*
+ * Makes another's file as long as the picture needs and maps it; the descriptor stays the caller's.
+ * 0 or -errno.
+ */
 int picture_file_map(int fd, uint32_t width, uint32_t height, struct picture_file *ret_file);
 /* Unmaps it, and closes the file if it was its own. */
 void picture_file_close(struct picture_file *file);

@@ -2,13 +2,15 @@
 /*
  * platform.h - all that a device of the virtual machine knows of the world around it
  *
- * A device gets one of these when it is made and reaches nothing else: no KVM, no global. In carrel-vmm vmm/machine.c
- * fills it in; unit tests and fuzzers fill in their own (tests/unit/fake_platform.c), so that every device can be
- * driven in-process, two machines side by side.
+ * A device gets one of these when it is made and reaches nothing else: no KVM, no global. In
+ * carrel-vmm vmm/machine.c fills it in; unit tests and fuzzers fill in their own
+ * (tests/unit/fake_platform.c), so that every device can be driven in-process, two machines side by
+ * side.
  *
- * The machine's lock: device code runs only while it is held. The loop's thread takes it around each handler, a vCPU's
- * thread around each bus access. So devices need no locks of their own, and must never block. One exception: a disk's
- * reset waits for what the kernel has in its hands (vmm/virtio_blk.c).
+ * The machine's lock: device code runs only while it is held. The loop's thread takes it around
+ * each handler, a vCPU's thread around each bus access. So devices need no locks of their own, and
+ * must never block. One exception: a disk's reset waits for what the kernel has in its hands
+ * (vmm/virtio_blk.c).
  */
 #ifndef VMM_PLATFORM_H
 #define VMM_PLATFORM_H
@@ -22,10 +24,13 @@ struct loop;
 
 /* What a device sees happen to the whole machine, mostly by the guest's own doing. */
 enum platform_event {
-	PLATFORM_EVENT_RESET, /* it asked for a reset (ACPI reset register, port 0x64, triple fault) */
+	PLATFORM_EVENT_RESET,	 /* it asked for a reset (ACPI, port 0x64, triple fault) */
 	PLATFORM_EVENT_SHUTDOWN, /* it switched itself off (ACPI S5) */
 	PLATFORM_EVENT_PANIC,	 /* its kernel says that it has panicked (pvpanic) */
-	/* Not the guest's: whether the host lacks room (or memory) for a request, which its disk keeps meanwhile, is to be asked again. */
+	/*
+	 * Not the guest's: whether the host lacks room (or memory) for a request, which its disk
+	 * keeps meanwhile, is to be asked again.
+	 */
 	PLATFORM_EVENT_SPACE,
 	PLATFORM_EVENT_COUNT,
 };
@@ -36,8 +41,9 @@ struct platform_ops {
 	/* A message-signalled interrupt, as the device's MSI(-X) entry says. */
 	void (*send_msi)(void *context, uint64_t address, uint32_t data);
 	/*
-	 * From now on a guest write of any value to this MMIO address only makes the eventfd readable. "bytes" is the
-	 * write's width; 0: any, which is what KVM handles fastest. 0 or -errno.
+	 * From now on a guest write of any value to this MMIO address only makes the eventfd
+	 * readable. "bytes" is the write's width; 0: any, which is what KVM handles fastest. 0 or
+	 * -errno.
 	 */
 	int (*add_doorbell)(void *context, uint64_t gpa, uint32_t bytes, int eventfd);
 	void (*remove_doorbell)(void *context, uint64_t gpa, uint32_t bytes, int eventfd);
@@ -52,7 +58,11 @@ struct platform {
 	struct bus *mmio;
 	const struct platform_ops *ops;
 	void *context; /* of ops */
-	bool paused; /* guest memory stands still: devices take no requests, and end those they have (virtio_pop()) */
+	/*
+	 * Guest memory stands still: devices take no requests, and end those they have
+	 * (virtio_pop()).
+	 */
+	bool paused;
 };
 
 #endif

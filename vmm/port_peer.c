@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * port_peer.c - the host's end of a guest's port: a listening unix stream socket, and one connection at a time
+ * port_peer.c - the host's end of a guest's port: a listening unix stream socket, and one
+ * connection at a time
  *
  * In carrel-vmm, with the machine's lock held.
  *
- * How it works: epoll says that a peer has gone whether it was asked or not, and says so for ever. So a connection that is
- * held although its peer has gone is taken out of the loop until it is wanted again (port_peer_watch()).
+ * How it works: epoll says that a peer has gone whether it was asked or not, and says so for ever.
+ * So a connection that is held although its peer has gone is taken out of the loop until it is
+ * wanted again (port_peer_watch()).
  */
 #include "vmm/port_peer.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * port_peer.h - the host's end of a guest's port: a listening unix stream socket, and one connection at a time
+ * port_peer.h - the host's end of a guest's port: a listening unix stream socket, and one
+ * connection at a time
  *
- * The newest connection replaces an older one. Nothing is held here: what is not read stays in the socket, where the
- * kernel bounds it.
+ * The newest connection replaces an older one. Nothing is held here: what is not read stays in the
+ * socket, where the kernel bounds it.
  */
 #ifndef VMM_PORT_PEER_H
 #define VMM_PORT_PEER_H
@@ -18,7 +19,8 @@ struct port_peer;
 
 /* What is done with what the peer sends. */
 enum port_peer_reading {
-	PORT_PEER_IGNORE, /* not read, and lost if the peer goes; the state at first and after each connection */
+	/* Not read, and lost if the peer goes; the state at first and after each connection. */
+	PORT_PEER_IGNORE,
 	PORT_PEER_HOLD, /* not read now, but it will be, even when the peer has gone by then */
 	PORT_PEER_READ, /* events->readable is called */
 };
@@ -30,8 +32,8 @@ struct port_peer_events {
 };
 
 /*
- * The listening socket stays the caller's, as the name (for logs); it must outlive the peer. Only that uid may connect. 0
- * or -errno.
+ * The listening socket stays the caller's, as the name (for logs); it must outlive the peer. Only
+ * that uid may connect. 0 or -errno.
  */
 int port_peer_new(struct loop *loop, const char *name, int listen_fd, uint32_t uid,
 		  const struct port_peer_events *events, void *context,
@@ -42,7 +44,10 @@ void port_peer_free(struct port_peer *peer);
 bool port_peer_is_connected(const struct port_peer *peer);
 /* For this connection; nothing when there is none. */
 void port_peer_set_reading(struct port_peer *peer, enum port_peer_reading reading);
-/* How many bytes, at least 1; -EAGAIN; -EPIPE: there is no peer (any more: events->changed has been called). */
+/*
+ * How many bytes, at least 1; -EAGAIN; -EPIPE: there is no peer (any more: events->changed has been
+ * called).
+ */
 ssize_t port_peer_read(struct port_peer *peer, const struct iovec *segments, int count);
 ssize_t port_peer_write(struct port_peer *peer, struct iovec *segments, int count);
 

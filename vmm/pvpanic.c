@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * pvpanic.c - a PCI device by which the guest's kernel says that it has panicked (carrel-vmm, under the machine's lock)
+ * pvpanic.c - a PCI device by which the guest's kernel says that it has panicked (carrel-vmm, under
+ * the machine's lock)
  */
 #include "vmm/pvpanic.h"
 

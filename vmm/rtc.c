@@ -2,13 +2,14 @@
 /*
  * rtc.c - the real-time clock (carrel-vmm, under the machine's lock)
  *
- * How it works: nothing ticks. The guest's time is the host's plus state.offset_ns, and rtc_latch() puts it into the
- * registers whenever they are read. While the guest sets the time (bit SET of register B, or the divider held in reset)
- * the clock is frozen: the registers keep what is written, and rtc_commit() makes a new offset of them afterwards.
+ * How it works: nothing ticks. The guest's time is the host's plus state.offset_ns, and rtc_latch()
+ * puts it into the registers whenever they are read. While the guest sets the time (bit SET of
+ * register B, or the divider held in reset) the clock is frozen: the registers keep what is
+ * written, and rtc_commit() makes a new offset of them afterwards.
  *
- * rtc_check() finds out what has happened since it last looked (a second has passed, an alarm in between, a period) and
- * sets the flags of register C; rtc_update() then sets the interrupt line, and the loop's timer to the next moment at
- * which an enabled interrupt is due.
+ * rtc_check() finds out what has happened since it last looked (a second has passed, an alarm in
+ * between, a period) and sets the flags of register C; rtc_update() then sets the interrupt line,
+ * and the loop's timer to the next moment at which an enabled interrupt is due.
  */
 #include "vmm/rtc.h"
 
@@ -211,7 +212,10 @@ rtc_check(struct rtc *rtc)
 	rtc_restart_checks(rtc);
 }
 
-/* When the next interrupt is due, in the guest's time. Those that stand in register C do not come again before it is read. */
+/*
+ * When the next interrupt is due, in the guest's time. Those that stand in register C do not come
+ * again before it is read.
+ */
 static int64_t
 rtc_find_next_ns(const struct rtc *rtc)
 {
@@ -314,7 +318,10 @@ rtc_is_time(uint8_t index)
 	       (index >= RTC_WEEKDAY && index <= RTC_YEAR) || index == RTC_CENTURY;
 }
 
-/* A register of the time, A or B. The time goes on from where it stood, or anew when the divider is released. */
+/*
+ * A register of the time, A or B. The time goes on from where it stood, or anew when the divider is
+ * released.
+ */
 static void
 rtc_write_clock(struct rtc *rtc, uint8_t index, uint8_t value)
 {

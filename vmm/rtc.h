@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rtc.h - the real-time clock: an MC146818 with the host's time in UTC, and 128 bytes of CMOS memory
+ * rtc.h - the real-time clock: an MC146818 with the host's time in UTC, and 128 bytes of CMOS
+ * memory
  *
- * Motorola MC146818A data sheet: registers, update cycle, alarm, update and periodic interrupts (IRQ_LINE_RTC). A guest that
- * sets the time changes only its own: the difference to the host's is kept, over resets too.
+ * Motorola MC146818A data sheet: registers, update cycle, alarm, update and periodic interrupts
+ * (IRQ_LINE_RTC). A guest that sets the time changes only its own: the difference to the host's is
+ * kept, over resets too.
  */
 #ifndef VMM_RTC_H
 #define VMM_RTC_H

@@ -2,7 +2,8 @@
 /*
  * rtc_time.c - the time as the registers of a real-time clock have it (carrel-vmm)
  *
- * The C library's calendar is not used: at its first call it opens /etc/localtime, which carrel-vmm may not.
+ * The C library's calendar is not used: at its first call it opens /etc/localtime, which carrel-vmm
+ * may not.
  */
 #include "vmm/rtc_time.h"
 
@@ -61,8 +62,9 @@ rtc_time_clamp(int value, int min, int max)
 }
 
 /*
- * Days since 1970-01-01 to a date and back. Years are counted from March, so that the leap day is a year's last: day
- * 0 is then 0000-03-01, and the months before the one with index m have (153 * m + 2) / 5 days.
+ * Days since 1970-01-01 to a date and back. Years are counted from March, so that the leap day is a
+ * year's last: day 0 is then 0000-03-01, and the months before the one with index m have (153 * m +
+ * 2) / 5 days.
  */
 static int64_t
 rtc_time_count_days(int year, int month, int day)
@@ -134,8 +136,8 @@ rtc_time_ever_fits(uint8_t byte, int wanted, int limit)
 }
 
 /*
- * Goes on by whole hours, then minutes, then seconds. That are few steps, because what no second ever fits is sorted out
- * first: a guest can have this done at each access.
+ * Goes on by whole hours, then minutes, then seconds. That are few steps, because what no second
+ * ever fits is sorted out first: a guest can have this done at each access.
  */
 int64_t
 rtc_time_find_alarm(int64_t from, const struct rtc_time *alarm, struct rtc_time_mode mode)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rtc_time.h - the time as the registers of a real-time clock have it: bytes, in BCD or binary, of 24 or twice 12 hours
+ * rtc_time.h - the time as the registers of a real-time clock have it: bytes, in BCD or binary, of
+ * 24 or twice 12 hours
  */
 #ifndef VMM_RTC_TIME_H
 #define VMM_RTC_TIME_H
@@ -32,10 +33,16 @@ uint64_t rtc_time_now_ns(void);
 
 /* Seconds since 1970, UTC, to registers. */
 struct rtc_time rtc_time_encode(int64_t seconds, struct rtc_time_mode mode);
-/* Nonsense in, some time out: each value is first brought into its range, the year into 1970 to 2199. */
+/*
+ * Nonsense in, some time out: each value is first brought into its range, the year into 1970 to
+ * 2199.
+ */
 int64_t rtc_time_decode(const struct rtc_time *time, struct rtc_time_mode mode);
 
-/* The first second at or after "from" that an alarm at this second, minute and hour fits; -1: none ever does. */
+/*
+ * The first second at or after "from" that an alarm at this second, minute and hour fits; -1: none
+ * ever does.
+ */
 int64_t rtc_time_find_alarm(int64_t from, const struct rtc_time *alarm, struct rtc_time_mode mode);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * sandbox_rules.c - the system calls that each kind of carrel-vmm's threads may make (carrel-vmm)
  *
- * A vCPU's thread runs device code, too: all that the guest does by port and register, but not what it does by doorbell.
- * The loop's filter stays on while the machine is taken apart.
+ * A vCPU's thread runs device code, too: all that the guest does by port and register, but not what
+ * it does by doorbell. The loop's filter stays on while the machine is taken apart.
  */
 #include "vmm/sandbox_rules.h"
 

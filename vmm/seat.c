@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * seat.c - graphics card, keyboard and tablet, and the link to the display, sound included (carrel-vmm)
+ * seat.c - graphics card, keyboard and tablet, and the link to the display, sound included
+ * (carrel-vmm)
  */
 #include "vmm/seat.h"
 

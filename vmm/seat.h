@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * seat.h - what a user sits at: graphics card, keyboard and tablet, and the link to the display that shows and plays
+ * seat.h - what a user sits at: graphics card, keyboard and tablet, and the link to the display
+ * that shows and plays
  */
 #ifndef VMM_SEAT_H
 #define VMM_SEAT_H
@@ -23,7 +24,10 @@ struct seat_setup {
 
 /* 0 or -errno. */
 int seat_new(struct platform *platform, const struct seat_setup *setup, struct seat **ret_seat);
-/* Puts the devices into their slots: the root owns them. 0 or -errno; then some may be there already. */
+/*
+ * Puts the devices into their slots: the root owns them. 0 or -errno; then some may be there
+ * already.
+ */
 int seat_plug_in(struct seat *seat, struct pci_root *root);
 /* After the root: its devices speak to the seat to their end. */
 void seat_free(struct seat *seat);

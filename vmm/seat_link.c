@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * seat_link.c - the conversation with carrel-display (carrel-vmm, the loop's thread and vCPUs' under the machine's lock)
+ * seat_link.c - the conversation with carrel-display (carrel-vmm, the loop's thread and vCPUs'
+ * under the machine's lock)
  *
- * How it works: the link keeps how things are (sizes, damage, cursor, lights) and which of it the connection has not
- * been told yet. seat_link_update() tells as much as the socket takes and the peer has asked for; what is left waits,
- * coalesced, for room in the socket, an ACK or a DRAWN. A socket that was full is left alone until the loop says that there is
- * room, because each try copies pixels. So a slow peer costs no memory and nobody's time.
+ * How it works: the link keeps how things are (sizes, damage, cursor, lights) and which of it the
+ * connection has not been told yet. seat_link_update() tells as much as the socket takes and the
+ * peer has asked for; what is left waits, coalesced, for room in the socket, an ACK or a DRAWN. A
+ * socket that was full is left alone until the loop says that there is room, because each try
+ * copies pixels. So a slow peer costs no memory and nobody's time.
  *
- * Surfaces exist only while somebody is connected; link_scanout.c has the pixels, link_sound.c the sound.
+ * Surfaces exist only while somebody is connected; link_scanout.c has the pixels, link_sound.c the
+ * sound.
  *
  * What the peer says passes rule_table; whatever is wrong ends the connection.
  */

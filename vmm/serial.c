@@ -2,10 +2,11 @@
 /*
  * serial.c - COM1, a 16550A UART (carrel-vmm, under the machine's lock)
  *
- * How it works: a byte that the guest sends is on its way at once (serial_send()), so the transmitter is always empty. What
- * it receives comes from one ring, filled by serial_feed() or, in loopback mode, by its own sending; in FIFO mode a
- * guest sees as much of it as it asks for. After each access serial_update() works out the most urgent interrupt and sets
- * the line. Of the FIFO's settings only "on" and "clear" count: data is announced without waiting for the trigger level.
+ * How it works: a byte that the guest sends is on its way at once (serial_send()), so the
+ * transmitter is always empty. What it receives comes from one ring, filled by serial_feed() or, in
+ * loopback mode, by its own sending; in FIFO mode a guest sees as much of it as it asks for. After
+ * each access serial_update() works out the most urgent interrupt and sets the line. Of the FIFO's
+ * settings only "on" and "clear" count: data is announced without waiting for the trigger level.
  */
 #include "vmm/serial.h"
 
@@ -49,7 +50,10 @@ struct serial {
 	bool level;
 };
 
-/* What the modem's lines say: someone is there; in loopback mode they are connected to the UART's own outputs. */
+/*
+ * What the modem's lines say: someone is there; in loopback mode they are connected to the UART's
+ * own outputs.
+ */
 static uint8_t
 serial_get_modem_lines(const struct serial_state *state)
 {
@@ -209,7 +213,10 @@ serial_read_register(struct serial_state *state, uint64_t offset)
 	}
 }
 
-/* Switching on the transmitter's interrupt raises it, since the transmitter is empty: drivers start sending by that. */
+/*
+ * Switching on the transmitter's interrupt raises it, since the transmitter is empty: drivers start
+ * sending by that.
+ */
 static void
 serial_write_ier(struct serial_state *state, uint8_t value)
 {

@@ -2,7 +2,8 @@
 /*
  * serial.h - COM1: a 16550A UART that hands over what the guest prints line by line
  *
- * National Semiconductor PC16550D, chapter 8 (registers). Speed and parity are stored and mean nothing.
+ * National Semiconductor PC16550D, chapter 8 (registers). Speed and parity are stored and mean
+ * nothing.
  */
 #ifndef VMM_SERIAL_H
 #define VMM_SERIAL_H
@@ -18,7 +19,10 @@ struct serial;
 #define SERIAL_MAX_LINE_BYTES  512  /* a longer line comes in pieces */
 #define SERIAL_MAX_INPUT_BYTES 1024 /* fed and not yet read by the guest */
 
-/* One line without its end; its bytes are the guest's, of any kind. Called under the machine's lock; it must not block. */
+/*
+ * One line without its end; its bytes are the guest's, of any kind. Called under the machine's
+ * lock; it must not block.
+ */
 typedef void (*serial_line_handler)(void *context, const char *line, size_t length);
 
 int serial_new(struct platform *platform, serial_line_handler handle_line, void *context,

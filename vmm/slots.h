@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * slots.h - where each device sits on PCI bus 0: part of the machine's description, so never changed, only added to
+ * slots.h - where each device sits on PCI bus 0: part of the machine's description, so never
+ * changed, only added to
  */
 #ifndef VMM_SLOTS_H
 #define VMM_SLOTS_H

@@ -2,8 +2,9 @@
 /*
  * smbios.c - SMBIOS tables (carrel-vmm, while it starts)
  *
- * How it works: one function a structure, each appended by smbios_add() to a copy of the area: the fixed part, whose length is
- * in its head, then its strings, which its fields name by number. The entry point goes first and the copy into guest memory.
+ * How it works: one function a structure, each appended by smbios_add() to a copy of the area: the
+ * fixed part, whose length is in its head, then its strings, which its fields name by number. The
+ * entry point goes first and the copy into guest memory.
  */
 #include "vmm/smbios.h"
 
@@ -55,7 +56,10 @@ smbios_append(struct smbios_area *area, const void *bytes, size_t n_bytes)
 	area->size += n_bytes;
 }
 
-/* "structure" begins with its head; "strings" ends with NULL, and none of them may be empty. Returns its handle. */
+/*
+ * "structure" begins with its head; "strings" ends with NULL, and none of them may be empty.
+ * Returns its handle.
+ */
 static uint16_t
 smbios_add(struct smbios_area *area, enum smbios_type type, void *structure, size_t n_bytes,
 	   const char *const *strings)

@@ -2,7 +2,8 @@
 /*
  * smbios.h - SMBIOS tables: what dmidecode, systemd and inventories say the machine is
  *
- * DMTF DSP0134 version 3.2: the 64-bit entry point and structures of types 0, 1, 3, 4, 16, 17, 19, 32 and 127.
+ * DMTF DSP0134 version 3.2: the 64-bit entry point and structures of types 0, 1, 3, 4, 16, 17, 19,
+ * 32 and 127.
  */
 #ifndef VMM_SMBIOS_H
 #define VMM_SMBIOS_H
@@ -21,7 +22,10 @@ struct smbios_options {
 /* A UUID of version 8 (RFC 9562 section 5.8), always the same for the same desktop's id. */
 void smbios_make_uuid(const char *id, uint8_t ret_uuid[16]);
 
-/* Writes the entry point and the tables to MEMORY_MAP_SMBIOS, before each start of the guest. 0, -ENOSPC, -ENOMEM, -EFAULT. */
+/*
+ * Writes the entry point and the tables to MEMORY_MAP_SMBIOS, before each start of the guest. 0,
+ * -ENOSPC, -ENOMEM, -EFAULT.
+ */
 int smbios_write_tables(const struct guest_memory *memory, const struct smbios_options *options);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * smbios_layout.h - the SMBIOS structures as they lie in memory, little-endian and packed; DMTF DSP0134 version 3.2
+ * smbios_layout.h - the SMBIOS structures as they lie in memory, little-endian and packed; DMTF
+ * DSP0134 version 3.2
  *
- * What is a text (maker, product, serial ...) is the number of one of the strings behind the structure; 0: none.
+ * What is a text (maker, product, serial ...) is the number of one of the strings behind the
+ * structure; 0: none.
  */
 #ifndef VMM_SMBIOS_LAYOUT_H
 #define VMM_SMBIOS_LAYOUT_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * smbios_memory_layout.h - the SMBIOS structures about memory as they lie in it (smbios_layout.h has the others)
+ * smbios_memory_layout.h - the SMBIOS structures about memory as they lie in it (smbios_layout.h
+ * has the others)
  */
 #ifndef VMM_SMBIOS_MEMORY_LAYOUT_H
 #define VMM_SMBIOS_MEMORY_LAYOUT_H

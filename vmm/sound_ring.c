@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sound_ring.c - frames on their way between the sound card and the display (carrel-vmm, under the machine's lock)
+ * sound_ring.c - frames on their way between the sound card and the display (carrel-vmm, under the
+ * machine's lock)
  */
 #include "vmm/sound_ring.h"
 

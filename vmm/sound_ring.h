@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sound_ring.h - frames on their way between the sound card and the display: the newest SOURCE_KEPT_FRAMES
+ * sound_ring.h - frames on their way between the sound card and the display: the newest
+ * SOURCE_KEPT_FRAMES
  *
  * A ring that is all zero is empty. There is nothing to free.
  */

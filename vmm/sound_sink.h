@@ -2,9 +2,10 @@
 /*
  * sound_sink.h - where the guest's sound goes and where what it records comes from
  *
- * Frames are of two samples, left and right, signed 16 bit, SOUND_RATE of them a second. The sound device calls with the machine's lock held and sets the
- * pace: a sink never waits, and has buffers of a fixed size. Without a sink, what is played is dropped at the stream's
- * pace, and what is recorded is silence.
+ * Frames are of two samples, left and right, signed 16 bit, SOUND_RATE of them a second. The sound
+ * device calls with the machine's lock held and sets the pace: a sink never waits, and has buffers
+ * of a fixed size. Without a sink, what is played is dropped at the stream's pace, and what is
+ * recorded is silence.
  */
 #ifndef VMM_SOUND_SINK_H
 #define VMM_SOUND_SINK_H

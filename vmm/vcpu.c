@@ -2,13 +2,15 @@
 /*
  * vcpu.c - one vCPU and its thread (carrel-vmm, a thread per vCPU)
  *
- * How it works: the thread does what "wish" says, which others change under the vCPU's own mutex. To stand, they set the
- * wish and kick: "immediate_exit" makes a KVM_RUN that has not begun yet return at once, the signal gets one that has
- * begun out of the guest. Before it stands the thread enters KVM once more with immediate_exit set, because KVM completes
- * an access that it has handed to us only on the next entry, and registers are not consistent before.
+ * How it works: the thread does what "wish" says, which others change under the vCPU's own mutex.
+ * To stand, they set the wish and kick: "immediate_exit" makes a KVM_RUN that has not begun yet
+ * return at once, the signal gets one that has begun out of the guest. Before it stands the thread
+ * enters KVM once more with immediate_exit set, because KVM completes an access that it has handed
+ * to us only on the next entry, and registers are not consistent before.
  *
- * vcpu_loop() is: run, one switch, one call per exit. The machine's lock is held around bus accesses only. Who holds that
- * lock may take the vCPU's mutex (machine.c does, for vcpu_run() and vcpu_stop()), never the other way round.
+ * vcpu_loop() is: run, one switch, one call per exit. The machine's lock is held around bus
+ * accesses only. Who holds that lock may take the vCPU's mutex (machine.c does, for vcpu_run() and
+ * vcpu_stop()), never the other way round.
  */
 #include "vmm/vcpu.h"
 
@@ -117,7 +119,10 @@ vcpu_handle_io(struct vcpu *vcpu)
 	pthread_mutex_unlock(vcpu->host->lock);
 }
 
-/* An access over the end of a page comes in odd lengths: byte by byte then, since devices know 1, 2, 4 and 8 only. */
+/*
+ * An access over the end of a page comes in odd lengths: byte by byte then, since devices know 1,
+ * 2, 4 and 8 only.
+ */
 static void
 vcpu_handle_mmio(struct vcpu *vcpu)
 {

@@ -47,10 +47,16 @@ void vcpu_free(struct vcpu *vcpu);
 /* Both return at once. */
 void vcpu_run(struct vcpu *vcpu);
 void vcpu_stop(struct vcpu *vcpu);
-/* After vcpu_stop(): waits until it stands, its last access completed. Without the machine's lock, which it may want. */
+/*
+ * After vcpu_stop(): waits until it stands, its last access completed. Without the machine's lock,
+ * which it may want.
+ */
 void vcpu_wait(struct vcpu *vcpu);
 
-/* While it stands: the registers as after power-on; "entry" (may be NULL) is where the first vCPU begins. */
+/*
+ * While it stands: the registers as after power-on; "entry" (may be NULL) is where the first vCPU
+ * begins.
+ */
 int vcpu_reset(struct vcpu *vcpu, const struct vcpu_entry *entry);
 
 uint64_t vcpu_get_exits(const struct vcpu *vcpu);

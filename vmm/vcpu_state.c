@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * vcpu_state.c - all registers of one vCPU: read, written, and made ready for a kernel's first instruction (carrel-vmm)
+ * vcpu_state.c - all registers of one vCPU: read, written, and made ready for a kernel's first
+ * instruction (carrel-vmm)
  *
- * How it works: vcpu_state_new() reads every register that KVM keeps, in the order in which reading one does not change
- * another (the LAPIC and the MP state may move on when they are read). vcpu_state_load() writes them in the order in
- * which they depend on each other: special registers hold the LAPIC's base and so come before the LAPIC, which picks its
- * timer's mode and so comes before the MSRs, among which is the timer's deadline; events come last, since writing
- * registers clears pending exceptions.
+ * How it works: vcpu_state_new() reads every register that KVM keeps, in the order in which reading
+ * one does not change another (the LAPIC and the MP state may move on when they are read).
+ * vcpu_state_load() writes them in the order in which they depend on each other: special registers
+ * hold the LAPIC's base and so come before the LAPIC, which picks its timer's mode and so comes
+ * before the MSRs, among which is the timer's deadline; events come last, since writing registers
+ * clears pending exceptions.
  *
- * KVM lists MSRs that this CPUID does not have: those that cannot be read, or cannot be written back as they were, are
- * left out of the list once, so that from then on every write has to succeed. The time stamp counter is written as 0,
- * which KVM takes as "starts now, together with the other vCPUs".
+ * KVM lists MSRs that this CPUID does not have: those that cannot be read, or cannot be written
+ * back as they were, are left out of the list once, so that from then on every write has to
+ * succeed. The time stamp counter is written as 0, which KVM takes as "starts now, together with
+ * the other vCPUs".
  */
 #include "vmm/vcpu_state.h"
 
@@ -143,8 +146,9 @@ vcpu_state_read_msrs(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
 }
 
 /*
- * As if firmware had switched on all that the model has. KVM would learn it from the kernel's XSETBV, too, but in a KVM
- * host inside QEMU that instruction gets by it, and the kernel then finds another size of the registers in CPUID.
+ * As if firmware had switched on all that the model has. KVM would learn it from the kernel's
+ * XSETBV, too, but in a KVM host inside QEMU that instruction gets by it, and the kernel then finds
+ * another size of the registers in CPUID.
  */
 static void
 vcpu_state_open_xcr0(struct vcpu_state *state, const struct cpuid_table *cpuid)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * vcpu_state.h - all registers of one vCPU: read, written, and made ready for a kernel's first instruction
+ * vcpu_state.h - all registers of one vCPU: read, written, and made ready for a kernel's first
+ * instruction
  *
  * Only while the vCPU stands (vmm/vcpu.h). Functions return 0 or a negative errno.
  */
@@ -16,10 +17,14 @@ struct vcpu_state;
 
 enum vcpu_mode {
 	VCPU_MODE_PROTECTED, /* 32 bits without paging: PVH */
-	VCPU_MODE_LONG, /* 64 bits with paging: Linux, Documentation/x86/boot.rst, "64-bit boot protocol" */
+	/* 64 bits with paging: Linux, Documentation/x86/boot.rst, "64-bit boot protocol". */
+	VCPU_MODE_LONG,
 };
 
-/* How a kernel is entered. Flat segments: code 0x10, data 0x18, which the GDT in guest memory must agree with. */
+/*
+ * How a kernel is entered. Flat segments: code 0x10, data 0x18, which the GDT in guest memory must
+ * agree with.
+ */
 struct vcpu_entry {
 	enum vcpu_mode mode;
 	uint64_t rip;
@@ -33,7 +38,10 @@ struct vcpu_entry {
 
 int vcpu_state_set_cpuid(int vcpu_fd, const struct cpuid_table *table);
 
-/* Of a fresh vCPU with this processor: its registers after power-on, as firmware leaves them to a kernel. */
+/*
+ * Of a fresh vCPU with this processor: its registers after power-on, as firmware leaves them to a
+ * kernel.
+ */
 int vcpu_state_new(struct kvm *kvm, int vcpu_fd, const struct cpuid_table *cpuid,
 		   struct vcpu_state **ret_state);
 void vcpu_state_free(struct vcpu_state *state);

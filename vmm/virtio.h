@@ -2,12 +2,14 @@
 /*
  * virtio.h - what a virtio device is to its transport, and the transport to it
  *
- * vmm/virtio_pci.c is the transport (virtio 1.2 sections 2.1 to 2.6 and 4.1, modern only: VIRTIO_F_VERSION_1 is always
- * offered and must be accepted). It owns status, features, queues, MSI-X and doorbells and calls the device through
- * struct virtio_ops, always with the machine's lock held. A device embeds struct virtio_device as its first member.
+ * vmm/virtio_pci.c is the transport (virtio 1.2 sections 2.1 to 2.6 and 4.1, modern only:
+ * VIRTIO_F_VERSION_1 is always offered and must be accepted). It owns status, features, queues,
+ * MSI-X and doorbells and calls the device through struct virtio_ops, always with the machine's
+ * lock held. A device embeds struct virtio_device as its first member.
  *
- * A broken queue or a driver that breaks the rules ends in virtio_fail(): NEEDS_RESET is set, the driver told by a
- * configuration interrupt, the log says once what and where, and no queue is handled until the driver resets the device.
+ * A broken queue or a driver that breaks the rules ends in virtio_fail(): NEEDS_RESET is set, the
+ * driver told by a configuration interrupt, the log says once what and where, and no queue is
+ * handled until the driver resets the device.
  */
 #ifndef VMM_VIRTIO_H
 #define VMM_VIRTIO_H
@@ -28,11 +30,20 @@ struct virtio_transport;
 struct virtio_ops {
 	const char *name; /* "virtio-blk": for logs */
 	uint16_t type;	  /* section 5: 2 is a block device */
-	/* The driver set DRIVER_OK; the enabled queues are started. device->driver_features are what it accepted. 0 or -errno. */
+	/*
+	 * The driver set DRIVER_OK; the enabled queues are started. device->driver_features are
+	 * what it accepted. 0 or -errno.
+	 */
 	int (*activate)(struct virtio_device *device);
-	/* To the state after power-on. Must cancel what is in flight, or wait for it, before it returns: the queues are gone. */
+	/*
+	 * To the state after power-on. Must cancel what is in flight, or wait for it, before it
+	 * returns: the queues are gone.
+	 */
 	void (*reset)(struct virtio_device *device);
-	/* The driver rang this queue's doorbell, or the machine goes on after a pause. Handle a bounded number of chains; virtio_kick_again() when there are more. */
+	/*
+	 * The driver rang this queue's doorbell, or the machine goes on after a pause. Handle a
+	 * bounded number of chains; virtio_kick_again() when there are more.
+	 */
 	void (*handle_queue)(struct virtio_device *device, uint32_t queue);
 	/* "offset" and "bytes" lie within config_bytes. NULL: reads zeros, ignores writes. */
 	void (*read_config)(struct virtio_device *device, uint32_t offset, void *target,
@@ -58,8 +69,8 @@ struct virtio_device {
 };
 
 /*
- * Puts the device into a slot; the root then owns it (and frees it through ops->free). "class_code": what pci_identity
- * says. On an error the device stays the caller's.
+ * Puts the device into a slot; the root then owns it (and frees it through ops->free).
+ * "class_code": what pci_identity says. On an error the device stays the caller's.
  */
 int virtio_pci_new(struct pci_root *root, uint32_t slot, uint32_t class_code,
 		   struct virtio_device *device);
@@ -70,7 +81,10 @@ virtio_has_feature(const struct virtio_device *device, unsigned int bit)
 	return device->driver_features >> bit & 1;
 }
 
-/* virtqueue_pop() of a queue; a broken one fails the device and counts as empty, as do all while the machine is paused. */
+/*
+ * virtqueue_pop() of a queue; a broken one fails the device and counts as empty, as do all while
+ * the machine is paused.
+ */
 bool virtio_pop(struct virtio_device *device, uint32_t queue, struct virtqueue_chain *ret_chain);
 /* Interrupts the driver for this queue if it wants to be, after any number of pushes. */
 void virtio_signal_queue(struct virtio_device *device, uint32_t queue);

@@ -4,14 +4,17 @@
  *
  * In carrel-vmm, with the machine's lock held.
  *
- * How it works: a page that is given is one that guest_memory_discard() gives back to the host; the guest has it again,
- * empty (or as the template has it), as soon as it touches it, so taking pages back needs no act. VIRTIO_BALLOON_F_PAGE_POISON
- * is never offered: the guest would rely on what is in such pages.
+ * How it works: a page that is given is one that guest_memory_discard() gives back to the host; the
+ * guest has it again, empty (or as the template has it), as soon as it touches it, so taking pages
+ * back needs no act. VIRTIO_BALLOON_F_PAGE_POISON is never offered: the guest would rely on what is
+ * in such pages.
  *
- * The statistics queue holds one chain, which is pushed back to ask for news and comes again with them.
+ * The statistics queue holds one chain, which is pushed back to ask for news and comes again with
+ * them.
  *
- * The specification gives free page reporting queue 4. Linux counts only the queues that it uses, so it is queue 3 without
- * free page hints, which we do not have (and 2 without statistics): virtio_balloon_get_role() knows them all.
+ * The specification gives free page reporting queue 4. Linux counts only the queues that it uses,
+ * so it is queue 3 without free page hints, which we do not have (and 2 without statistics):
+ * virtio_balloon_get_role() knows them all.
  */
 #include "vmm/virtio_balloon.h"
 

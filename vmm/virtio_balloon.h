@@ -2,8 +2,9 @@
 /*
  * virtio_balloon.h - memory that the guest gives back to the host (virtio 1.2 section 5.5)
  *
- * In two ways: pages that the host asks for by a target size, and those that the guest reports as free by itself, which
- * it may use again without asking. The guest takes the first ones back when it runs out of memory.
+ * In two ways: pages that the host asks for by a target size, and those that the guest reports as
+ * free by itself, which it may use again without asking. The guest takes the first ones back when
+ * it runs out of memory.
  */
 #ifndef VMM_VIRTIO_BALLOON_H
 #define VMM_VIRTIO_BALLOON_H

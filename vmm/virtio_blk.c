@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_blk.c - a disk (virtio 1.2 section 5.2), or a slot for one: the device's life and its configuration
+ * virtio_blk.c - a disk (virtio 1.2 section 5.2), or a slot for one: the device's life and its
+ * configuration
  *
  * In carrel-vmm, with the machine's lock held. What the guest asks of it is virtio_blk_request.c's.
  *
- * How it works: a reset waits for what the kernel has in its hands, because it writes to guest memory, and cancels what is
- * kept for lack of space; the device is not active by then, which keeps completions away from the queues.
+ * How it works: a reset waits for what the kernel has in its hands, because it writes to guest
+ * memory, and cancels what is kept for lack of space; the device is not active by then, which keeps
+ * completions away from the queues.
  *
- * A slot without a medium has capacity 0 and fails what it is asked; virtio_blk_attach() changes the capacity.
+ * A slot without a medium has capacity 0 and fails what it is asked; virtio_blk_attach() changes
+ * the capacity.
  */
 #include "vmm/virtio_blk.h"
 

@@ -4,16 +4,17 @@
  *
  * In carrel-vmm, with the machine's lock held: queues on the loop's thread.
  *
- * How it works: each chain becomes one of a fixed number of requests, all made beforehand. Its header is copied and checked,
- * its data segments go to disk.c as they are (no copy), and when that is done virtio_blk_end() writes the status
- * byte and pushes the chain. Interrupts wait for the end of a batch (virtio_blk_end_batch()). When all requests are in use
- * the queue is left alone until one is free again ("starved").
+ * How it works: each chain becomes one of a fixed number of requests, all made beforehand. Its
+ * header is copied and checked, its data segments go to disk.c as they are (no copy), and when that
+ * is done virtio_blk_end() writes the status byte and pushes the chain. Interrupts wait for the end
+ * of a batch (virtio_blk_end_batch()). When all requests are in use the queue is left alone until
+ * one is free again ("starved").
  *
- * What a guest asks wrongly is answered by a status (section 5.2.6.2); only what leaves no room for a header or a status
- * fails the device.
+ * What a guest asks wrongly is answered by a status (section 5.2.6.2); only what leaves no room for
+ * a header or a status fails the device.
  *
- * Without a write cache (the driver has not accepted VIRTIO_BLK_F_FLUSH, or switched it off: section 5.2.5.2) a request that
- * changes anything is followed by a flush before it is answered.
+ * Without a write cache (the driver has not accepted VIRTIO_BLK_F_FLUSH, or switched it off:
+ * section 5.2.5.2) a request that changes anything is followed by a flush before it is answered.
  */
 #include "vmm/virtio_blk_request.h"
 
@@ -64,7 +65,10 @@ static void
 virtio_blk_end(struct virtio_blk_request *request, uint8_t status)
 {
 	struct virtio_blk *blk = request->blk;
-	/* bytes from the first on: without the data, the status at the end does not count (section 2.7.8) */
+	/*
+	 * bytes from the first on: without the data, the status at the end does not count (section
+	 * 2.7.8)
+	 */
 	uint32_t written =
 		status == VIRTIO_BLK_S_OK || request->in_bytes == 1 ? request->in_bytes : 0;
 
@@ -187,7 +191,10 @@ virtio_blk_discard(struct virtio_blk_request *request, uint64_t sector)
 	return virtio_blk_make_hole(request, DISK_DISCARD, 0);
 }
 
-/* The overlay never promises room, so it makes no difference whether the guest allows to give it back. */
+/*
+ * The overlay never promises room, so it makes no difference whether the guest allows to give it
+ * back.
+ */
 static uint8_t
 virtio_blk_write_zeroes(struct virtio_blk_request *request, uint64_t sector)
 {

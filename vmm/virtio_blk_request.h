@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_blk_request.h - what the two halves of the disk share: virtio_blk.c and virtio_blk_request.c
+ * virtio_blk_request.h - what the two halves of the disk share: virtio_blk.c and
+ * virtio_blk_request.c
  */
 #ifndef VMM_VIRTIO_BLK_REQUEST_H
 #define VMM_VIRTIO_BLK_REQUEST_H

@@ -4,16 +4,19 @@
  *
  * In carrel-vmm, with the machine's lock held: queues and sockets on the loop's thread.
  *
- * How it works: port 0 is a plain console in the specification's eyes, which no one wants here: it is never added, and
- * what a driver without VIRTIO_CONSOLE_F_MULTIPORT writes to it is dropped. Our ports begin at number 1.
+ * How it works: port 0 is a plain console in the specification's eyes, which no one wants here: it
+ * is never added, and what a driver without VIRTIO_CONSOLE_F_MULTIPORT writes to it is dropped. Our
+ * ports begin at number 1.
  *
- * What the guest is to be told of a port (struct virtio_console_port_state.due) is a set, not a list, so it needs no room
- * that a guest could use up by not listening: virtio_console_flush() sends it in the set's order when the driver has
- * given buffers for it. A peer that was replaced leaves CLOSE and OPEN in the set, by which the guest learns of it.
+ * What the guest is to be told of a port (struct virtio_console_port_state.due) is a set, not a
+ * list, so it needs no room that a guest could use up by not listening: virtio_console_flush()
+ * sends it in the set's order when the driver has given buffers for it. A peer that was replaced
+ * leaves CLOSE and OPEN in the set, by which the guest learns of it.
  *
- * Data is never kept here. Towards the guest it goes from the socket into the driver's buffers, when there are some
- * and the port is open (virtio_console_handle_readable()). From the guest it goes out of the driver's buffers; one that the
- * socket takes only a part of goes back into its queue, and sent_bytes remembers the part (virtio_console_send()).
+ * Data is never kept here. Towards the guest it goes from the socket into the driver's buffers,
+ * when there are some and the port is open (virtio_console_handle_readable()). From the guest it
+ * goes out of the driver's buffers; one that the socket takes only a part of goes back into its
+ * queue, and sent_bytes remembers the part (virtio_console_send()).
  */
 #include "vmm/virtio_console.h"
 

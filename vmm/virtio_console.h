@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_console.h - named ports between programs of the guest and sockets of the host (virtio 1.2 section 5.3, multiport)
+ * virtio_console.h - named ports between programs of the guest and sockets of the host (virtio 1.2
+ * section 5.3, multiport)
  *
- * In the guest port "x" is /dev/virtio-ports/x; on the host it is a listening unix stream socket (vmm/port_peer.h).
- * Bytes go through in order and without loss as long as both ends stay open; what a guest writes while nobody is
- * connected is lost, and what a peer sends while the guest has not opened the port waits in the socket.
+ * In the guest port "x" is /dev/virtio-ports/x; on the host it is a listening unix stream socket
+ * (vmm/port_peer.h). Bytes go through in order and without loss as long as both ends stay open;
+ * what a guest writes while nobody is connected is lost, and what a peer sends while the guest has
+ * not opened the port waits in the socket.
  */
 #ifndef VMM_VIRTIO_CONSOLE_H
 #define VMM_VIRTIO_CONSOLE_H
@@ -29,7 +31,10 @@ struct virtio_console_options {
 	const struct virtio_console_port_options *ports;
 	size_t n_ports;
 	uint32_t uid; /* the only one that may connect to them */
-	/* A program in the guest has opened the port with this index, or closed it (a reset closes it too). */
+	/*
+	 * A program in the guest has opened the port with this index, or closed it (a reset closes
+	 * it too).
+	 */
 	void (*opened)(void *context, size_t port, bool open);
 	void *context;
 };

@@ -2,8 +2,8 @@
 /*
  * virtio_gpu.c - a graphics card without 3D (carrel-vmm, under the machine's lock)
  *
- * gpu_command.c has the commands, gpu_resource.c the pictures; here are the queues, the configuration and what the
- * machine wants of the card.
+ * gpu_command.c has the commands, gpu_resource.c the pictures; here are the queues, the
+ * configuration and what the machine wants of the card.
  */
 #include "vmm/virtio_gpu.h"
 

@@ -29,7 +29,10 @@ void virtio_gpu_draw(struct virtio_device *device, uint32_t scanout, const struc
 void virtio_gpu_set_size(struct virtio_device *device, uint32_t scanout, uint32_t width,
 			 uint32_t height);
 
-/* What the first scanout shows, into the file (made as long as needed). 0, -ENODATA when it shows nothing, -errno. */
+/*
+ * What the first scanout shows, into the file (made as long as needed). 0, -ENODATA when it shows
+ * nothing, -errno.
+ */
 int virtio_gpu_screenshot(struct virtio_device *device, int fd, struct vmm_picture *ret_picture);
 
 #endif

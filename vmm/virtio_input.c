@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_input.c - a keyboard, and a tablet with five buttons and a wheel (carrel-vmm, under the machine's lock)
+ * virtio_input.c - a keyboard, and a tablet with five buttons and a wheel (carrel-vmm, under the
+ * machine's lock)
  *
- * How it works: happenings wait in input_events.c; virtio_input_deliver() moves them into the driver's buffers, as many as
- * it has given. What the device is, the driver asks through the configuration: it selects a question, kind_table has the
- * answers.
+ * How it works: happenings wait in input_events.c; virtio_input_deliver() moves them into the
+ * driver's buffers, as many as it has given. What the device is, the driver asks through the
+ * configuration: it selects a question, kind_table has the answers.
  */
 #include "vmm/virtio_input.h"
 

@@ -4,16 +4,19 @@
  *
  * In carrel-vmm, with the machine's lock held: queues and the peer on the loop's thread.
  *
- * How it works: frames are the peer's until there is a place for them (vmm/net_peer.h). From the guest they go out of the
- * driver's buffers; while the peer has no room (BLOCKED) they stay in the queue. Towards the guest a frame fills as
- * many of the driver's buffers as it needs (VIRTIO_NET_F_MRG_RXBUF); when there are not enough of them all go back, and so
- * does the frame: nothing is read from the peer until the driver has given more.
+ * How it works: frames are the peer's until there is a place for them (vmm/net_peer.h). From the
+ * guest they go out of the driver's buffers; while the peer has no room (BLOCKED) they stay in the
+ * queue. Towards the guest a frame fills as many of the driver's buffers as it needs
+ * (VIRTIO_NET_F_MRG_RXBUF); when there are not enough of them all go back, and so does the frame:
+ * nothing is read from the peer until the driver has given more.
  *
- * The driver is told of each frame at once and not of a turn's 64 frames: on another CPU it works on the one while we copy the next,
- * and Linux' TCP has only two of them on their way before it waits to hear of the first (TCP small queues). While it
- * polls, the event index keeps interrupts away.
+ * The driver is told of each frame at once and not of a turn's 64 frames: on another CPU it works
+ * on the one while we copy the next, and Linux' TCP has only two of them on their way before it
+ * waits to hear of the first (TCP small queues). While it polls, the event index keeps interrupts
+ * away.
  *
- * Without a link what the guest sends is dropped. A lost peer is a link that is down; virtio_net_set_link() brings a new one.
+ * Without a link what the guest sends is dropped. A lost peer is a link that is down;
+ * virtio_net_set_link() brings a new one.
  */
 #include "vmm/virtio_net.h"
 
@@ -148,8 +151,9 @@ virtio_net_put_back(struct virtio_net *net, uint32_t count)
 }
 
 /*
- * Writes the frame, without its header, into as many buffers as it needs. How many, the header's place in net->first;
- * 0: there are not enough now; -EMSGSIZE: there never will be. Then they are all put back.
+ * Writes the frame, without its header, into as many buffers as it needs. How many, the header's
+ * place in net->first; 0: there are not enough now; -EMSGSIZE: there never will be. Then they are
+ * all put back.
  */
 static int
 virtio_net_spread(struct virtio_net *net, const struct net_peer_frame *frame,
@@ -199,7 +203,10 @@ virtio_net_deliver(struct virtio_net *net, struct net_peer_frame *frame)
 	}
 	frame->header.num_buffers = htole16((uint16_t)count);
 	virtqueue_chain_write(&net->first, 0, &frame->header, NET_PEER_HEADER_BYTES);
-	/* a driver that sees the first of a frame's buffers takes the rest for missing if they come later */
+	/*
+	 * a driver that sees the first of a frame's buffers takes the rest for missing if they come
+	 * later
+	 */
 	virtqueue_push_all(&net->device.queues[VIRTIO_NET_RECEIVE], buffers, (uint16_t)count);
 	virtio_signal_queue(&net->device, VIRTIO_NET_RECEIVE);
 	net->statistics.received_frames++;
@@ -374,7 +381,10 @@ virtio_net_new(struct platform *platform, const struct virtio_net_options *optio
 	return 0;
 }
 
-/* One that does all that the driver counts on already. The descriptor belongs to it, and is closed on an error. */
+/*
+ * One that does all that the driver counts on already. The descriptor belongs to it, and is closed
+ * on an error.
+ */
 static int
 virtio_net_make_next_peer(struct virtio_net *net, int fd, struct net_peer **ret_peer)
 {

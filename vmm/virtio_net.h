@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_net.h - the guest's network card (virtio 1.2 section 5.1): one pair of queues, a link that comes and goes
+ * virtio_net.h - the guest's network card (virtio 1.2 section 5.1): one pair of queues, a link that
+ * comes and goes
  */
 #ifndef VMM_VIRTIO_NET_H
 #define VMM_VIRTIO_NET_H
@@ -31,14 +32,16 @@ struct virtio_net_statistics {
 	uint64_t dropped; /* of either direction */
 };
 
-/* The device then goes to virtio_pci_new(). 0; -EINVAL: the descriptor is not of that kind; -errno. */
+/*
+ * The device then goes to virtio_pci_new(). 0; -EINVAL: the descriptor is not of that kind; -errno.
+ */
 int virtio_net_new(struct platform *platform, const struct virtio_net_options *options,
 		   struct virtio_device **ret_device);
 
 /*
- * Plugs the cable in or out; the guest is told. A descriptor is a new peer's, and replaces the one before; it belongs
- * to the device, which closes it on an error. -1: the peer stays. -ENOTCONN: there is none to plug in. An error leaves
- * link and peer as they were.
+ * Plugs the cable in or out; the guest is told. A descriptor is a new peer's, and replaces the one
+ * before; it belongs to the device, which closes it on an error. -1: the peer stays. -ENOTCONN:
+ * there is none to plug in. An error leaves link and peer as they were.
  */
 int virtio_net_set_link(struct virtio_device *device, bool up, int fd);
 /* As the guest sees it: not when the peer is lost. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_pci.c - a virtio device as a PCI function (carrel-vmm, under the machine's lock; virtio 1.2 section 4.1)
+ * virtio_pci.c - a virtio device as a PCI function (carrel-vmm, under the machine's lock; virtio
+ * 1.2 section 4.1)
  *
- * How it works: all registers lie in BAR 0 (virtio_registers.c), and five capabilities say where in it. BAR 1 has the
- * MSI-X table, with a vector for each queue and one for the configuration where there are enough. The fifth capability is a
- * window through which firmware reaches BAR 0 by configuration space alone (section 4.1.4.9).
+ * How it works: all registers lie in BAR 0 (virtio_registers.c), and five capabilities say where in
+ * it. BAR 1 has the MSI-X table, with a vector for each queue and one for the configuration where
+ * there are enough. The fifth capability is a window through which firmware reaches BAR 0 by
+ * configuration space alone (section 4.1.4.9).
  */
 #include "vmm/virtio.h"
 

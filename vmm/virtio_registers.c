@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_registers.c - the registers of a virtio device's BAR (carrel-vmm, under the machine's lock; virtio 1.2 section 4.1.4)
+ * virtio_registers.c - the registers of a virtio device's BAR (carrel-vmm, under the machine's
+ * lock; virtio 1.2 section 4.1.4)
  *
- * How it works: four structures, each in a page of its own: the common one, the ISR status, the device's own configuration,
- * and the doorbells. A register of the common structure is answered only when it is accessed whole; other accesses read
- * zeros and change nothing. A queue's registers are frozen once it is enabled, and those of all queues by DRIVER_OK; what
- * was written into them is checked when they are used, in virtio.c.
+ * How it works: four structures, each in a page of its own: the common one, the ISR status, the
+ * device's own configuration, and the doorbells. A register of the common structure is answered
+ * only when it is accessed whole; other accesses read zeros and change nothing. A queue's registers
+ * are frozen once it is enabled, and those of all queues by DRIVER_OK; what was written into them
+ * is checked when they are used, in virtio.c.
  */
 #include "vmm/virtio_transport.h"
 
@@ -96,7 +98,10 @@ virtio_registers_read_common(const struct virtio_transport *transport, uint32_t 
 	}
 }
 
-/* What a vector register reads after this was written: NO_VECTOR where there is no such vector; section 4.1.5.1.2 */
+/*
+ * What a vector register reads after this was written: NO_VECTOR where there is no such vector;
+ * section 4.1.5.1.2
+ */
 static uint16_t
 virtio_registers_check_vector(const struct virtio_transport *transport, uint32_t value)
 {

@@ -2,8 +2,8 @@
 /*
  * virtio_rng.c - the host's random numbers for the guest (virtio 1.2 section 5.4)
  *
- * In carrel-vmm, with the machine's lock held. A request is answered at once by the kernel's generator, with fewer bytes
- * than were asked for if those are many: the driver asks again.
+ * In carrel-vmm, with the machine's lock held. A request is answered at once by the kernel's
+ * generator, with fewer bytes than were asked for if those are many: the driver asks again.
  */
 #include "vmm/virtio_rng.h"
 
@@ -31,7 +31,10 @@ virtio_rng_answer(struct virtio_rng *rng)
 {
 	uint8_t bytes[VIRTIO_RNG_MAX_BYTES];
 	uint64_t wanted = rng->chain.in_bytes < sizeof(bytes) ? rng->chain.in_bytes : sizeof(bytes);
-	/* it has numbers since long before there was a machine to run; were that wrong, the answer is empty */
+	/*
+	 * it has numbers since long before there was a machine to run; were that wrong, the answer
+	 * is empty
+	 */
 	ssize_t got = getrandom(bytes, wanted, GRND_NONBLOCK);
 	size_t written = 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio_transport.h - what stands between a virtio device and its driver: shared by virtio.c, virtio_registers.c and virtio_pci.c
+ * virtio_transport.h - what stands between a virtio device and its driver: shared by virtio.c,
+ * virtio_registers.c and virtio_pci.c
  */
 #ifndef VMM_VIRTIO_TRANSPORT_H
 #define VMM_VIRTIO_TRANSPORT_H
@@ -32,7 +33,10 @@ struct virtio_queue_registers {
 	uint64_t used;
 };
 
-/* All that the guest can change and see, beside PCI, the queues' own state and the device's; saved and restored. */
+/*
+ * All that the guest can change and see, beside PCI, the queues' own state and the device's; saved
+ * and restored.
+ */
 struct virtio_transport_state {
 	uint64_t driver_features;
 	uint32_t device_feature_select;

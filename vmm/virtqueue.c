@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtqueue.c - split virtqueues (carrel-vmm, whichever thread holds the machine's lock; virtio 1.2 section 2.7)
+ * virtqueue.c - split virtqueues (carrel-vmm, whichever thread holds the machine's lock; virtio 1.2
+ * section 2.7)
  *
- * How it works: virtqueue_start() turns the addresses of the three rings into host addresses once, after checking that
- * they lie wholly in RAM. virtqueue_pop() follows one chain: virtqueue_load() copies a descriptor out of guest memory,
- * virtqueue_walk() checks the copy and goes on, through at most one indirect table, and virtqueue_add_segment() turns it
- * into a host address. Nothing is read twice. Loops need no marks: a chain that has more than VIRTQUEUE_MAX_SEGMENTS
- * descriptors is refused wherever they lead.
+ * How it works: virtqueue_start() turns the addresses of the three rings into host addresses once,
+ * after checking that they lie wholly in RAM. virtqueue_pop() follows one chain: virtqueue_load()
+ * copies a descriptor out of guest memory, virtqueue_walk() checks the copy and goes on, through at
+ * most one indirect table, and virtqueue_add_segment() turns it into a host address. Nothing is
+ * read twice. Loops need no marks: a chain that has more than VIRTQUEUE_MAX_SEGMENTS descriptors is
+ * refused wherever they lead.
  *
- * Whether the other side wants to be told is decided by two numbers in the rings or by flags (sections 2.7.7 and 2.7.10).
- * Both sides write theirs, then look at the other's; the full fences in virtqueue_pop(), virtqueue_set_notify() and
- * virtqueue_should_signal() keep either from looking first, by which a notification would be lost.
+ * Whether the other side wants to be told is decided by two numbers in the rings or by flags
+ * (sections 2.7.7 and 2.7.10). Both sides write theirs, then look at the other's; the full fences
+ * in virtqueue_pop(), virtqueue_set_notify() and virtqueue_should_signal() keep either from looking
+ * first, by which a notification would be lost.
  */
 #include "vmm/virtqueue.h"
 

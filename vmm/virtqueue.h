@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtqueue.h - split virtqueues (virtio 1.2 section 2.7): the one module through which all guest data passes
+ * virtqueue.h - split virtqueues (virtio 1.2 section 2.7): the one module through which all guest
+ * data passes
  *
- * Everything in the rings is the guest's, and may change at any time. A descriptor is read once, checked, and turned
- * into host addresses; what is handed out holds no guest-controlled pointer. Any violation makes the queue broken:
- * virtqueue_pop() says -EPROTO with a reason, the device goes to NEEDS_RESET, and nothing more is taken from it until
- * the next reset.
+ * Everything in the rings is the guest's, and may change at any time. A descriptor is read once,
+ * checked, and turned into host addresses; what is handed out holds no guest-controlled pointer.
+ * Any violation makes the queue broken: virtqueue_pop() says -EPROTO with a reason, the device goes
+ * to NEEDS_RESET, and nothing more is taken from it until the next reset.
  */
 #ifndef VMM_VIRTQUEUE_H
 #define VMM_VIRTQUEUE_H
@@ -37,10 +38,10 @@ struct virtqueue_setup {
 struct virtqueue_state {
 	uint16_t next_avail;
 	uint16_t next_used;
-	uint16_t
-		signalled_used; /* next_used when it was last decided whether to interrupt the driver */
-	uint16_t in_flight;	/* popped and not yet pushed */
-	bool notify;		/* the device wants to hear of new chains */
+	/* next_used when it was last decided whether to interrupt the driver */
+	uint16_t signalled_used;
+	uint16_t in_flight; /* popped and not yet pushed */
+	bool notify;	    /* the device wants to hear of new chains */
 	bool broken;
 };
 
@@ -55,8 +56,9 @@ struct virtqueue {
 };
 
 /*
- * One chain: device-readable segments first (out), then device-writable ones (in), all inside guest RAM. The segments
- * stay mapped for the life of the machine; their contents are the guest's and can change.
+ * One chain: device-readable segments first (out), then device-writable ones (in), all inside guest
+ * RAM. The segments stay mapped for the life of the machine; their contents are the guest's and can
+ * change.
  */
 struct virtqueue_chain {
 	uint16_t head;
@@ -74,16 +76,17 @@ struct virtqueue_result {
 };
 
 /*
- * 0, or -EINVAL and queue->reason when the rings are not in RAM, misaligned or of a wrong size; then it is stopped. A
- * stopped queue has no chains, and pushes to it are dropped.
+ * 0, or -EINVAL and queue->reason when the rings are not in RAM, misaligned or of a wrong size;
+ * then it is stopped. A stopped queue has no chains, and pushes to it are dropped.
  */
 int virtqueue_start(struct virtqueue *queue, const struct guest_memory *memory,
 		    const struct virtqueue_setup *setup);
 void virtqueue_stop(struct virtqueue *queue);
 
 /*
- * 1 and the chain; 0 when there is none; -EPROTO when the queue is broken. As long as there are chains the driver need not
- * notify (with VIRTIO_F_EVENT_IDX); a pop that finds none asks for it, so whoever stops earlier must pop again by himself.
+ * 1 and the chain; 0 when there is none; -EPROTO when the queue is broken. As long as there are
+ * chains the driver need not notify (with VIRTIO_F_EVENT_IDX); a pop that finds none asks for it,
+ * so whoever stops earlier must pop again by himself.
  */
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret_chain);
 /* Puts the last popped chain back, as if it had not been taken; again: the one before it. */
@@ -96,18 +99,24 @@ void virtqueue_push_all(struct virtqueue *queue, const struct virtqueue_result *
 /* After pushes: does the driver want an interrupt for them (section 2.7.7, 2.7.10)? */
 bool virtqueue_should_signal(struct virtqueue *queue);
 /*
- * Ask the driver for (no) notifications, a wish only; on at the start. After switching them on, look once more for
- * chains.
+ * Ask the driver for (no) notifications, a wish only; on at the start. After switching them on,
+ * look once more for chains.
  */
 void virtqueue_set_notify(struct virtqueue *queue, bool on);
 bool virtqueue_has_work(const struct virtqueue *queue);
 
-/* Copies from the chain's out segments, or into its in segments, at a byte offset; returns how many bytes there were. */
+/*
+ * Copies from the chain's out segments, or into its in segments, at a byte offset; returns how many
+ * bytes there were.
+ */
 size_t virtqueue_chain_read(const struct virtqueue_chain *chain, uint64_t offset, void *target,
 			    size_t bytes);
 size_t virtqueue_chain_write(const struct virtqueue_chain *chain, uint64_t offset,
 			     const void *source, size_t bytes);
-/* The part [offset, offset + bytes) of the out (in) segments as an iovec array; the number of entries, or -ERANGE. */
+/*
+ * The part [offset, offset + bytes) of the out (in) segments as an iovec array; the number of
+ * entries, or -ERANGE.
+ */
 int virtqueue_chain_slice_out(const struct virtqueue_chain *chain, uint64_t offset, uint64_t bytes,
 			      struct iovec ret_slice[VIRTQUEUE_MAX_SEGMENTS]);
 int virtqueue_chain_slice_in(const struct virtqueue_chain *chain, uint64_t offset, uint64_t bytes,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * vmgenid.h - VM generation id: 16 bytes in guest memory that differ in each fork, and an event when they change
+ * vmgenid.h - VM generation id: 16 bytes in guest memory that differ in each fork, and an event
+ * when they change
  *
- * Microsoft, "Virtual Machine Generation ID". The guest finds it by the DSDT (vmm/acpi_dsdt.c); Linux reseeds its random
- * numbers when it is told.
+ * Microsoft, "Virtual Machine Generation ID". The guest finds it by the DSDT (vmm/acpi_dsdt.c);
+ * Linux reseeds its random numbers when it is told.
  */
 #ifndef VMM_VMGENID_H
 #define VMM_VMGENID_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * vmm_sandbox.h - contains carrel-vmm: it keeps nothing but its descriptors, and its threads have system call filters
+ * vmm_sandbox.h - contains carrel-vmm: it keeps nothing but its descriptors, and its threads have
+ * system call filters
  *
- * What launch has done before: a uid of the machine's own, in user, pid, network, ipc and uts namespaces of its own
- * (host/launch_child.c). Everything is tried out before the guest starts (base/forbidden_acts.h). A call that is not
- * allowed by sandbox_rules.h kills the process with SIGSYS: the kernel's audit log has the call's number, and hostd sees how
- * the process ended.
+ * What launch has done before: a uid of the machine's own, in user, pid, network, ipc and uts
+ * namespaces of its own (host/launch_child.c). Everything is tried out before the guest starts
+ * (base/forbidden_acts.h). A call that is not allowed by sandbox_rules.h kills the process with
+ * SIGSYS: the kernel's audit log has the call's number, and hostd sees how the process ended.
  */
 #ifndef VMM_VMM_SANDBOX_H
 #define VMM_VMM_SANDBOX_H
@@ -13,12 +14,15 @@
 struct vmm_sandbox;
 
 /*
- * The whole process, with one thread, before machine_new(): contain_enter(). 0; -EPERM when it still could what it must not;
- * or -errno. Failures are logged.
+ * The whole process, with one thread, before machine_new(): contain_enter(). 0; -EPERM when it
+ * still could what it must not; or -errno. Failures are logged.
  */
 int vmm_sandbox_contain(void);
 
-/* Compiles the filters and tries them out: -EPERM when they let through what they must not, which is logged; or -errno. */
+/*
+ * Compiles the filters and tries them out: -EPERM when they let through what they must not, which
+ * is logged; or -errno.
+ */
 int vmm_sandbox_new(struct vmm_sandbox **ret_sandbox);
 /* NULL is allowed. */
 void vmm_sandbox_free(struct vmm_sandbox *sandbox);

@@ -233,6 +233,14 @@ bare_virtio_offer(struct bare_virtio *device, uint16_t index, uint16_t first,
 	BARE_REGISTER(uint16_t, queue->doorbell) = index;
 }
 
+void
+bare_virtio_offer_many(struct bare_virtio *device, uint16_t index, uint16_t n_chains,
+		       const struct bare_buffer *buffer)
+{
+	for (uint16_t i = 0; i < n_chains; i++)
+		bare_virtio_offer(device, index, i, buffer, 1);
+}
+
 uint32_t
 bare_virtio_wait(struct bare_virtio *device, uint16_t index)
 {

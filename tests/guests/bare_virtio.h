@@ -68,6 +68,9 @@ bool bare_virtio_start(struct bare_virtio *device, uint64_t features, uint16_t n
 /* Makes a chain out of descriptors from "first" on, offers it and rings the doorbell. */
 void bare_virtio_offer(struct bare_virtio *device, uint16_t index, uint16_t first,
 		       const struct bare_buffer *buffers, uint16_t n_buffers);
+/* This buffer as so many chains at once. */
+void bare_virtio_offer_many(struct bare_virtio *device, uint16_t index, uint16_t n_chains,
+			    const struct bare_buffer *buffer);
 /* Waits for the next used chain: the bytes the device wrote, or BARE_VIRTIO_LOST. */
 uint32_t bare_virtio_wait(struct bare_virtio *device, uint16_t index);
 /* Both, with descriptors from 0 on. */

@@ -54,11 +54,11 @@ works(struct bare_virtio *device)
 static bool
 offer_many(struct bare_virtio *device)
 {
+	const struct bare_buffer buffer = { pages, sizeof(pages), false };
+
 	if (!bare_virtio_start(device, WANTED, N_QUEUES))
 		return false;
-	for (uint16_t i = 0; i < 8; i++)
-		bare_virtio_offer(device, INFLATE, i,
-				  &(struct bare_buffer){ pages, sizeof(pages), false }, 1);
+	bare_virtio_offer_many(device, INFLATE, 8, &buffer);
 	return true;
 }
 

@@ -41,12 +41,11 @@ works(struct bare_virtio *device)
 static bool
 offer_many(struct bare_virtio *device)
 {
-	void *data = ROOM;
+	const struct bare_buffer buffer = { ROOM, MANY, true };
 
 	if (!bare_virtio_start(device, 0, 1))
 		return false;
-	for (uint16_t i = 0; i < 8; i++)
-		bare_virtio_offer(device, 0, i, &(struct bare_buffer){ data, MANY, true }, 1);
+	bare_virtio_offer_many(device, 0, 8, &buffer);
 	return true;
 }
 

@@ -16,9 +16,7 @@
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_config.h>
 
-#include "tests/unit/fake_platform.h"
-#include "tests/unit/virtio_driver.h"
-#include "vmm/pci.h"
+#include "tests/unit/device_stage.h"
 #include "vmm/slots.h"
 #include "vmm/virtio.h"
 #include "vmm/virtio_balloon.h"
@@ -34,39 +32,29 @@
 #define PLAIN_FEATURES FEATURE(VIRTIO_F_VERSION_1)
 
 struct stage {
-	struct fake_platform *fake;
-	struct pci_root *root;
-	struct virtio_device *device;
-	struct virtio_driver driver;
-	uint64_t gpa; /* of N_PAGES full pages */
+	struct device_stage on; /* first */
+	uint64_t gpa;		/* of N_PAGES full pages */
 };
 
 static int
 stage_open(void **state)
 {
 	static struct stage stage;
+	int error = device_stage_open(&stage.on, SLOT_BALLOON, VIRTIO_BALLOON_CLASS_CODE,
+				      virtio_balloon_new);
 
-	if (fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &stage.fake) < 0 ||
-	    pci_root_new(&stage.fake->platform, &stage.root) < 0 ||
-	    virtio_balloon_new(&stage.fake->platform, &stage.device) < 0 ||
-	    virtio_pci_new(stage.root, SLOT_BALLOON, VIRTIO_BALLOON_CLASS_CODE, stage.device) < 0)
-		return -1;
-	pci_root_reset(stage.root);
-	stage.gpa = fake_platform_alloc(stage.fake, N_PAGES * PAGE, PAGE);
-	memset(fake_platform_map(stage.fake, stage.gpa, N_PAGES * PAGE), 'x', N_PAGES * PAGE);
 	*state = &stage;
-	return virtio_driver_open(&stage.driver, stage.fake, SLOT_BALLOON) < 0 ||
-	       virtio_driver_start(&stage.driver, VIRTIO_DRIVER_ALL_FEATURES) < 0;
+	if (error < 0)
+		return error;
+	stage.gpa = fake_platform_alloc(stage.on.fake, N_PAGES * PAGE, PAGE);
+	memset(fake_platform_map(stage.on.fake, stage.gpa, N_PAGES * PAGE), 'x', N_PAGES * PAGE);
+	return 0;
 }
 
 static int
 stage_close(void **state)
 {
-	struct stage *stage = *state;
-
-	virtio_driver_close(&stage->driver);
-	pci_root_free(stage->root);
-	fake_platform_free(stage->fake);
+	device_stage_close(*state);
 	return 0;
 }
 
@@ -76,14 +64,14 @@ stage_get_used_bytes(struct stage *stage)
 {
 	struct stat status;
 
-	assert_int_equal(fstat(stage->fake->memory_fd, &status), 0);
+	assert_int_equal(fstat(stage->on.fake->memory_fd, &status), 0);
 	return (int64_t)status.st_blocks * 512;
 }
 
 static char
 stage_get_byte(struct stage *stage, uint32_t page, uint32_t at)
 {
-	const char *bytes = fake_platform_map(stage->fake, stage->gpa + page * PAGE, PAGE);
+	const char *bytes = fake_platform_map(stage->on.fake, stage->gpa + page * PAGE, PAGE);
 
 	return bytes[at];
 }
@@ -91,14 +79,14 @@ stage_get_byte(struct stage *stage, uint32_t page, uint32_t at)
 static bool
 stage_has_failed(struct stage *stage)
 {
-	return virtio_driver_get_status(&stage->driver) & VIRTIO_CONFIG_S_NEEDS_RESET;
+	return virtio_driver_get_status(&stage->on.driver) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
 static void
 test_virtio_balloon__never_offers_poison(void **state)
 {
 	struct stage *stage = *state;
-	uint64_t offered = virtio_driver_get_offered(&stage->driver);
+	uint64_t offered = virtio_driver_get_offered(&stage->on.driver);
 
 	assert_false(offered & FEATURE(VIRTIO_BALLOON_F_PAGE_POISON));
 	assert_true(offered & FEATURE(VIRTIO_BALLOON_F_DEFLATE_ON_OOM));
@@ -111,25 +99,25 @@ test_virtio_balloon__a_target_is_told_and_reached(void **state)
 	struct stage *stage = *state;
 	struct virtio_balloon_statistics statistics;
 
-	fake_platform_forget(stage->fake);
-	assert_int_equal(virtio_balloon_set_target(stage->device, 10 * PAGE), 0);
-	assert_int_equal(virtio_driver_count_config_interrupts(&stage->driver), 1);
-	assert_int_equal(virtio_driver_get_config(&stage->driver, CONFIG(num_pages)), 10);
-	assert_int_equal(virtio_balloon_set_target(stage->device, 10 * PAGE), 0);
-	assert_int_equal(virtio_driver_count_config_interrupts(&stage->driver), 1);
-	assert_int_equal(virtio_balloon_set_target(stage->device, FAKE_PLATFORM_RAM_BYTES + 1),
+	fake_platform_forget(stage->on.fake);
+	assert_int_equal(virtio_balloon_set_target(stage->on.device, 10 * PAGE), 0);
+	assert_int_equal(virtio_driver_count_config_interrupts(&stage->on.driver), 1);
+	assert_int_equal(virtio_driver_get_config(&stage->on.driver, CONFIG(num_pages)), 10);
+	assert_int_equal(virtio_balloon_set_target(stage->on.device, 10 * PAGE), 0);
+	assert_int_equal(virtio_driver_count_config_interrupts(&stage->on.driver), 1);
+	assert_int_equal(virtio_balloon_set_target(stage->on.device, FAKE_PLATFORM_RAM_BYTES + 1),
 			 -EINVAL);
 
-	virtio_driver_set_config(&stage->driver, CONFIG(actual), 7);
-	virtio_driver_set_config(&stage->driver, CONFIG(num_pages), 99); /* not its to write */
-	assert_int_equal(virtio_driver_get_config(&stage->driver, CONFIG(num_pages)), 10);
-	assert_int_equal(virtio_driver_get_config(&stage->driver, CONFIG(actual)), 7);
-	virtio_balloon_get_statistics(stage->device, &statistics);
+	virtio_driver_set_config(&stage->on.driver, CONFIG(actual), 7);
+	virtio_driver_set_config(&stage->on.driver, CONFIG(num_pages), 99); /* not its to write */
+	assert_int_equal(virtio_driver_get_config(&stage->on.driver, CONFIG(num_pages)), 10);
+	assert_int_equal(virtio_driver_get_config(&stage->on.driver, CONFIG(actual)), 7);
+	virtio_balloon_get_statistics(stage->on.device, &statistics);
 	assert_int_equal(statistics.balloon_bytes, 7 * PAGE);
 
-	virtio_driver_reset(&stage->driver);
-	assert_int_equal(virtio_driver_get_config(&stage->driver, CONFIG(num_pages)), 10);
-	assert_int_equal(virtio_driver_get_config(&stage->driver, CONFIG(actual)), 0);
+	virtio_driver_reset(&stage->on.driver);
+	assert_int_equal(virtio_driver_get_config(&stage->on.driver, CONFIG(num_pages)), 10);
+	assert_int_equal(virtio_driver_get_config(&stage->on.driver, CONFIG(actual)), 0);
 }
 
 static void
@@ -144,10 +132,12 @@ test_virtio_balloon__given_pages_are_the_hosts(void **state)
 		pages[i] = (uint32_t)(stage->gpa / PAGE) + given[i];
 	/* its own memory is used before it is measured */
 	assert_int_equal(
-		virtio_driver_transfer(&stage->driver, DEFLATE, pages, sizeof(pages), NULL, 0), 0);
+		virtio_driver_transfer(&stage->on.driver, DEFLATE, pages, sizeof(pages), NULL, 0),
+		0);
 	before = stage_get_used_bytes(stage);
 	assert_int_equal(
-		virtio_driver_transfer(&stage->driver, INFLATE, pages, sizeof(pages), NULL, 0), 0);
+		virtio_driver_transfer(&stage->on.driver, INFLATE, pages, sizeof(pages), NULL, 0),
+		0);
 	assert_int_equal(before - stage_get_used_bytes(stage), 6 * PAGE);
 	for (uint32_t page = 0; page < N_PAGES; page++) {
 		bool was_given = false;
@@ -176,22 +166,23 @@ test_virtio_balloon__reported_pages_are_the_hosts(void **state)
 		};
 
 		if (queues[i] == STATISTICS) {
-			virtio_driver_reset(&stage->driver);
+			virtio_driver_reset(&stage->on.driver);
 			assert_int_equal(
-				virtio_driver_start(&stage->driver,
+				virtio_driver_start(&stage->on.driver,
 						    PLAIN_FEATURES |
 							    FEATURE(VIRTIO_BALLOON_F_REPORTING)),
 				0);
 		}
-		assert_true(driver_ring_add(stage->driver.rings[queues[i]], buffers, 2) >= 0);
-		virtio_driver_kick(&stage->driver, queues[i]);
-		assert_true(driver_ring_get_used(stage->driver.rings[queues[i]], &head, &written));
+		assert_true(driver_ring_add(stage->on.driver.rings[queues[i]], buffers, 2) >= 0);
+		virtio_driver_kick(&stage->on.driver, queues[i]);
+		assert_true(
+			driver_ring_get_used(stage->on.driver.rings[queues[i]], &head, &written));
 		assert_int_equal(stage_get_byte(stage, i * 20 + 3, PAGE - 1), 0);
 		assert_int_equal(stage_get_byte(stage, i * 20 + 4, 0), 'x');
 		assert_int_equal(stage_get_byte(stage, i * 20 + 10, 0), 0);
 		assert_int_equal(stage_get_byte(stage, i * 20 + 11, 0), 'x');
 	}
-	virtio_balloon_get_statistics(stage->device, &statistics);
+	virtio_balloon_get_statistics(stage->on.device, &statistics);
 	assert_int_equal(statistics.reported_bytes, 3 * 5 * PAGE);
 }
 
@@ -202,8 +193,8 @@ test_virtio_balloon__statistics_come_when_asked_for(void **state)
 					       { 0xfff, 5 },
 					       { VIRTIO_BALLOON_S_MEMFREE, 300 } };
 	struct stage *stage = *state;
-	struct driver_ring *ring = stage->driver.rings[STATISTICS];
-	struct driver_buffer buffer = { fake_platform_alloc(stage->fake, sizeof(stats), 16),
+	struct driver_ring *ring = stage->on.driver.rings[STATISTICS];
+	struct driver_buffer buffer = { fake_platform_alloc(stage->on.fake, sizeof(stats), 16),
 					sizeof(stats), false };
 	struct virtio_balloon_statistics statistics;
 	uint32_t written;
@@ -211,27 +202,27 @@ test_virtio_balloon__statistics_come_when_asked_for(void **state)
 
 	for (int round = 0; round < 3; round++) {
 		stats[2].val = 300 + (uint64_t)round;
-		memcpy(fake_platform_map(stage->fake, buffer.gpa, sizeof(stats)), stats,
+		memcpy(fake_platform_map(stage->on.fake, buffer.gpa, sizeof(stats)), stats,
 		       sizeof(stats));
 		assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
-		virtio_driver_kick(&stage->driver, STATISTICS);
+		virtio_driver_kick(&stage->on.driver, STATISTICS);
 		assert_false(driver_ring_get_used(ring, &head, &written));
-		fake_platform_forget(stage->fake);
-		virtio_balloon_get_statistics(stage->device, &statistics);
+		fake_platform_forget(stage->on.fake);
+		virtio_balloon_get_statistics(stage->on.device, &statistics);
 		assert_int_equal(statistics.guest_total_bytes, 1000);
 		assert_int_equal(statistics.guest_free_bytes, 300 + round);
-		assert_int_equal(virtio_driver_count_interrupts(&stage->driver, STATISTICS), 1);
+		assert_int_equal(virtio_driver_count_interrupts(&stage->on.driver, STATISTICS), 1);
 		assert_true(driver_ring_get_used(ring, &head, &written));
 	}
 	/* who gives more than one gets the others back */
 	for (int i = 0; i < 10; i++)
 		assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
-	virtio_driver_kick(&stage->driver, STATISTICS);
+	virtio_driver_kick(&stage->on.driver, STATISTICS);
 	for (int i = 0; i < 9; i++)
 		assert_true(driver_ring_get_used(ring, &head, &written));
 	assert_false(driver_ring_get_used(ring, &head, &written));
-	virtio_driver_reset(&stage->driver);
-	virtio_balloon_get_statistics(stage->device, &statistics);
+	virtio_driver_reset(&stage->on.driver);
+	virtio_balloon_get_statistics(stage->on.device, &statistics);
 	assert_int_equal(statistics.guest_free_bytes, 0);
 }
 
@@ -256,16 +247,16 @@ test_virtio_balloon__bad_pages_fail_the_device(void **state)
 	struct stage *stage = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint64_t gpa = fake_platform_alloc(stage->fake, cases[i].bytes, 16);
+		uint64_t gpa = fake_platform_alloc(stage->on.fake, cases[i].bytes, 16);
 		struct driver_buffer buffer = { gpa, cases[i].bytes, false };
 
-		memcpy(fake_platform_map(stage->fake, gpa, cases[i].bytes), cases[i].pages,
+		memcpy(fake_platform_map(stage->on.fake, gpa, cases[i].bytes), cases[i].pages,
 		       cases[i].bytes);
-		assert_true(driver_ring_add(stage->driver.rings[INFLATE], &buffer, 1) >= 0);
-		virtio_driver_kick(&stage->driver, INFLATE);
+		assert_true(driver_ring_add(stage->on.driver.rings[INFLATE], &buffer, 1) >= 0);
+		virtio_driver_kick(&stage->on.driver, INFLATE);
 		assert_int_equal(stage_has_failed(stage), cases[i].fails);
-		virtio_driver_reset(&stage->driver);
-		assert_int_equal(virtio_driver_start(&stage->driver, VIRTIO_DRIVER_ALL_FEATURES),
+		virtio_driver_reset(&stage->on.driver);
+		assert_int_equal(virtio_driver_start(&stage->on.driver, VIRTIO_DRIVER_ALL_FEATURES),
 				 0);
 	}
 }

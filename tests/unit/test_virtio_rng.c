@@ -13,9 +13,7 @@
 
 #include <linux/virtio_config.h>
 
-#include "tests/unit/fake_platform.h"
-#include "tests/unit/virtio_driver.h"
-#include "vmm/pci.h"
+#include "tests/unit/device_stage.h"
 #include "vmm/slots.h"
 #include "vmm/virtio.h"
 #include "vmm/virtio_rng.h"
@@ -23,44 +21,26 @@
 #define MAX_ANSWER 1024
 #define MANY	   8 /* as many as the queue holds */
 
-struct stage {
-	struct fake_platform *fake;
-	struct pci_root *root;
-	struct virtio_driver driver;
-};
-
 static int
 stage_open(void **state)
 {
-	static struct stage stage;
-	struct virtio_device *device;
+	static struct device_stage stage;
 
-	if (fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &stage.fake) < 0 ||
-	    pci_root_new(&stage.fake->platform, &stage.root) < 0 ||
-	    virtio_rng_new(&stage.fake->platform, &device) < 0 ||
-	    virtio_pci_new(stage.root, SLOT_RNG, VIRTIO_RNG_CLASS_CODE, device) < 0)
-		return -1;
-	pci_root_reset(stage.root);
 	*state = &stage;
-	return virtio_driver_open(&stage.driver, stage.fake, SLOT_RNG) < 0 ||
-	       virtio_driver_start(&stage.driver, VIRTIO_DRIVER_ALL_FEATURES) < 0;
+	return device_stage_open(&stage, SLOT_RNG, VIRTIO_RNG_CLASS_CODE, virtio_rng_new);
 }
 
 static int
 stage_close(void **state)
 {
-	struct stage *stage = *state;
-
-	virtio_driver_close(&stage->driver);
-	pci_root_free(stage->root);
-	fake_platform_free(stage->fake);
+	device_stage_close(*state);
 	return 0;
 }
 
 static void
 test_virtio_rng__answers_differ(void **state)
 {
-	struct stage *stage = *state;
+	struct device_stage *stage = *state;
 	uint8_t first[64] = { 0 }, second[64] = { 0 };
 
 	for (int i = 0; i < 2; i++)
@@ -75,7 +55,7 @@ test_virtio_rng__answers_differ(void **state)
 static void
 test_virtio_rng__an_answer_has_a_limit(void **state)
 {
-	struct stage *stage = *state;
+	struct device_stage *stage = *state;
 	uint8_t bytes[2 * MAX_ANSWER];
 
 	assert_int_equal(virtio_driver_transfer(&stage->driver, 0, NULL, 0, bytes, sizeof(bytes)),
@@ -85,7 +65,7 @@ test_virtio_rng__an_answer_has_a_limit(void **state)
 static void
 test_virtio_rng__many_requests_are_all_answered(void **state)
 {
-	struct stage *stage = *state;
+	struct device_stage *stage = *state;
 	struct driver_buffer buffer = { fake_platform_alloc(stage->fake, 16, 16), 16, true };
 	uint32_t written;
 	uint16_t head;
@@ -105,7 +85,7 @@ test_virtio_rng__many_requests_are_all_answered(void **state)
 static void
 test_virtio_rng__a_readable_buffer_gets_nothing(void **state)
 {
-	struct stage *stage = *state;
+	struct device_stage *stage = *state;
 
 	assert_int_equal(virtio_driver_transfer(&stage->driver, 0, "x", 1, NULL, 0), 0);
 	assert_false(virtio_driver_get_status(&stage->driver) & VIRTIO_CONFIG_S_NEEDS_RESET);
