@@ -516,10 +516,14 @@ test_boot__refuses_other_bad_input(void **state)
 		const char *problem;
 	} table[] = {
 		{ { 999, -1, "", false }, -EBADF, "the kernel's file cannot be read: Bad file" },
-		{ { stage->kernel.fd, 999, "", false }, -EBADF, "the initrd cannot be read: Bad file" },
+		{ { stage->kernel.fd, 999, "", false },
+		  -EBADF,
+		  "the initrd cannot be read: Bad file" },
 		{ { stage->kernel.fd, empty_fd, "", false }, -EINVAL, "the initrd is empty" },
 		{ { stage->kernel.fd, large_fd, "", false }, -EINVAL, "the initrd does not fit" },
-		{ { stage->kernel.fd, -1, line, false }, -EINVAL, "the command line has 4999 bytes" },
+		{ { stage->kernel.fd, -1, line, false },
+		  -EINVAL,
+		  "the command line has 4999 bytes" },
 	};
 
 	test_make_bzimage(&stage->kernel);
