@@ -19,7 +19,7 @@
  * LINK        vmm_link     0, 1  -            always: the network's link, with a new peer socket or without
  * HOME        vmm_home     0..2  -            running, paused: a disk comes into the empty slot 'home', or goes: what is in flight is
  *                                             done and durable by then; -ENOSPC: the host has no room for it, the disk stays
- * QUIT        -            -     -            always: answered, then the process ends
+ * QUIT        -            -     -            always: answered, then the process ends, with what the guest wrote made durable
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
 #ifndef BASE_PROTO_VMM_H
@@ -46,7 +46,8 @@ enum vmm_type {
 
 /*
  * The machine's life. starting -> running <-> paused (-> paused, for another reason); both -> off, panicked, failed
- * (paused: by what the guest did just before). Off ends the process, the other two wait for QUIT.
+ * (paused: by what the guest did just before). Off ends the process, the other two wait for QUIT. What was written is durable
+ * when off is told, or QUIT ends the process; if that cannot be had it is told as failed.
  */
 enum vmm_state {
 	VMM_STATE_STARTING,

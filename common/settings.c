@@ -42,7 +42,7 @@ static const struct key key_table[] = {
 	{ "auth", "confdir", KEY_TEXT, "", 0, 0,
 	  "folder with the PAM service instead of /etc/pam.d" },
 	{ "gateway", "listen", KEY_TEXT, "127.0.0.1:3128", 0, 0,
-	  "address and port for SPICE clients (CONNECT)" },
+	  "address and port for SPICE and VNC clients (CONNECT)" },
 	{ "gateway", "proxy", KEY_TEXT, "", 0, 0,
 	  "URL under which clients reach the gateway, http://HOST:PORT; empty: http:// and listen" },
 	{ "host", "name", KEY_TEXT, "", 0, 0, "this host's name; empty: its host name" },

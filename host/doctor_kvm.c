@@ -136,3 +136,40 @@ doctor_kvm_check_namespaces(const struct doctor_options *options, struct doctor_
 	else
 		doctor_kvm_set(finding, TRUE, "allowed", "");
 }
+
+static gboolean
+doctor_kvm_is_usable(const struct doctor_options *options)
+{
+	for (gsize i = 0; i < json_array_size(options->engines); i++) {
+		const json_t *engine = json_array_get(options->engines, i);
+
+		if (strcmp(json_get_text(engine, "name", ""), "kvm") == 0)
+			return json_get_flag(engine, "usable", FALSE);
+	}
+	return FALSE;
+}
+
+/* The word in brackets of "always within_size advise [never] deny force"; NULL when there is none. */
+static char *
+doctor_kvm_read_choice(const struct doctor_options *options, const char *path)
+{
+	g_autofree char *words = doctor_kvm_read_setting(options->root, path);
+	const char *begin = words ? strchr(words, '[') : NULL;
+
+	return begin ? g_strndup(begin + 1, strcspn(begin + 1, "]")) : NULL;
+}
+
+void
+doctor_kvm_check_huge_pages(const struct doctor_options *options, struct doctor_finding *finding)
+{
+	g_autofree char *choice = doctor_kvm_read_choice(
+		options, "/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+	gboolean refused = choice && (strcmp(choice, "never") == 0 || strcmp(choice, "deny") == 0);
+
+	doctor_kvm_set(
+		finding, !refused || !doctor_kvm_is_usable(options),
+		choice ? choice : "the kernel has none",
+		"guests of engine kvm take about twice as long to start: echo advise "
+		">/sys/kernel/mm/transparent_hugepage/shmem_enabled; where Carrel is installed, "
+		"systemd-tmpfiles does so at each boot");
+}

@@ -28,5 +28,8 @@ void doctor_kvm_check_io_uring(const struct doctor_options *options,
 /* passt's and carrel-vmm's boxes are made of them. */
 void doctor_kvm_check_namespaces(const struct doctor_options *options,
 				 struct doctor_finding *finding);
+/* Does carrel-vmm get the huge pages that it asks for (vmm/guest_memory.c)? A hint only, and only where engine kvm can run. */
+void doctor_kvm_check_huge_pages(const struct doctor_options *options,
+				 struct doctor_finding *finding);
 
 #endif

@@ -92,6 +92,7 @@ engine_qemu_vm_free(struct engine_vm *vm)
 	qmp_free(qemu->qmp);
 	g_clear_pointer(&qemu->migrating, steps_unref);
 	g_clear_pointer(&qemu->exiting, steps_unref);
+	g_clear_pointer(&qemu->filling, steps_unref);
 	process_watch_stop(&qemu->process);
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		if (qemu->sockets[i] >= 0)

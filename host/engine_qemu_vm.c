@@ -8,6 +8,7 @@
  */
 #include "host/engine_qemu_vm.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -133,6 +134,22 @@ qemu_vm_take_port(struct qemu_vm *qemu, const json_t *data)
 		qemu_vm_tell(qemu, ENGINE_EVENT_VDAGENT_PORT, open);
 }
 
+/* "nospace" comes with "action": "stop", which is the default for this error and for no other. */
+static void
+qemu_vm_take_disk_error(struct qemu_vm *qemu, const json_t *data)
+{
+	struct steps *steps;
+
+	if (!json_get_flag(data, "nospace", 0))
+		return;
+	steps = g_steal_pointer(&qemu->filling);
+	if (!steps)
+		return;
+	steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+				      "the guest's disk cannot grow: %s", g_strerror(ENOSPC)));
+	steps_unref(steps);
+}
+
 static void
 qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 {
@@ -146,6 +163,8 @@ qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 		qemu_vm_take_migration(qemu, data);
 	} else if (strcmp(name, "VSERPORT_CHANGE") == 0) {
 		qemu_vm_take_port(qemu, data);
+	} else if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
+		qemu_vm_take_disk_error(qemu, data);
 	} else if (strcmp(name, "STOP") == 0) {
 		qemu_vm_tell(qemu, ENGINE_EVENT_STOPPED, 0);
 	} else if (strcmp(name, "RESUME") == 0) {
@@ -236,6 +255,13 @@ qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps)
 {
 	g_clear_pointer(&qemu->migrating, steps_unref);
 	qemu->migrating = steps_ref(steps);
+}
+
+void
+qemu_vm_watch_space(struct qemu_vm *qemu, struct steps *steps)
+{
+	g_clear_pointer(&qemu->filling, steps_unref);
+	qemu->filling = steps_ref(steps);
 }
 
 void

@@ -23,6 +23,7 @@ struct qemu_vm {
 	struct process_watch process;
 	struct steps *migrating; /* waits for a MIGRATION event */
 	struct steps *exiting;	 /* waits for the end of the process */
+	struct steps *filling;	 /* fails when the guest's disk finds no room on the host's */
 };
 
 static inline struct qemu_vm *
@@ -52,6 +53,9 @@ gboolean qemu_vm_connect(struct qemu_vm *qemu, struct steps *steps);
 
 /* From here on MIGRATION events end this step. */
 void qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps);
+
+/* From here on the step fails when the guest stands because the host's disk is full: nobody would make it go on. */
+void qemu_vm_watch_space(struct qemu_vm *qemu, struct steps *steps);
 
 /* Ends the step when the process has ended. */
 void qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps);

@@ -21,6 +21,7 @@
 #include "templates/job.h"
 #include "templates/job_build.h"
 #include "templates/job_publish.h"
+#include "templates/job_space.h"
 #include "templates/job_verify.h"
 
 /* Its life: waiting -> working -> ended. */
@@ -94,16 +95,16 @@ worker_send_done(struct worker *worker, const json_t *result, const GError *erro
 
 /* Whatever step it was that found the disk full. */
 static void
-worker_advise_space(const struct worker *worker, GError **error)
+worker_advise_space(const struct worker *worker, GError *error)
 {
 	const char *staging = json_get_text(worker->job.arguments, "staging", "");
 	g_autofree char *disk = g_path_get_dirname(staging);
-	g_autofree char *text =
-		g_strdup_printf("%s: free space on the disk of '%s', then run the %s again",
-				(*error)->message, disk, worker->ops->name);
+	char *text = job_space_explain(error->message, disk, worker->job.need_bytes,
+				       job_space_find_free(disk), worker->ops->name,
+				       sizeof(((struct job_done *)NULL)->text));
 
-	g_free((*error)->message);
-	(*error)->message = g_steal_pointer(&text);
+	g_free(error->message);
+	error->message = text;
 }
 
 static void
@@ -112,7 +113,7 @@ worker_done(struct job *job, json_t *result, GError *error)
 	struct worker *worker = (struct worker *)job;
 
 	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE) && worker->ops)
-		worker_advise_space(worker, &error);
+		worker_advise_space(worker, error);
 	if (error)
 		log_error("job=%s failed: %s", job->id, error->message);
 	worker_send_done(worker, result, error);

@@ -16,6 +16,7 @@ struct job {
 	int kvm;		   /* /dev/kvm, which a job's uid may not open itself; -1: none */
 	GCancellable *cancellable; /* set by CANCEL and by hostd's end */
 	gint64 started_us;
+	guint64 need_bytes; /* what it takes at most on the disk of its staging folder; 0: not known */
 	/* Tells hostd; "percent" only grows. The time left is reckoned from what has passed. */
 	void (*progress)(struct job *job, const char *step, guint percent);
 	/* Ends the job: result (may be NULL) is taken over, error NULL means success and is taken over too. */

@@ -10,6 +10,7 @@
 #include "templates/job_publish.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/name.h"
@@ -18,6 +19,7 @@
 #include "templates/image_file.h"
 #include "templates/job_files.h"
 #include "templates/job_machine.h"
+#include "templates/job_space.h"
 #include "templates/job_thread.h"
 #include "templates/verify.h"
 
@@ -25,6 +27,8 @@
 #define CPUS	       2
 #define LONG_MS	       (60 * 60 * 1000)
 #define VERIFY_PERCENT 75
+#define EXTRA_BYTES \
+	(32ULL << 20) /* the devices' state, what the guest writes, the overlay of the verify */
 
 static const struct json_field job_publish_fields[] = {
 	{ "template", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },
@@ -72,6 +76,23 @@ publish_release(gpointer data)
 	g_rc_box_release_full(data, publish_clear);
 }
 
+/* The image, copied, and all of the machine's RAM: the pages that its guest has not touched are left out. */
+static guint64
+publish_reckon_need(const struct publish *publish)
+{
+	guint64 ram_mib = (guint64)json_get_integer(publish->job->arguments, "ram_mib", 0);
+	guint64 bytes = EXTRA_BYTES + (publish->ops->boots ? 0 : ram_mib << 20);
+
+	for (gsize i = 0; i < IMAGE_FILE_COUNT; i++) {
+		g_autofree char *path = g_build_filename(publish->image, image_file_names[i], NULL);
+		struct stat status;
+
+		if (stat(path, &status) == 0)
+			bytes += (guint64)status.st_blocks * 512;
+	}
+	return bytes;
+}
+
 static gboolean
 publish_copy(gpointer context, GCancellable *cancellable, GError **error)
 {
@@ -81,6 +102,7 @@ publish_copy(gpointer context, GCancellable *cancellable, GError **error)
 	publish->description = image_file_read(publish->image, error);
 	if (!publish->description)
 		return FALSE;
+	publish->job->need_bytes = publish_reckon_need(publish);
 	for (gsize i = 0; i < IMAGE_FILE_COUNT; i++) {
 		g_autofree char *from = g_build_filename(publish->image, image_file_names[i], NULL);
 		g_autofree char *to = g_build_filename(publish->staging, image_file_names[i], NULL);
@@ -310,6 +332,13 @@ publish_remove(const struct publish *publish)
 }
 
 static void
+publish_fail(const struct publish *publish, GError *error)
+{
+	job_space_blame(job_space_find_free(publish->staging), error);
+	publish_remove(publish);
+}
+
+static void
 publish_handle_end(GObject *source, GAsyncResult *result, gpointer data)
 {
 	struct publish *publish = data;
@@ -323,7 +352,7 @@ publish_handle_end(GObject *source, GAsyncResult *result, gpointer data)
 		answer = json_pack("{s:O, s:I}", "steps", publish->report, "size_bytes",
 				   (json_int_t)publish->size_bytes);
 	else
-		publish_remove(publish);
+		publish_fail(publish, error);
 	publish_release(publish);
 	job->done(job, answer, error);
 }

@@ -15,6 +15,7 @@
 #include "host/engine_list.h"
 #include "host/template_memory.h"
 #include "templates/job_machine.h"
+#include "templates/job_space.h"
 #include "templates/job_thread.h"
 
 #define KIND	 "user"
@@ -214,12 +215,15 @@ static const struct step verify_steps[] = {
 	{ "ask its agent", verify_start_agent, AGENT_MS + 1000 },
 };
 
-/* The machine goes before the caller hears of the end. */
+/* The machine goes before the caller hears of the end, and with it what filled the disk perhaps. */
 static void
 verify_handle_end(GObject *source, GAsyncResult *result, gpointer data)
 {
 	struct verify *verify = data;
+	guint64 *free_bytes = g_new(guint64, 1);
 
+	*free_bytes = job_space_find_free(verify->scratch);
+	g_object_set_data_full(G_OBJECT(result), "free", free_bytes, g_free);
 	g_clear_pointer(&verify->agent, agent_link_free);
 	g_clear_pointer(&verify->machine, job_machine_free);
 	verify->callback(source, result, verify->data);
@@ -247,6 +251,11 @@ verify_start(const struct verify_request *request, GAsyncReadyCallback callback,
 gboolean
 verify_finish(GAsyncResult *result, json_t **ret_report, GError **error)
 {
+	const guint64 *free_bytes = g_object_get_data(G_OBJECT(result), "free");
+
 	*ret_report = steps_get_report(result);
-	return steps_finish(result, error);
+	if (steps_finish(result, error))
+		return TRUE;
+	job_space_blame(*free_bytes, *error);
+	return FALSE;
 }

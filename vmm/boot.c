@@ -56,22 +56,56 @@ boot_read(int fd, uint64_t offset, void *target, uint64_t bytes)
 	return 0;
 }
 
+static int
+boot_image_check(struct boot_image *image, uint64_t offset, size_t bytes)
+{
+	if (offset <= image->kernel_bytes && bytes <= image->kernel_bytes - offset)
+		return 0;
+	BOOT_PROBLEM(image,
+		     "the kernel's file is truncated: %" PRIu64 " bytes, %zu wanted at %" PRIu64,
+		     image->kernel_bytes, bytes, offset);
+	return -EINVAL;
+}
+
 int
 boot_image_read(struct boot_image *image, uint64_t offset, void *target, size_t bytes)
 {
-	int error;
+	int error = boot_image_check(image, offset, bytes);
 
-	if (offset > image->kernel_bytes || bytes > image->kernel_bytes - offset) {
-		BOOT_PROBLEM(image,
-			     "the kernel's file is truncated: %" PRIu64
-			     " bytes, %zu wanted at %" PRIu64,
-			     image->kernel_bytes, bytes, offset);
-		return -EINVAL;
-	}
+	if (error)
+		return error;
 	error = boot_read(image->source->kernel_fd, offset, target, bytes);
 	if (error)
 		BOOT_PROBLEM(image, "the kernel's file cannot be read: %s",
 			     error == -EINVAL ? "it became shorter" : strerror(-error));
+	return error;
+}
+
+/* The first byte at or after "offset" with data or without; the end when there is none. A file system that cannot tell: all is data. */
+static uint64_t
+boot_image_seek(const struct boot_image *image, uint64_t offset, int whence)
+{
+	off_t found = lseek(image->source->kernel_fd, (off_t)offset, whence);
+
+	if (found < 0)
+		return whence == SEEK_DATA && errno != ENXIO ? offset : image->kernel_bytes;
+	return (uint64_t)found;
+}
+
+int
+boot_image_read_data(struct boot_image *image, uint64_t offset, uint8_t *target, size_t bytes)
+{
+	uint64_t end = offset + bytes;
+	int error = boot_image_check(image, offset, bytes);
+
+	for (uint64_t at = offset, data_end; !error && at < end; at = data_end) {
+		at = boot_image_seek(image, at, SEEK_DATA);
+		data_end = boot_image_seek(image, at, SEEK_HOLE);
+		if (data_end > end)
+			data_end = end;
+		if (at < data_end)
+			error = boot_image_read(image, at, target + (at - offset), data_end - at);
+	}
 	return error;
 }
 

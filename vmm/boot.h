@@ -8,6 +8,7 @@
 #ifndef VMM_BOOT_H
 #define VMM_BOOT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct guest_memory;
@@ -17,6 +18,7 @@ struct boot_source {
 	int kernel_fd;
 	int initrd_fd; /* -1: none */
 	const char *command_line;
+	bool memory_is_empty; /* all zeros: what is zero in the kernel need not be written */
 };
 
 struct boot_problem {

@@ -43,6 +43,9 @@ struct boot_image {
 /* Reads all of it from the kernel's file, or -EINVAL and the problem: truncated. */
 int boot_image_read(struct boot_image *image, uint64_t offset, void *target, size_t bytes);
 
+/* The same, into memory that is empty: what the file has no data for is left alone. */
+int boot_image_read_data(struct boot_image *image, uint64_t offset, uint8_t *target, size_t bytes);
+
 /* Room for a part of the kernel: RAM from 1 MiB to the hole. NULL and the problem when it is not. */
 void *boot_image_find_room(struct boot_image *image, uint64_t gpa, uint64_t bytes);
 

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -28,11 +27,11 @@
 #include "base/log.h"
 #include "base/seq.h"
 #include "vmm/control_news.h"
+#include "vmm/listener.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
 
 #define MAX_MESSAGES  16 /* read in one turn of the loop */
-#define ACCEPT_FLAGS  (SOCK_NONBLOCK | SOCK_CLOEXEC)
 #define ANSWER_LATER  1
 #define MAX_LATE      2
 #define PORTS_PACE_NS UINT64_C(100000000)
@@ -52,7 +51,7 @@ struct control_answer {
 struct control {
 	struct loop *loop;
 	struct control_setup setup;
-	struct loop_source *listener;
+	struct listener *listener;
 	struct loop_timer *pace;
 	struct log_limit log_limit;
 	/* of this connection */
@@ -380,6 +379,10 @@ control_handle_link(void *context, struct seq_message *message)
 					     seq_take_fd(message, 0));
 	if (error == -EOPNOTSUPP)
 		return control_refuse(control, error, "this machine has no network");
+	if (error == -EINVAL)
+		return control_refuse(control, error,
+				      "the link's descriptor is not of the kind of this machine's "
+				      "network; its carrel-vmm's log says more");
 	return error;
 }
 
@@ -420,6 +423,9 @@ control_handle_home(void *context, struct seq_message *message)
 		return control_refuse(control, error, "there is no home in the slot");
 	if (error == -EIO)
 		return control_refuse(control, error, "the home's storage failed");
+	if (error == -EAGAIN)
+		return control_refuse(control, error,
+				      "another machine or another disk uses the home's file");
 	if (error == -ENOSPC && home.medium == VMM_MEDIUM_NONE)
 		return control_refuse(control, error,
 				      "the host has no room for what was written to the home: it "
@@ -511,30 +517,12 @@ control_handle_socket(void *context, uint32_t events)
 		control_close(control, "it broke the protocol");
 }
 
-/* Who it is comes from the kernel: unix(7), SO_PEERCRED. */
-static bool
-control_may_connect(struct control *control, int fd)
-{
-	struct io_peer peer;
-
-	if (io_peer_get(fd, &peer) == 0 && peer.uid == control->setup.uid)
-		return true;
-	if (control_may_log(control))
-		log_warning("control: a connection was refused: it is not of uid %u",
-			    control->setup.uid);
-	return false;
-}
-
 static void
-control_handle_accept(void *context, uint32_t events)
+control_handle_accepted(void *context, int accepted)
 {
+	CLEANUP_CLOSE int fd = accepted;
 	struct control *control = context;
-	// cppcheck-suppress nullPointer ; accept4(2) allows it
-	CLEANUP_CLOSE int fd = accept4(control->setup.listen_fd, NULL, NULL, ACCEPT_FLAGS);
 
-	(void)events;
-	if (fd < 0 || !control_may_connect(control, fd))
-		return;
 	control_close(control, "another one came");
 	if (loop_add(control->loop, "control", fd, EPOLLIN, control_handle_socket, control,
 		     &control->source) < 0)
@@ -547,6 +535,13 @@ int
 control_new(struct loop *loop, const struct control_setup *setup, struct control **ret_control)
 {
 	struct control *control = calloc(1, sizeof(*control));
+	const struct listener_setup listener = {
+		.name = "control",
+		.listen_fd = setup->listen_fd,
+		.uid = setup->uid,
+		.accepted = control_handle_accepted,
+		.context = control,
+	};
 	int error;
 
 	if (!control)
@@ -556,10 +551,7 @@ control_new(struct loop *loop, const struct control_setup *setup, struct control
 	control->fd = -1;
 	control->may_tell = ~0U;
 	control->log_limit = (struct log_limit){ .burst = 10, .every_ms = 1000 };
-	error = io_set_nonblocking(setup->listen_fd, true);
-	if (error == 0)
-		error = loop_add(loop, "control", setup->listen_fd, EPOLLIN, control_handle_accept,
-				 control, &control->listener);
+	error = listener_new(loop, &listener, &control->listener);
 	if (error == 0)
 		error = loop_timer_new(loop, "control", control_handle_pace, control,
 				       &control->pace);
@@ -578,7 +570,7 @@ control_free(struct control *control)
 		return;
 	if (control->fd >= 0)
 		control_drop(control);
-	loop_remove(control->listener);
+	listener_free(control->listener);
 	loop_timer_free(control->pace);
 	free(control);
 }

@@ -11,7 +11,7 @@
  *     "kvm_fd": 3, "memory_fd": 4, "memory_private": false,
  *     "boot": {"kernel_fd": 5, "initrd_fd": 6, "command_line": "..."},
  *     "genid": "32 hex digits",             VM generation id
- *     "control_fd": 7, "control_uid": 998,  listening (proto_vmm.h), and who may connect
+ *     "control_fd": 7, "control_uid": 998,  listening (proto_vmm.h), and who may connect to this and all other sockets
  *     "display_fd": 8,                      listening (proto_source.h)
  *     "scanouts": 1, "width": 1024, "height": 768,
  *     "serial": true,                       COM1's output goes to the log, line by line

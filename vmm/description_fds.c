@@ -4,50 +4,18 @@
  */
 #include "vmm/description_fds.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "vmm/description.h"
+#include "vmm/fd_kind.h"
 
 /* kvm, memory, kernel, initrd, control, display, net, two a disk, one a port */
 #define MAX_FDS (7 + 2 * DESCRIPTION_MAX_DISKS + DESCRIPTION_MAX_PORTS)
 
 #define PROBLEM(problem, ...) snprintf((problem)->text, sizeof((problem)->text), __VA_ARGS__)
-
-enum fd_kind {
-	FD_KIND_DEVICE,
-	FD_KIND_READ_FILE,
-	FD_KIND_WRITE_FILE,
-	FD_KIND_LISTEN_PACKETS,
-	FD_KIND_LISTEN_STREAM,
-	FD_KIND_STREAM,
-	FD_KIND_COUNT,
-};
-
-/* mode: of the file. access: O_RDONLY, O_RDWR. type, listens: of a unix socket. */
-static const struct fd_rule {
-	const char *text;
-	mode_t mode;
-	int access;
-	int type;
-	int listens;
-} fd_rules[] = {
-	[FD_KIND_DEVICE] = { "a device, open for reading and writing", S_IFCHR, O_RDWR, 0, 0 },
-	[FD_KIND_READ_FILE] = { "a file, open for reading only", S_IFREG, O_RDONLY, 0, 0 },
-	[FD_KIND_WRITE_FILE] = { "a file, open for reading and writing", S_IFREG, O_RDWR, 0, 0 },
-	[FD_KIND_LISTEN_PACKETS] = { "a listening unix socket for packets", S_IFSOCK, O_RDWR,
-				     SOCK_SEQPACKET, 1 },
-	[FD_KIND_LISTEN_STREAM] = { "a listening unix stream socket", S_IFSOCK, O_RDWR, SOCK_STREAM,
-				    1 },
-	[FD_KIND_STREAM] = { "a unix stream socket", S_IFSOCK, O_RDWR, SOCK_STREAM, 0 },
-};
-static_assert(sizeof(fd_rules) / sizeof(fd_rules[0]) == FD_KIND_COUNT, "a rule a kind");
 
 struct fd_list {
 	size_t count;
@@ -91,34 +59,6 @@ fd_list_fill(struct fd_list *list, const struct description *description)
 }
 
 static int
-fd_get_option(int fd, int name)
-{
-	int value = -1;
-	socklen_t size = sizeof(value);
-
-	return getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
-}
-
-/* NULL, or what is wrong with it. */
-static const char *
-fd_check(int fd, const struct fd_rule *rule)
-{
-	struct stat status;
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || fstat(fd, &status) < 0)
-		return "is not open; it must be";
-	if ((status.st_mode & S_IFMT) != rule->mode || (flags & O_ACCMODE) != rule->access ||
-	    (flags & O_PATH))
-		return "must be";
-	if (rule->mode == S_IFSOCK &&
-	    (fd_get_option(fd, SO_DOMAIN) != AF_UNIX || fd_get_option(fd, SO_TYPE) != rule->type ||
-	     fd_get_option(fd, SO_ACCEPTCONN) != rule->listens))
-		return "must be";
-	return NULL;
-}
-
-static int
 description_check_memory(const struct description *description, struct json_problem *ret_problem)
 {
 	struct stat status;
@@ -143,11 +83,13 @@ description_check_fds(const struct description *description, struct json_problem
 	for (size_t i = 0; i < list.count; i++) {
 		const struct fd_entry *entry = &list.entries[i];
 		const char *space = *entry->owner ? " of " : "";
-		const char *wrong = fd_check(entry->fd, &fd_rules[entry->kind]);
+		int error = fd_kind_check(entry->fd, entry->kind);
 
-		if (wrong) {
+		if (error < 0) {
 			PROBLEM(ret_problem, "'%s'%s%s: descriptor %d %s %s", entry->key, space,
-				entry->owner, entry->fd, wrong, fd_rules[entry->kind].text);
+				entry->owner, entry->fd,
+				error == -EBADF ? "is not open; it must be" : "must be",
+				fd_kind_text(entry->kind));
 			return -EINVAL;
 		}
 		for (size_t j = 0; j < i; j++) {

@@ -20,6 +20,7 @@
 #include "vmm/acpi.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
+#include "vmm/fd_kind.h"
 #include "vmm/hda.h"
 #include "vmm/loop.h"
 #include "vmm/net_stream.h"
@@ -245,6 +246,7 @@ devices_make_console(struct devices *devices)
 	struct virtio_console_options options = {
 		.ports = ports,
 		.n_ports = description->n_ports,
+		.uid = description->control_uid,
 		.opened = devices_handle_port,
 		.context = devices,
 	};
@@ -314,6 +316,7 @@ devices_make_seat(struct devices *devices)
 	const struct description *description = devices->description;
 	struct seat_setup setup = {
 		.listen_fd = description->display_fd,
+		.uid = description->control_uid,
 		.n_scanouts = description->scanouts,
 		.width = description->width,
 		.height = description->height,
@@ -431,22 +434,44 @@ devices_set_balloon(struct devices *devices, uint64_t target_bytes)
 	return virtio_balloon_set_target(devices->balloon, target_bytes);
 }
 
+/* Of a descriptor that came later than the description, by the same rules (vmm/description_fds.c). */
+static int
+devices_check_fd(const struct devices *devices, const char *whose, int fd, enum fd_kind kind)
+{
+	int error = fd < 0 ? 0 : fd_kind_check(fd, kind);
+
+	if (error < 0)
+		log_error("machine '%s': descriptor %d, for the %s, must be %s; it is not used",
+			  devices->description->name, fd, whose, fd_kind_text(kind));
+	return error;
+}
+
 int
 devices_set_link(struct devices *devices, bool up, int fd)
 {
-	if (devices->net)
+	bool is_tap = devices->description->net == DESCRIPTION_NET_TAP;
+	int error = devices->net ? devices_check_fd(devices, "network", fd,
+						    is_tap ? FD_KIND_DEVICE : FD_KIND_STREAM)
+				 : -EOPNOTSUPP;
+
+	if (error == 0)
 		return virtio_net_set_link(devices->net, up, fd);
 	if (fd >= 0)
 		close(fd);
-	return -EOPNOTSUPP;
+	return error;
 }
 
 int
 devices_attach_home(struct devices *devices, int base_fd, int overlay_fd)
 {
 	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
+	int error = devices_check_fd(devices, "home's base", base_fd, FD_KIND_READ_FILE);
 
-	return home ? virtio_blk_attach(home, base_fd, overlay_fd) : -ENODEV;
+	if (error == 0)
+		error = devices_check_fd(devices, "home", overlay_fd, FD_KIND_WRITE_FILE);
+	if (!home)
+		return -ENODEV;
+	return error < 0 ? error : virtio_blk_attach(home, base_fd, overlay_fd);
 }
 
 int
@@ -525,6 +550,21 @@ devices_resume(struct devices *devices)
 	if (devices->hda)
 		hda_resume(devices->hda);
 	pci_root_resume(devices->root);
+}
+
+int
+devices_finish(struct devices *devices)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++) {
+		struct virtio_device *disk = devices->disks[i].device;
+		int error = disk ? virtio_blk_finish(disk) : 0;
+
+		if (error < 0)
+			result = error;
+	}
+	return result;
 }
 
 void

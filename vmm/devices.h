@@ -55,6 +55,9 @@ bool devices_lack_space(const struct devices *devices);
 void devices_retry_space(struct devices *devices);
 void devices_await_space(struct devices *devices);
 
+/* The machine's end: what the guest was told is written is durable, flushed or not. 0 or -EIO, which the log explains. */
+int devices_finish(struct devices *devices);
+
 void devices_press_power_button(struct devices *devices);
 /* Adds what the devices have counted. */
 void devices_get_statistics(const struct devices *devices, struct vmm_statistics *statistics);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * disk.c - a disk that is a read-only base and a private copy-on-write overlay over it
  *
@@ -460,18 +460,21 @@ disk_set_files(struct disk *disk, int base_fd, int overlay_fd)
 int
 disk_open(const char *name, struct disk_io *io, int base_fd, int overlay_fd, struct disk **ret_disk)
 {
-	struct disk *disk = calloc(1, sizeof(*disk));
 	struct overlay_file file;
-	int result;
+	struct disk *disk;
+	int result = overlay_file_open(name, base_fd, overlay_fd, &file);
 
-	if (!disk)
+	if (result < 0)
+		return result;
+	disk = calloc(1, sizeof(*disk));
+	if (!disk) {
+		overlay_file_close(&file);
 		return -ENOMEM;
+	}
 	disk->io = io;
 	TAILQ_INIT(&disk->claiming);
 	TAILQ_INIT(&disk->waiting);
-	result = overlay_file_open(name, base_fd, overlay_fd, &file);
-	if (result == 0)
-		result = overlay_table_init(&disk->table, name, io, &file);
+	result = overlay_table_init(&disk->table, name, io, &file);
 	if (result == 0)
 		result = disk_map_buffers(disk);
 	if (result == 0)

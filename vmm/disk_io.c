@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * disk_io.c - reads, writes, syncs and holes in a disk's two files, without waiting for them: the door to io_uring
  *
@@ -283,11 +283,16 @@ disk_io_advance(struct disk_io_op *op, uint64_t bytes)
 	}
 }
 
-/* Of room on the disk, or of memory in the kernel: it passes, and the guest need not know. */
+/*
+ * Of room on the disk, or of memory in the kernel: it passes, and the guest need not know. But a sync that says there is no
+ * room has given up what it could not write (fsync(2)); one without memory has not begun.
+ */
 static bool
-disk_io_is_lack(int result)
+disk_io_is_lack(const struct disk_io_op *op, int result)
 {
-	return result == -ENOSPC || result == -EDQUOT || result == -ENOMEM;
+	if (result == -ENOMEM)
+		return true;
+	return op->kind != DISK_IO_SYNC && (result == -ENOSPC || result == -EDQUOT);
 }
 
 /* "result" is what the system call would have returned. */
@@ -298,7 +303,7 @@ disk_io_end(struct disk_io *io, struct disk_io_op *op, int result)
 
 	if (result == -EINTR || result == -EAGAIN) {
 		disk_io_enqueue(io, op);
-	} else if (disk_io_is_lack(result) && op->kind != DISK_IO_SYNC) {
+	} else if (disk_io_is_lack(op, result)) {
 		if (op->retried)
 			io->n_retried--;
 		op->retried = false;

@@ -76,8 +76,8 @@ int disk_io_set_file(struct disk_io *io, enum disk_io_file file, int fd);
 
 /*
  * Short reads and writes are completed; the end of the file before "bytes" is -EIO. It reaches the kernel with the next
- * disk_io_kick(), which may call back, or after the present batch of callbacks. An operation that fails for lack of space (-ENOSPC, -EDQUOT; -ENOMEM)
- * is kept, with what it has done so far, unless it is a sync.
+ * disk_io_kick(), which may call back, or after the present batch of callbacks. An operation that fails for lack of space
+ * (-ENOSPC, -EDQUOT; -ENOMEM) is kept, with what it has done so far; a sync only for lack of memory.
  */
 void disk_io_submit(struct disk_io *io, struct disk_io_op *op);
 void disk_io_kick(struct disk_io *io);

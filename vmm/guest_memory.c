@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PAGE_BYTES UINT64_C(4096)
 #define MIB	   (UINT64_C(1) << 20)
@@ -21,6 +22,7 @@ struct guest_memory {
 	void *host;
 	uint64_t bytes;
 	bool private;
+	bool was_empty;
 	size_t n_parts;
 	struct guest_memory_part parts[GUEST_MEMORY_MAX_PARTS];
 };
@@ -66,6 +68,7 @@ guest_memory_new(int fd, uint64_t ram_bytes, bool private, struct guest_memory *
 	(void)madvise(memory->host, ram_bytes, MADV_HUGEPAGE);
 	memory->bytes = ram_bytes;
 	memory->private = private;
+	memory->was_empty = lseek(fd, 0, SEEK_DATA) < 0 && errno == ENXIO;
 	low_bytes = ram_bytes < GUEST_MEMORY_HOLE ? ram_bytes : GUEST_MEMORY_HOLE;
 	guest_memory_add_part(memory, 0, 0, low_bytes);
 	if (ram_bytes > low_bytes)
@@ -95,6 +98,12 @@ uint64_t
 guest_memory_get_bytes(const struct guest_memory *memory)
 {
 	return memory->bytes;
+}
+
+bool
+guest_memory_was_empty(const struct guest_memory *memory)
+{
+	return memory->was_empty;
 }
 
 void *

@@ -41,6 +41,8 @@ void guest_memory_free(struct guest_memory *memory);
 size_t guest_memory_list_parts(const struct guest_memory *memory,
 			       struct guest_memory_part ret_parts[GUEST_MEMORY_MAX_PARTS]);
 uint64_t guest_memory_get_bytes(const struct guest_memory *memory);
+/* It was mapped as a file in which nothing had been written yet: all of it was zeros. */
+bool guest_memory_was_empty(const struct guest_memory *memory);
 
 /* Where [gpa, gpa + bytes) is in this process; NULL when any of it is not RAM, or it is empty. */
 void *guest_memory_find(const struct guest_memory *memory, uint64_t gpa, uint64_t bytes);

@@ -36,6 +36,7 @@
 
 #define NS_PER_MS     UINT64_C(1000000)
 #define NO_SPACE_TEXT "no room on the host for a disk request"
+#define LOST_TEXT     "its storage failed at the end: what was written last may be lost"
 
 static const char *const state_names[] = {
 	[VMM_STATE_STARTING] = "starting", [VMM_STATE_RUNNING] = "running",
@@ -92,10 +93,10 @@ machine_set_state(struct machine *machine, enum vmm_state state, enum vmm_pause_
 	machine_tell(machine, &event);
 }
 
-static bool
+bool
 machine_may_log(struct machine *machine)
 {
-	return log_limit_allow(&machine->resets, loop_now_ns() / NS_PER_MS);
+	return log_limit_allow(&machine->lines, loop_now_ns() / NS_PER_MS);
 }
 
 void
@@ -219,6 +220,27 @@ machine_is_alive(const struct machine *machine)
 	return machine->state == VMM_STATE_RUNNING || machine->state == VMM_STATE_PAUSED;
 }
 
+/* What the guest believes to be written is to be there the next time, although it has not asked for a flush. */
+static int
+machine_finish(struct machine *machine)
+{
+	int error;
+
+	machine_stand(machine);
+	error = devices_finish(machine->devices);
+	if (error < 0 && machine_is_alive(machine))
+		machine_set_state(machine, VMM_STATE_FAILED, VMM_PAUSE_NONE, LOST_TEXT);
+	return error;
+}
+
+static void
+machine_do_off(struct machine *machine)
+{
+	if (machine_finish(machine) == 0)
+		machine_set_state(machine, VMM_STATE_OFF, VMM_PAUSE_NONE, "");
+	loop_stop(machine->platform.loop);
+}
+
 static void
 machine_do(struct machine *machine, enum machine_wish wish)
 {
@@ -227,8 +249,7 @@ machine_do(struct machine *machine, enum machine_wish wish)
 		machine_do_end(machine, VMM_STATE_FAILED, machine->reason);
 		break;
 	case MACHINE_WISH_OFF:
-		machine_do_end(machine, VMM_STATE_OFF, "");
-		loop_stop(machine->platform.loop);
+		machine_do_off(machine);
 		break;
 	case MACHINE_WISH_PANIC:
 		machine_do_end(machine, VMM_STATE_PANICKED, "");
@@ -284,7 +305,8 @@ machine_run(struct machine *machine)
 	pthread_mutex_unlock(&machine->lock);
 	error = loop_run(machine->platform.loop);
 	pthread_mutex_lock(&machine->lock);
-	machine_stand(machine);
+	if (machine->state != VMM_STATE_OFF)
+		machine_finish(machine);
 	pthread_mutex_unlock(&machine->lock);
 	return error;
 }

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include <stdbool.h>
+
 #include "base/log.h"
 #include "vmm/description.h"
 #include "vmm/machine.h"
@@ -44,8 +46,8 @@ struct machine {
 	struct vcpu *vcpus[DESCRIPTION_MAX_CPUS];
 	struct loop_source *wake_source;
 	int wake_fd;
-	struct log_limit resets; /* lines about them: a guest may do nothing else */
-	uint32_t wishes;	 /* bit set of enum machine_wish */
+	struct log_limit lines; /* about what a guest may do all the time, such as resets */
+	uint32_t wishes;	/* bit set of enum machine_wish */
 	char reason[VCPU_REASON_BYTES];
 	enum vmm_state state;
 	enum vmm_pause_reason pause_reason;
@@ -55,6 +57,8 @@ struct machine {
 
 /* Under the lock, from any thread: the loop's thread does it soon. */
 void machine_wish(struct machine *machine, enum machine_wish wish);
+/* A line about what the guest has brought about. */
+bool machine_may_log(struct machine *machine);
 /* Tells whoever watches the machine; as devices_set_watcher() wants it. */
 void machine_tell(void *context, const struct vmm_event *event);
 /* The loop's handler of what machine_wish() wakes. */

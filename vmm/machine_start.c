@@ -32,8 +32,8 @@
 #include "vmm/vcpu.h"
 #include "vmm/vmm_sandbox.h"
 
-#define RESET_LINES_AT_ONCE 20
-#define RESET_LINE_EVERY_MS 10000
+#define GUEST_LINES_AT_ONCE 20
+#define GUEST_LINE_EVERY_MS 10000
 
 /* What the platform offers to devices. */
 
@@ -43,7 +43,7 @@ machine_set_irq(void *context, uint32_t gsi, bool level)
 	struct machine *machine = context;
 	int error = kvm_set_irq(machine->kvm, gsi, level);
 
-	if (error < 0)
+	if (error < 0 && machine_may_log(machine))
 		log_error("machine: interrupt line %u cannot be set: %s", gsi, strerror(-error));
 }
 
@@ -70,7 +70,7 @@ machine_remove_doorbell(void *context, uint64_t gpa, uint32_t bytes, int eventfd
 	struct machine *machine = context;
 	int error = kvm_remove_doorbell(machine->kvm, gpa, bytes, eventfd);
 
-	if (error < 0)
+	if (error < 0 && machine_may_log(machine))
 		log_error("machine: a doorbell cannot be removed: %s", strerror(-error));
 }
 
@@ -104,6 +104,8 @@ machine_load_kernel(struct machine *machine, struct vcpu_entry *ret_entry)
 		.kernel_fd = description->kernel_fd,
 		.initrd_fd = description->initrd_fd,
 		.command_line = description->command_line,
+		.memory_is_empty = machine->state == VMM_STATE_STARTING &&
+				   guest_memory_was_empty(machine->platform.memory),
 	};
 	struct boot_problem problem;
 	int error = boot_load(machine->platform.memory, &source, ret_entry, &problem);
@@ -283,9 +285,9 @@ machine_new(const struct description *description, struct machine **ret_machine,
 	machine->description = description;
 	machine->problem = ret_problem;
 	machine->wake_fd = -1;
-	machine->resets = (struct log_limit){
-		.burst = RESET_LINES_AT_ONCE,
-		.every_ms = RESET_LINE_EVERY_MS,
+	machine->lines = (struct log_limit){
+		.burst = GUEST_LINES_AT_ONCE,
+		.every_ms = GUEST_LINE_EVERY_MS,
 	};
 	machine->platform.ops = &platform_table;
 	machine->platform.context = machine;

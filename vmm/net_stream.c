@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * net_stream.c - the guest's network over a unix stream socket: passt's and QEMU's framing
  *

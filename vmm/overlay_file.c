@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * overlay_file.c - what a desktop has changed of its template's disk: the file's format, and opening it
  *
@@ -90,7 +90,7 @@ overlay_file_lay_out(struct overlay_file *file, uint64_t virtual_bytes, bool has
 	uint64_t block_bits = OVERLAY_BLOCK_BYTES * 8;
 	uint64_t end;
 
-	*file = (struct overlay_file){ .virtual_bytes = virtual_bytes };
+	*file = (struct overlay_file){ .virtual_bytes = virtual_bytes, .lock_fd = -1 };
 	file->n_clusters = (virtual_bytes + OVERLAY_CLUSTER_BYTES - 1) / OVERLAY_CLUSTER_BYTES;
 	if (!has_overlay)
 		return;
@@ -282,60 +282,94 @@ overlay_file_load(const char *name, int overlay_fd, struct overlay_file *file, u
 	return 0;
 }
 
+/*
+ * Two that write one file would tear it apart. carrel-hostd gives it to one machine at a time; this holds when it errs, too.
+ * Whatever refers to the same opened file has the same lock, so it is given up by name in overlay_file_close(): io_uring
+ * keeps files for a while.
+ */
 static int
-overlay_file_open_raw(const char *name, int fd, struct overlay_file *ret_file)
+overlay_file_lock(const char *name, int fd, struct overlay_file *file)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	file->lock_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (file->lock_fd >= 0 && fcntl(file->lock_fd, F_OFD_SETLK, &whole) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return overlay_file_failed(name, "cannot lock what it is kept in", errno);
+	log_error("disk '%s': what it is kept in is in use by another machine or another disk",
+		  name);
+	return -EAGAIN;
+}
+
+void
+overlay_file_close(struct overlay_file *file)
+{
+	struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	if (file->lock_fd >= 0) {
+		fcntl(file->lock_fd, F_OFD_SETLK, &whole);
+		close(take_fd(&file->lock_fd));
+	}
+	free(file->table);
+}
+
+static int
+overlay_file_open_raw(const char *name, int fd, struct overlay_file *file)
 {
 	struct stat status;
 	int result = overlay_file_check_kind(name, "image", fd, &status);
 
 	if (result == 0)
 		result = overlay_file_check_size(name, "image", status.st_size);
-	if (result == 0) /* behind the end */
-		result = overlay_file_try_hole(name, fd, (uint64_t)status.st_size);
 	if (result < 0)
 		return result;
-	overlay_file_lay_out(ret_file, (uint64_t)status.st_size, false);
-	ret_file->is_raw = true;
-	return 0;
+	overlay_file_lay_out(file, (uint64_t)status.st_size, false);
+	file->is_raw = true;
+	result = overlay_file_lock(name, fd, file);
+	if (result == 0) /* behind the end */
+		result = overlay_file_try_hole(name, fd, (uint64_t)status.st_size);
+	return result;
 }
 
 static int
-overlay_file_open_base(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file)
+overlay_file_open_base(const char *name, int base_fd, int overlay_fd, struct overlay_file *file)
 {
-	CLEANUP_FREE uint8_t *table = NULL;
-	struct overlay_file file;
 	struct stat base;
 	uint64_t bytes = 0, fingerprint = 0;
 	int result = overlay_file_measure_base(name, base_fd, &base, &bytes);
 
 	if (result < 0)
 		return result;
-	overlay_file_lay_out(&file, bytes, overlay_fd >= 0);
-	if (overlay_fd >= 0) {
-		table = calloc(1, file.table_bytes);
-		if (!table)
-			return -ENOMEM;
-		file.table = table;
-		result = overlay_file_check_overlay(name, &base, overlay_fd);
-		if (result == 0)
-			result = overlay_file_fingerprint(base_fd, bytes, &fingerprint);
-		if (result == 0)
-			result = overlay_file_load(name, overlay_fd, &file, fingerprint);
-		if (result == 0) /* it is ours: between header and table nothing is lost */
-			result = overlay_file_try_hole(name, overlay_fd,
-						       sizeof(struct overlay_header));
-		if (result < 0)
-			return result;
-	}
-	table = NULL;
-	*ret_file = file;
-	return 0;
+	overlay_file_lay_out(file, bytes, overlay_fd >= 0);
+	if (overlay_fd < 0)
+		return 0;
+	file->table = calloc(1, file->table_bytes);
+	if (!file->table)
+		return -ENOMEM;
+	result = overlay_file_check_overlay(name, &base, overlay_fd);
+	if (result == 0)
+		result = overlay_file_lock(name, overlay_fd, file);
+	if (result == 0)
+		result = overlay_file_fingerprint(base_fd, bytes, &fingerprint);
+	if (result == 0)
+		result = overlay_file_load(name, overlay_fd, file, fingerprint);
+	if (result == 0) /* it is ours: between header and table nothing is lost */
+		result = overlay_file_try_hole(name, overlay_fd, sizeof(struct overlay_header));
+	return result;
 }
 
 int
 overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file)
 {
-	if (base_fd < 0)
-		return overlay_file_open_raw(name, overlay_fd, ret_file);
-	return overlay_file_open_base(name, base_fd, overlay_fd, ret_file);
+	struct overlay_file file = { .lock_fd = -1 };
+	int result = base_fd < 0 ? overlay_file_open_raw(name, overlay_fd, &file)
+				 : overlay_file_open_base(name, base_fd, overlay_fd, &file);
+
+	if (result < 0) {
+		overlay_file_close(&file);
+		return result;
+	}
+	*ret_file = file;
+	return 0;
 }

@@ -47,16 +47,20 @@ struct overlay_file {
 	uint64_t data_offset;
 	uint64_t table_bytes; /* whole blocks; 0: there is no overlay, or no base */
 	bool is_raw; /* no base and no table: the whole disk is in the writable file, from its beginning */
-	uint8_t *table; /* as read from the file; the caller's to free() */
+	int lock_fd;	/* what holds the overlay's or image's lock; -1: a disk that is only read */
+	uint8_t *table; /* as read from the file */
 };
 
 /*
  * Opens a base (readable, a file or block device of whole sectors) under an overlay (a file, readable and writable; -1: a
  * disk that is only read). Without a base (-1) the second is a raw image, a file of whole sectors. The descriptors stay the
- * caller's. Logs what is wrong, with the disk's name: -EINVAL (another base, not an overlay, a size out of bounds,
- * damaged), -EOPNOTSUPP (the file system makes no holes), or what the kernel says.
+ * caller's. Until overlay_file_close() nobody else gets the second. Logs what is wrong, with the disk's name: -EINVAL
+ * (another base, not an overlay, a size out of bounds, damaged), -EAGAIN (somebody else has it), -EOPNOTSUPP (the file
+ * system makes no holes), or what the kernel says.
  */
 int overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file);
+/* Frees the table and gives up the lock. */
+void overlay_file_close(struct overlay_file *file);
 
 static inline bool
 overlay_file_is_read_only(const struct overlay_file *file)

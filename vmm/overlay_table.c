@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * overlay_table.c - which clusters are in the overlay, in memory and in the file
  *
@@ -10,7 +10,8 @@
  * next round.
  *
  * When a sync fails the kernel forgets what it could not write, and the next sync would succeed. So after the first
- * failure ("failed") no flush succeeds any more, and the table in the file stays as it is.
+ * failure ("failed") no flush succeeds any more, and the table in the file stays as it is. One for which the kernel has no
+ * memory forgets nothing: disk_io.c keeps it, and it is tried again.
  */
 #include "vmm/overlay_table.h"
 
@@ -50,13 +51,14 @@ overlay_table_end_round(struct overlay_table *table, int result)
 			table->blocks[i] |= OVERLAY_TABLE_CHANGED;
 		table->blocks[i] &= (uint8_t)~OVERLAY_TABLE_WRITING;
 	}
-	table->in_round = false;
+	table->round = OVERLAY_ROUND_NONE;
+	table->result = result;
 	TAILQ_CONCAT(&flushed, &table->flushing, link);
 	while ((request = TAILQ_FIRST(&flushed))) {
 		TAILQ_REMOVE(&flushed, request, link);
 		request->done(request, result);
 	}
-	if (!table->in_round && !TAILQ_EMPTY(&table->to_flush))
+	if (table->round == OVERLAY_ROUND_NONE && !TAILQ_EMPTY(&table->to_flush))
 		overlay_table_start_round(table);
 }
 
@@ -109,17 +111,17 @@ static void
 overlay_table_handle_op(struct disk_io_op *op, int result)
 {
 	struct overlay_table *table = op->context;
-	bool synced = op->kind == DISK_IO_SYNC;
 
 	if (result < 0) {
-		if (synced && !table->failed)
+		if (table->round != OVERLAY_ROUND_TABLE && result != -ECANCELED)
 			overlay_table_fail(table, -result);
 		overlay_table_end_round(table, result);
-	} else if (synced && table->wrote) {
+	} else if (table->round == OVERLAY_ROUND_LAST) {
 		overlay_table_end_round(table, 0);
 	} else if (overlay_table_write_blocks(table)) {
-		table->wrote = true;
-	} else if (table->wrote) {
+		table->round = OVERLAY_ROUND_TABLE;
+	} else if (table->round == OVERLAY_ROUND_TABLE) {
+		table->round = OVERLAY_ROUND_LAST;
 		overlay_table_submit_sync(table);
 	} else {
 		overlay_table_end_round(table, 0);
@@ -141,14 +143,13 @@ overlay_table_take_snapshot(struct overlay_table *table)
 static void
 overlay_table_start_round(struct overlay_table *table)
 {
-	table->in_round = true;
+	table->round = OVERLAY_ROUND_DATA;
 	TAILQ_CONCAT(&table->flushing, &table->to_flush, link);
 	if (table->failed) {
 		overlay_table_end_round(table, -EIO);
 		return;
 	}
 	table->next_block = 0;
-	table->wrote = false;
 	overlay_table_take_snapshot(table);
 	overlay_table_submit_sync(table);
 }
@@ -162,7 +163,7 @@ overlay_table_flush(struct overlay_table *table, struct disk_request *request)
 		return;
 	}
 	TAILQ_INSERT_TAIL(&table->to_flush, request, link);
-	if (!table->in_round)
+	if (table->round == OVERLAY_ROUND_NONE)
 		overlay_table_start_round(table);
 }
 
@@ -171,15 +172,11 @@ overlay_table_sync(struct overlay_table *table)
 {
 	if (overlay_file_is_read_only(&table->file))
 		return 0;
-	if (!table->in_round)
+	if (table->round == OVERLAY_ROUND_NONE)
 		overlay_table_start_round(table);
 	while (disk_io_drain(table->io) < 0)
 		disk_io_cancel_kept(table->io);
-	for (uint64_t i = 0; i < overlay_table_count_blocks(table); i++) {
-		if (table->blocks[i] != 0)
-			return -EIO;
-	}
-	return table->failed ? -EIO : 0;
+	return table->result < 0 ? -EIO : 0;
 }
 
 int
@@ -208,5 +205,5 @@ overlay_table_done(struct overlay_table *table)
 {
 	free(table->snapshot);
 	free(table->blocks);
-	free(table->file.table);
+	overlay_file_close(&table->file);
 }

@@ -15,6 +15,14 @@
 
 TAILQ_HEAD(disk_list, disk_request);
 
+/* What a flush has come to: NONE -> DATA (-> TABLE -> LAST) -> NONE; an error ends it anywhere. */
+enum overlay_round {
+	OVERLAY_ROUND_NONE,
+	OVERLAY_ROUND_DATA,  /* the clusters are synced */
+	OVERLAY_ROUND_TABLE, /* their bits are written */
+	OVERLAY_ROUND_LAST,  /* and synced */
+};
+
 struct overlay_table {
 	const char *name;
 	struct disk_io *io;
@@ -23,15 +31,15 @@ struct overlay_table {
 	uint8_t *blocks;	   /* flags of each 4096 bytes of the table */
 	struct disk_list flushing; /* in the present round */
 	struct disk_list to_flush; /* in the next one */
-	bool in_round;
-	bool wrote; /* the round has written to the table */
+	enum overlay_round round;
 	bool failed;
+	int result; /* of the last round */
 	uint64_t next_block;
 	struct disk_io_op op;
 	struct iovec segment;
 };
 
-/* Takes file->table over; zero-initialised before. 0 or -ENOMEM. */
+/* Takes the file over, on an error too; zero-initialised before. 0 or -ENOMEM. */
 int overlay_table_init(struct overlay_table *table, const char *name, struct disk_io *io,
 		       const struct overlay_file *file);
 void overlay_table_done(struct overlay_table *table);

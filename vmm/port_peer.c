@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * port_peer.c - the host's end of a guest's port: a listening unix stream socket, and one connection at a time
  *
@@ -10,7 +10,6 @@
 #include "vmm/port_peer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vmm/listener.h"
 #include "vmm/loop.h"
 
 struct port_peer {
@@ -25,8 +25,7 @@ struct port_peer {
 	const char *name;
 	const struct port_peer_events *events;
 	void *context;
-	int listen_fd;
-	struct loop_source *listen_source;
+	struct listener *listener;
 	int fd; /* -1: nobody is connected */
 	struct loop_source *source;
 	enum port_peer_reading reading;
@@ -106,22 +105,10 @@ port_peer_handle_events(void *context, uint32_t events)
 }
 
 static void
-port_peer_handle_connection(void *context, uint32_t events)
+port_peer_handle_accepted(void *context, int fd)
 {
 	struct port_peer *peer = context;
-	// cppcheck-suppress nullPointer ; accept4(2) allows it
-	int fd = accept4(peer->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)events;
-	if (fd < 0) {
-		if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
-			return;
-		log_error("port '%s': nobody can connect to it any more: %s", peer->name,
-			  strerror(errno));
-		loop_remove(peer->listen_source);
-		peer->listen_source = NULL;
-		return;
-	}
 	port_peer_drop(peer);
 	peer->fd = fd;
 	peer->events->changed(peer->context, true);
@@ -130,10 +117,17 @@ port_peer_handle_connection(void *context, uint32_t events)
 }
 
 int
-port_peer_new(struct loop *loop, const char *name, int listen_fd,
+port_peer_new(struct loop *loop, const char *name, int listen_fd, uint32_t uid,
 	      const struct port_peer_events *events, void *context, struct port_peer **ret_peer)
 {
 	struct port_peer *peer = calloc(1, sizeof(*peer));
+	const struct listener_setup listener = {
+		.name = name,
+		.listen_fd = listen_fd,
+		.uid = uid,
+		.accepted = port_peer_handle_accepted,
+		.context = peer,
+	};
 	int error;
 
 	if (!peer)
@@ -143,14 +137,9 @@ port_peer_new(struct loop *loop, const char *name, int listen_fd,
 		.name = name,
 		.events = events,
 		.context = context,
-		.listen_fd = listen_fd,
 		.fd = -1,
 	};
-	if (fcntl(listen_fd, F_SETFL, O_NONBLOCK) < 0)
-		error = -errno;
-	else
-		error = loop_add(loop, name, listen_fd, EPOLLIN, port_peer_handle_connection, peer,
-				 &peer->listen_source);
+	error = listener_new(loop, &listener, &peer->listener);
 	if (error < 0) {
 		free(peer);
 		return error;
@@ -164,7 +153,7 @@ port_peer_free(struct port_peer *peer)
 {
 	if (!peer)
 		return;
-	loop_remove(peer->listen_source);
+	listener_free(peer->listener);
 	loop_remove(peer->source);
 	if (peer->fd >= 0)
 		close(peer->fd);

@@ -9,6 +9,7 @@
 #define VMM_PORT_PEER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -28,8 +29,11 @@ struct port_peer_events {
 	void (*writable)(void *context); /* once, after port_peer_write() has said -EAGAIN */
 };
 
-/* The listening socket stays the caller's, as the name (for logs); it must outlive the peer. 0 or -errno. */
-int port_peer_new(struct loop *loop, const char *name, int listen_fd,
+/*
+ * The listening socket stays the caller's, as the name (for logs); it must outlive the peer. Only that uid may connect. 0
+ * or -errno.
+ */
+int port_peer_new(struct loop *loop, const char *name, int listen_fd, uint32_t uid,
 		  const struct port_peer_events *events, void *context,
 		  struct port_peer **ret_peer);
 /* Without events->changed. */

@@ -59,6 +59,9 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 
 	ANY("accept4", "control and display connect"),
 	ONLY("getsockopt", 2, SO_PEERCRED, "who connects"),
+	SELDOM_ONLY("getsockopt", 2, SO_DOMAIN, "whether a LINK's new descriptor is a unix socket"),
+	SELDOM_ONLY("getsockopt", 2, SO_TYPE, "for a stream"),
+	SELDOM_ONLY("getsockopt", 2, SO_ACCEPTCONN, "and not a listening one"),
 	ANY("recvmsg", "what control and display say"),
 	ANY("sendmsg", "what they are told; frames and ports' bytes for the host"),
 	SELDOM("recvfrom", "frames from passt's socket"),
@@ -85,9 +88,11 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 	ANY("pread64", "a reset loads the kernel again; a home's overlay is read"),
 	ANY("lseek", "a home's size"),
 	ONLY("fcntl", 1, F_GETFL, "whether a home may be written"),
+	ONLY("fcntl", 1, F_DUPFD_CLOEXEC, "the lock of its file lives as long as the disk"),
+	ONLY("fcntl", 1, F_OFD_SETLK, "one machine at a time may have that"),
 	ANY("fallocate", "room for a home's new overlay, and whether its file system makes holes"),
 	ANY("pwrite64", "a home's new overlay"),
-	ONLY("newfstatat", 3, AT_EMPTY_PATH, "fstat(2) of the kernel's file, for the same"),
+	ONLY("newfstatat", 3, AT_EMPTY_PATH, "fstat(2) of the kernel's file, and of a new descriptor"),
 
 	IOCTL(KVM_IRQ_LINE, "interrupt lines"),
 	IOCTL(KVM_SIGNAL_MSI, "message-signalled interrupts"),

@@ -120,6 +120,7 @@ seat_new(struct platform *platform, const struct seat_setup *setup, struct seat 
 	struct virtio_gpu_setup gpu = { NULL, setup->n_scanouts, setup->width, setup->height };
 	const struct seat_link_setup link = {
 		.listen_fd = setup->listen_fd,
+		.uid = setup->uid,
 		.n_scanouts = setup->n_scanouts,
 		.device_address = DEVICE_ADDRESS,
 		.ops = &seat_ops,

@@ -15,6 +15,7 @@ struct vmm_picture;
 
 struct seat_setup {
 	int listen_fd; /* base/proto_source.h; stays the caller's */
+	uint32_t uid;  /* the only one that may connect */
 	uint32_t n_scanouts;
 	uint32_t width; /* of the first monitor, until the display asks for another */
 	uint32_t height;

@@ -29,16 +29,16 @@
 #include "base/seq.h"
 #include "vmm/link_scanout.h"
 #include "vmm/link_sound.h"
+#include "vmm/listener.h"
 #include "vmm/loop.h"
 
 #define MAX_MESSAGES 32 /* read in one turn of the loop */
-#define ACCEPT_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 struct seat_link {
 	struct loop *loop;
 	struct seat_link_setup setup;
 	char device_address[sizeof(((struct source_hello *)0)->device_address)];
-	struct loop_source *listener;
+	struct listener *listener;
 	struct log_limit log_limit;
 	struct link_scanout scanouts[SOURCE_MAX_SCANOUTS];
 	struct link_sound sound;
@@ -298,19 +298,11 @@ seat_link_handle_socket(void *context, uint32_t events)
 }
 
 static void
-seat_link_handle_accept(void *context, uint32_t events)
+seat_link_handle_accepted(void *context, int accepted)
 {
+	CLEANUP_CLOSE int fd = accepted;
 	struct seat_link *link = context;
-	// cppcheck-suppress nullPointer ; accept4(2) allows it
-	CLEANUP_CLOSE int fd = accept4(link->setup.listen_fd, NULL, NULL, ACCEPT_FLAGS);
 
-	(void)events;
-	if (fd < 0) {
-		if (errno != EAGAIN && log_limit_allow(&link->log_limit, io_boottime_ms()))
-			log_warning("the display's connection cannot be accepted: %s",
-				    strerror(errno));
-		return;
-	}
 	seat_link_close(link, "another one came");
 	if (loop_add(link->loop, "display", fd, EPOLLIN, seat_link_handle_socket, link,
 		     &link->source) < 0)
@@ -328,6 +320,12 @@ seat_link_handle_accept(void *context, uint32_t events)
 int
 seat_link_new(struct loop *loop, const struct seat_link_setup *setup, struct seat_link **ret_link)
 {
+	struct listener_setup listener = {
+		.name = "display",
+		.listen_fd = setup->listen_fd,
+		.uid = setup->uid,
+		.accepted = seat_link_handle_accepted,
+	};
 	struct seat_link *link;
 	int error;
 
@@ -344,11 +342,9 @@ seat_link_new(struct loop *loop, const struct seat_link_setup *setup, struct sea
 		link_scanout_init(&link->scanouts[i], i, setup->ops, setup->context);
 	error = seq_text_set(link->device_address, sizeof(link->device_address),
 			     setup->device_address);
+	listener.context = link;
 	if (error == 0)
-		error = io_set_nonblocking(setup->listen_fd, true);
-	if (error == 0)
-		error = loop_add(loop, "display", setup->listen_fd, EPOLLIN,
-				 seat_link_handle_accept, link, &link->listener);
+		error = listener_new(loop, &listener, &link->listener);
 	if (error < 0) {
 		free(link);
 		return error;
@@ -364,7 +360,7 @@ seat_link_free(struct seat_link *link)
 		return;
 	if (link->fd >= 0)
 		seat_link_drop(link);
-	loop_remove(link->listener);
+	listener_free(link->listener);
 	free(link);
 }
 

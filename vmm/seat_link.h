@@ -36,7 +36,9 @@ struct seat_link_ops {
 };
 
 struct seat_link_setup {
-	int listen_fd;	     /* stays the caller's */
+	int listen_fd; /* stays the caller's */
+	uint32_t
+		uid; /* the only one that may connect: carrel-hostd's, who hands it to carrel-display */
 	uint32_t n_scanouts; /* 1 to SOURCE_MAX_SCANOUTS */
 	const char *device_address;
 	const struct seat_link_ops *ops;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_balloon.c - memory that the guest gives back to the host (virtio 1.2 section 5.5)
  *

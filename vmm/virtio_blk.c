@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_blk.c - a disk (virtio 1.2 section 5.2), or a slot for one: the device's life and its configuration
  *
@@ -254,6 +254,15 @@ virtio_blk_sync(struct virtio_device *device)
 	int result = virtio_blk_drain(device);
 
 	return result < 0 || !blk->disk ? result : disk_sync(blk->disk);
+}
+
+int
+virtio_blk_finish(struct virtio_device *device)
+{
+	struct virtio_blk *blk = virtio_blk_from(device);
+
+	virtio_blk_cancel(blk);
+	return blk->disk ? disk_sync(blk->disk) : 0;
 }
 
 void

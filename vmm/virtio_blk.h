@@ -60,6 +60,8 @@ bool virtio_blk_has_medium(const struct virtio_device *device);
 int virtio_blk_drain(struct virtio_device *device);
 /* The same, and what the guest was told is done is durable, flushed or not: for saving the machine. 0, -ENOSPC, -EIO. */
 int virtio_blk_sync(struct virtio_device *device);
+/* The same at the machine's end, when there is nothing to wait for: kept requests fail. 0, -EIO. */
+int virtio_blk_finish(struct virtio_device *device);
 /* Tries kept requests again. */
 void virtio_blk_retry(struct virtio_device *device);
 

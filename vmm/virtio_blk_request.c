@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_blk_request.c - a disk (virtio 1.2 section 5.2): what the guest asks of it
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_console.c - named ports between guest and host (virtio 1.2 section 5.3, multiport)
  *
@@ -472,7 +472,7 @@ static const struct virtio_ops virtio_console_ops = {
 
 static int
 virtio_console_add_port(struct virtio_console *console,
-			const struct virtio_console_port_options *options)
+			const struct virtio_console_port_options *options, uint32_t uid)
 {
 	struct virtio_console_port *port = &console->ports[console->n_ports];
 	size_t length = strlen(options->name);
@@ -483,7 +483,7 @@ virtio_console_add_port(struct virtio_console *console,
 	port->console = console;
 	port->number = VIRTIO_CONSOLE_FIRST_PORT + (uint32_t)console->n_ports;
 	memcpy(port->name, options->name, length + 1);
-	error = port_peer_new(console->device.platform->loop, port->name, options->listen_fd,
+	error = port_peer_new(console->device.platform->loop, port->name, options->listen_fd, uid,
 			      &virtio_console_peer_events, port, &port->peer);
 	if (error < 0)
 		return error;
@@ -520,7 +520,7 @@ virtio_console_new(struct platform *platform, const struct virtio_console_option
 	console->opened = options->opened;
 	console->context = options->context;
 	for (size_t i = 0; i < options->n_ports && error == 0; i++)
-		error = virtio_console_add_port(console, &options->ports[i]);
+		error = virtio_console_add_port(console, &options->ports[i], options->uid);
 	if (error < 0) {
 		virtio_console_free(&console->device);
 		return error;

@@ -28,6 +28,7 @@ struct virtio_console_port_options {
 struct virtio_console_options {
 	const struct virtio_console_port_options *ports;
 	size_t n_ports;
+	uint32_t uid; /* the only one that may connect to them */
 	/* A program in the guest has opened the port with this index, or closed it (a reset closes it too). */
 	void (*opened)(void *context, size_t port, bool open);
 	void *context;

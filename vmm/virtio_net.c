@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_net.c - the guest's network card (virtio 1.2 section 5.1)
  *
  * In carrel-vmm, with the machine's lock held: queues and the peer on the loop's thread.
  *
  * How it works: frames are the peer's until there is a place for them (vmm/net_peer.h). From the guest they go out of the
- * driver's buffers; while the peer has no room ("blocked") they stay in the queue. Towards the guest a frame fills as
+ * driver's buffers; while the peer has no room (BLOCKED) they stay in the queue. Towards the guest a frame fills as
  * many of the driver's buffers as it needs (VIRTIO_NET_F_MRG_RXBUF); when there are not enough of them all go back, and so
  * does the frame: nothing is read from the peer until the driver has given more.
  *
@@ -48,18 +48,47 @@ struct virtio_net_state {
 	uint8_t reserved;
 };
 
+/* NONE -> READY <-> BLOCKED; both -> LOST -> READY, with another peer. */
+enum virtio_net_peer {
+	VIRTIO_NET_PEER_NONE,
+	VIRTIO_NET_PEER_READY,
+	VIRTIO_NET_PEER_BLOCKED, /* it has no room for what the guest sends */
+	VIRTIO_NET_PEER_LOST,	 /* it is of no more use */
+};
+
 struct virtio_net {
 	struct virtio_device device; /* first */
 	struct virtio_net_state state;
 	const char *name;
 	const struct net_peer_kind *kind;
 	struct net_peer *peer; /* NULL: none yet */
-	bool lost;	       /* it is of no more use */
-	bool blocked;	       /* it has no room for what the guest sends */
+	enum virtio_net_peer peer_state;
 	struct virtio_net_statistics statistics;
 	struct virtqueue_chain chain; /* the one being looked at */
 	struct virtqueue_chain first; /* of a frame that is being received */
 };
+
+static bool
+virtio_net_has_peer(const struct virtio_net *net)
+{
+	return net->peer_state == VIRTIO_NET_PEER_READY ||
+	       net->peer_state == VIRTIO_NET_PEER_BLOCKED;
+}
+
+/* Unless it was lost in the attempt. */
+static void
+virtio_net_block(struct virtio_net *net)
+{
+	if (net->peer_state == VIRTIO_NET_PEER_READY)
+		net->peer_state = VIRTIO_NET_PEER_BLOCKED;
+}
+
+static void
+virtio_net_unblock(struct virtio_net *net)
+{
+	if (net->peer_state == VIRTIO_NET_PEER_BLOCKED)
+		net->peer_state = VIRTIO_NET_PEER_READY;
+}
 
 /* From the guest */
 
@@ -94,7 +123,7 @@ virtio_net_send(struct virtio_net *net)
 	struct virtio_device *device = &net->device;
 	int n = 0;
 
-	while (n < VIRTIO_NET_FRAMES_AT_ONCE && !net->blocked &&
+	while (n < VIRTIO_NET_FRAMES_AT_ONCE && net->peer_state != VIRTIO_NET_PEER_BLOCKED &&
 	       virtio_pop(device, VIRTIO_NET_SEND, &net->chain)) {
 		if (virtio_net_send_chain(net)) {
 			virtqueue_push(&device->queues[VIRTIO_NET_SEND], net->chain.head, 0);
@@ -102,7 +131,7 @@ virtio_net_send(struct virtio_net *net)
 			n++;
 		} else {
 			virtqueue_unpop(&device->queues[VIRTIO_NET_SEND]);
-			net->blocked = true;
+			virtio_net_block(net);
 		}
 	}
 	if (n == VIRTIO_NET_FRAMES_AT_ONCE)
@@ -210,7 +239,7 @@ virtio_net_handle_writable(void *context)
 {
 	struct virtio_net *net = context;
 
-	net->blocked = false;
+	virtio_net_unblock(net);
 	virtio_net_send(net);
 }
 
@@ -220,8 +249,7 @@ virtio_net_handle_lost(void *context)
 	struct virtio_net *net = context;
 	bool had_link = virtio_net_has_link(&net->device);
 
-	net->lost = true;
-	net->blocked = false;
+	net->peer_state = VIRTIO_NET_PEER_LOST;
 	if (had_link)
 		virtio_signal_config(&net->device);
 	/* what waits is dropped */
@@ -234,20 +262,12 @@ static const struct net_peer_events virtio_net_peer_events = {
 	.lost = virtio_net_handle_lost,
 };
 
+/* The present peer is not touched. On an error the descriptor is still the caller's. */
 static int
-virtio_net_plug_in_peer(struct virtio_net *net, int fd)
+virtio_net_make_peer(struct virtio_net *net, int fd, struct net_peer **ret_peer)
 {
-	struct net_peer *peer;
-	int error = net->kind->make(net->device.platform->loop, net->name, fd,
-				    &virtio_net_peer_events, net, &peer);
-
-	if (error < 0)
-		return error;
-	net_peer_free(net->peer);
-	net->peer = peer;
-	net->lost = false;
-	net->blocked = false;
-	return 0;
+	return net->kind->make(net->device.platform->loop, net->name, fd, &virtio_net_peer_events,
+			       net, ret_peer);
 }
 
 /* The device */
@@ -284,7 +304,7 @@ virtio_net_activate(struct virtio_device *device)
 {
 	struct virtio_net *net = (struct virtio_net *)device;
 
-	if (!net->peer || net->lost)
+	if (!virtio_net_has_peer(net))
 		return 0;
 	return net_peer_set_offloads(net->peer, device->driver_features);
 }
@@ -294,7 +314,7 @@ virtio_net_reset(struct virtio_device *device)
 {
 	struct virtio_net *net = (struct virtio_net *)device;
 
-	net->blocked = false;
+	virtio_net_unblock(net);
 	if (net->peer)
 		net_peer_set_reading(net->peer, false);
 }
@@ -343,12 +363,35 @@ virtio_net_new(struct platform *platform, const struct virtio_net_options *optio
 	net->kind = options->kind;
 	net->state.plugged = options->link;
 	memcpy(net->state.mac, options->mac, sizeof(net->state.mac));
-	error = options->fd < 0 ? 0 : virtio_net_plug_in_peer(net, options->fd);
+	error = options->fd < 0 ? 0 : virtio_net_make_peer(net, options->fd, &net->peer);
 	if (error < 0) {
 		free(net);
 		return error;
 	}
+	if (net->peer)
+		net->peer_state = VIRTIO_NET_PEER_READY;
 	*ret_device = device;
+	return 0;
+}
+
+/* One that does all that the driver counts on already. The descriptor belongs to it, and is closed on an error. */
+static int
+virtio_net_make_next_peer(struct virtio_net *net, int fd, struct net_peer **ret_peer)
+{
+	struct net_peer *peer = NULL;
+	int error = virtio_net_make_peer(net, fd, &peer);
+
+	if (error < 0) {
+		close(fd);
+		return error;
+	}
+	if (net->device.active)
+		error = net_peer_set_offloads(peer, net->device.driver_features);
+	if (error < 0) {
+		net_peer_free(peer);
+		return error;
+	}
+	*ret_peer = peer;
 	return 0;
 }
 
@@ -357,16 +400,18 @@ virtio_net_set_link(struct virtio_device *device, bool up, int fd)
 {
 	struct virtio_net *net = (struct virtio_net *)device;
 	bool had_link = virtio_net_has_link(device);
-	int error = fd < 0 ? 0 : virtio_net_plug_in_peer(net, fd);
+	struct net_peer *next = NULL;
+	int error = fd < 0 ? 0 : virtio_net_make_next_peer(net, fd, &next);
 
 	if (error < 0)
-		close(fd);
-	if (error == 0 && fd >= 0 && device->active)
-		error = net_peer_set_offloads(net->peer, device->driver_features);
-	if (error == 0 && up && (!net->peer || net->lost))
-		error = -ENOTCONN;
-	if (error < 0)
 		return error;
+	if (next) {
+		net_peer_free(net->peer);
+		net->peer = next;
+		net->peer_state = VIRTIO_NET_PEER_READY;
+	}
+	if (up && !virtio_net_has_peer(net))
+		return -ENOTCONN;
 	net->state.plugged = up;
 	if (!up && net->peer)
 		net_peer_set_reading(net->peer, false);
@@ -383,7 +428,7 @@ virtio_net_has_link(const struct virtio_device *device)
 {
 	const struct virtio_net *net = (const struct virtio_net *)device;
 
-	return net->state.plugged && net->peer && !net->lost;
+	return net->state.plugged && virtio_net_has_peer(net);
 }
 
 void

@@ -37,7 +37,8 @@ int virtio_net_new(struct platform *platform, const struct virtio_net_options *o
 
 /*
  * Plugs the cable in or out; the guest is told. A descriptor is a new peer's, and replaces the one before; it belongs
- * to the device, which closes it on an error. -1: the peer stays. -ENOTCONN: there is none to plug in.
+ * to the device, which closes it on an error. -1: the peer stays. -ENOTCONN: there is none to plug in. An error leaves
+ * link and peer as they were.
  */
 int virtio_net_set_link(struct virtio_device *device, bool up, int fd);
 /* As the guest sees it: not when the peer is lost. */

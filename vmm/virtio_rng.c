@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * virtio_rng.c - the host's random numbers for the guest (virtio 1.2 section 5.4)
  *

@@ -49,7 +49,7 @@ prepare_host() {
 		mount -t debugfs debugfs /sys/kernel/debug
 		echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled
 		mkdir -p $work/tools/bin $work/tools/lib
-		cp '$image/kernel' $work/kernel
+		cp --sparse=always '$image/kernel' $work/kernel
 		cp --sparse=always /dev/vdb $work/disk.img
 		for program in fio iperf3; do
 			cp \"\$(command -v \$program)\" $work/tools/bin/

@@ -25,6 +25,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.kernel_fd = memfd_create("kernel", 0),
 		.initrd_fd = -1,
 		.command_line = "quiet",
+		.memory_is_empty = size % 2,
 	};
 	struct boot_problem problem = { "" };
 	struct guest_memory *memory = NULL;

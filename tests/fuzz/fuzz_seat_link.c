@@ -165,6 +165,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct picture pictures[2] = { { 32, 32 }, { 0, 0 } };
 	struct seat_link_setup setup = {
 		.listen_fd = display_peer_listen(),
+		.uid = getuid(),
 		.n_scanouts = 2,
 		.device_address = "pci/0000/01.0",
 		.ops = &ops,

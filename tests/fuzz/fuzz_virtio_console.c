@@ -46,7 +46,8 @@ ports_init(struct ports *ports)
 {
 	const struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct virtio_console_port_options options[N_PORTS] = { { "first", 0 }, { "second", 0 } };
-	const struct virtio_console_options all = { options, N_PORTS, ports_handle_opened, ports };
+	const struct virtio_console_options all = { options, N_PORTS, getuid(), ports_handle_opened,
+						    ports };
 
 	virtio_fuzzer_init(&ports->fuzzer);
 	for (int i = 0; i < N_PORTS; i++) {

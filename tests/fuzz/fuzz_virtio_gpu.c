@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "tests/fuzz/virtio_fuzzer.h"
 #include "tests/unit/display_peer.h"
@@ -85,7 +86,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct seat *seat;
 
 	if (!fuzzer.root) {
-		struct seat_setup setup = { .n_scanouts = 2, .width = 1024, .height = 768 };
+		struct seat_setup setup = {
+			.uid = getuid(), .n_scanouts = 2, .width = 1024, .height = 768
+		};
 
 		virtio_fuzzer_init(&fuzzer);
 		audience.listen_fd = display_peer_listen();

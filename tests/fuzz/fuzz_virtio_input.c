@@ -5,6 +5,7 @@
  * The form is virtio_fuzzer.c's; its last act is the user's. Bit 1 of the first byte picks the tablet.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/fuzz/virtio_fuzzer.h"
 #include "tests/unit/display_peer.h"
@@ -42,7 +43,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct display_peer *peer;
 
 	if (!fuzzer.root) {
-		struct seat_setup setup = { .n_scanouts = 1, .width = 1024, .height = 768 };
+		struct seat_setup setup = {
+			.uid = getuid(), .n_scanouts = 1, .width = 1024, .height = 768
+		};
 
 		virtio_fuzzer_init(&fuzzer);
 		listen_fd = display_peer_listen();

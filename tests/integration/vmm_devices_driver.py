@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_devices_driver.py - devices of a carrel-vmm on /dev/kvm from both sides, the guest's and the host's: vmm_devices_driver.py TEST
+import errno
 import fcntl
 import os
 import random
@@ -128,6 +129,15 @@ class Peer:
         return self.socket.recv(size, socket.MSG_WAITALL)
 
 
+def refuse_link(control, fds, wanted):
+    try:
+        control.set_link(True, fds)
+    except OSError as error:
+        if error.errno == wanted:
+            return
+    bare_machine.fail(f'a link was not refused with {errno.errorcode[wanted]}')
+
+
 def test_net():
     token, large = make_token(), 1200
     frame = b'\xff' * 6 + bytes.fromhex(MAC.replace(':', '')) + b'\x88\xb5' + struct.pack('<I', token) + bytes(42)
@@ -143,6 +153,9 @@ def test_net():
     machine.read_until('note: waits for the link to go')
     control.set_link(False)
     machine.read_until('note: waits for the link to come')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as packets:
+        refuse_link(control, [packets.fileno()], errno.EINVAL)
+    refuse_link(control, [machine.memory], errno.EINVAL)
     control.set_link(True, [second.guest.fileno()])
     check(second.receive() == frame, 'the new peer got another frame')
     check(control.status()['link_up'] == 1, 'the link is not up')

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_driver.py - carrel-vmm on /dev/kvm with guests that are small enough where KVM emulates: vmm_driver.py TEST
 import errno
+import fcntl
 import os
 import random
 import re
@@ -135,6 +136,12 @@ def test_refusals():
         machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.file('base', size=4096),
                                   'overlay_fd': machine.add(kept)}]
 
+    def overlay_in_use(machine):
+        """By whoever has opened it another time."""
+        disk()(machine)
+        other = machine.open(f'/proc/self/fd/{machine.json["disks"][0]["overlay_fd"]}', os.O_RDWR)
+        fcntl.fcntl(other, fcntl.F_OFD_SETLK, struct.pack('=hhxxxxqqixxxx', fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+
     def memory_twice(machine):
         machine.json['boot']['kernel_fd'] = machine.json['memory_fd']
 
@@ -164,6 +171,7 @@ def test_refusals():
         (disk(flags=os.O_RDONLY), "'overlay_fd' of root: descriptor"),
         (pipe_as_base, "'base_fd' of root: descriptor"),
         (overlay_of_larger, 'the base has 4096 bytes, but its overlay was made over one of 8192 bytes'),
+        (overlay_in_use, "disk 'root': what it is kept in is in use by another machine or another disk"),
         (drop('memory_fd'), "'memory_fd' is missing"),
     ]
     for change, problem in cases:
@@ -210,13 +218,18 @@ def test_home():
         machine.disk('home', 'home')
         base = os.dup(make_disk(machine))
         image = os.memfd_create('image')
+        writable = os.memfd_create('base')
+        os.ftruncate(writable, 2048 * 512)
         if medium == vmm_link.MEDIUM_RAW:
             os.write(image, os.pread(base, 2048 * 512, 0))
         fds = [image] if medium == vmm_link.MEDIUM_RAW else [base, image]
+        # a file that is only read, and a base that could be written
+        wrong_fds = [base] if medium == vmm_link.MEDIUM_RAW else [writable, image]
         machine.start()
         machine.read_until('note: empty')
         control = vmm_link.Control(machine.control_path)
         refuse_home(control, vmm_link.MEDIUM_NONE, [], errno.ENOENT)
+        refuse_home(control, medium, wrong_fds, errno.EINVAL)
         control.set_home(medium, fds)
         refuse_home(control, medium, fds, errno.EBUSY)
         machine.read_until('note: written')

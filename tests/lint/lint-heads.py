@@ -14,9 +14,11 @@ found = tree.files('*.c', '*.h', '*.sh', '*.py')
 for path in found:
     name = os.path.basename(path)
     head = tree.lines(path)[:HEAD_LINES]
-    spdx = [n for n, line in enumerate(head, 1) if SPDX in line]
-    if not spdx or (name.endswith(('.c', '.h')) and spdx[0] != 1):
-        tree.complain(path, 1, "begin with '%s'" % SPDX)
+    if name.endswith(('.c', '.h')):
+        if head[:1] != ['/* %s */' % SPDX]:
+            tree.complain(path, 1, "begin with '/* %s */'" % SPDX)
+    elif not any(SPDX in line for line in head):
+        tree.complain(path, 1, "say '# %s' at the top" % SPDX)
     what = re.compile(r'(^|[\s/*#])%s - \S' % re.escape(name))
     if not any(what.search(line) for line in head):
         tree.complain(path, 1, "say what it is below the SPDX line: '%s - ...'" % name)

@@ -61,9 +61,11 @@ yes '/* */' | head -n 151 >>"$tree/host/headless.h"
 	printf '/* see /wo%s/x */\nint main( void );\n' rk
 } >"$tree/vmm/paths.c"
 
+head_of long.h | sed '1s,.*,// SPDX-License-Identifier: GPL-3.0-or-later,' >"$tree/host/long.h"
+
 expect lint-doors.py auth/tool.c:3 auth/tool.c:4
 expect lint-graph.py auth/tool.c:6 host/launch.c:3
-expect lint-heads.py host/headless.h:1
+expect lint-heads.py host/headless.h:1 host/long.h:1
 expect lint-includes.py auth/tool.c:1 auth/tool.c:5 broker/ring.h:1 broker/store.h:1 vmm/ring.h:1 \
 	host/launch.c:3 host/headless.h:152
 expect lint-length.py host/long.c:4

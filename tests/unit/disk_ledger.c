@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * disk_ledger.c - what a disk may hold after a crash: writers whose sectors say which write of which sector they are
  */

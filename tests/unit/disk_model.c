@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * disk_model.c - random work on an overlay with many requests in flight, compared with what the disk has to hold
  */

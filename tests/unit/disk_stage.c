@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * disk_stage.c - files for tests of disks: bases with contents that can be told apart, and a file system without room
  */

@@ -31,7 +31,9 @@ struct seat_stage *
 seat_stage_new(void)
 {
 	struct seat_stage *stage = calloc(1, sizeof(*stage));
-	struct seat_setup setup = { .n_scanouts = 2, .width = 1024, .height = 768 };
+	struct seat_setup setup = {
+		.uid = getuid(), .n_scanouts = 2, .width = 1024, .height = 768
+	};
 
 	seat_stage_insist(stage &&
 			  fake_platform_new(2 * FAKE_PLATFORM_RAM_BYTES, &stage->fake) == 0);

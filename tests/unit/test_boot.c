@@ -14,6 +14,7 @@
 #include <asm/bootparam.h>
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,7 +185,7 @@ test_tear_down(void **state)
 static void
 test_load(struct test_stage *stage, int initrd_fd, const char *line, struct vcpu_entry *entry)
 {
-	struct boot_source source = { stage->kernel.fd, initrd_fd, line };
+	struct boot_source source = { stage->kernel.fd, initrd_fd, line, false };
 	struct boot_problem problem = { "" };
 
 	if (boot_load(stage->memory, &source, entry, &problem) != 0)
@@ -310,6 +311,37 @@ test_boot__enters_an_elf_file_by_its_note(void **state)
 	assert_int_equal(info[1], 0);
 }
 
+/* What the file has no data for is not written, and only then. */
+static void
+test_boot__leaves_empty_memory_alone(void **state)
+{
+	struct test_stage *stage = *state;
+	struct vcpu_entry entry;
+	uint8_t *code = guest_memory_find(stage->memory, KERNEL_GPA, CODE_BYTES + 8192);
+	size_t hole = (CODE_OFFSET + 8191) / 4096 * 4096; /* a whole page of the file */
+	uint8_t *inside = code + (hole - CODE_OFFSET);
+
+	for (int empty = 0; empty < 2; empty++) {
+		struct boot_source source = { stage->kernel.fd, -1, "", empty };
+		struct boot_problem problem = { "" };
+
+		test_make_elf(&stage->kernel);
+		assert_int_equal(fallocate(stage->kernel.fd,
+					   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)hole,
+					   4096),
+				 0);
+		memset(code, 0x55, CODE_BYTES + 8192);
+		if (boot_load(stage->memory, &source, &entry, &problem) != 0)
+			fail_msg("%s", problem.text);
+		assert_int_equal(inside[-1], stage->kernel.data[hole - 1]);
+		assert_int_equal(inside[0], empty ? 0x55 : 0);
+		assert_int_equal(inside[4095], empty ? 0x55 : 0);
+		assert_int_equal(inside[4096], stage->kernel.data[hole + 4096]);
+		assert_int_equal(code[CODE_BYTES - 1], 0);
+		assert_int_equal(code[CODE_BYTES], empty ? 0x55 : 0);
+	}
+}
+
 static void
 test_boot__writes_everything_again(void **state)
 {
@@ -344,7 +376,7 @@ test_check_changes(struct test_stage *stage, void (*make)(struct test_file *file
 {
 	for (size_t i = 0; i < n_changes; i++) {
 		const struct test_change *change = &changes[i];
-		struct boot_source source = { stage->kernel.fd, stage->initrd_fd, "quiet" };
+		struct boot_source source = { stage->kernel.fd, stage->initrd_fd, "quiet", false };
 		struct boot_problem problem = { "" };
 		struct vcpu_entry entry = { .rip = 1 };
 		int result;
@@ -445,7 +477,7 @@ static void
 test_boot__refuses_segments_that_overlap(void **state)
 {
 	struct test_stage *stage = *state;
-	struct boot_source source = { stage->kernel.fd, -1, "" };
+	struct boot_source source = { stage->kernel.fd, -1, "", false };
 	struct boot_problem problem = { "" };
 	struct vcpu_entry entry;
 	struct test_elf elf;
@@ -483,11 +515,11 @@ test_boot__refuses_other_bad_input(void **state)
 		int result;
 		const char *problem;
 	} table[] = {
-		{ { 999, -1, "" }, -EBADF, "the kernel's file cannot be read: Bad file" },
-		{ { stage->kernel.fd, 999, "" }, -EBADF, "the initrd cannot be read: Bad file" },
-		{ { stage->kernel.fd, empty_fd, "" }, -EINVAL, "the initrd is empty" },
-		{ { stage->kernel.fd, large_fd, "" }, -EINVAL, "the initrd does not fit" },
-		{ { stage->kernel.fd, -1, line }, -EINVAL, "the command line has 4999 bytes" },
+		{ { 999, -1, "", false }, -EBADF, "the kernel's file cannot be read: Bad file" },
+		{ { stage->kernel.fd, 999, "", false }, -EBADF, "the initrd cannot be read: Bad file" },
+		{ { stage->kernel.fd, empty_fd, "", false }, -EINVAL, "the initrd is empty" },
+		{ { stage->kernel.fd, large_fd, "", false }, -EINVAL, "the initrd does not fit" },
+		{ { stage->kernel.fd, -1, line, false }, -EINVAL, "the command line has 4999 bytes" },
 	};
 
 	test_make_bzimage(&stage->kernel);
@@ -511,6 +543,7 @@ main(void)
 		cmocka_unit_test(test_boot__tells_the_kernel_of_its_memory),
 		cmocka_unit_test(test_boot__enters_an_elf_file_by_its_note),
 		cmocka_unit_test(test_boot__writes_everything_again),
+		cmocka_unit_test(test_boot__leaves_empty_memory_alone),
 		cmocka_unit_test(test_boot__refuses_bad_bzimages),
 		cmocka_unit_test(test_boot__refuses_bad_elf_files),
 		cmocka_unit_test(test_boot__refuses_segments_that_overlap),

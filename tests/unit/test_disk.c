@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "tests/unit/disk_model.h"
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/memory_shortage.h"
 #include "vmm/disk_io.h"
 #include "vmm/loop.h"
 #include "vmm/overlay_file.h"
@@ -254,6 +256,33 @@ test_disk__sync_writes_down(void **state)
 	assert_memory_equal(again, data, sizeof(data));
 }
 
+/* Whose memory is short: a flush comes later, a sync that nobody waits for may be tried again. */
+static void
+test_disk__a_sync_without_memory_is_tried_again(void **state)
+{
+	static char data[4096];
+	static struct one one;
+	struct stage *stage = *state;
+	uint8_t table = 0;
+
+	assert_int_equal(one_run(stage, DISK_WRITE, 0, sizeof(data), data), 0);
+	memory_shortage_begin(1);
+	one_submit(stage, &one, DISK_FLUSH, 0, 0, NULL);
+	assert_int_equal(disk_io_drain(stage->io), -ENOSPC);
+	assert_true(stage->lacks_space && !one.done);
+	disk_io_retry(stage->io);
+	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_true(!stage->lacks_space && one.done);
+	assert_int_equal(one.result, 0);
+	assert_int_equal(pread(stage->overlay_fd, &table, 1, OVERLAY_BLOCK_BYTES), 1);
+	assert_int_equal(table, 1);
+
+	memory_shortage_begin(1);
+	assert_int_equal(disk_sync(stage->disk), -EIO);
+	assert_int_equal(disk_sync(stage->disk), 0);
+	assert_int_equal(one_run(stage, DISK_FLUSH, 0, 0, NULL), 0);
+}
+
 /* Eight writers of one cluster that is in the base, at once: each brings only its own sectors. */
 static void
 test_disk__requests_on_one_cluster_are_ordered(void **state)
@@ -476,6 +505,33 @@ test_disk__wrong_files_are_refused(void **state)
 	assert_int_equal(stage_open_overlay(stage), 0);
 }
 
+/* Opened by another description of the file, as another carrel-vmm would have it. */
+static void
+test_disk__one_file_is_of_one_disk(void **state)
+{
+	struct stage *stage = *state;
+	char path[64];
+	struct disk *other = NULL;
+	int different, again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", stage->overlay_fd);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(again >= 0);
+	assert_int_equal(disk_open("other", stage->io, stage->base_fd, again, &other), -EAGAIN);
+	assert_int_equal(disk_open("other", stage->io, -1, again, &other), -EAGAIN);
+	disk_close(stage->disk);
+	stage->disk = NULL;
+	assert_int_equal(disk_open("other", stage->io, -1, again, &other), 0);
+	assert_int_equal(stage_open_overlay(stage), -EAGAIN);
+	disk_close(other);
+	/* one that turns out to be over another base is let go of, too */
+	different = disk_stage_make_file(TEST_BYTES, TEST_SEED + 1);
+	assert_int_equal(disk_open("other", stage->io, different, again, &other), -EINVAL);
+	assert_int_equal(stage_open_overlay(stage), 0);
+	close(different);
+	close(again);
+}
+
 static void
 test_disk__wrong_bases_are_refused(void **state)
 {
@@ -527,6 +583,7 @@ main(void)
 		TEST(test_disk__random_work_is_as_a_model_says),
 		TEST(test_disk__discarded_room_is_given_back),
 		TEST(test_disk__sync_writes_down),
+		TEST(test_disk__a_sync_without_memory_is_tried_again),
 		TEST(test_disk__requests_on_one_cluster_are_ordered),
 		TEST(test_disk__outside_of_the_disk),
 		TEST(test_disk__without_overlay_it_is_only_read),
@@ -534,6 +591,7 @@ main(void)
 		TEST(test_disk__full_host_loses_nothing),
 		TEST(test_disk__killed_writer_loses_nothing_flushed),
 		TEST(test_disk__wrong_files_are_refused),
+		TEST(test_disk__one_file_is_of_one_disk),
 		TEST(test_disk__wrong_bases_are_refused),
 		TEST(test_disk__interrupted_making_is_made_again),
 	};

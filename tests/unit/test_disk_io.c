@@ -9,9 +9,7 @@
 
 #include <cmocka.h>
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,7 @@
 
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/memory_shortage.h"
 #include "vmm/disk_io.h"
 
 #define TEST_FILE_BYTES (1024 * 1024)
@@ -40,26 +39,6 @@ struct one {
 	bool done;
 	int result;
 };
-
-/* So many of the next operations end as if the kernel had no memory for them. */
-static int n_without_memory;
-
-/* liburing's own, and what it has done is changed. */
-int
-io_uring_submit_and_wait(struct io_uring *ring, unsigned int n_wait)
-{
-	int (*submit)(struct io_uring *, unsigned int);
-	struct io_uring_cqe *cqe;
-	int result;
-
-	*(void **)&submit = dlsym(RTLD_NEXT, "io_uring_submit_and_wait");
-	result = submit(ring, n_wait);
-	if (n_without_memory > 0 && io_uring_peek_cqe(ring, &cqe) == 0) {
-		cqe->res = -ENOMEM;
-		n_without_memory--;
-	}
-	return result;
-}
 
 static void
 stage_handle_batch(void *context)
@@ -281,7 +260,7 @@ test_disk_io__without_memory_it_is_kept_and_goes_on(void **state)
 	char data[512], expected[512];
 	struct one one;
 
-	n_without_memory = 1;
+	memory_shortage_begin(1);
 	one_submit(stage, &one, DISK_IO_READ, DISK_IO_BASE, 1024, data, sizeof(data));
 	assert_int_equal(disk_io_drain(stage->io), -ENOSPC);
 	assert_false(one.done);

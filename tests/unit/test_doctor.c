@@ -135,6 +135,50 @@ test_doctor__tells_of_namespaces_for_root_only(void **state)
 	clean(root);
 }
 
+/* A hint where the engine that it is for can run, and nothing to be told of elsewhere. */
+static void
+test_doctor__hints_at_huge_pages(void **state)
+{
+	static const struct {
+		const char *setting;
+		int usable;
+		int ok;
+		const char *value;
+	} rows[] = {
+		{ "always within_size advise [never] deny force\n", 1, 0, "never" },
+		{ "always within_size advise never [deny] force\n", 1, 0, "deny" },
+		{ "always within_size [advise] never deny force\n", 1, 1, "advise" },
+		{ "[always] within_size advise never deny force\n", 1, 1, "always" },
+		{ "always within_size advise [never] deny force\n", 0, 1, "never" },
+		{ "", 1, 1, "the kernel has none" },
+	};
+
+	(void)state;
+	for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+		json_t *engines = json_pack("[{s:s, s:b}, {s:s, s:b}]", "name", "qemu", "usable", 1,
+					    "name", "kvm", "usable", rows[i].usable);
+		struct doctor_options options = { .engines = engines,
+						  .qemu = "no-such-qemu",
+						  .passt = "no-such-passt",
+						  .lib = "/",
+						  .root = root };
+		json_t *found;
+		const json_t *row;
+
+		put(root, "sys/kernel/mm/transparent_hugepage/shmem_enabled", rows[i].setting);
+		found = doctor_examine(&options);
+		row = find(json_object_get(found, "checks"), "huge-pages");
+		assert_int_equal(json_get_flag(row, "ok", -1), rows[i].ok);
+		assert_string_equal(json_get_text(row, "value", ""), rows[i].value);
+		assert_int_equal(strstr(json_get_text(row, "advice", ""), "echo advise >") == NULL,
+				 rows[i].ok);
+		json_decref(found);
+		json_decref(engines);
+		clean(root);
+	}
+}
+
 /* A virtual machine's advice is another than a real one's. */
 static void
 test_doctor__advises_by_the_machine(void **state)
@@ -224,6 +268,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_doctor__finds_what_the_machine_shows),
 		cmocka_unit_test(test_doctor__tells_of_namespaces_for_root_only),
+		cmocka_unit_test(test_doctor__hints_at_huge_pages),
 		cmocka_unit_test(test_doctor__advises_by_the_machine),
 		cmocka_unit_test(test_doctor__knows_a_device_that_only_root_may_open),
 		cmocka_unit_test(test_doctor__carries_the_engines_and_the_limits),

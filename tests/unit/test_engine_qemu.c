@@ -458,6 +458,38 @@ test_engine_qemu__adopting_a_dead_one_fails(void **state)
 	die_and_check(f);
 }
 
+static void
+test_engine_qemu__a_seal_ends_when_the_disk_is_full(void **state)
+{
+	static const char stopped[] = "{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"action\": "
+				      "\"stop\", \"nospace\": %s}}\r\n";
+	struct fixture *f = *state;
+	const struct engine_seal request = { .folder = f->folder,
+					     .kind = "user",
+					     .accelerator = "tcg",
+					     .cpus = 1,
+					     .ram_mib = 16,
+					     .command_line = "quiet" };
+	struct outcome outcome = { 0 };
+	const struct steps_call call = { NULL, note_end, &outcome };
+	g_autofree char *bad_sector = g_strdup_printf(stopped, "false");
+	g_autofree char *full = g_strdup_printf(stopped, "true");
+
+	f->vm->ops->seal(f->vm, &request, &call);
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_RUNNING] == 1);
+	fake_peer_say(&f->qemu->peer, bad_sector);
+	fake_peer_say(&f->qemu->peer, "{\"event\": \"STOP\"}\r\n");
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_STOPPED] == 1);
+	assert_int_equal(outcome.times, 0);
+	fake_peer_say(&f->qemu->peer, full);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_true(g_error_matches(outcome.error, G_IO_ERROR, G_IO_ERROR_NO_SPACE));
+	assert_string_equal(outcome.error->message,
+			    "boot until the agent answers: the guest's disk cannot grow: "
+			    "No space left on device");
+	outcome_clear(&outcome);
+}
+
 int
 main(void)
 {
@@ -473,6 +505,7 @@ main(void)
 		TEST(a_lost_connection_is_no_death),
 		TEST(display_hands_out_one_end),
 		TEST(link_needs_a_network_process),
+		TEST(a_seal_ends_when_the_disk_is_full),
 		TEST(adopts_what_runs),
 		TEST(adopting_a_dead_one_fails),
 	};

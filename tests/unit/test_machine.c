@@ -14,16 +14,15 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/proto_vmm.h"
 #include "tests/unit/guest_kernel.h"
+#include "tests/unit/machine_stage.h"
 #include "vmm/bus.h"
 #include "vmm/description.h"
 #include "vmm/guest_memory.h"
@@ -36,7 +35,6 @@
 #define TEST_PORT  0x500
 #define TEST_PORTS 16
 #define TEST_MMIO  0xd0000000
-#define RAM_BYTES  (UINT64_C(16) << 20)
 #define MAX_VALUES 64
 #define DEADLINE_S 60
 #define NS_PER_MS  UINT64_C(1000000)
@@ -139,21 +137,9 @@ stage_handle_timer(void *context)
 static void
 stage_describe(struct stage *stage, const uint8_t *code, const uint8_t *code_end, uint32_t cpus)
 {
-	stage->description = (struct description){
-		.name = "test",
-		.machine = "carrel-1",
-		.cpu = "carrel-v0",
-		.cpus = cpus,
-		.ram_bytes = RAM_BYTES,
-		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
-		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
-		.kernel_fd = guest_kernel_make(code, code_end),
-		.initrd_fd = -1,
-		.control_fd = -1,
-		.display_fd = -1,
-		.net_fd = -1,
-	};
-	assert_int_equal(ftruncate(stage->description.memory_fd, RAM_BYTES), 0);
+	assert_int_equal(
+		machine_stage_describe(guest_kernel_make(code, code_end), &stage->description), 0);
+	stage->description.cpus = cpus;
 }
 
 static void
@@ -196,9 +182,7 @@ stage_close(struct stage *stage)
 {
 	loop_timer_free(stage->timer);
 	machine_free(stage->machine);
-	close(stage->description.kvm_fd);
-	close(stage->description.memory_fd);
-	close(stage->description.kernel_fd);
+	machine_stage_close(&stage->description);
 }
 
 static uint32_t
@@ -520,12 +504,10 @@ test_machine__says_why_it_cannot_be_made(void **state)
 	assert_int_equal(machine_new(&stage.description, &machine, problem), -ENOTTY);
 	assert_non_null(strstr(problem, "is not /dev/kvm"));
 	stage.description.kvm_fd = kvm_fd;
-	assert_int_equal(ftruncate(stage.description.memory_fd, RAM_BYTES / 2), 0);
+	assert_int_equal(ftruncate(stage.description.memory_fd, MACHINE_STAGE_RAM_BYTES / 2), 0);
 	assert_int_equal(machine_new(&stage.description, &machine, problem), -EINVAL);
 	assert_non_null(strstr(problem, "the guest's memory cannot be mapped"));
-	close(stage.description.kvm_fd);
-	close(stage.description.memory_fd);
-	close(stage.description.kernel_fd);
+	machine_stage_close(&stage.description);
 }
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_machine_space.c - a whole machine on /dev/kvm, on a host without room for what its disk is to keep
+ * test_machine_space.c - a whole machine on /dev/kvm and what its disk is to keep: on a host without room for it, and at the end
  *
  * The guest only counts. Its disk's driver is the test, which writes to it from the machine's own loop.
  */
@@ -14,9 +14,11 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
@@ -25,14 +27,15 @@
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/guest_kernel.h"
+#include "tests/unit/machine_stage.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/description.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
+#include "vmm/overlay_file.h"
 #include "vmm/slots.h"
 
 #define EXIT_SKIP   77
-#define RAM_BYTES   (UINT64_C(16) << 20)
 #define FREE_GPA    (UINT64_C(8) << 20)
 #define DISK_BYTES  (UINT64_C(4) << 20)
 #define ROOM_BYTES  (4 << 20)
@@ -44,6 +47,8 @@
 
 GUEST(count, "mov $0x300000, %ebx\n1: incl (%ebx)\njmp 1b\n");
 
+struct act;
+
 struct stage {
 	struct description description;
 	struct machine *machine;
@@ -53,6 +58,7 @@ struct stage {
 	uint64_t gpa; /* of the request */
 	uint64_t next_sector;
 	int filler;
+	const struct act *acts;
 	size_t n_acts; /* that were done */
 	int steady;    /* ticks in the state that the next one waits for */
 	int ticks;     /* since the last one */
@@ -120,13 +126,33 @@ stage_quit(struct stage *stage)
 	machine_ask_quit(stage->machine);
 }
 
-/* In this order, each as soon as the machine was in this state for so many ticks. */
-static const struct {
+static void
+stage_switch_off(struct stage *stage)
+{
+	const struct platform *platform = &stage->guest.platform;
+
+	platform->ops->report(platform->context, PLATFORM_EVENT_SHUTDOWN);
+}
+
+/* From now on no file can be written. */
+static void
+stage_fail_and_quit(struct stage *stage)
+{
+	const struct rlimit none = { 0, RLIM_INFINITY };
+
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	machine_ask_quit(stage->machine);
+}
+
+/* They are done one after the other, each as soon as the machine was in this state for so many ticks. */
+struct act {
 	enum vmm_state state;
 	enum vmm_pause_reason reason;
 	int steady;
-	void (*act)(struct stage *stage);
-} acts[] = {
+	void (*act)(struct stage *stage); /* NULL: that was the last */
+};
+
+static const struct act space_acts[] = {
 	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, 1, stage_write },
 	{ VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE, SHORT, stage_resume },
 	{ VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE, SHORT, stage_make_room_and_resume },
@@ -134,25 +160,43 @@ static const struct {
 	{ VMM_STATE_PAUSED, VMM_PAUSE_ASKED, SHORT, stage_resume },
 	{ VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE, SHORT, stage_make_room },
 	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, SHORT, stage_quit },
+	{ 0 },
 };
 
-#define N_ACTS (sizeof(acts) / sizeof(acts[0]))
+static const struct act quit_acts[] = {
+	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, 1, stage_write },
+	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, SHORT, stage_quit },
+	{ 0 },
+};
+
+static const struct act off_acts[] = {
+	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, 1, stage_write },
+	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, SHORT, stage_switch_off },
+	{ 0 },
+};
+
+static const struct act failing_acts[] = {
+	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, 1, stage_write },
+	{ VMM_STATE_RUNNING, VMM_PAUSE_NONE, SHORT, stage_fail_and_quit },
+	{ 0 },
+};
 
 static void
 stage_handle_timer(void *context)
 {
 	struct stage *stage = context;
-	size_t next = stage->n_acts;
+	const struct act *next = &stage->acts[stage->n_acts];
 
 	loop_timer_set(stage->timer, loop_now_ns() + TICK_NS);
-	if (machine_get_state(stage->machine) != acts[next].state ||
-	    machine_get_pause_reason(stage->machine) != acts[next].reason)
+	if (machine_get_state(stage->machine) != next->state ||
+	    machine_get_pause_reason(stage->machine) != next->reason)
 		stage->steady = 0;
-	else if (++stage->steady == acts[next].steady) {
-		acts[next].act(stage);
+	else if (++stage->steady == next->steady) {
+		next->act(stage);
+		stage->n_acts++;
 		stage->steady = 0;
 		stage->ticks = 0;
-		if (++stage->n_acts == N_ACTS)
+		if (!next[1].act)
 			loop_timer_set(stage->timer, 0);
 	}
 	if (++stage->ticks == LATE)
@@ -164,23 +208,13 @@ stage_open(struct stage *stage, int base_fd, int overlay_fd)
 {
 	char problem[MACHINE_PROBLEM_BYTES];
 
-	stage->description = (struct description){
-		.name = "test",
-		.machine = "carrel-1",
-		.cpu = "carrel-v0",
-		.cpus = 1,
-		.ram_bytes = RAM_BYTES,
-		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
-		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
-		.kernel_fd = guest_kernel_make(guest_count, guest_count_end),
-		.initrd_fd = -1,
-		.control_fd = -1,
-		.display_fd = -1,
-		.net_fd = -1,
-		.n_disks = 1,
-		.disks = { { .serial = "root", .base_fd = base_fd, .overlay_fd = overlay_fd } },
-	};
-	assert_int_equal(ftruncate(stage->description.memory_fd, RAM_BYTES), 0);
+	assert_int_equal(machine_stage_describe(guest_kernel_make(guest_count, guest_count_end),
+						&stage->description),
+			 0);
+	stage->description.n_disks = 1;
+	stage->description.disks[0] = (struct description_disk){ .serial = "root",
+								 .base_fd = base_fd,
+								 .overlay_fd = overlay_fd };
 	if (machine_new(&stage->description, &stage->machine, problem) < 0)
 		fail_msg("%s", problem);
 	stage->guest.platform = *machine_get_platform(stage->machine);
@@ -200,15 +234,13 @@ stage_close(struct stage *stage)
 	virtio_driver_close(&stage->driver);
 	loop_timer_free(stage->timer);
 	machine_free(stage->machine);
-	close(stage->description.kvm_fd);
-	close(stage->description.memory_fd);
-	close(stage->description.kernel_fd);
+	machine_stage_close(&stage->description);
 }
 
 static void
 test_machine_space__it_runs_only_while_no_disk_lacks_room(void **state)
 {
-	struct stage stage = { .next_sector = 0 };
+	struct stage stage = { .acts = space_acts };
 	int base_fd = disk_stage_make_file(DISK_BYTES, 1);
 	int overlay_fd;
 
@@ -218,7 +250,7 @@ test_machine_space__it_runs_only_while_no_disk_lacks_room(void **state)
 			 0);
 	stage_open(&stage, disk_stage_reopen_read_only(base_fd), overlay_fd);
 	assert_int_equal(machine_run(stage.machine), 0);
-	assert_int_equal(stage.n_acts, N_ACTS);
+	assert_null(stage.acts[stage.n_acts].act);
 	stage_close(&stage);
 	close(stage.description.disks[0].base_fd);
 	close(overlay_fd);
@@ -226,11 +258,84 @@ test_machine_space__it_runs_only_while_no_disk_lacks_room(void **state)
 	close(base_fd);
 }
 
+static void
+note_failure(void *context, const struct vmm_event *event)
+{
+	if (event->kind == VMM_EVENT_STATE && event->value == VMM_STATE_FAILED)
+		(*(int *)context)++;
+}
+
+/* A life with one write and no flush. The overlay's descriptor; the state in which it ended. */
+static int
+live_without_flush(const struct act *acts, enum vmm_state *ret_state, int *ret_failures)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct stage stage = { .acts = acts };
+	int base_fd = disk_stage_make_file(DISK_BYTES, 1);
+	int overlay_fd = memfd_create("overlay", MFD_CLOEXEC);
+	int failures = 0;
+	int result;
+
+	stage_open(&stage, disk_stage_reopen_read_only(base_fd), overlay_fd);
+	machine_set_watcher(stage.machine, note_failure, &failures);
+	result = machine_run(stage.machine);
+	setrlimit(RLIMIT_FSIZE, &all);
+	assert_int_equal(result, 0);
+	assert_null(stage.acts[stage.n_acts].act);
+	*ret_state = machine_get_state(stage.machine);
+	*ret_failures = failures;
+	machine_set_watcher(stage.machine, NULL, NULL);
+	stage_close(&stage);
+	close(stage.description.disks[0].base_fd);
+	close(base_fd);
+	return overlay_fd;
+}
+
+/* The first bits of the table: the clusters that were written. */
+static uint8_t
+read_table(int overlay_fd)
+{
+	uint8_t table = 0;
+
+	assert_int_equal(pread(overlay_fd, &table, 1, OVERLAY_BLOCK_BYTES), 1);
+	close(overlay_fd);
+	return table;
+}
+
+static void
+test_machine_space__what_was_not_flushed_is_kept(void **state)
+{
+	enum vmm_state end;
+	int failures;
+
+	(void)state;
+	assert_int_equal(read_table(live_without_flush(quit_acts, &end, &failures)), 0xff);
+	assert_int_equal(end, VMM_STATE_RUNNING);
+	assert_int_equal(read_table(live_without_flush(off_acts, &end, &failures)), 0xff);
+	assert_int_equal(end, VMM_STATE_OFF);
+	assert_int_equal(failures, 0);
+}
+
+static void
+test_machine_space__what_cannot_be_kept_is_told(void **state)
+{
+	enum vmm_state end;
+	int failures;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(read_table(live_without_flush(failing_acts, &end, &failures)), 0);
+	assert_int_equal(end, VMM_STATE_FAILED);
+	assert_int_equal(failures, 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_machine_space__it_runs_only_while_no_disk_lacks_room),
+		cmocka_unit_test(test_machine_space__what_was_not_flushed_is_kept),
+		cmocka_unit_test(test_machine_space__what_cannot_be_kept_is_told),
 	};
 
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {

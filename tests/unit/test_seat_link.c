@@ -110,10 +110,11 @@ static const struct seat_link_ops stage_ops = {
 };
 
 static int
-set_up(void **state)
+set_up_for(void **state, uint32_t uid)
 {
 	struct stage *stage = test_calloc(1, sizeof(*stage));
 	struct seat_link_setup setup = {
+		.uid = uid,
 		.n_scanouts = 2,
 		.device_address = "pci/0000/01.0",
 		.ops = &stage_ops,
@@ -128,6 +129,18 @@ set_up(void **state)
 	assert_int_equal(seat_link_new(stage->loop, &setup, &stage->link), 0);
 	*state = stage;
 	return 0;
+}
+
+static int
+set_up(void **state)
+{
+	return set_up_for(state, getuid());
+}
+
+static int
+set_up_for_another(void **state)
+{
+	return set_up_for(state, getuid() + 1);
 }
 
 static int
@@ -162,6 +175,17 @@ attach(struct stage *stage, bool answers)
 	assert_int_equal(display_peer_open(stage->listen_fd, answers, &stage->peer), 0);
 	settle(stage);
 	assert_true(stage->peer->greeted);
+}
+
+static void
+test_seat_link__lets_in_one_uid_only(void **state)
+{
+	struct stage *stage = *state;
+
+	assert_int_equal(display_peer_open(stage->listen_fd, true, &stage->peer), 0);
+	settle(stage);
+	assert_false(stage->peer->greeted);
+	assert_int_equal(stage->peer->fd, -1);
 }
 
 static void
@@ -595,6 +619,8 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_seat_link__lets_in_one_uid_only,
+						set_up_for_another, tear_down),
 		TEST(test_seat_link__tells_how_things_are),
 		TEST(test_seat_link__copies_nothing_for_nobody),
 		TEST(test_seat_link__has_one_damage_out),

@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -25,6 +24,7 @@
 #include "base/proto_sound.h"
 #include "display/source_vmm.h"
 #include "tests/unit/display_peer.h"
+#include "tests/unit/machine_stage.h"
 #include "tests/unit/sound_client.h"
 #include "vmm/description.h"
 #include "vmm/loop.h"
@@ -33,7 +33,6 @@
 
 #define EXIT_SKIP    77
 #define GUEST	     "../guests/guest_sound.guest"
-#define RAM_BYTES    (UINT64_C(16) << 20)
 #define LOOK_NS	     UINT64_C(20000000)
 #define PATIENCE_S   60
 #define GUEST_HZ     500 /* guest_sound.c's tone */
@@ -80,28 +79,16 @@ start_machine(struct stage *stage, const char *command_line)
 {
 	char problem[MACHINE_PROBLEM_BYTES];
 
-	stage->description = (struct description){
-		.name = "test",
-		.machine = "carrel-1",
-		.cpu = "carrel-v0",
-		.cpus = 1,
-		.ram_bytes = RAM_BYTES,
-		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
-		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
-		.kernel_fd = open(GUEST, O_RDONLY | O_CLOEXEC),
-		.initrd_fd = -1,
-		.control_fd = -1,
-		.display_fd = display_peer_listen(),
-		.scanouts = 1,
-		.width = 640,
-		.height = 480,
-		.net_fd = -1,
-		.serial = true,
-		.sound = true,
-	};
+	assert_int_equal(
+		machine_stage_describe(open(GUEST, O_RDONLY | O_CLOEXEC), &stage->description), 0);
+	stage->description.display_fd = display_peer_listen();
+	stage->description.scanouts = 1;
+	stage->description.width = 640;
+	stage->description.height = 480;
+	stage->description.serial = true;
+	stage->description.sound = true;
 	snprintf(stage->description.command_line, sizeof(stage->description.command_line), "%s",
 		 command_line);
-	assert_int_equal(ftruncate(stage->description.memory_fd, RAM_BYTES), 0);
 	if (machine_new(&stage->description, &stage->machine, problem) < 0)
 		fail_msg("%s", problem);
 	assert_int_equal(loop_timer_new(machine_get_platform(stage->machine)->loop, "test",
@@ -119,10 +106,7 @@ end_machine(struct stage *stage)
 	assert_int_equal(stage->result, 0);
 	loop_timer_free(stage->timer);
 	machine_free(stage->machine);
-	close(stage->description.kvm_fd);
-	close(stage->description.memory_fd);
-	close(stage->description.kernel_fd);
-	close(stage->description.display_fd);
+	machine_stage_close(&stage->description);
 }
 
 /* Between source and sink. */

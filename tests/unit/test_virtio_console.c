@@ -95,6 +95,7 @@ stage_open(void **state)
 	struct virtio_console_options options = {
 		.ports = ports,
 		.n_ports = N_PORTS,
+		.uid = getuid(),
 		.opened = stage_handle_opened,
 		.context = stage,
 	};

@@ -23,6 +23,7 @@
 #include "base/proto_launch.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/virtio_driver.h"
+#include "vmm/net_peer.h"
 #include "vmm/net_stream.h"
 #include "vmm/net_tap.h"
 #include "vmm/pci.h"
@@ -45,7 +46,8 @@ struct stage {
 	struct pci_root *root;
 	struct virtio_device *device;
 	struct virtio_driver driver;
-	int peer; /* the other end */
+	struct net_peer_kind kind; /* of the peers that come */
+	int peer;		   /* the other end */
 	uint64_t buffers[VIRTQUEUE_MAX_SIZE];
 	uint8_t bytes[4 + MAX_BYTES + 1];
 };
@@ -68,11 +70,12 @@ stage_open(void **state)
 {
 	struct stage *stage = calloc(1, sizeof(*stage));
 	struct virtio_net_options options = {
-		.name = "test", .kind = &net_stream_kind, .fd = -1, .link = true
+		.name = "test", .kind = &stage->kind, .fd = -1, .link = true
 	};
 
 	if (!stage || fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &stage->fake) < 0)
 		return -1;
+	stage->kind = net_stream_kind;
 	memcpy(options.mac, mac, sizeof(mac));
 	options.fd = stage_pair(stage);
 	assert_int_equal(pci_root_new(&stage->fake->platform, &stage->root), 0);
@@ -512,6 +515,55 @@ test_virtio_net__the_link_follows_the_peer(void **state)
 	stage_expect_sent(stage, 2, FRAME_BYTES);
 }
 
+static int
+refuse_offloads(struct net_peer *peer, uint64_t features)
+{
+	(void)peer;
+	(void)features;
+	return -EIO;
+}
+
+/* A peer that cannot do what the driver counts on. */
+static int
+make_refusing_peer(struct loop *loop, const char *name, int fd,
+		   const struct net_peer_events *events, void *context, struct net_peer **ret_peer)
+{
+	static struct net_peer_ops ops;
+	int error = net_stream_kind.make(loop, name, fd, events, context, ret_peer);
+
+	if (error < 0)
+		return error;
+	ops = *(*ret_peer)->ops;
+	ops.set_offloads = refuse_offloads;
+	(*ret_peer)->ops = &ops;
+	return 0;
+}
+
+static void
+test_virtio_net__a_refused_link_leaves_the_old_one(void **state)
+{
+	struct stage *stage = *state;
+	int old = stage->peer;
+	int fd = stage_pair(stage);
+	char byte;
+
+	stage_give(stage, 2, 2048);
+	stage->kind.make = make_refusing_peer;
+	fake_platform_forget(stage->fake);
+	assert_int_equal(virtio_net_set_link(stage->device, true, fd), -EIO);
+	assert_int_equal(recv(stage->peer, &byte, 1, 0), 0); /* the new one was closed */
+	close(stage->peer);
+	stage->peer = old;
+
+	assert_true(stage_sees_link(stage));
+	assert_int_equal(virtio_driver_count_config_interrupts(&stage->driver), 0);
+	stage_send(stage, 1, FRAME_BYTES);
+	virtio_driver_kick(&stage->driver, SEND);
+	stage_expect_sent(stage, 1, FRAME_BYTES);
+	stage_arrive(stage, 2, FRAME_BYTES, 0, 4 + FRAME_BYTES);
+	stage_expect_received(stage, 2, FRAME_BYTES, 1);
+}
+
 static void
 test_virtio_net__the_cable_can_be_pulled(void **state)
 {
@@ -632,6 +684,7 @@ main(void)
 		TEST(a_full_socket_loses_nothing),
 		TEST(a_frame_sent_in_part_is_finished_first),
 		TEST(the_link_follows_the_peer),
+		TEST(a_refused_link_leaves_the_old_one),
 		TEST(the_cable_can_be_pulled),
 		TEST(a_peer_without_frames_is_lost),
 		TEST(frames_without_a_sense_are_dropped),

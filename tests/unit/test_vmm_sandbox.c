@@ -30,13 +30,13 @@
 #include "base/seq.h"
 #include "tests/unit/display_peer.h"
 #include "tests/unit/guest_kernel.h"
+#include "tests/unit/machine_stage.h"
 #include "vmm/control.h"
 #include "vmm/description.h"
 #include "vmm/machine.h"
 #include "vmm/machine_control.h"
 #include "vmm/sandbox_rules.h"
 
-#define RAM_BYTES (UINT64_C(16) << 20)
 /* AddressSanitizer makes system calls of its own, for which the filters end the process */
 #ifdef __SANITIZE_ADDRESS__
 #define WITH_ASAN 1
@@ -45,7 +45,7 @@
 #endif
 
 #define WAIT_MS	     20000
-#define MAX_RULES    64
+#define MAX_RULES    96
 #define STEP_US	     20000
 #define DISK_SECTORS 2048
 #define SECTOR	     512
@@ -178,35 +178,26 @@ describe(struct stage *stage)
 	int base = memfd_create("disk", MFD_CLOEXEC);
 	bool written = true;
 
-	stage->description = (struct description){
-		.name = "test",
-		.machine = "carrel-1",
-		.cpu = "carrel-v0",
-		.cpus = 1,
-		.ram_bytes = RAM_BYTES,
-		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
-		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
-		.kernel_fd = guest_kernel_make(guest_busy, guest_busy_end),
-		.initrd_fd = -1,
-		.control_fd = display_peer_listen(),
-		.control_uid = getuid(),
-		.display_fd = display_peer_listen(),
-		.scanouts = 1,
-		.width = 1024,
-		.height = 768,
-		.net_fd = -1,
-		.serial = true,
-		.sandbox = true,
-		.n_disks = 2,
-		.disks = { { DESCRIPTION_SLOT_DISK, "root", -1, -1 },
-			   { DESCRIPTION_SLOT_HOME, "home", -1, -1 } },
-	};
+	if (machine_stage_describe(guest_kernel_make(guest_busy, guest_busy_end),
+				   &stage->description) < 0)
+		_exit(20);
+	stage->description.control_fd = display_peer_listen();
+	stage->description.display_fd = display_peer_listen();
+	stage->description.scanouts = 1;
+	stage->description.width = 1024;
+	stage->description.height = 768;
+	stage->description.serial = true;
+	stage->description.sandbox = true;
+	stage->description.n_disks = 2;
+	stage->description.disks[0] =
+		(struct description_disk){ DESCRIPTION_SLOT_DISK, "root", -1, -1 };
+	stage->description.disks[1] =
+		(struct description_disk){ DESCRIPTION_SLOT_HOME, "home", -1, -1 };
 	/* as guest_blk.c wants it: each sector begins with its number */
 	for (uint64_t sector = 0; sector < DISK_SECTORS; sector++)
 		written &= pwrite(base, &sector, sizeof(sector), (off_t)(sector * SECTOR)) > 0;
-	if (!written || ftruncate(base, DISK_SECTORS * SECTOR) < 0 ||
-	    ftruncate(stage->description.memory_fd, RAM_BYTES) < 0)
-		_exit(20);
+	if (!written || ftruncate(base, DISK_SECTORS * SECTOR) < 0)
+		_exit(21);
 	stage->description.disks[0].base_fd = open_again(base);
 }
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_desktop_adopt.c - a desktop whose machine runs since before this hostd was started
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/io.h"
+#include "base/proto_agent.h"
+#include "base/proto_vmm.h"
+#include "common/seq_source.h"
+#include "tests/unit/desktop_stage.h"
+
+/* A record of the machine that runs, as launch lists it. */
+static void
+adopt_machine(struct desktop_stage *f, enum launch_role role)
+{
+	struct launch_record record = { .generation = GENERATION };
+	struct launch_process *machine = &record.processes[role];
+
+	g_strlcpy(record.desktop, DESKTOP, sizeof(record.desktop));
+	machine->pid = f->qemu->child;
+	if (machine->pid > 0)
+		assert_int_equal(io_process_start(machine->pid, &machine->start_ticks), 0);
+	desktop_free(f->desktop);
+	fake_peer_done(&f->agent);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_adopt(f->desktop, &record);
+}
+
+static void
+adopt(struct desktop_stage *f)
+{
+	adopt_machine(f, LAUNCH_ROLE_QEMU);
+}
+
+/* A machine that stands for lack of room. */
+static void
+vmm_handle_message(void *context, struct seq_message *message)
+{
+	struct desktop_stage *f = context;
+	const struct vmm_status status = { .version = VMM_PROTOCOL_VERSION,
+					   .state = VMM_STATE_PAUSED,
+					   .pause_reason = VMM_PAUSE_NO_SPACE };
+	struct seq_header head = { .type = VMM_STATUS, .size = sizeof(status) };
+
+	assert_non_null(message);
+	assert_int_equal(message->head.type, VMM_STATUS);
+	head.id = message->head.id;
+	assert_int_equal(seq_source_send(f->vmm, &head, &status, NULL, 0), 0);
+}
+
+static gboolean
+vmm_handle_connection(gint fd, GIOCondition condition, gpointer data)
+{
+	struct desktop_stage *f = data;
+	// cppcheck-suppress nullPointer ; accept4(2) allows it
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)condition;
+	f->vmm = seq_source_new(peer, "test", vmm_handle_message, f);
+	return G_SOURCE_REMOVE;
+}
+
+/* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */
+static void
+test_desktop_adopt__tells_that_its_machine_waits_for_room(void **state)
+{
+	struct desktop_stage *f = *state;
+	const struct vmm_event goes_on = { .kind = VMM_EVENT_STATE, .value = VMM_STATE_RUNNING };
+	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(goes_on) };
+
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+	g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_VMM], G_IO_IN, vmm_handle_connection, f);
+	adopt_machine(f, LAUNCH_ROLE_VMM);
+	SERVE_UNTIL(f, strstr(f->events->str, "no_space ") != NULL);
+	assert_non_null(
+		strstr(desktop_get_reason(f->desktop), "the host's disk (or its memory) is full"));
+	assert_int_equal(seq_source_send(f->vmm, &head, &goes_on, NULL, 0), 0);
+	SERVE_UNTIL(f, strstr(f->events->str, " space ") != NULL);
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
+	seq_source_free(f->vmm);
+}
+
+static void
+test_desktop_adopt__is_at_once_what_it_was(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_string_equal(desktop_get_session(f->desktop), SESSION);
+	assert_int_equal(f->said[1], 1);
+	assert_int_equal(f->said[2], 1);
+	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
+}
+
+static void
+test_desktop_adopt__its_user_stays_although_the_agent_is_silent(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	f->act = AGENT_SAYS_NOTHING;
+	f->verb = AGENT_VERB_RESYNC;
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	f->verb = NULL;
+	f->said[0] = 0;
+	SERVE_UNTIL(f, f->said[0] > 0);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
+static void
+test_desktop_adopt__goes_without_a_machine(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
+	assert_string_equal(desktop_get_reason(f->desktop), "its machine does not run any more");
+}
+
+#define TEST(name)                                                                       \
+	cmocka_unit_test_setup_teardown(test_desktop_adopt__##name, desktop_stage_setup, \
+					desktop_stage_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(tells_that_its_machine_waits_for_room),
+		TEST(is_at_once_what_it_was),
+		TEST(its_user_stays_although_the_agent_is_silent),
+		TEST(goes_without_a_machine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
