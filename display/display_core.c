@@ -21,6 +21,7 @@
 #include "display/sink.h"
 #include "display/source.h"
 #include "display/surface.h"
+#include "display/vdagent_owner.h"
 
 #define MAX_SOUND_BACKLOG_BYTES (8 * 1024)
 #define INPUT_INTERVAL_MS	1000
@@ -34,9 +35,10 @@ struct display_core {
 	struct surface *surfaces[HEADS_MAX];
 	struct source *source;
 	guint source_lost;
-	struct sink *sink; /* SPICE's; it has sound and vdagent whoever is shown the picture */
+	struct sink *sink; /* SPICE's; it has the sound whoever is shown the picture */
 	struct sink *vnc;  /* may be NULL */
 	struct display_links *links;
+	struct vdagent_owner *vdagent;
 	bool has_vdagent;
 	uint64_t input_told_ms;
 	guint resize_timer;
@@ -76,9 +78,8 @@ display_core_tell_listening(struct display_core *core)
 
 /* Links have come or gone. */
 static void
-display_core_update_listening(void *context)
+display_core_update_listening(struct display_core *core)
 {
-	struct display_core *core = context;
 	bool hears = display_links_has_channel(core->links, LINK_CHANNEL_PLAYBACK);
 	bool speaks = display_links_has_channel(core->links, LINK_CHANNEL_RECORD);
 
@@ -107,9 +108,18 @@ display_core_tell_of_links(void *context, enum display_fact_kind kind, uint64_t 
 	display_core_tell_fact(context, kind, attachment, value, text);
 }
 
+static void
+display_core_handle_links_changed(void *context)
+{
+	struct display_core *core = context;
+
+	display_core_update_listening(core);
+	vdagent_owner_choose(core->vdagent, display_links_get_live_sink(core->links));
+}
+
 static const struct display_links_events links_events = {
 	.tell = display_core_tell_of_links,
-	.changed = display_core_update_listening,
+	.changed = display_core_handle_links_changed,
 };
 
 /* The sink's events. */
@@ -140,7 +150,7 @@ display_core_handle_resize(gpointer user_data)
 	for (uint32_t i = 0; core->source && i < core->n_heads; i++)
 		core->source->ops->set_size(core->source, i, core->wanted.list[i].width,
 					    core->wanted.list[i].height);
-	core->sink->ops->ask_vdagent_sizes(core->sink, &core->wanted);
+	vdagent_owner_ask_sizes(core->vdagent, &core->wanted);
 	return G_SOURCE_REMOVE;
 }
 
@@ -365,7 +375,7 @@ void
 display_core_set_vdagent(struct display_core *core, int fd)
 {
 	core->has_vdagent = fd >= 0;
-	core->sink->ops->set_vdagent(core->sink, fd);
+	vdagent_owner_set_port(core->vdagent, fd);
 }
 
 int
@@ -384,14 +394,15 @@ static bool
 display_core_make_sinks(struct display_core *core)
 {
 	const struct display_core_makers *makers = core->makers;
+	struct sink *sinks[DISPLAY_SINK_COUNT] = { NULL };
 
 	core->sink = makers->new_sink(core->desktop, core->surfaces, &sink_events, core);
 	if (core->sink && makers->new_vnc)
 		core->vnc = makers->new_vnc(core->desktop, core->surfaces, &sink_events, core);
-	display_links_set_sinks(
-		core->links,
-		(struct sink *[]){
-			[DISPLAY_SINK_SPICE] = core->sink, [DISPLAY_SINK_VNC] = core->vnc });
+	sinks[DISPLAY_SINK_SPICE] = core->sink;
+	sinks[DISPLAY_SINK_VNC] = core->vnc;
+	display_links_set_sinks(core->links, sinks);
+	vdagent_owner_set_sinks(core->vdagent, sinks);
 	return core->sink && (core->vnc || !makers->new_vnc);
 }
 
@@ -408,6 +419,7 @@ display_core_new(const char *desktop, const struct display_core_makers *makers,
 	core->n_heads = 1;
 	for (uint32_t i = 0; i < HEADS_MAX; i++)
 		core->surfaces[i] = surface_new(display_core_handle_changed, core);
+	core->vdagent = vdagent_owner_new();
 	core->links = display_links_new(desktop, core->surfaces[0], &links_events, core);
 	if (!display_core_make_sinks(core)) {
 		display_core_free(core);
@@ -424,6 +436,7 @@ display_core_free(struct display_core *core)
 	if (core->sink)
 		display_core_close_source(core);
 	g_clear_handle_id(&core->resize_timer, g_source_remove);
+	vdagent_owner_free(core->vdagent);
 	if (core->vnc)
 		core->vnc->ops->free(core->vnc);
 	if (core->sink)

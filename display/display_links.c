@@ -191,6 +191,7 @@ display_links_handle_main_linked(struct display_links *links, uint32_t connectio
 		links->report_timer = g_timeout_add_seconds(REPORT_INTERVAL_S,
 							    display_links_handle_report, links);
 	display_links_tell(links, DISPLAY_FACT_CONNECTED, attachment, 0, NULL);
+	links->events->changed(links->context);
 }
 
 void
@@ -396,6 +397,18 @@ uint64_t
 display_links_get_live(const struct display_links *links)
 {
 	return attachment_live(&links->attachments);
+}
+
+enum display_sink_kind
+display_links_get_live_sink(const struct display_links *links)
+{
+	const struct attachment_table *table = &links->attachments;
+	const struct attachment *live =
+		table->newest.state == ATTACHMENT_STATE_LIVE ? &table->newest : &table->older;
+
+	return live->state == ATTACHMENT_STATE_LIVE && live->connection_id == VNC_CONNECTION_ID
+		       ? DISPLAY_SINK_VNC
+		       : DISPLAY_SINK_SPICE;
 }
 
 bool

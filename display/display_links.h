@@ -20,7 +20,7 @@ struct surface;
 struct display_links_events {
 	void (*tell)(void *context, enum display_fact_kind kind, uint64_t attachment,
 		     uint64_t value, const char *text);
-	/* Links have come or gone. */
+	/* Links have come or gone, or another sink's client is the live one. */
 	void (*changed)(void *context);
 };
 
@@ -48,6 +48,9 @@ void display_links_handle_frame(struct display_links *links);
 
 /* The attachment whose main channel lives; 0: none. */
 uint64_t display_links_get_live(const struct display_links *links);
+
+/* The sink that it is a client of; the SPICE sink when there is none. */
+enum display_sink_kind display_links_get_live_sink(const struct display_links *links);
 
 bool display_links_has_channel(const struct display_links *links, uint8_t channel_type);
 /* Of the channels of this type the most that is on its way. */

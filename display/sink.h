@@ -13,8 +13,8 @@
 
 #include "display/source.h"
 
-struct heads;
 struct sink;
+struct vdagent_port;
 
 struct sink_events {
 	void (*main_linked)(void *context, uint32_t connection_id);
@@ -46,10 +46,8 @@ struct sink_ops {
 	void (*set_password)(struct sink *sink, const char *password);
 	/* Owns the descriptor, whatever it returns: 0 or a negative errno. */
 	int (*add_client)(struct sink *sink, int fd);
-	/* The guest's vdagent port; -1: it has closed it. Owns the descriptor. */
-	void (*set_vdagent)(struct sink *sink, int fd);
-	/* Tells the guest's vdagent the wanted sizes; false when there is none. */
-	bool (*ask_vdagent_sizes)(struct sink *sink, const struct heads *wanted);
+	/* Lends it the guest's vdagent port, until it is told NULL: closed, or another sink's now. */
+	void (*set_vdagent)(struct sink *sink, struct vdagent_port *port);
 	void (*free)(struct sink *sink);
 };
 

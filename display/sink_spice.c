@@ -85,15 +85,9 @@ sink_spice_refresh(struct sink *sink)
 }
 
 static void
-sink_spice_set_vdagent(struct sink *sink, int fd)
+sink_spice_set_vdagent(struct sink *sink, struct vdagent_port *port)
 {
-	spice_vdagent_set_port(((struct sink_spice *)sink)->vdagent, fd);
-}
-
-static bool
-sink_spice_ask_vdagent_sizes(struct sink *sink, const struct heads *wanted)
-{
-	return spice_vdagent_ask_sizes(((struct sink_spice *)sink)->vdagent, wanted);
+	spice_vdagent_set_port(((struct sink_spice *)sink)->vdagent, port);
 }
 
 static void
@@ -162,7 +156,6 @@ static const struct sink_ops sink_spice_ops = {
 	.set_password = sink_spice_set_password,
 	.add_client = sink_spice_add_client,
 	.set_vdagent = sink_spice_set_vdagent,
-	.ask_vdagent_sizes = sink_spice_ask_vdagent_sizes,
 	.free = sink_spice_free,
 };
 

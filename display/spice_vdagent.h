@@ -6,19 +6,15 @@
 #define DISPLAY_SPICE_VDAGENT_H
 
 #include <spice.h>
-#include <stdbool.h>
 
-struct heads;
 struct spice_vdagent;
+struct vdagent_port;
 
 /* Without a port. */
 struct spice_vdagent *spice_vdagent_new(SpiceServer *server);
 void spice_vdagent_free(struct spice_vdagent *vdagent);
 
-/* Owns the descriptor; -1: the guest has closed it. */
-void spice_vdagent_set_port(struct spice_vdagent *vdagent, int fd);
-
-/* Tells the guest's agent the wanted sizes; false when there is no port. */
-bool spice_vdagent_ask_sizes(struct spice_vdagent *vdagent, const struct heads *wanted);
+/* As the sink's set_vdagent(). */
+void spice_vdagent_set_port(struct spice_vdagent *vdagent, struct vdagent_port *port);
 
 #endif

@@ -17,6 +17,7 @@ enum vnc_event_kind {
 	VNC_EVENT_POSITION, /* a: x, b: y */
 	VNC_EVENT_BUTTONS,  /* a: RFB's mask */
 	VNC_EVENT_SIZE,	    /* a: width, b: height */
+	VNC_EVENT_TEXT,	    /* there is one to be taken */
 	VNC_EVENT_FRAME,    /* one was sent */
 	VNC_EVENT_ENDED,
 };

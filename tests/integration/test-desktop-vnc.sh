@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# test-desktop-vnc.sh - `carrel session vnc` lets a VNC client in: a token typed over VNC is read from the pixels that come over VNC
+# test-desktop-vnc.sh - `carrel session vnc` lets a VNC client in: a token typed over VNC is read from the pixels that come over VNC, texts are copied both ways
 set -eu
 . tests/lib/appliance.sh
 . tests/lib/viewer.sh
@@ -27,6 +27,14 @@ echo "what was typed in the viewer is read from the pixels over VNC"
 vnc_do "key ff0d"
 vnc_type_token
 echo "the token typed over VNC was read from the pixels over VNC"
+
+vnc_copy < <(printf '%s Grüße für 12 €\nзаметка 漢字 😀' "$token")
+vnc_copy < <(head -c 30000 /dev/urandom | base64)
+token=$(screen_new_token)
+vnc_do "type printf '$token gr\\303\\274n \\342\\202\\254 \\360\\237\\230\\200' | xclip -selection clipboard"
+vnc_do "key ff0d"
+vnc_paste "$token grün € 😀"
+echo "the clipboard goes both ways, UTF-8"
 
 vnc_do "size 1024 720"
 vnc_type_token

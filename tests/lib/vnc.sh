@@ -60,6 +60,30 @@ vnc_type_token() {
 	vnc_expect "$(tr 0-9a-f 1-9a-f0 <<<"$token")" 60
 }
 
+# vnc_copy: standard input becomes the client's clipboard, and then the desktop's, as its own xclip reads it
+vnc_copy() {
+	cat >"$TMPDIR/vnc.copied"
+	vnc_do "copy $TMPDIR/vnc.copied"
+	wait_until 60 vnc_guest_has "$(sha256sum <"$TMPDIR/vnc.copied" | cut -c 1-16)" ||
+		fail "the desktop's clipboard is not '$(cat "$TMPDIR/vnc.copied")'"
+}
+
+vnc_guest_has() {
+	vnc_do "type xclip -o -selection clipboard | sha256sum | cut -c 1-16"
+	vnc_do "key ff0d"
+	wait_until 15 vnc_shows "$1"
+}
+
+# vnc_paste TEXT: what a program in the desktop has copied reaches the client
+vnc_paste() {
+	wait_until 60 vnc_has_copied "$1" || fail "the client's clipboard holds '$(cat "$TMPDIR/vnc.pasted")', not '$1'"
+}
+
+vnc_has_copied() {
+	vnc_do "paste $TMPDIR/vnc.pasted"
+	[ "$(cat "$TMPDIR/vnc.pasted")" = "$1" ]
+}
+
 # vnc_close: the client goes, and the bridge ends by itself
 vnc_close() {
 	exec {vnc_to}>&-

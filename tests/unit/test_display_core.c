@@ -21,6 +21,9 @@
 #include "display/sink.h"
 #include "display/heads.h"
 #include "display/surface.h"
+#include "display/tls_link.h"
+#include "display/vdagent_port.h"
+#include "display/vdagent_stream.h"
 #include "tests/unit/tls_client.h"
 
 #define DESKTOP	    "d-abcdefghijklmnopqrst"
@@ -50,8 +53,8 @@ struct note {
 	bool plays, records;  /* as the sink was told */
 	guint played, spoken; /* frames */
 	uint32_t n_heads;
-	struct heads set, agent_wanted;
-	int vdagent;
+	struct heads set;
+	struct vdagent_port *ports[2]; /* as the VNC and as the SPICE sink were lent it */
 	int client_fds[MAX_CLIENTS];
 	struct sink vnc;
 	guint vnc_clients;
@@ -101,20 +104,11 @@ sink_add_client(struct sink *sink, int fd)
 }
 
 static void
-sink_set_vdagent(struct sink *sink, int fd)
+sink_set_vdagent(struct sink *sink, struct vdagent_port *port)
 {
-	(void)sink;
-	if (note.vdagent >= 0)
-		close(note.vdagent);
-	note.vdagent = fd;
-}
-
-static bool
-sink_ask_sizes(struct sink *sink, const struct heads *wanted)
-{
-	(void)sink;
-	note.agent_wanted = *wanted;
-	return note.vdagent >= 0;
+	/* never two at a time */
+	assert_true(!port || !note.ports[sink != &note.sink]);
+	note.ports[sink == &note.sink] = port;
 }
 
 static void
@@ -136,7 +130,7 @@ sink_play(struct sink *sink, const void *frames, uint32_t n_frames)
 static void
 sink_free(struct sink *sink)
 {
-	sink_set_vdagent(sink, -1);
+	(void)sink;
 	for (guint i = 0; i < note.clients; i++)
 		close(note.client_fds[i]);
 }
@@ -149,7 +143,6 @@ static const struct sink_ops sink_ops = {
 	.set_vdagent = sink_set_vdagent,
 	.set_sound = sink_set_sound,
 	.play = sink_play,
-	.ask_vdagent_sizes = sink_ask_sizes,
 	.free = sink_free,
 };
 
@@ -275,6 +268,7 @@ vnc_free(struct sink *sink)
 
 static const struct sink_ops vnc_ops = {
 	.refresh = vnc_refresh,
+	.set_vdagent = sink_set_vdagent,
 	.add_client = vnc_add_client,
 	.free = vnc_free,
 };
@@ -330,7 +324,6 @@ set_up(void **state)
 {
 	(void)state;
 	memset(&note, 0, sizeof(note));
-	note.vdagent = -1;
 	note.core = display_core_new(DESKTOP, &makers, note_fact, NULL);
 	return note.core ? 0 : -1;
 }
@@ -394,28 +387,63 @@ test_display_core__replaces_a_source(void **state)
 	assert_string_equal(hello.desktop, DESKTOP);
 }
 
+/* Returns the guest's end. */
+static int
+open_vdagent(void)
+{
+	int pair[2];
+
+	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
+	display_core_set_vdagent(note.core, pair[1]);
+	return pair[0];
+}
+
+/* The monitors that the guest's agent has heard of last. */
+static void
+hear_sizes(int guest, struct heads *ret_heads)
+{
+	uint32_t words[VDAGENT_MAX_MONITORS_BYTES / 4] = { 0 };
+	ssize_t size = recv(guest, words, sizeof(words), MSG_DONTWAIT);
+
+	memset(ret_heads, 0, sizeof(*ret_heads));
+	assert_in_range(words[7], 1, HEADS_MAX);
+	assert_int_equal(size, (9 + 5 * words[7]) * 4);
+	for (uint32_t i = 0; i < words[7]; i++) {
+		ret_heads->list[i].height = words[9 + 5 * i];
+		ret_heads->list[i].width = words[10 + 5 * i];
+		ret_heads->list[i].x = words[12 + 5 * i];
+	}
+}
+
 static void
 test_display_core__asks_for_the_last_size_once(void **state)
 {
+	struct heads heard;
+	int guest = open_vdagent();
+
 	(void)state;
 	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
-	display_core_set_vdagent(note.core, open_null());
 	note.sink_events->size_wanted(note.sink_context, 0, 900, 700);
 	note.sink_events->size_wanted(note.sink_context, 0, 1003, 701);
 	run_until(&note.sizes, 1);
 	assert_int_equal(note.sizes, 1);
 	assert_int_equal(note.set.list[0].width, 1000); /* a multiple of 8 */
 	assert_int_equal(note.set.list[0].height, 701);
-	assert_int_equal(note.agent_wanted.list[0].width, 1000);
+	hear_sizes(guest, &heard);
+	assert_int_equal(heard.list[0].width, 1000);
 	note.sink_events->size_wanted(note.sink_context, 0, 100000, 100000);
 	run_until(&note.sizes, 2);
 	assert_int_equal(note.set.list[0].width, DISPLAY_MAX_WIDTH);
 	assert_int_equal(note.set.list[0].height, DISPLAY_MAX_HEIGHT);
+	close(guest);
 }
 
 static void
 test_display_core__gives_a_client_as_many_heads_as_there_are(void **state)
 {
+	struct heads heard;
+	int guest = open_vdagent();
+
 	(void)state;
 	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
 	note.source_events->ready(note.source_context, "", 2);
@@ -426,20 +454,24 @@ test_display_core__gives_a_client_as_many_heads_as_there_are(void **state)
 	run_until(&note.sizes, 2);
 	assert_int_equal(note.set.list[1].width, 800);
 	assert_int_equal(note.set.list[2].width, 0);
-	assert_int_equal(note.agent_wanted.list[1].x, 1000);
-	assert_int_equal(note.agent_wanted.list[1].width, 800);
-	assert_int_equal(heads_count(&note.agent_wanted), 2);
+	hear_sizes(guest, &heard);
+	assert_int_equal(heard.list[1].x, 1000);
+	assert_int_equal(heard.list[1].width, 800);
+	assert_int_equal(heads_count(&heard), 2);
 	/* the client puts its second monitor away */
 	note.sink_events->size_wanted(note.sink_context, 1, 0, 0);
 	run_until(&note.sizes, 4);
 	assert_int_equal(note.set.list[1].width, 0);
-	assert_int_equal(heads_count(&note.agent_wanted), 1);
+	hear_sizes(guest, &heard);
+	assert_int_equal(heads_count(&heard), 1);
 	/* a source with one head, such as QEMU's, is not asked for more */
 	note.sink_events->size_wanted(note.sink_context, 1, 800, 600);
 	note.source_events->ready(note.source_context, "", 1);
 	run_until(&note.sizes, 5);
 	assert_int_equal(note.sizes, 5);
-	assert_int_equal(heads_count(&note.agent_wanted), 1);
+	hear_sizes(guest, &heard);
+	assert_int_equal(heads_count(&heard), 1);
+	close(guest);
 }
 
 static void
@@ -467,10 +499,10 @@ set_certificate(void)
 }
 
 static void
-offer_client(const char *password, int *ret_fd)
+offer_link(enum display_sink_kind sink, uint64_t attachment, const char *password, int *ret_fd)
 {
-	struct display_client client = { .attachment = 1,
-					 .sink = DISPLAY_SINK_SPICE,
+	struct display_client client = { .attachment = attachment,
+					 .sink = sink,
 					 .first = password != NULL };
 	int pair[2];
 
@@ -478,6 +510,63 @@ offer_client(const char *password, int *ret_fd)
 	g_strlcpy(client.password, password ? password : "", sizeof(client.password));
 	*ret_fd = pair[0];
 	assert_int_equal(display_core_add_client(note.core, &client, pair[1]), 0);
+}
+
+static void
+offer_client(const char *password, int *ret_fd)
+{
+	offer_link(DISPLAY_SINK_SPICE, 1, password, ret_fd);
+}
+
+static void
+read_nonsense(void *port)
+{
+	uint8_t data[8];
+
+	assert_int_equal(vdagent_port_read(port, data, sizeof(data)), 0);
+}
+
+/* The VNC sink has it while its client is there, and the SPICE sink at all other times. */
+static void
+test_display_core__lends_the_vdagent_to_one_sink(void **state)
+{
+	static const char words[] = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst\n";
+	g_autofree char *password = g_strndup(words, TLS_LINK_PASSWORD_BYTES - 1);
+	GIOStream *spice, *vnc;
+	int guest, fd;
+
+	(void)state;
+	set_certificate();
+	guest = open_vdagent();
+	assert_non_null(note.ports[1]);
+	offer_link(DISPLAY_SINK_SPICE, 1, "secret", &fd);
+	spice = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
+	run_until(&note.clients, 1);
+	note.sink_events->main_linked(note.sink_context, 4711);
+	assert_non_null(note.ports[1]);
+	/* a VNC client takes over */
+	offer_link(DISPLAY_SINK_VNC, 2, password, &fd);
+	assert_non_null(note.ports[1]);
+	vnc = tls_client_link(fd, words, sizeof(words) - 1);
+	run_until(&note.vnc_clients, 1);
+	assert_non_null(note.ports[0]);
+	/* the guest's agent starts again */
+	display_core_set_vdagent(note.core, -1);
+	assert_true(!note.ports[0] && !note.ports[1]);
+	close(guest);
+	guest = open_vdagent();
+	assert_non_null(note.ports[0]);
+	/* the client goes */
+	display_core_drop(note.core, 2);
+	assert_non_null(note.ports[1]);
+	/* the guest speaks nonsense */
+	vdagent_port_hand_over(note.ports[1], read_nonsense, note.ports[1]);
+	assert_int_equal(send(guest, words, sizeof(words), 0), sizeof(words));
+	while (note.ports[1])
+		g_main_context_iteration(NULL, TRUE);
+	close(guest);
+	g_object_unref(vnc);
+	g_object_unref(spice);
 }
 
 /* Links a channel of the one client, whose main channel is there. */
@@ -566,9 +655,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(passes_input_to_the_source),  TEST(replaces_a_source),
-		TEST(asks_for_the_last_size_once), TEST(gives_a_client_as_many_heads_as_there_are),
-		TEST(refreshes_and_tells_sizes),   TEST(plays_to_who_has_the_channel),
+		TEST(passes_input_to_the_source),
+		TEST(replaces_a_source),
+		TEST(asks_for_the_last_size_once),
+		TEST(gives_a_client_as_many_heads_as_there_are),
+		TEST(lends_the_vdagent_to_one_sink),
+		TEST(refreshes_and_tells_sizes),
+		TEST(plays_to_who_has_the_channel),
 		TEST(has_sources_without_sound),
 	};
 

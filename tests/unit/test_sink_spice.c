@@ -20,6 +20,7 @@
 #include "display/sink.h"
 #include "display/sink_spice.h"
 #include "display/surface.h"
+#include "display/vdagent_port.h"
 
 #define PASSWORD "not secret at all"
 #define WAIT_MS	 30000
@@ -33,6 +34,7 @@ struct stage {
 	SpiceChannel *display;
 	SpiceChannel *inputs;
 	int vdagent; /* the guest's end */
+	struct vdagent_port *port;
 	struct heads wanted;
 	guint n_wanted;
 	uint32_t position[3]; /* head, x, y */
@@ -91,6 +93,12 @@ ignore_button(void *context, enum source_button button, bool down)
 	(void)context;
 	(void)button;
 	(void)down;
+}
+
+static void
+ignore_loss(void *context)
+{
+	(void)context;
 }
 
 static void
@@ -188,7 +196,8 @@ set_up(void **state)
 	stage->sink->ops->set_password(stage->sink, PASSWORD);
 	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
 	stage->vdagent = pair[0];
-	stage->sink->ops->set_vdagent(stage->sink, pair[1]);
+	stage->port = vdagent_port_new(pair[1], ignore_loss, NULL);
+	stage->sink->ops->set_vdagent(stage->sink, stage->port);
 	stage->session = spice_session_new();
 	g_object_set(stage->session, "password", PASSWORD, NULL);
 	g_signal_connect(stage->session, "channel-new", G_CALLBACK(handle_channel), stage);
@@ -208,6 +217,7 @@ tear_down(void **state)
 	stage->sink->ops->free(stage->sink);
 	for (guint i = 0; i < HEADS_MAX; i++)
 		surface_free(stage->surfaces[i]);
+	vdagent_port_free(stage->port);
 	close(stage->vdagent);
 	test_free(stage);
 	return 0;

@@ -23,6 +23,7 @@
 #include "display/sink.h"
 #include "display/sink_vnc.h"
 #include "display/surface.h"
+#include "tests/unit/rfb_client.h"
 
 #define WAIT_MS	       30000
 #define WIDTH	       64
@@ -142,26 +143,6 @@ handle_late(gpointer late)
 /* The client. */
 
 static void
-client_read(struct stage *stage, void *data, size_t size)
-{
-	assert_int_equal(io_read_full(stage->client, data, size), 0);
-}
-
-static void
-client_write(struct stage *stage, const void *data, size_t size)
-{
-	assert_int_equal(io_write_full(stage->client, data, size), 0);
-}
-
-static void
-client_skip(struct stage *stage, size_t size)
-{
-	g_autofree uint8_t *data = g_malloc(size);
-
-	client_read(stage, data, size);
-}
-
-static void
 client_connect(struct stage *stage)
 {
 	struct timeval patience = { .tv_sec = WAIT_MS / 1000 };
@@ -174,36 +155,13 @@ client_connect(struct stage *stage)
 	assert_int_equal(stage->sink->ops->add_client(stage->sink, pair[0]), 0);
 }
 
-/* Up to ServerInit (RFC 6143 section 7.3.2); the size in ret_size. */
 static void
 client_greet(struct stage *stage, uint16_t ret_size[2])
 {
 	static const int32_t encodings[] = { ENCODING_RAW, ENCODING_RICH, ENCODING_SIZE,
 					     ENCODING_EXT, ENCODING_QEMU };
-	uint8_t set[4 + sizeof(encodings)] = { 2, 0, 0, G_N_ELEMENTS(encodings) };
-	char version[12];
-	uint8_t types[2];
-	uint8_t init[24];
 
-	client_read(stage, version, sizeof(version));
-	assert_memory_equal(version, "RFB 003.008\n", sizeof(version));
-	client_write(stage, version, sizeof(version));
-	client_read(stage, types, sizeof(types));
-	assert_int_equal(types[0], 1);
-	assert_int_equal(types[1], 1); /* none */
-	client_write(stage, "\1", 1);
-	client_skip(stage, 4);
-	client_write(stage, "\1", 1);
-	client_read(stage, init, sizeof(init));
-	ret_size[0] = (uint16_t)(init[0] << 8 | init[1]);
-	ret_size[1] = (uint16_t)(init[2] << 8 | init[3]);
-	client_skip(stage, (size_t)init[23] + (size_t)init[22] * 256);
-	for (size_t i = 0; i < G_N_ELEMENTS(encodings); i++) {
-		uint32_t wire = GUINT32_TO_BE((uint32_t)encodings[i]);
-
-		memcpy(set + 4 + 4 * i, &wire, 4);
-	}
-	client_write(stage, set, sizeof(set));
+	rfb_client_greet(stage->client, encodings, G_N_ELEMENTS(encodings), ret_size);
 }
 
 static void
@@ -222,7 +180,7 @@ client_ask(struct stage *stage, bool incremental, uint16_t width, uint16_t heigh
 
 	stage->asked[0] = width;
 	stage->asked[1] = height;
-	client_write(stage, ask, sizeof(ask));
+	rfb_client_write(stage->client, ask, sizeof(ask));
 }
 
 static uint16_t
@@ -230,7 +188,7 @@ client_read_head(struct stage *stage)
 {
 	uint8_t head[4];
 
-	client_read(stage, head, sizeof(head));
+	rfb_client_read(stage->client, head, sizeof(head));
 	assert_int_equal(head[0], 0); /* FramebufferUpdate */
 	return (uint16_t)(head[2] << 8 | head[3]);
 }
@@ -240,7 +198,7 @@ client_read_rect(struct stage *stage, struct rect *ret_rect)
 {
 	uint8_t wire[RECT_BYTES];
 
-	client_read(stage, wire, sizeof(wire));
+	rfb_client_read(stage->client, wire, sizeof(wire));
 	ret_rect->x = (uint16_t)(wire[0] << 8 | wire[1]);
 	ret_rect->y = (uint16_t)(wire[2] << 8 | wire[3]);
 	ret_rect->width = (uint16_t)(wire[4] << 8 | wire[5]);
@@ -268,11 +226,12 @@ client_find(struct stage *stage, int32_t encoding, uint8_t *pixels)
 			if (rect.encoding == encoding)
 				found = rect;
 			if (rect.encoding == ENCODING_RAW)
-				client_read(stage, pixels ? pixels : data, area * 4);
+				rfb_client_read(stage->client, pixels ? pixels : data, area * 4);
 			else if (rect.encoding == ENCODING_RICH)
-				client_skip(stage, area * 4 + (rect.width + 7U) / 8 * rect.height);
+				rfb_client_skip(stage->client,
+						area * 4 + (rect.width + 7U) / 8 * rect.height);
 			else if (rect.encoding == ENCODING_EXT)
-				client_skip(stage, 4 + 16);
+				rfb_client_skip(stage->client, 4 + 16);
 		}
 		if (found.encoding == encoding)
 			return found;
@@ -369,7 +328,7 @@ test_sink_vnc__resizes_both_ways(void **state)
 	paint(stage, WIDTH, HEIGHT, 1);
 	client_connect(stage);
 	client_greet(stage, size);
-	client_write(stage, wish, sizeof(wish));
+	rfb_client_write(stage->client, wish, sizeof(wish));
 	WAIT_FOR(stage->wanted[0] == 840 && stage->wanted[1] == 600);
 
 	client_ask(stage, false, WIDTH, HEIGHT);
@@ -398,32 +357,36 @@ test_sink_vnc__types_and_points(void **state)
 	const uint8_t arrow[] = { 4, 1, 0, 0, 0, 0, 0xff, 0x53 };
 	const uint8_t qemu[] = { 255, 0, 0, 1, 0, 0, 0, 'y', 0, 0, 0, 0x2c };
 	const uint8_t right[] = { 5, 4, 0, 7, 0, 9 };
+	const uint8_t moved[] = { 5, 4, 0, 8, 0, 9 };
 	const uint8_t wheel[] = { 5, 4 | 8, 0xff, 0xff, 0, 9 };
 	uint16_t size[2];
 
 	paint(stage, WIDTH, HEIGHT, 1);
 	client_connect(stage);
 	client_greet(stage, size);
-	client_write(stage, plain, sizeof(plain));
+	rfb_client_write(stage->client, plain, sizeof(plain));
 	WAIT_FOR(stage->keys == 1);
 	assert_int_equal(stage->key, 0x1e);
 	assert_true(stage->down);
-	client_write(stage, unknown, sizeof(unknown));
-	client_write(stage, arrow, sizeof(arrow));
+	rfb_client_write(stage->client, unknown, sizeof(unknown));
+	rfb_client_write(stage->client, arrow, sizeof(arrow));
 	WAIT_FOR(stage->keys == 2);
 	assert_int_equal(stage->key, 0xcd);
 	/* a key by its place: the German y */
 	assert_int_equal(client_find(stage, ENCODING_QEMU, NULL).encoding, ENCODING_QEMU);
-	client_write(stage, qemu, sizeof(qemu));
+	rfb_client_write(stage->client, qemu, sizeof(qemu));
 	WAIT_FOR(stage->keys == 3);
 	assert_int_equal(stage->key, 0x2c);
 
-	client_write(stage, right, sizeof(right));
+	rfb_client_write(stage->client, right, sizeof(right));
 	WAIT_FOR(stage->buttons == 1);
 	assert_int_equal(stage->button, SOURCE_BUTTON_RIGHT);
 	assert_int_equal(stage->position[0], 7);
 	assert_int_equal(stage->position[1], 9);
-	client_write(stage, wheel, sizeof(wheel));
+	/* a move comes by itself */
+	rfb_client_write(stage->client, moved, sizeof(moved));
+	WAIT_FOR(stage->position[0] == 8);
+	rfb_client_write(stage->client, wheel, sizeof(wheel));
 	WAIT_FOR(stage->buttons == 2);
 	assert_int_equal(stage->button, SOURCE_BUTTON_WHEEL_UP);
 	assert_int_equal(stage->position[0], WIDTH - 1);
@@ -492,8 +455,8 @@ test_sink_vnc__a_broken_client_is_dropped(void **state)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(nonsense); i++) {
 		client_connect(stage);
-		client_skip(stage, 12);
-		client_write(stage, nonsense[i], strlen(nonsense[i]));
+		rfb_client_skip(stage->client, 12);
+		rfb_client_write(stage->client, nonsense[i], strlen(nonsense[i]));
 		assert_int_equal(shutdown(stage->client, SHUT_WR), 0);
 		while (read(stage->client, data, sizeof(data)) > 0)
 			;

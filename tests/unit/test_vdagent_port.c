@@ -32,12 +32,16 @@ note_wakeup(void *context)
 }
 
 static void
+note_other_wakeup(void *context)
+{
+	++*(guint *)context;
+}
+
+static void
 note_loss(void *context)
 {
 	((struct scene *)context)->losses++;
 }
-
-static const struct vdagent_port_events events = { .wakeup = note_wakeup, .lost = note_loss };
 
 static void
 scene_open(struct scene *scene)
@@ -48,7 +52,8 @@ scene_open(struct scene *scene)
 	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
 	scene->guest = pair[0];
 	io_set_nonblocking(scene->guest, true);
-	scene->port = vdagent_port_new(pair[1], &events, scene);
+	scene->port = vdagent_port_new(pair[1], note_loss, scene);
+	vdagent_port_hand_over(scene->port, note_wakeup, scene);
 }
 
 static void
@@ -189,6 +194,43 @@ test_vdagent_port__is_lost_once(void **state)
 	}
 }
 
+/* Two users: the second one meets chunks only, and the guest one that has just come. */
+static void
+test_vdagent_port__is_handed_over_between_chunks(void **state)
+{
+	uint8_t chunk[64], farewell[VDAGENT_FAREWELL_BYTES], got[128];
+	uint8_t zeros[32] = { 0 };
+	size_t size = make_chunk(chunk, 20);
+	struct scene scene;
+	guint wakeups = 0;
+
+	(void)state;
+	scene_open(&scene);
+	vdagent_stream_make_farewell(farewell);
+	/* both directions are in the middle of a chunk */
+	assert_int_equal(vdagent_port_write(scene.port, chunk, 12), 12);
+	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), 12);
+	assert_int_equal(send(scene.guest, chunk, size, 0), size);
+	run_until(&scene.wakeups, 1);
+	assert_int_equal(vdagent_port_read(scene.port, got, 10), 10);
+	vdagent_port_hand_over(scene.port, NULL, NULL);
+	for (int i = 0; i < 10; i++)
+		g_main_context_iteration(NULL, FALSE);
+	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), -1);
+	vdagent_port_hand_over(scene.port, note_other_wakeup, &wakeups);
+	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), size - 12 + sizeof(farewell));
+	assert_memory_equal(got, zeros, size - 12);
+	assert_memory_equal(got + size - 12, farewell, sizeof(farewell));
+	chunk[9] = 7;
+	assert_int_equal(send(scene.guest, chunk, size, 0), size);
+	run_until(&wakeups, 1);
+	while (vdagent_port_read(scene.port, got, sizeof(got)) == 0)
+		g_main_context_iteration(NULL, TRUE);
+	assert_memory_equal(got, chunk, size);
+	assert_int_equal(scene.losses, 0);
+	scene_close(&scene);
+}
+
 int
 main(void)
 {
@@ -197,6 +239,7 @@ main(void)
 		cmocka_unit_test(test_vdagent_port__puts_a_size_between_chunks),
 		cmocka_unit_test(test_vdagent_port__stops_and_goes_on),
 		cmocka_unit_test(test_vdagent_port__is_lost_once),
+		cmocka_unit_test(test_vdagent_port__is_handed_over_between_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
