@@ -13,8 +13,10 @@ set -eu
 . tests/lib/kvm_appliance.sh
 . tests/lib/viewer.sh
 . tests/lib/resize.sh
+. tests/lib/client.sh
 . tests/lib/clipboard.sh
 . tests/lib/faults.sh
+. tests/lib/vnc.sh
 
 boot_seconds=900
 folder=$TMPDIR/outside
@@ -132,6 +134,17 @@ wait_heard 'worker 2' 300
 ! heard 'worker . is wrong' || fail "its processors err under load: $(cat "$folder/said")"
 faults_type_token
 tell "both processors work, and the desktop still answers its user"
+
+client_log_in ada
+read -r session _ < <(appliance_session ada)
+vnc_open ada "$session"
+vnc_type_token
+vnc_close
+tell "a token typed over VNC was read from the pixels that came over VNC"
+viewer_focus
+viewer_close
+viewer_log_in ada office
+appliance_wait office active 1
 
 appliance_inside 'kill -KILL $(pidof carrel-vmm)' || fail "carrel-vmm does not run"
 wait_until 120 faults_is_told 'desktop has ended' || fail "the viewer does not say that the desktop has ended: $(faults_notices ada)"
