@@ -95,6 +95,20 @@ kvm_host_run() {
 	kvm_host_finish "$kvm_host_command" "${2:-}"
 }
 
+# kvm_host_is_silent NUMBER SECONDS: has a command that runs printed nothing for that long?
+kvm_host_is_silent() {
+	local out=$kvm_host_share/$1.out
+	[ -e "$out" ] && [ ! -e "$kvm_host_share/$1.code" ] && [ $(($(date +%s) - $(stat -c %Y "$out"))) -ge "$2" ]
+}
+
+# kvm_host_tell_silent SECONDS TRY: a guest has said nothing for so long: prints what its machine does. False when it was the
+# last of the three tries that a guest has
+kvm_host_tell_silent() {
+	echo "guest silent for $1 s in try $2 of 3, see docs/HACKING.md; its machine:"
+	kvm_host_run "bash '$kvm_host_tools/silent_guest.sh'" 120
+	[ "$2" -lt 3 ] && echo "started once more"
+}
+
 # kvm_host_stop: ends it at once, for traps too; the files in the share stay
 kvm_host_stop() {
 	[ -n "$kvm_host_pid" ] || return 0
