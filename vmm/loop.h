@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 #define LOOP_MAX_SOURCES 96
+#define LOOP_MAX_POLLERS 16
 
 struct loop;
 struct loop_source;
 struct loop_timer;
+struct loop_poller;
 
 /* events: EPOLLIN and so on, see epoll_ctl(2) */
 typedef void (*loop_handler)(void *context, uint32_t events);
@@ -50,6 +52,20 @@ int loop_timer_new(struct loop *loop, const char *name, loop_timer_handler handl
 void loop_timer_free(struct loop_timer *timer);
 /* Once, at this time of CLOCK_MONOTONIC in nanoseconds; 0 switches it off. */
 void loop_timer_set(struct loop_timer *timer, uint64_t deadline_ns);
+
+/*
+ * A poller saves events by looking for work itself, for a short while after there has been some (loop_poll()). "last": the
+ * loop is about to wait, so from now on events must come. Returns whether there was work.
+ */
+typedef bool (*loop_look)(void *context, bool last);
+
+/* 0, or -ENOSPC: there are LOOP_MAX_POLLERS. */
+int loop_add_poller(struct loop *loop, loop_look look, void *context,
+		    struct loop_poller **ret_poller);
+/* NULL is allowed. */
+void loop_remove_poller(struct loop_poller *poller);
+/* More work is likely to come soon: all pollers are asked for it, instead of waiting. */
+void loop_poll(struct loop_poller *poller);
 
 uint64_t loop_now_ns(void);
 

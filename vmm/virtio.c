@@ -9,7 +9,9 @@
  * A doorbell is an eventfd with a handler in the loop, so queues are handled by the loop's thread alone, whoever rings: KVM
  * by itself while the device is active (the platform's add_doorbell), virtio_pci.c when the write arrives as an access to
  * the BAR, or the device that has more to do (virtio_kick_again). One doorbell is handled at a time, and what rings again
- * waits for the loop's next turn, so no queue keeps the others waiting.
+ * waits for the loop's next turn, so no queue keeps the others waiting. A ring takes its vCPU out of the guest, so once a
+ * polled queue has been rung for it is quiet: the driver is told not to ring, and the loop looks for chains until none have
+ * come for a while (vmm/loop.c), which goes on through the interrupt and the guest's answer to it.
  */
 #include "vmm/virtio.h"
 
@@ -46,6 +48,15 @@ virtio_transport_has_status(const struct virtio_transport *transport, uint8_t bi
 	return (transport->state.status & bits) == bits;
 }
 
+static bool
+virtio_transport_may_handle(const struct virtio_transport *transport, uint32_t queue)
+{
+	const struct virtio_device *device = transport->device;
+
+	return device->active && device->queues[queue].descriptors && !device->platform->paused &&
+	       pci_device_may_master(transport->pci);
+}
+
 static void
 virtio_transport_handle_doorbell(void *context, uint32_t events)
 {
@@ -58,9 +69,52 @@ virtio_transport_handle_doorbell(void *context, uint32_t events)
 	(void)events;
 	if (eventfd_read(doorbell->fd, &count) < 0)
 		return;
-	if (device->active && device->queues[queue].descriptors &&
-	    pci_device_may_master(transport->pci))
-		device->ops->handle_queue(device, queue);
+	if (!virtio_transport_may_handle(transport, queue))
+		return;
+	if (device->polled_queues >> queue & 1) {
+		virtqueue_set_notify(&device->queues[queue], false);
+		transport->quiet |= UINT64_C(1) << queue;
+		loop_poll(transport->poller);
+	}
+	device->ops->handle_queue(device, queue);
+}
+
+/* Has the device got on with the chains that are there? */
+static bool
+virtio_transport_look_at(struct virtio_transport *transport, uint32_t index)
+{
+	struct virtio_device *device = transport->device;
+	struct virtqueue *queue = &device->queues[index];
+	uint16_t before = queue->state.next_avail;
+
+	if (!virtqueue_has_work(queue))
+		return false;
+	device->ops->handle_queue(device, index);
+	return queue->state.next_avail != before;
+}
+
+static bool
+virtio_transport_look(void *context, bool last)
+{
+	struct virtio_transport *transport = context;
+	bool found = false;
+
+	for (uint64_t left = transport->quiet; left; left &= left - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(left);
+
+		/* what was stopped meanwhile asks for doorbells when it starts; after a pause all are rung for */
+		if (!virtio_transport_may_handle(transport, i)) {
+			transport->quiet &= ~(UINT64_C(1) << i);
+			continue;
+		}
+		if (last) {
+			transport->quiet &= ~(UINT64_C(1) << i);
+			virtqueue_set_notify(&transport->device->queues[i], true);
+		}
+		if (virtio_transport_look_at(transport, i))
+			found = true;
+	}
+	return found;
 }
 
 static int
@@ -81,6 +135,7 @@ int
 virtio_transport_new(struct virtio_device *device, struct virtio_transport **ret_transport)
 {
 	struct virtio_transport *transport;
+	int error = 0;
 
 	if (device->n_queues > VIRTIO_MAX_QUEUES || device->config_bytes > VIRTIO_MAX_CONFIG_BYTES)
 		return -EINVAL;
@@ -89,13 +144,14 @@ virtio_transport_new(struct virtio_device *device, struct virtio_transport **ret
 		return -ENOMEM;
 	transport->device = device;
 	transport->limit = (struct log_limit){ .burst = LOG_BURST, .every_ms = LOG_EVERY_MS };
-	for (uint32_t i = 0; i < device->n_queues; i++) {
-		int error = virtio_transport_open_doorbell(transport, i);
-
-		if (error) {
-			virtio_transport_free(transport);
-			return error;
-		}
+	for (uint32_t i = 0; error == 0 && i < device->n_queues; i++)
+		error = virtio_transport_open_doorbell(transport, i);
+	if (error == 0 && device->polled_queues)
+		error = loop_add_poller(device->platform->loop, virtio_transport_look, transport,
+					&transport->poller);
+	if (error) {
+		virtio_transport_free(transport);
+		return error;
 	}
 	*ret_transport = transport;
 	return 0;
@@ -109,6 +165,7 @@ virtio_transport_free(struct virtio_transport *transport)
 		if (transport->doorbells[i].fd >= 0)
 			close(transport->doorbells[i].fd);
 	}
+	loop_remove_poller(transport->poller);
 	free(transport);
 }
 

@@ -41,7 +41,7 @@ struct virtio_ops {
 	 */
 	void (*reset)(struct virtio_device *device);
 	/*
-	 * The driver rang this queue's doorbell, or the machine goes on after a pause. Handle a
+	 * The driver rang this queue's doorbell, the queue is polled, or the machine goes on after a pause. Handle a
 	 * bounded number of chains; virtio_kick_again() when there are more.
 	 */
 	void (*handle_queue)(struct virtio_device *device, uint32_t queue);
@@ -61,6 +61,11 @@ struct virtio_device {
 	uint32_t config_bytes;
 	uint32_t n_queues;
 	uint16_t queue_sizes[VIRTIO_MAX_QUEUES]; /* the most descriptors each may have */
+	/*
+	 * A bit each: queues whose handle_queue takes all chains that it can, whenever it is called. While such a queue is
+	 * busy it is looked at and its driver need not ring.
+	 */
+	uint64_t polled_queues;
 
 	struct virtqueue queues[VIRTIO_MAX_QUEUES];
 	uint64_t driver_features;

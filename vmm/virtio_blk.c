@@ -160,6 +160,7 @@ virtio_blk_set_up_device(struct virtio_blk *blk, struct platform *platform, uint
 	device->platform = platform;
 	device->config_bytes = sizeof(struct virtio_blk_config);
 	device->n_queues = n_queues < VIRTIO_BLK_MAX_QUEUES ? n_queues : VIRTIO_BLK_MAX_QUEUES;
+	device->polled_queues = (UINT64_C(1) << device->n_queues) - 1;
 	for (uint32_t i = 0; i < device->n_queues; i++)
 		device->queue_sizes[i] = VIRTIO_BLK_QUEUE_SIZE;
 	device->device_features = VIRTIO_BLK_FEATURE(SIZE_MAX) | VIRTIO_BLK_FEATURE(SEG_MAX) |

@@ -366,6 +366,7 @@ virtio_net_new(struct platform *platform, const struct virtio_net_options *optio
 	device->n_queues = 2;
 	device->queue_sizes[VIRTIO_NET_RECEIVE] = VIRTIO_NET_QUEUE_SIZE;
 	device->queue_sizes[VIRTIO_NET_SEND] = VIRTIO_NET_QUEUE_SIZE;
+	device->polled_queues = UINT64_C(1) << VIRTIO_NET_SEND;
 	net->name = options->name;
 	net->kind = options->kind;
 	net->state.plugged = options->link;

@@ -21,6 +21,7 @@
 #define VIRTIO_REGISTERS_BYTES	      0x4000
 #define VIRTIO_DOORBELL_STRIDE	      4 /* bytes from one to the next */
 
+struct loop_poller;
 struct loop_source;
 
 /* One queue's registers as the driver wrote them; virtio 1.2 section 4.1.4.3 */
@@ -65,6 +66,8 @@ struct virtio_transport {
 	struct virtio_transport_state state;
 	struct virtio_doorbell doorbells[VIRTIO_MAX_QUEUES];
 	uint64_t doorbells_gpa; /* where the notification structure is; 0: nowhere */
+	struct loop_poller *poller; /* NULL: no queue is polled */
+	uint64_t quiet;		    /* queues that are looked at now, their driver need not ring */
 	struct log_limit limit;
 };
 

@@ -110,6 +110,7 @@ echo_device_new(struct pci_root *root, struct platform *platform, uint32_t slot,
 		.config_bytes = ECHO_CONFIG_BYTES,
 		.n_queues = 3,
 		.queue_sizes = { ECHO_QUEUE_SIZE, ECHO_HOLD_SIZE, 0 },
+		.polled_queues = 1 << ECHO_QUEUE | 1 << ECHO_QUEUE_HOLD,
 	};
 	error = virtio_pci_new(root, slot, 0x088000, &echo->device);
 	if (error) {

@@ -222,6 +222,70 @@ test_loop__a_timer_switched_off_in_time_does_not_expire(void **state)
 	loop_free(loop);
 }
 
+struct test_poller {
+	struct loop_poller *poller;
+	unsigned int work; /* is found, a piece a look */
+	unsigned int looks;
+	unsigned int last_looks;
+};
+
+static bool
+test_look(void *context, bool last)
+{
+	struct test_poller *poller = context;
+
+	assert_int_equal(pthread_mutex_trylock(&test_lock), EBUSY);
+	assert_int_equal(poller->last_looks, 0);
+	poller->looks++;
+	poller->last_looks += last;
+	if (poller->work == 0)
+		return false;
+	poller->work--;
+	return true;
+}
+
+/* Work and events keep it from waiting; before it waits it says so, once. */
+static void
+test_loop__polls_until_nothing_comes(void **state)
+{
+	struct loop *loop = test_new();
+	struct test_poller poller = { .work = 2 };
+	struct test_source source;
+	unsigned int in_vain;
+
+	(void)state;
+	assert_int_equal(loop_add_poller(loop, test_look, &poller, &poller.poller), 0);
+	assert_int_equal(loop_step(loop, 0), 0);
+	assert_int_equal(poller.looks, 0);
+	loop_poll(poller.poller);
+	assert_int_equal(loop_step(loop, -1), 1);
+	assert_int_equal(loop_step(loop, -1), 1);
+	assert_int_equal(poller.looks, 2);
+	assert_int_equal(loop_step(loop, 0), 0);
+	assert_int_equal(poller.last_looks, 1);
+	in_vain = poller.looks - 2;
+	assert_true(in_vain > 1);
+	assert_int_equal(loop_step(loop, 0), 0);
+	assert_int_equal(poller.looks, 2 + in_vain);
+
+	/* what comes while it looks for the last time counts */
+	poller = (struct test_poller){ .poller = poller.poller, .work = 1, .last_looks = 0 };
+	loop_poll(poller.poller);
+	test_source_open(&source, 1);
+	test_source_add(&source, loop);
+	assert_int_equal(loop_step(loop, -1), 2);
+	loop_remove(source.source);
+	close(source.fd);
+	assert_int_equal(loop_step(loop, 0), 0);
+	assert_int_equal(poller.looks, 1 + in_vain);
+	loop_poll(poller.poller);
+	loop_remove_poller(poller.poller);
+	assert_int_equal(loop_step(loop, 0), 0);
+	assert_int_equal(poller.looks, 1 + in_vain);
+	loop_remove_poller(NULL);
+	loop_free(loop);
+}
+
 static void *
 test_run(void *context)
 {
@@ -272,6 +336,7 @@ main(void)
 		cmocka_unit_test(test_loop__holds_so_many),
 		cmocka_unit_test(test_loop__timers_expire_once_and_not_early),
 		cmocka_unit_test(test_loop__a_timer_switched_off_in_time_does_not_expire),
+		cmocka_unit_test(test_loop__polls_until_nothing_comes),
 		cmocka_unit_test(test_loop__runs_until_stopped),
 	};
 

@@ -18,6 +18,7 @@
 #include "tests/unit/echo_stage.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/virtio_driver.h"
+#include "vmm/loop.h"
 #include "vmm/pci.h"
 
 static void
@@ -134,6 +135,97 @@ test_virtio_doorbells__waits_while_the_machine_is_paused(void **state)
 }
 
 static void
+test_ring_and_step(struct echo_stage *stage)
+{
+	fake_platform_write(stage->fake, stage->driver.doorbells[ECHO_QUEUE], 2, ECHO_QUEUE);
+	assert_int_equal(loop_step(stage->fake->platform.loop, 0), 1);
+}
+
+/* From a ring until nothing has come for a while. */
+static void
+test_virtio_doorbells__are_not_needed_while_a_queue_is_busy(void **state)
+{
+	static const uint64_t without_index = ~(UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX);
+	struct echo_stage *stage = *state;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	uint32_t written;
+	uint16_t head;
+
+	for (int i = 0; i < 2; i++) {
+		struct driver_ring *ring;
+
+		assert_int_equal(
+			virtio_driver_start(&stage->driver,
+					    i == 0 ? VIRTIO_DRIVER_ALL_FEATURES : without_index),
+			0);
+		fake_platform_settle(stage->fake);
+		ring = stage->driver.rings[ECHO_QUEUE];
+		assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+		assert_true(driver_ring_wants_kick(ring));
+		test_ring_and_step(stage);
+		assert_true(driver_ring_get_used(ring, &head, &written));
+		for (int j = 0; j < 3; j++) {
+			assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+			assert_false(driver_ring_wants_kick(ring));
+			assert_int_equal(loop_step(stage->fake->platform.loop, 0), 1);
+			assert_true(driver_ring_get_used(ring, &head, &written));
+		}
+		assert_true(fake_platform_settle(stage->fake));
+		assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+		assert_true(driver_ring_wants_kick(ring));
+		virtio_driver_reset(&stage->driver);
+	}
+}
+
+/* What it does not take for now must not keep the loop busy. */
+static void
+test_virtio_doorbells__leaves_a_queue_alone_that_does_not_get_on(void **state)
+{
+	struct echo_stage *stage = *state;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct driver_ring *ring;
+
+	echo_stage_start(stage);
+	ring = stage->driver.rings[ECHO_QUEUE_HOLD];
+	for (int i = 0; i < ECHO_HOLD_SIZE; i++)
+		assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	stage->echo->n_held = ECHO_HOLD_SIZE;
+	fake_platform_write(stage->fake, stage->driver.doorbells[ECHO_QUEUE_HOLD], 2,
+			    ECHO_QUEUE_HOLD);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_int_equal(loop_step(stage->fake->platform.loop, 0), 0);
+	stage->echo->n_held = 0;
+}
+
+/* A busy queue's rings are not written any more either; then it goes on as if it had been rung for. */
+static void
+test_virtio_doorbells__leaves_a_busy_queue_alone_in_a_pause(void **state)
+{
+	struct echo_stage *stage = *state;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct driver_ring *ring;
+	uint32_t written;
+	uint16_t head;
+
+	echo_stage_start(stage);
+	ring = stage->driver.rings[ECHO_QUEUE];
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_true(driver_ring_wants_kick(ring));
+	test_ring_and_step(stage);
+	assert_true(driver_ring_get_used(ring, &head, &written));
+	stage->fake->platform.paused = true;
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_false(driver_ring_get_used(ring, &head, &written));
+	assert_false(driver_ring_wants_kick(ring));
+	stage->fake->platform.paused = false;
+	pci_root_resume(stage->root);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_true(driver_ring_get_used(ring, &head, &written));
+	echo_stage_assert_works(stage);
+}
+
+static void
 test_virtio_doorbells__bounds_the_work_of_a_kick(void **state)
 {
 	struct echo_stage *stage = *state;
@@ -231,6 +323,9 @@ main(void)
 		TEST(test_virtio_doorbells__moves_doorbells_with_the_bar),
 		TEST(test_virtio_doorbells__does_nothing_without_bus_mastering),
 		TEST(test_virtio_doorbells__waits_while_the_machine_is_paused),
+		TEST(test_virtio_doorbells__are_not_needed_while_a_queue_is_busy),
+		TEST(test_virtio_doorbells__leaves_a_queue_alone_that_does_not_get_on),
+		TEST(test_virtio_doorbells__leaves_a_busy_queue_alone_in_a_pause),
 		TEST(test_virtio_doorbells__bounds_the_work_of_a_kick),
 		TEST(test_virtio_doorbells__forgets_all_at_a_reset_in_mid_io),
 		TEST(test_virtio_doorbells__runs_two_machines_side_by_side),
