@@ -65,7 +65,7 @@ struct virtio_transport {
 	struct pci_window window_ops;
 	struct virtio_transport_state state;
 	struct virtio_doorbell doorbells[VIRTIO_MAX_QUEUES];
-	uint64_t doorbells_gpa; /* where the notification structure is; 0: nowhere */
+	uint64_t doorbells_gpa;	    /* where the notification structure is; 0: nowhere */
 	struct loop_poller *poller; /* NULL: no queue is polled */
 	uint64_t quiet;		    /* queues that are looked at now, their driver need not ring */
 	struct log_limit limit;
