@@ -22,6 +22,7 @@
 
 #include "base/proto_launch.h"
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/internet_sum.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/net_peer.h"
 #include "vmm/net_stream.h"
@@ -344,18 +345,6 @@ test_virtio_net__each_frame_is_told_at_once(void **state)
 	assert_int_equal(virtio_driver_count_interrupts(&stage->driver, RECEIVE), 3);
 }
 
-static uint16_t
-sum_words(const uint8_t *bytes, size_t count)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
 static void
 test_virtio_net__completes_checksums(void **state)
 {
@@ -369,7 +358,7 @@ test_virtio_net__completes_checksums(void **state)
 
 		stage_send_unfinished(stage, 34, sizeof(expected), pieces[i]);
 		fill_frame(expected, 1, sizeof(expected));
-		sum = (uint16_t)~sum_words(expected + 34, sizeof(expected) - 34);
+		sum = (uint16_t)~internet_sum(expected + 34, sizeof(expected) - 34);
 		expected[50] = (uint8_t)(sum >> 8);
 		expected[51] = (uint8_t)sum;
 		stage_read(stage, &length, sizeof(length));
