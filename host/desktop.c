@@ -31,6 +31,7 @@ desktop_unref(struct desktop *desktop)
 		desktop->vm->ops->vm_free(desktop->vm);
 	desktop_drop_template(desktop);
 	json_decref(desktop->login);
+	json_decref(desktop->login_sent);
 	g_object_unref(desktop->cancellable);
 	g_free(desktop->reason);
 	g_free(desktop->session);

@@ -4,6 +4,8 @@
  *
  * How it works: desktop_open_agent() begins when the machine runs. The agent tells what it has done (agent_events); after
  * its identity the guest gets its network (network_events), and then desktop_become_ready() lets the user's log-in begin.
+ * A guest that reboots (desktop_handle_reboot) comes back without both: as soon as its agent is heard again it gets its
+ * identity and its user, in the state that the desktop is in, with its network and its client where they are.
  */
 #include "base/log.h"
 #include "host/desktop_parts.h"
@@ -21,9 +23,10 @@ static void
 desktop_send_login(struct desktop *desktop)
 {
 	if (desktop->state != DESKTOP_STATE_READY || !desktop_agent_is_heard(desktop->agent) ||
-	    !desktop->login)
+	    desktop->rebooted || !desktop->login)
 		return;
 	desktop->since_us = g_get_monotonic_time();
+	desktop->login_sent = json_incref(desktop->login);
 	desktop_agent_login(desktop->agent, g_steal_pointer(&desktop->login));
 }
 
@@ -141,6 +144,21 @@ desktop_has_user(const struct desktop *desktop)
 		!desktop->login);
 }
 
+void
+desktop_handle_reboot(struct desktop *desktop)
+{
+	/* Before that it has not been told anything. */
+	if (!desktop->agent)
+		return;
+	log_info("desktop=%s: its guest reboots", desktop->id);
+	desktop->rebooted = TRUE;
+	desktop->since_us = g_get_monotonic_time();
+	desktop->host->event(desktop->host->context, desktop, "rebooted", 0, "");
+	if (desktop_has_user(desktop) && !desktop->login_sent)
+		desktop_retire(desktop, "its guest rebooted, and since carrel-hostd was restarted "
+					"its user cannot be logged in again");
+}
+
 static void
 desktop_keep_user(struct desktop *desktop)
 {
@@ -157,9 +175,9 @@ desktop_handle_heard(void *context)
 {
 	struct desktop *desktop = context;
 
-	if (desktop_has_user(desktop)) {
+	if (desktop_has_user(desktop) && !desktop->rebooted) {
 		desktop_keep_user(desktop);
-	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING) {
+	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING || desktop->rebooted) {
 		desktop_end_step(desktop, "agent");
 		desktop_agent_identify(desktop->agent, desktop->wants_network);
 	} else {
@@ -191,8 +209,13 @@ desktop_handle_identified(void *context)
 {
 	struct desktop *desktop = context;
 
+	desktop->rebooted = FALSE;
 	if (desktop->wants_network && desktop->state == DESKTOP_STATE_IDENTIFYING)
 		desktop_start_network(desktop);
+	else if (desktop->login_sent)
+		desktop_agent_login(desktop->agent, json_incref(desktop->login_sent));
+	else if (desktop->state == DESKTOP_STATE_READY)
+		desktop_send_login(desktop);
 	else
 		desktop_become_ready(desktop);
 }
@@ -202,11 +225,11 @@ desktop_handle_logged_in(void *context)
 {
 	struct desktop *desktop = context;
 
+	desktop_end_step(desktop, "logged_in");
 	if (desktop->state != DESKTOP_STATE_READY)
 		return;
 	if (!desktop_folder_write_session(&desktop->folder, desktop->session))
 		log_warning("desktop=%s: after a restart its user is logged in again", desktop->id);
-	desktop_end_step(desktop, "logged_in");
 	desktop_set_assigned(desktop);
 }
 

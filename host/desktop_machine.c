@@ -68,6 +68,8 @@ desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 				     value ? NO_MEMORY_TEXT : "its machine ended by itself");
 	else if (event == ENGINE_EVENT_POWERDOWN)
 		desktop_retire(desktop, "the guest switched itself off");
+	else if (event == ENGINE_EVENT_REBOOTED)
+		desktop_handle_reboot(desktop);
 	else if (event == ENGINE_EVENT_PANICKED)
 		desktop_fail_machine(desktop, "the guest's kernel panicked");
 	else if (event == ENGINE_EVENT_STOPPED || event == ENGINE_EVENT_RUNNING)

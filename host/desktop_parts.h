@@ -23,6 +23,8 @@ struct desktop {
 	gboolean lacks_space; /* its machine waits for room on the host's disk */
 	char *session;	      /* whose login was asked for */
 	json_t *login;	      /* until it is sent */
+	json_t *login_sent;   /* of the user who is inside, for after a reboot */
+	gboolean rebooted;    /* the guest has booted again: it lacks its names, and its user */
 	char *run_folder;
 	struct desktop_folder folder;
 	gint64 since_us; /* of the step that events measure */
@@ -52,6 +54,8 @@ void desktop_end_step(struct desktop *desktop, const char *kind);
 
 /* desktop_guest.c: its machine runs. */
 void desktop_open_agent(struct desktop *desktop);
+/* desktop_guest.c: what the agent was told is forgotten, and the user's session inside is over. */
+void desktop_handle_reboot(struct desktop *desktop);
 
 /* desktop_machine.c: once the fork has begun, or never will. */
 void desktop_drop_template(struct desktop *desktop);

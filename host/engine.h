@@ -64,6 +64,7 @@ enum engine_event {
 	ENGINE_EVENT_VDAGENT_PORT, /* the same */
 	ENGINE_EVENT_STOPPED, /* the guest's CPUs stand still; value: 1 until the host's disk has room again */
 	ENGINE_EVENT_RUNNING,
+	ENGINE_EVENT_REBOOTED,
 	ENGINE_EVENT_POWERDOWN, /* the guest switched itself off */
 	ENGINE_EVENT_PANICKED,	/* its kernel has panicked: the machine can only end */
 	ENGINE_EVENT_GONE, /* the process has ended: the machine can only be freed; value: 1 for lack of memory */

@@ -127,6 +127,9 @@ kvm_vm_handle_event(void *context, const struct vmm_event *event)
 	case VMM_EVENT_STATE:
 		kvm_vm_take_state(kvm, event);
 		break;
+	case VMM_EVENT_REBOOTED:
+		kvm_vm_tell(kvm, ENGINE_EVENT_REBOOTED, 0);
+		break;
 	case VMM_EVENT_AGENT_PORT:
 		kvm_vm_tell(kvm, ENGINE_EVENT_AGENT_PORT, event->value != 0);
 		break;

@@ -169,6 +169,8 @@ qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 		qemu_vm_tell(qemu, ENGINE_EVENT_STOPPED, 0);
 	} else if (strcmp(name, "RESUME") == 0) {
 		qemu_vm_tell(qemu, ENGINE_EVENT_RUNNING, 0);
+	} else if (strcmp(name, "RESET") == 0) {
+		qemu_vm_tell(qemu, ENGINE_EVENT_REBOOTED, 0);
 	} else if (strcmp(name, "SHUTDOWN") == 0) {
 		qemu_vm_tell(qemu, ENGINE_EVENT_POWERDOWN, 0);
 	}

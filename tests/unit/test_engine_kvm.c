@@ -482,6 +482,8 @@ test_engine_kvm__events_of_the_machine_are_told(void **state)
 	WAIT_FOR(f->events[ENGINE_EVENT_STOPPED] == 2 && f->value == 1);
 	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
+	vmm_tell(f, VMM_EVENT_REBOOTED, 0, 0);
+	WAIT_FOR(f->events[ENGINE_EVENT_REBOOTED] == 1);
 	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PANICKED, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_PANICKED] == 1);
 	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_OFF, 0);
