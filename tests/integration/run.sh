@@ -1,25 +1,35 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# run.sh - runs tests/integration/test-*.sh, two at once: run.sh [NAME...]
+# run.sh - runs tests/integration/test-*.sh, two at once: run.sh [--nested] [NAME...]
+#
+# The suite `integration` is all of them but test-kvm-host-*.sh; those are the suite `nested` (--nested), one at once: the
+# KVM host in them takes both processors, and all in it is slow. Whoever is named runs, whatever suite it is of.
 #
 # Each can run alone, from the root of the tree, with a TMPDIR of its own that is removed afterwards, and finds the
 # build in CARREL_BUILD_DIR. It exits 0 when it passed and 77 when something is missing here; its last line then
 # says what. A line `# timeout-minutes: 20` in its head gives it longer than the usual 10. All of them
-# together keep to the budget of the suite. Logs and results go to build/integration/.
+# together keep to the budget of the suite. Logs and results go to build/integration/ or build/nested/.
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$root/tests/lib/results.sh"
 
+suite=integration
+if [ "${1:-}" = --nested ]; then
+	suite=nested
+	shift
+fi
 export CARREL_BUILD_DIR=${CARREL_BUILD_DIR:-$root/build}
-out=$CARREL_BUILD_DIR/integration
+export CARREL_TEST_OUT=$CARREL_BUILD_DIR/$suite
+out=$CARREL_TEST_OUT
 results=$out/results
 default_minutes=10
-minutes=$(results_find_budget integration) || exit 1
+minutes=$(results_find_budget "$suite") || exit 1
 deadline=$((SECONDS + minutes * 60))
 
 # As many at once as there are processors, but two at most: a test with guests uses one and a half of them at its busiest
 lanes=$(nproc)
 [ "$lanes" -le 2 ] || lanes=2
+[ "$suite" != nested ] || lanes=1
 
 trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 
@@ -67,18 +77,25 @@ run_test() {
 	esac
 }
 
+# is_chosen NAME [WANTED...]: is it one of the wanted, or of the suite when none is?
+is_chosen() {
+	local name=$1 of=integration
+	shift
+	[[ $name != test-kvm-host-* ]] || of=nested
+	if [ $# -gt 0 ]; then [[ " $* " = *" $name "* ]]; else [ "$of" = "$suite" ]; fi
+}
+
 chosen=()
 for script in tests/integration/test-*.sh; do
 	[ -f "$script" ] || continue
-	name=$(basename "$script" .sh)
-	[ $# -eq 0 ] || [[ " $* " = *" $name "* ]] || continue
+	is_chosen "$(basename "$script" .sh)" "$@" || continue
 	chosen+=("$script")
 done
 if [ -z "${CARREL_IMAGE_DIR:-}" ] && [ ${#chosen[@]} -gt 0 ] && grep -q 'CARREL_IMAGE_DIR' "${chosen[@]}"; then
 	CARREL_IMAGE_DIR=$(bash tests/lib/golden.sh) && export CARREL_IMAGE_DIR
 fi
 # made here, it takes no test's minutes
-if [ ${#chosen[@]} -gt 0 ] && grep -q 'lib/kvm_host.sh' "${chosen[@]}"; then
+if [[ " ${chosen[*]} " = */test-kvm-host-* ]]; then
 	bash tests/lib/golden.sh kvm-host >/dev/null
 fi
 free=()

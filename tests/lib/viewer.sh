@@ -57,7 +57,7 @@ viewer_wait() {
 # viewer_keep_picture: the screen beside the test's log
 viewer_keep_picture() {
 	local file
-	file=$CARREL_BUILD_DIR/integration/$(basename "$0" .sh).png
+	file=${CARREL_TEST_OUT:-$CARREL_BUILD_DIR/integration}/$(basename "$0" .sh).png
 	import -window root "$file" && echo "the screen is in '$file'"
 }
 

@@ -46,7 +46,7 @@ vnc_shows() {
 # vnc_expect TEXT SECONDS: to be read from the pixels that came over VNC
 vnc_expect() {
 	wait_until "$2" vnc_shows "$1" || {
-		cp "$TMPDIR/vnc.ppm" "$CARREL_BUILD_DIR/integration/$(basename "$0" .sh).ppm"
+		cp "$TMPDIR/vnc.ppm" "${CARREL_TEST_OUT:-$CARREL_BUILD_DIR/integration}/$(basename "$0" .sh).ppm"
 		fail "$vnc_read"
 	}
 }
