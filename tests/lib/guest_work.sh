@@ -2,10 +2,13 @@
 # shellcheck shell=bash
 # guest_work.sh - what test-kvm-host-desktop.sh lets a user's shell do on a desktop (sourced there by bash, never here)
 #
-# @OUTSIDE@ is the server (outside.py), @BASE@ the first of its ports.
+# @OUTSIDE@ is the server (outside.py), @BASE@ the first of its ports. fio and stress-ng come from there with their libraries.
 server=/dev/tcp/@OUTSIDE@
+tools=/dev/shm/tools
 say() { echo "$*" >$server/$((@BASE@ + 3)); }
 hash() { sha256sum "$@" | cut -c 1-64; }
+tool() { LD_LIBRARY_PATH=$tools "$tools/$@" >/tmp/tool.log 2>&1 || { say "$1 fails: $(grep -E 'fail|err|rror' /tmp/tool.log | tail -n 3 | tr '\n' ' ')" && false; }; }
+fio() { tool fio --name="$1" --filename="$HOME/data" --size=32M "${@:2}"; }
 
 card=$(ls /sys/class/net | grep -vx lo)
 say "address $(ip -4 -o addr show dev "$card" | awk '{ print $4 }') $(ip -4 route show default | awk '{ print $3, $7 }')"
@@ -14,19 +17,12 @@ say "got $(hash /tmp/bytes)"
 cat /tmp/bytes >$server/$((@BASE@ + 2))
 say "processors $(nproc)"
 
-# 32 MiB through the card: written, synced, and read back past the page cache
-head -c 1048576 /dev/urandom >~/block
-for _ in $(seq 32); do cat ~/block; done >~/data
-written=$(hash ~/data)
-sync ~/data
-[ "$(dd if="$HOME/data" bs=1M iflag=direct status=none | hash)" != "$written" ] || say "disk verified"
-until [ "$(cat <$server/@BASE@)" = delete ]; do sleep 1; done
-rm ~/data && sync
-say "deleted"
+# 32 MiB through the card: written in any order, several at once, read back past the page cache, and given back
+mkdir -p "$tools" && tar -xf - -C "$tools" <$server/$((@BASE@ + 5)) && say "tools"
+fio write --rw=randwrite --bs=64k --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c && say "disk verified"
+until [ "$(cat <$server/@BASE@)" = trim ]; do sleep 1; done
+fio trim --rw=trim --bs=1M --ioengine=falloc && sync && say "trimmed"
 
-# both processors at work, in a way that shows an error: the same sum again and again, while the disk is written, too
-work() { while [ "$(head -c 8388608 /dev/zero | hash)" = 2daeb1f36095b44b318410b3f4e8b5d989dcc7bb023d1426c492dab0a3053e74 ]; do say "worker $1"; done; say "worker $1 is wrong"; }
-work 1 &
-work 2 &
-while :; do cp ~/block ~/more && sync ~/more; done &
-say "done"
+# both processors and the memory at work, which is checked; then on and on, while the disk is written, too
+tool stress-ng --cpu 2 --vm 2 --vm-bytes 32M --verify --timeout 15 && say "stressed"
+cd && tool stress-ng --cpu 2 --hdd 1 --hdd-bytes 16M --verify &

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # outside.py - the world that a test's desktops reach by their network: outside.py ADDRESS FOLDER [BASE]
 """Listens on ADDRESS: who connects to port 80 gets FOLDER/script, to 81 the bytes of FOLDER/down; what is sent to 82 goes
-to FOLDER/up.N, and each line sent to 83 is added to FOLDER/said; what is sent to 84 is thrown away. FOLDER/listens
-appears when all of them listen. BASE is another number for the first of these ports, 80."""
+to FOLDER/up.N, and each line sent to 83 is added to FOLDER/said; what is sent to 84 is thrown away; 85 gives the bytes of
+FOLDER/tools. FOLDER/listens appears when all of them listen. BASE is another number for the first of these ports, 80."""
 import socketserver
 import sys
 import threading
@@ -25,6 +25,10 @@ class GiveScript(Give):
 
 class GiveBytes(Give):
     name = "down"
+
+
+class GiveTools(Give):
+    name = "tools"
 
 
 class Take(socketserver.StreamRequestHandler):
@@ -56,7 +60,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 threads = [threading.Thread(target=Server((address, base + offset), handler).serve_forever)
-           for offset, handler in enumerate((GiveScript, GiveBytes, Take, Hear, Drop))]
+           for offset, handler in enumerate((GiveScript, GiveBytes, Take, Hear, Drop, GiveTools))]
 for thread in threads:
     thread.start()
 open(f"{folder}/listens", "w").close()
