@@ -7,6 +7,10 @@
 # switched off.
 # timeout-minutes: 30
 set -eu
+[ -n "${CARREL_TEST_KVM_HOST:-}" ] || {
+	echo "on the one processor of the KVM host it takes longer than its suite has; CARREL_TEST_KVM_HOST=1 runs this test"
+	exit 77
+}
 . tests/lib/kvm_appliance.sh
 . tests/lib/viewer.sh
 . tests/lib/resize.sh

@@ -256,13 +256,18 @@ appliance_end() {
 	done
 }
 
-# appliance_handle_exit: trap for EXIT; after a failure the services' last words
+# appliance_tell: what helps after a failure: the services' last words
+appliance_tell() {
+	tail -n 25 "$appliance_log"
+}
+
+# appliance_handle_exit: trap for EXIT
 appliance_handle_exit() {
 	local code=$? last_words
 	trap - EXIT
 	if [ "$code" != 0 ] && [ "$code" != 77 ] && [ -f "$appliance_log" ]; then
 		last_words=$(tail -n 1 "$TMPDIR/failure" 2>/dev/null || true)
-		tail -n 25 "$appliance_log"
+		appliance_tell
 		# the last line of the log is what the runner shows
 		[ -z "$last_words" ] || echo "$last_words"
 	fi

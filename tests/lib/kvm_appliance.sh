@@ -93,6 +93,12 @@ appliance_stop() {
 	[ -z "$left" ] || fail "left behind: $left"
 }
 
+# appliance_tell: what helps after a failure
+appliance_tell() {
+	kvm_host_tell
+	tail -n 25 "$appliance_log"
+}
+
 # appliance_end: for traps
 appliance_end() {
 	screen_stop

@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # kvm_host.sh - a host with real KVM for a test, inside QEMU: any machine can run it (sourced; needs TMPDIR and root)
 #
-# QEMU's tcg emulates AMD's SVM with nested paging well enough for Linux' own kvm-amd; with more than one processor it has to
-# be mended (vmrun_once.c). The host is Debian with the packages
+# QEMU's tcg emulates AMD's SVM with nested paging well enough for Linux' own kvm-amd, on one processor (docs/HACKING.md
+# says why); its guests may have more. The host is Debian with the packages
 # of tests/recipes/kvm-host, made once by golden.sh; what is written to its disk is lost when it ends. The tree, the build
 # and the golden image are there under the same paths as outside, read-only, and so is the folder $kvm_host_share, which
 # both sides may write to. An example:
@@ -40,17 +40,6 @@ kvm_host_wait_for() {
 	done
 }
 
-# kvm_host_mend: QEMU's error concerns processors that disturb each other; one that cannot be mended gets one
-kvm_host_mend() {
-	kvm_host_preload=$kvm_host_share/vmrun_once.so
-	kvm_host_cpus=2
-	"${CC:-gcc}" -shared -fPIC -O2 -o "$kvm_host_preload" "$kvm_host_tools/vmrun_once.c" || return
-	LD_PRELOAD=$kvm_host_preload qemu-system-x86_64 --version 2>&1 | grep -qx 'vmrun_once: done' && return
-	echo "this QEMU is not as tests/lib/vmrun_once.c knows it: its KVM host has one processor" >&2
-	kvm_host_preload=
-	kvm_host_cpus=1
-}
-
 # kvm_host_start: ready for commands when it returns
 kvm_host_start() {
 	local image folder forward network=user,model=virtio-net-pci arguments=() tag=0
@@ -58,7 +47,6 @@ kvm_host_start() {
 	image=$(bash "$kvm_host_tools/golden.sh" kvm-host) || return
 	kvm_host_share=$TMPDIR/kvm-host
 	mkdir -p "$kvm_host_share"
-	kvm_host_mend || return
 	mkfifo "$kvm_host_share/commands.in" "$kvm_host_share/commands.out"
 	echo "$kvm_host_share" >"$kvm_host_share/path"
 	for folder in "$kvm_host_root" "$CARREL_BUILD_DIR" "${kvm_host_folders[@]}"; do
@@ -71,9 +59,9 @@ kvm_host_start() {
 	done
 	[ -z "$kvm_host_disk" ] ||
 		arguments+=(-drive "file=$kvm_host_disk,format=raw,if=virtio,cache=unsafe,discard=unmap")
-	LD_PRELOAD=$kvm_host_preload qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
-		-machine q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp "$kvm_host_cpus" -m "$kvm_host_ram_mib" \
-		-kernel "$image/kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json") tsc=reliable" \
+	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
+		-machine q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 1 -m "$kvm_host_ram_mib" \
+		-kernel "$image/kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \
 		-drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on,discard=unmap" -nic "$network" \
 		-virtfs "local,path=$kvm_host_share,mount_tag=share,security_model=passthrough,multidevs=remap" \
 		"${arguments[@]}" -serial "file:$kvm_host_share/console" -device virtio-serial \
@@ -108,9 +96,9 @@ kvm_host_run() {
 	kvm_host_finish "$kvm_host_command" "${2:-}"
 }
 
-# kvm_host_tell: what the machines there do, for a test that has failed
+# kvm_host_tell: what the machines there do, for a test that has failed; soon, for it may be over its time
 kvm_host_tell() {
-	[ -z "$kvm_host_pid" ] || kvm_host_run "bash '$kvm_host_tools/kvm_facts.sh'" 60
+	[ -z "$kvm_host_pid" ] || kvm_host_run "bash '$kvm_host_tools/kvm_facts.sh'" 10
 }
 
 # kvm_host_stop: ends it at once, for traps too; the files in the share stay

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# silent_guest.sh - in the KVM host: what the virtual machines there do, for a guest that says nothing any more
+# kvm_facts.sh - in the KVM host: what its virtual machines do, printed when a test has failed
 #
 # Of each thread of carrel-vmm what it waits for and the time it has had, the host's clock, and the last of KVM's events
 # of a second: a guest that turns in a circle shows the addresses of it, one that stands has none.
