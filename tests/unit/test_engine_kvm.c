@@ -618,6 +618,28 @@ test_engine_kvm__a_seal_describes_the_machine(void **state)
 	assert_true(engine_kvm_ops.boots);
 }
 
+/* carrel-vmm would refuse it at its first boot. */
+static void
+test_engine_kvm__a_machine_too_large_is_refused_by_name(void **state)
+{
+	static const guint sizes[][2] = { { VMM_MAX_CPUS + 1, 1024 }, { 2, VMM_MAX_RAM_MIB + 1 } };
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		run_seal(f, sizes[i][0], sizes[i][1], &outcome);
+		assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+		outcome_clear(&outcome);
+	}
+	json_object_set_new(json_object_get(f->manifest->object, "machine"), "ram_mib",
+			    json_integer(VMM_MAX_RAM_MIB + 1));
+	start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+	assert_int_equal(f->process->spawns, 0);
+	outcome_clear(&outcome);
+}
+
 #define KVM_TEST(name) cmocka_unit_test_setup_teardown(test_engine_kvm__##name, setup, teardown)
 
 int
@@ -634,6 +656,7 @@ main(void)
 		KVM_TEST(hands_out_connections),
 		KVM_TEST(a_screenshot_is_a_png),
 		KVM_TEST(a_seal_describes_the_machine),
+		KVM_TEST(a_machine_too_large_is_refused_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
