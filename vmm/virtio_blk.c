@@ -23,6 +23,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 
+#include "vmm/overlay_file.h"
 #include "vmm/platform.h"
 #include "vmm/virtio_blk_request.h"
 
@@ -195,6 +196,8 @@ virtio_blk_new(struct platform *platform, const struct virtio_blk_options *optio
 		blk->n_free++;
 	}
 	result = disk_io_new(platform->loop, options->name, &events, &blk->io);
+	if (result == 0 && options->overlay_fd >= 0)
+		overlay_file_await(options->overlay_fd);
 	if (result == 0 && (options->base_fd >= 0 || options->overlay_fd >= 0))
 		result = virtio_blk_open_medium(blk, options->base_fd, options->overlay_fd);
 	if (result < 0) {

@@ -43,7 +43,8 @@ struct virtio_blk_statistics {
 };
 
 /*
- * The device then goes to virtio_pci_new(). Errors: overlay_file_open(), disk_io_new(), which log
+ * The device then goes to virtio_pci_new(). Waits a little while somebody else has the file
+ * (overlay_file_await()). Errors: overlay_file_open(), disk_io_new(), which log
  * them; -ENOMEM.
  */
 int virtio_blk_new(struct platform *platform, const struct virtio_blk_options *options,
