@@ -322,6 +322,15 @@ overlay_file_await(int fd)
 	}
 }
 
+bool
+overlay_file_is_kept_in(const struct overlay_file *file, int fd)
+{
+	struct stat own, other;
+
+	return file->lock_fd >= 0 && fstat(file->lock_fd, &own) == 0 && fstat(fd, &other) == 0 &&
+	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
 void
 overlay_file_close(struct overlay_file *file)
 {

@@ -71,6 +71,8 @@ int overlay_file_open(const char *name, int base_fd, int overlay_fd, struct over
  * a machine that was killed outlives its process, since io_uring lets go of its files later.
  */
 void overlay_file_await(int fd);
+/* Is this descriptor of the same file? The lock does not tell that of one that was duplicated. */
+bool overlay_file_is_kept_in(const struct overlay_file *file, int fd);
 /* Frees the table and gives up the lock. */
 void overlay_file_close(struct overlay_file *file);
 
