@@ -231,6 +231,9 @@ virtio_blk_detach(struct virtio_device *device)
 
 	if (!blk->disk)
 		return -ENOENT;
+	/* nobody tries again what a device keeps that has failed, and nobody waits for it */
+	if (!device->active)
+		virtio_blk_cancel(blk);
 	result = disk_io_drain(blk->io);
 	if (result < 0)
 		return result;
