@@ -289,6 +289,14 @@ devices_prepare(struct devices *devices)
 }
 
 void
+devices_drain(struct devices *devices)
+{
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
+		if (devices->disks[i].device)
+			virtio_blk_drain(devices->disks[i].device);
+}
+
+void
 devices_pause(struct devices *devices)
 {
 	devices->platform->paused = true;
@@ -296,9 +304,7 @@ devices_pause(struct devices *devices)
 	loop_timer_set(devices->retry_timer, 0);
 	if (devices->hda)
 		hda_pause(devices->hda);
-	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
-		if (devices->disks[i].device)
-			virtio_blk_drain(devices->disks[i].device);
+	devices_drain(devices);
 }
 
 void
