@@ -572,6 +572,30 @@ test_virtio_net__the_cable_can_be_pulled(void **state)
 	stage_expect_received(stage, 2, FRAME_BYTES, 1);
 }
 
+/* Of frames that wait for a peer that reads nothing, too: without a link they are dropped. */
+static void
+test_virtio_net__the_cable_can_be_pulled_from_a_peer_that_stands(void **state)
+{
+	struct stage *stage = *state;
+	int done;
+
+	for (uint32_t i = 0; i < N_FRAMES; i++)
+		stage_send(stage, i, LARGE_BYTES);
+	virtio_driver_kick(&stage->driver, SEND);
+	done = stage_count_sent(stage);
+	assert_in_range(done, 1, N_FRAMES - 1);
+	assert_int_equal(virtio_net_set_link(stage->device, false, -1), 0);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_int_equal(done + stage_count_sent(stage), N_FRAMES);
+	/* and when it is in again nothing goes before the room there is */
+	assert_int_equal(virtio_net_set_link(stage->device, true, -1), 0);
+	stage_send(stage, done, LARGE_BYTES);
+	virtio_driver_kick(&stage->driver, SEND);
+	for (uint32_t i = 0; i <= (uint32_t)done; i++)
+		stage_expect_sent(stage, i, LARGE_BYTES);
+	stage_expect_silence(stage);
+}
+
 static void
 test_virtio_net__a_peer_without_frames_is_lost(void **state)
 {
@@ -675,6 +699,7 @@ main(void)
 		TEST(the_link_follows_the_peer),
 		TEST(a_refused_link_leaves_the_old_one),
 		TEST(the_cable_can_be_pulled),
+		TEST(the_cable_can_be_pulled_from_a_peer_that_stands),
 		TEST(a_peer_without_frames_is_lost),
 		TEST(frames_without_a_sense_are_dropped),
 		TEST(bad_buffers_fail_the_device),
