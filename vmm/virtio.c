@@ -102,7 +102,10 @@ virtio_transport_look(void *context, bool last)
 	for (uint64_t left = device->polled_queues; left; left &= left - 1) {
 		uint32_t i = (uint32_t)__builtin_ctzll(left);
 
-		/* what may not be handled now stays quiet: a start asks for doorbells, after a pause all are rung for */
+		/*
+		 * what may not be handled now stays quiet: a start asks for doorbells, and when a
+		 * pause is over, or the bus may be mastered again, all are rung for
+		 */
 		if (device->queues[i].state.notify || !virtio_transport_may_handle(transport, i))
 			continue;
 		if (last)
@@ -209,9 +212,14 @@ virtio_transport_kick_all(struct virtio_transport *transport)
 {
 	struct virtio_device *device = transport->device;
 
-	for (uint32_t i = 0; device->active && i < device->n_queues; i++)
-		if (device->queues[i].descriptors)
-			virtio_transport_kick(transport, i);
+	for (uint32_t i = 0; device->active && i < device->n_queues; i++) {
+		if (!device->queues[i].descriptors)
+			continue;
+		/* nobody has looked at those that were quiet */
+		if (device->polled_queues >> i & 1)
+			virtqueue_set_notify(&device->queues[i], true);
+		virtio_transport_kick(transport, i);
+	}
 }
 
 uint64_t
