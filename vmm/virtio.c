@@ -6,12 +6,15 @@
  * one place where it goes on. FEATURES_OK is kept only when the features can be had; DRIVER_OK freezes all registers,
  * checks them and starts the queues that are enabled. What breaks the rules later ends in virtio_fail().
  *
- * A doorbell is an eventfd with a handler in the loop, so queues are handled by the loop's thread alone, whoever rings: KVM
- * by itself while the device is active (the platform's add_doorbell), virtio_pci.c when the write arrives as an access to
- * the BAR, or the device that has more to do (virtio_kick_again). One doorbell is handled at a time, and what rings again
- * waits for the loop's next turn, so no queue keeps the others waiting. A ring takes its vCPU out of the guest, so once a
- * polled queue has been rung for it is quiet: the driver is told not to ring, and the loop looks for chains until none have
- * come for a while (vmm/loop.c), which goes on through the interrupt and the guest's answer to it.
+ * A doorbell is an eventfd with a handler in the loop, so queues are handled by the loop's thread
+ * alone, whoever rings: KVM by itself while the device is active (the platform's add_doorbell),
+ * virtio_pci.c when the write arrives as an access to the BAR, or the device that has more to do
+ * (virtio_kick_again). One doorbell is handled at a time, and what rings again waits for the loop's
+ * next turn, so no queue keeps the others waiting.
+ *
+ * A ring takes its vCPU out of the guest, so once a polled queue has got on after one it is quiet:
+ * the driver is told not to ring, and the loop looks for chains until none have come for a while
+ * (vmm/loop.c), which goes on through what is handed back to the driver and its answer to it.
  */
 #include "vmm/virtio.h"
 
@@ -57,6 +60,34 @@ virtio_transport_may_handle(const struct virtio_transport *transport, uint32_t q
 	       pci_device_may_master(transport->pci);
 }
 
+/* Has the device got on with the chains that are there? */
+static bool
+virtio_transport_look_at(struct virtio_transport *transport, uint32_t index)
+{
+	struct virtio_device *device = transport->device;
+	struct virtqueue *queue = &device->queues[index];
+	uint16_t before = queue->state.next_avail;
+
+	if (!virtqueue_has_work(queue))
+		return false;
+	device->ops->handle_queue(device, index);
+	return queue->state.next_avail != before;
+}
+
+/*
+ * A ring for nothing, or for what the device cannot take now, must cost us no more than it costs
+ * the guest. What cannot take chains now takes all of them when it can, unasked.
+ */
+static void
+virtio_transport_handle_busy(struct virtio_transport *transport, uint32_t queue)
+{
+	virtqueue_set_notify(&transport->device->queues[queue], false);
+	if (virtio_transport_look_at(transport, queue))
+		loop_poll(transport->poller);
+	else
+		virtqueue_set_notify(&transport->device->queues[queue], true);
+}
+
 static void
 virtio_transport_handle_doorbell(void *context, uint32_t events)
 {
@@ -71,25 +102,10 @@ virtio_transport_handle_doorbell(void *context, uint32_t events)
 		return;
 	if (!virtio_transport_may_handle(transport, queue))
 		return;
-	if (device->polled_queues >> queue & 1) {
-		virtqueue_set_notify(&device->queues[queue], false);
-		loop_poll(transport->poller);
-	}
-	device->ops->handle_queue(device, queue);
-}
-
-/* Has the device got on with the chains that are there? */
-static bool
-virtio_transport_look_at(struct virtio_transport *transport, uint32_t index)
-{
-	struct virtio_device *device = transport->device;
-	struct virtqueue *queue = &device->queues[index];
-	uint16_t before = queue->state.next_avail;
-
-	if (!virtqueue_has_work(queue))
-		return false;
-	device->ops->handle_queue(device, index);
-	return queue->state.next_avail != before;
+	if (device->polled_queues >> queue & 1 && virtqueue_has_work(&device->queues[queue]))
+		virtio_transport_handle_busy(transport, queue);
+	else
+		device->ops->handle_queue(device, queue);
 }
 
 static bool
@@ -403,9 +419,13 @@ void
 virtio_signal_queue(struct virtio_device *device, uint32_t queue)
 {
 	struct virtio_transport *transport = device->transport;
+	struct virtqueue *ring = &device->queues[queue];
 
-	if (device->active && device->queues[queue].descriptors &&
-	    virtqueue_should_signal(&device->queues[queue]))
+	if (!device->active || !ring->descriptors)
+		return;
+	if (transport->poller && virtqueue_has_news(ring))
+		loop_poll_on(transport->poller);
+	if (virtqueue_should_signal(ring))
 		virtio_transport_signal(transport, ISR_QUEUE,
 					transport->state.queues[queue].vector);
 }

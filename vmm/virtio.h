@@ -62,7 +62,8 @@ struct virtio_device {
 	uint32_t n_queues;
 	uint16_t queue_sizes[VIRTIO_MAX_QUEUES]; /* the most descriptors each may have */
 	/*
-	 * A bit each: queues whose handle_queue takes all chains that it can, whenever it is called. While such a queue is
+	 * A bit each: queues whose handle_queue takes all chains that it can, whenever it is
+	 * called, and which take what is left by themselves once they can. While such a queue is
 	 * busy it is looked at and its driver need not ring.
 	 */
 	uint64_t polled_queues;
