@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio.c - a virtio device's life between reset and reset (carrel-vmm, under the machine's lock; virtio 1.2 section 2)
+ * virtio.c - a virtio device's life between reset and reset (carrel-vmm, under the machine's lock;
+ * virtio 1.2 section 2)
  *
- * How it works: the driver's writes into the status register are the life cycle, and virtio_transport_set_status() is the
- * one place where it goes on. FEATURES_OK is kept only when the features can be had; DRIVER_OK freezes all registers,
- * checks them and starts the queues that are enabled. What breaks the rules later ends in virtio_fail().
+ * How it works: the driver's writes into the status register are the life cycle, and
+ * virtio_transport_set_status() is the one place where it goes on. FEATURES_OK is kept only when
+ * the features can be had; DRIVER_OK freezes all registers, checks them and starts the queues that
+ * are enabled. What breaks the rules later ends in virtio_fail().
  *
  * A doorbell is an eventfd with a handler in the loop, so queues are handled by the loop's thread
  * alone, whoever rings: KVM by itself while the device is active (the platform's add_doorbell),
@@ -365,8 +367,9 @@ virtio_transport_accept_features(struct virtio_transport *transport)
 }
 
 /*
- * Section 2.1: bits are only ever added, in this order: ACKNOWLEDGE, DRIVER, FEATURES_OK (kept when the features are
- * accepted), DRIVER_OK (kept after FEATURES_OK, unless NEEDS_RESET). NEEDS_RESET is the device's; 0 is a reset; FAILED is only noted.
+ * Section 2.1: bits are only ever added, in this order: ACKNOWLEDGE, DRIVER, FEATURES_OK (kept when
+ * the features are accepted), DRIVER_OK (kept after FEATURES_OK, unless NEEDS_RESET). NEEDS_RESET is
+ * the device's; 0 is a reset; FAILED is only noted.
  */
 void
 virtio_transport_set_status(struct virtio_transport *transport, uint8_t value)
