@@ -14,8 +14,6 @@
 #define SESSION	   "s-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7
 
-struct seq_source;
-
 /* What the agent does when a verb comes. */
 enum agent_act {
 	AGENT_ANSWERS,
@@ -43,7 +41,6 @@ struct desktop_stage {
 	const char *verb; /* at which it acts so; it answers the others */
 	guint said[3];	  /* resync, identify, login */
 	GString *events;
-	struct seq_source *vmm; /* the connection to a machine of engine kvm; the test's own */
 };
 
 /* cmocka's; the state is the stage. */

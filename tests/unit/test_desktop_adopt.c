@@ -9,15 +9,12 @@
 
 #include <cmocka.h>
 
-#include <glib-unix.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/io.h"
 #include "base/proto_agent.h"
-#include "base/proto_vmm.h"
-#include "common/seq_source.h"
 #include "tests/unit/desktop_stage.h"
+#include "tests/unit/fake_vmm.h"
 
 /* A record of the machine that runs, as launch lists it. */
 static void
@@ -42,56 +39,28 @@ adopt(struct desktop_stage *f)
 	adopt_machine(f, LAUNCH_ROLE_QEMU);
 }
 
-/* A machine that stands for lack of room. */
-static void
-vmm_handle_message(void *context, struct seq_message *message)
-{
-	struct desktop_stage *f = context;
-	const struct vmm_status status = { .version = VMM_PROTOCOL_VERSION,
-					   .state = VMM_STATE_PAUSED,
-					   .pause_reason = VMM_PAUSE_NO_SPACE };
-	struct seq_header head = { .type = VMM_STATUS, .size = sizeof(status) };
-
-	assert_non_null(message);
-	assert_int_equal(message->head.type, VMM_STATUS);
-	head.id = message->head.id;
-	assert_int_equal(seq_source_send(f->vmm, &head, &status, NULL, 0), 0);
-}
-
-static gboolean
-vmm_handle_connection(gint fd, GIOCondition condition, gpointer data)
-{
-	struct desktop_stage *f = data;
-	// cppcheck-suppress nullPointer ; accept4(2) allows it
-	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)condition;
-	f->vmm = seq_source_new(peer, "test", vmm_handle_message, f);
-	return G_SOURCE_REMOVE;
-}
-
 /* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */
 static void
 test_desktop_adopt__tells_that_its_machine_waits_for_room(void **state)
 {
 	struct desktop_stage *f = *state;
-	const struct vmm_event goes_on = { .kind = VMM_EVENT_STATE, .value = VMM_STATE_RUNNING };
-	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(goes_on) };
+	struct fake_vmm vmm = { .status = { .state = VMM_STATE_PAUSED,
+					    .pause_reason = VMM_PAUSE_NO_SPACE } };
 
 	desktop_stage_fork(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	assert_string_equal(desktop_get_reason(f->desktop), "");
-	g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_VMM], G_IO_IN, vmm_handle_connection, f);
+	fake_vmm_init(&vmm, f->qemu);
 	adopt_machine(f, LAUNCH_ROLE_VMM);
 	SERVE_UNTIL(f, strstr(f->events->str, "no_space ") != NULL);
 	assert_non_null(
 		strstr(desktop_get_reason(f->desktop), "the host's disk (or its memory) is full"));
-	assert_int_equal(seq_source_send(f->vmm, &head, &goes_on, NULL, 0), 0);
+	fake_vmm_tell(&vmm, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
 	SERVE_UNTIL(f, strstr(f->events->str, " space ") != NULL);
 	assert_string_equal(desktop_get_reason(f->desktop), "");
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
-	seq_source_free(f->vmm);
+	fake_vmm_done(&vmm);
 }
 
 static void
