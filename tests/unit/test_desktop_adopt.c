@@ -39,6 +39,17 @@ adopt(struct desktop_stage *f)
 	adopt_machine(f, LAUNCH_ROLE_QEMU);
 }
 
+/* The machine is one of engine kvm then. */
+static void
+adopt_vmm(struct desktop_stage *f, struct fake_vmm *vmm)
+{
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+	fake_vmm_init(vmm, f->qemu);
+	adopt_machine(f, LAUNCH_ROLE_VMM);
+}
+
 /* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */
 static void
 test_desktop_adopt__tells_that_its_machine_waits_for_room(void **state)
@@ -47,11 +58,7 @@ test_desktop_adopt__tells_that_its_machine_waits_for_room(void **state)
 	struct fake_vmm vmm = { .status = { .state = VMM_STATE_PAUSED,
 					    .pause_reason = VMM_PAUSE_NO_SPACE } };
 
-	desktop_stage_fork(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
-	assert_string_equal(desktop_get_reason(f->desktop), "");
-	fake_vmm_init(&vmm, f->qemu);
-	adopt_machine(f, LAUNCH_ROLE_VMM);
+	adopt_vmm(f, &vmm);
 	SERVE_UNTIL(f, strstr(f->events->str, "no_space ") != NULL);
 	assert_non_null(
 		strstr(desktop_get_reason(f->desktop), "the host's disk (or its memory) is full"));
@@ -60,6 +67,44 @@ test_desktop_adopt__tells_that_its_machine_waits_for_room(void **state)
 	assert_string_equal(desktop_get_reason(f->desktop), "");
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
+	fake_vmm_done(&vmm);
+}
+
+/* The process lives, and waits for its end: the desktop fails with what it said. */
+static void
+expect_failed(struct desktop_stage *f, const char *reason)
+{
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
+	print_message("%s\n", desktop_get_reason(f->desktop));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), reason));
+	assert_true(g_str_has_suffix(f->events->str, "failed "));
+	SERVE_UNTIL(f, f->launch->count[LAUNCH_KILL] == 1);
+}
+
+static void
+test_desktop_adopt__fails_when_its_machine_fails(void **state)
+{
+	struct desktop_stage *f = *state;
+	struct fake_vmm vmm = { .status = { .state = VMM_STATE_RUNNING } };
+	g_autofree char *log = g_build_filename(f->lib, "desktops", DESKTOP, "vmm.log", NULL);
+
+	adopt_vmm(f, &vmm);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_true(g_file_set_contents(log, "carrel-vmm[1]: error: KVM gave up\n", -1, NULL));
+	fake_vmm_tell(&vmm, VMM_EVENT_STATE, VMM_STATE_FAILED, 0);
+	expect_failed(f, "its machine failed; the last line of 'vmm.log' was: "
+			 "carrel-vmm[1]: error: KVM gave up");
+	fake_vmm_done(&vmm);
+}
+
+static void
+test_desktop_adopt__fails_when_its_machine_has_failed(void **state)
+{
+	struct desktop_stage *f = *state;
+	struct fake_vmm vmm = { .status = { .state = VMM_STATE_FAILED } };
+
+	adopt_vmm(f, &vmm);
+	expect_failed(f, "carrel-vmm cannot go on with the guest");
 	fake_vmm_done(&vmm);
 }
 
@@ -116,6 +161,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(tells_that_its_machine_waits_for_room),
+		TEST(fails_when_its_machine_fails),
+		TEST(fails_when_its_machine_has_failed),
 		TEST(is_at_once_what_it_was),
 		TEST(its_user_stays_although_the_agent_is_silent),
 		TEST(goes_without_a_machine),

@@ -260,7 +260,8 @@ static const struct {
 	enum fake_qemu_fault process;
 	enum fake_vmm_fault fault;
 	enum vmm_type type;
-	enum vmm_state end;
+	enum vmm_state stands; /* before the connection */
+	enum vmm_state end;    /* after it */
 	gboolean agent_refuses;
 	const char *words[2]; /* the step that the error begins with, and the reason */
 } fork_faults[] = {
@@ -276,10 +277,14 @@ static const struct {
 	  VMM_STATUS,
 	  .words = { "connect to it: ", "log says why" } },
 	{ .fault = FAKE_VMM_DIES, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
+	{ .stands = VMM_STATE_FAILED,
+	  .words = { "connect to it: ", "cannot go on with the guest" } },
 	{ .end = VMM_STATE_PANICKED,
 	  .words = { "boot until the agent answers: ", "kernel panicked" } },
 	{ .end = VMM_STATE_OFF,
 	  .words = { "boot until the agent answers: ", "switched itself off" } },
+	{ .end = VMM_STATE_FAILED,
+	  .words = { "boot until the agent answers: ", "cannot go on with the guest" } },
 	{ .agent_refuses = TRUE, .words = { "wait for the desktop: ", "X does not start" } },
 };
 
@@ -297,6 +302,7 @@ test_engine_kvm__a_fork_that_fails_gives_one_error(void **unused)
 		f->process->fault = fork_faults[i].process;
 		f->vmm.fault = fork_faults[i].fault;
 		f->vmm.type = fork_faults[i].type;
+		f->vmm.status.state = fork_faults[i].stands;
 		f->end = fork_faults[i].end;
 		f->agent_refuses = fork_faults[i].agent_refuses;
 		start_fork(f, NULL, &outcome);
@@ -390,6 +396,10 @@ test_engine_kvm__a_lost_connection_is_no_death(void **state)
 	assert_null(outcome.error);
 	fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
+	/* once more: it has failed meanwhile */
+	f->vmm.status.state = VMM_STATE_FAILED;
+	fake_vmm_hang_up(&f->vmm);
+	WAIT_FOR(f->events[ENGINE_EVENT_FAILED] == 1);
 	/* and once more, but it is freed meanwhile */
 	fake_vmm_hang_up(&f->vmm);
 	fake_peer_settle();
@@ -457,23 +467,52 @@ test_engine_kvm__a_screenshot_is_a_png(void **state)
 }
 
 static void
-test_engine_kvm__a_seal_describes_the_machine(void **state)
+run_seal(struct fixture *f, guint cpus, guint ram_mib, struct outcome *outcome)
 {
-	struct fixture *f = *state;
 	struct engine_seal seal = { .folder = f->folder,
 				    .kind = "user",
 				    .accelerator = "kvm",
-				    .cpus = 2,
-				    .ram_mib = 1024,
+				    .cpus = cpus,
+				    .ram_mib = ram_mib,
 				    .command_line = "quiet" };
-	struct outcome outcome = { 0 };
-	struct steps_call call = { NULL, note_end, &outcome };
+	struct steps_call call = { NULL, note_end, outcome };
 
 	engine_kvm_ops.seal(f->vm, &seal, &call);
-	SERVE_UNTIL(f, outcome.times == 1);
-	assert_null(outcome.error);
+	SERVE_UNTIL(f, outcome->times == 1);
 	assert_int_equal(f->process->spawns, 0);
+}
+
+static void
+test_engine_kvm__a_seal_describes_the_machine(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	run_seal(f, VMM_MAX_CPUS, VMM_MAX_RAM_MIB, &outcome);
+	assert_null(outcome.error);
 	assert_true(engine_kvm_ops.boots);
+}
+
+/* carrel-vmm would refuse it at its first boot. */
+static void
+test_engine_kvm__a_machine_too_large_is_refused_by_name(void **state)
+{
+	static const guint sizes[][2] = { { VMM_MAX_CPUS + 1, 1024 }, { 2, VMM_MAX_RAM_MIB + 1 } };
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		run_seal(f, sizes[i][0], sizes[i][1], &outcome);
+		assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+		outcome_clear(&outcome);
+	}
+	json_object_set_new(json_object_get(f->manifest->object, "machine"), "ram_mib",
+			    json_integer(VMM_MAX_RAM_MIB + 1));
+	start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+	assert_int_equal(f->process->spawns, 0);
+	outcome_clear(&outcome);
 }
 
 #define KVM_TEST(name) cmocka_unit_test_setup_teardown(test_engine_kvm__##name, setup, teardown)
@@ -492,6 +531,7 @@ main(void)
 		KVM_TEST(hands_out_connections),
 		KVM_TEST(a_screenshot_is_a_png),
 		KVM_TEST(a_seal_describes_the_machine),
+		KVM_TEST(a_machine_too_large_is_refused_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
