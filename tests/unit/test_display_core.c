@@ -25,6 +25,7 @@
 #include "display/vdagent_port.h"
 #include "display/vdagent_stream.h"
 #include "tests/unit/tls_client.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	    "d-abcdefghijklmnopqrst"
 #define MAX_FACTS   32
@@ -312,13 +313,6 @@ assert_last_fact(enum display_fact_kind kind, uint64_t attachment)
 	assert_int_equal(note.facts[note.n_facts - 1].attachment, attachment);
 }
 
-static void
-run_until(const guint *number, guint wanted)
-{
-	while (*number < wanted)
-		g_main_context_iteration(NULL, TRUE);
-}
-
 static int
 set_up(void **state)
 {
@@ -380,7 +374,7 @@ test_display_core__replaces_a_source(void **state)
 	assert_int_equal(note.freed_sources, 1); /* not inside its own call */
 	display_core_describe(note.core, &hello);
 	assert_int_equal(hello.has_source, 0);
-	run_until(&note.freed_sources, 2);
+	WAIT_FOR(note.freed_sources >= 2);
 	assert_int_equal(display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null()), 0);
 	display_core_describe(note.core, &hello);
 	assert_int_equal(hello.has_source, 1);
@@ -425,14 +419,14 @@ test_display_core__asks_for_the_last_size_once(void **state)
 	display_core_set_source(note.core, DISPLAY_SOURCE_QEMU, open_null());
 	note.sink_events->size_wanted(note.sink_context, 0, 900, 700);
 	note.sink_events->size_wanted(note.sink_context, 0, 1003, 701);
-	run_until(&note.sizes, 1);
+	WAIT_FOR(note.sizes >= 1);
 	assert_int_equal(note.sizes, 1);
 	assert_int_equal(note.set.list[0].width, 1000); /* a multiple of 8 */
 	assert_int_equal(note.set.list[0].height, 701);
 	hear_sizes(guest, &heard);
 	assert_int_equal(heard.list[0].width, 1000);
 	note.sink_events->size_wanted(note.sink_context, 0, 100000, 100000);
-	run_until(&note.sizes, 2);
+	WAIT_FOR(note.sizes >= 2);
 	assert_int_equal(note.set.list[0].width, DISPLAY_MAX_WIDTH);
 	assert_int_equal(note.set.list[0].height, DISPLAY_MAX_HEIGHT);
 	close(guest);
@@ -451,7 +445,7 @@ test_display_core__gives_a_client_as_many_heads_as_there_are(void **state)
 	note.sink_events->size_wanted(note.sink_context, 0, 1000, 700);
 	note.sink_events->size_wanted(note.sink_context, 1, 806, 600);
 	note.sink_events->size_wanted(note.sink_context, 2, 640, 480);
-	run_until(&note.sizes, 2);
+	WAIT_FOR(note.sizes >= 2);
 	assert_int_equal(note.set.list[1].width, 800);
 	assert_int_equal(note.set.list[2].width, 0);
 	hear_sizes(guest, &heard);
@@ -460,14 +454,14 @@ test_display_core__gives_a_client_as_many_heads_as_there_are(void **state)
 	assert_int_equal(heads_count(&heard), 2);
 	/* the client puts its second monitor away */
 	note.sink_events->size_wanted(note.sink_context, 1, 0, 0);
-	run_until(&note.sizes, 4);
+	WAIT_FOR(note.sizes >= 4);
 	assert_int_equal(note.set.list[1].width, 0);
 	hear_sizes(guest, &heard);
 	assert_int_equal(heads_count(&heard), 1);
 	/* a source with one head, such as QEMU's, is not asked for more */
 	note.sink_events->size_wanted(note.sink_context, 1, 800, 600);
 	note.source_events->ready(note.source_context, "", 1);
-	run_until(&note.sizes, 5);
+	WAIT_FOR(note.sizes >= 5);
 	assert_int_equal(note.sizes, 5);
 	hear_sizes(guest, &heard);
 	assert_int_equal(heads_count(&heard), 1);
@@ -541,14 +535,14 @@ test_display_core__lends_the_vdagent_to_one_sink(void **state)
 	assert_non_null(note.ports[1]);
 	offer_link(DISPLAY_SINK_SPICE, 1, "secret", &fd);
 	spice = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&note.clients, 1);
+	WAIT_FOR(note.clients >= 1);
 	note.sink_events->main_linked(note.sink_context, 4711);
 	assert_non_null(note.ports[1]);
 	/* a VNC client takes over */
 	offer_link(DISPLAY_SINK_VNC, 2, password, &fd);
 	assert_non_null(note.ports[1]);
 	vnc = tls_client_link(fd, words, sizeof(words) - 1);
-	run_until(&note.vnc_clients, 1);
+	WAIT_FOR(note.vnc_clients >= 1);
 	assert_non_null(note.ports[0]);
 	/* the guest's agent starts again */
 	display_core_set_vdagent(note.core, -1);
@@ -562,8 +556,7 @@ test_display_core__lends_the_vdagent_to_one_sink(void **state)
 	/* the guest speaks nonsense */
 	vdagent_port_hand_over(note.ports[1], read_nonsense, note.ports[1]);
 	assert_int_equal(send(guest, words, sizeof(words), 0), sizeof(words));
-	while (note.ports[1])
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(!note.ports[1]);
 	close(guest);
 	g_object_unref(vnc);
 	g_object_unref(spice);
@@ -578,7 +571,7 @@ link_another(uint8_t type, guint n_clients)
 
 	offer_client(NULL, &fd);
 	stream = tls_client_link_channel(fd, type, 4711);
-	run_until(&note.clients, n_clients);
+	WAIT_FOR(note.clients >= n_clients);
 	return stream;
 }
 
@@ -593,7 +586,7 @@ test_display_core__plays_to_who_has_the_channel(void **state)
 	set_certificate();
 	offer_client("secret", &fd);
 	main_channel = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&note.clients, 1);
+	WAIT_FOR(note.clients >= 1);
 	note.sink_events->main_linked(note.sink_context, 4711);
 	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
 	/* A source that comes later is told when it is ready. */
@@ -616,7 +609,7 @@ test_display_core__plays_to_who_has_the_channel(void **state)
 	assert_int_equal(note.spoken, 3);
 	note.listens = 0;
 	g_object_unref(record);
-	run_until(&note.listens, 1);
+	WAIT_FOR(note.listens >= 1);
 	assert_true(note.hears && !note.speaks && !note.records);
 	note.sink_events->main_ended(note.sink_context, 4711);
 	assert_true(!note.hears && note.plays);
@@ -640,7 +633,7 @@ test_display_core__has_sources_without_sound(void **state)
 	set_certificate();
 	offer_client("secret", &fd);
 	main_channel = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&note.clients, 1);
+	WAIT_FOR(note.clients >= 1);
 	note.sink_events->main_linked(note.sink_context, 4711);
 	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
 	note.sink_events->spoken(note.sink_context, "three", 3);

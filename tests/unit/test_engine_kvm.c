@@ -24,6 +24,7 @@
 #include "base/proto_vmm.h"
 #include "common/seq_source.h"
 #include "tests/unit/fake_qemu.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7

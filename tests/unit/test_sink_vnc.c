@@ -24,6 +24,7 @@
 #include "display/sink_vnc.h"
 #include "display/surface.h"
 #include "tests/unit/rfb_client.h"
+#include "tests/unit/wait_for.h"
 
 #define WAIT_MS	       30000
 #define WIDTH	       64
@@ -121,24 +122,6 @@ handle_changed(void *context)
 	if (stage->sink)
 		stage->sink->ops->refresh(stage->sink);
 }
-
-static gboolean
-handle_late(gpointer late)
-{
-	*(bool *)late = true;
-	return G_SOURCE_REMOVE;
-}
-
-#define WAIT_FOR(condition)                                               \
-	do {                                                              \
-		bool late = false;                                        \
-		guint timer = g_timeout_add(WAIT_MS, handle_late, &late); \
-                                                                          \
-		while (!(condition) && !late)                             \
-			g_main_context_iteration(NULL, TRUE);             \
-		assert_false(late);                                       \
-		g_source_remove(timer);                                   \
-	} while (0)
 
 /* The client. */
 
