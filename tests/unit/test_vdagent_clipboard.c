@@ -19,9 +19,6 @@
 #include "display/vdagent_port.h"
 #include "tests/unit/vdagent_guest.h"
 
-#define BY_DEMAND	  (1U << VD_AGENT_CAP_CLIPBOARD_BY_DEMAND)
-#define BY_DEMAND_OF_EACH (BY_DEMAND | 1U << VD_AGENT_CAP_CLIPBOARD_SELECTION)
-
 struct stage {
 	struct vdagent_port *port;
 	struct vdagent_clipboard *clipboard;
@@ -81,11 +78,11 @@ test_vdagent_clipboard__announces_itself(void **state)
 
 	vdagent_guest_assert_heard(&stage->guest, 1, VD_AGENT_ANNOUNCE_CAPABILITIES, 1);
 	/* without the selections spice-vdagentd 0.22 cannot tell us of a release, and says nothing more */
-	assert_int_equal(vdagent_read_u32(stage->guest.body->data + 4), BY_DEMAND_OF_EACH);
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND_OF_EACH);
+	assert_int_equal(vdagent_read_u32(stage->guest.body->data + 4), GUEST_BY_NAME);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	assert_int_equal(stage->guest.n_heard, 1);
 	/* an agent that has just started */
-	vdagent_guest_announce(&stage->guest, 1, BY_DEMAND_OF_EACH);
+	vdagent_guest_announce(&stage->guest, 1, GUEST_BY_NAME);
 	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_ANNOUNCE_CAPABILITIES, 0);
 }
 
@@ -100,7 +97,7 @@ test_vdagent_clipboard__pastes_in_the_guest(void **state)
 	vdagent_clipboard_offer(stage->clipboard, "früher");
 	vdagent_guest_announce(&stage->guest, 0, 0);
 	assert_int_equal(stage->guest.n_heard, 1);
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND_OF_EACH);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_CLIPBOARD_GRAB, utf8);
 	vdagent_clipboard_offer(stage->clipboard, "später");
 	vdagent_guest_settle(&stage->guest);
@@ -134,7 +131,7 @@ test_vdagent_clipboard__copies_from_the_guest(void **state)
 	/* what it says before it has announced itself it says to a client before this one */
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &png, &utf8, sizeof(utf8));
 	assert_int_equal(stage->guest.n_heard, 1);
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND_OF_EACH);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &png, &utf8, sizeof(utf8));
 	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_CLIPBOARD_REQUEST, utf8);
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD, &utf8, "grün €", strlen("grün €"));
@@ -161,7 +158,7 @@ test_vdagent_clipboard__takes_an_agent_without_selections(void **state)
 {
 	struct stage *stage = *state;
 
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_DEMAND);
 	vdagent_clipboard_offer(stage->clipboard, "rot");
 	vdagent_guest_settle(&stage->guest);
 	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_CLIPBOARD_GRAB, utf8);
@@ -180,7 +177,7 @@ test_vdagent_clipboard__leaves_other_selections_alone(void **state)
 {
 	struct stage *stage = *state;
 
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND_OF_EACH);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	vdagent_clipboard_offer(stage->clipboard, "rot");
 	vdagent_guest_settle(&stage->guest);
 	stage->guest.selection = VD_AGENT_CLIPBOARD_SELECTION_PRIMARY;
@@ -212,7 +209,7 @@ test_vdagent_clipboard__checks_what_the_guest_sends(void **state)
 	static const uint32_t many[100];
 	struct stage *stage = *state;
 
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND_OF_EACH);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &utf8, NULL, 0);
 		vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD, &bad[i].type, bad[i].data,
@@ -247,7 +244,7 @@ test_vdagent_clipboard__keeps_one_answer_waiting(void **state)
 	g_autofree char *much = g_strnfill(VDAGENT_MAX_TEXT_BYTES, 'm');
 	g_autoptr(GByteArray) ask = g_byte_array_new();
 
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_DEMAND);
 	vdagent_clipboard_offer(stage->clipboard, much);
 	vdagent_guest_settle(&stage->guest);
 	stage->guest.n_heard = 0;

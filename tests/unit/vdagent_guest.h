@@ -11,6 +11,10 @@
 
 #include "display/vdagent_message.h"
 
+/* What it may announce: one clipboard, or to name the X selection each time (spice/vd_agent.h). */
+#define GUEST_BY_DEMAND (1U << VD_AGENT_CAP_CLIPBOARD_BY_DEMAND)
+#define GUEST_BY_NAME	(GUEST_BY_DEMAND | 1U << VD_AGENT_CAP_CLIPBOARD_SELECTION)
+
 struct vdagent_guest {
 	int fd;
 	struct vdagent_reader reader;
