@@ -9,6 +9,7 @@
 #include "host/desktop.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_qemu.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define SESSION	   "s-aaaaaaaaaaaaaaaaaaaa"
@@ -44,6 +45,7 @@ struct desktop_stage {
 	guint said[3];	  /* resync, identify, login */
 	GString *events;
 	struct seq_source *vmm; /* the connection to a machine of engine kvm; the test's own */
+	guint32 vmm_state;	/* what that one says of itself */
 };
 
 /* cmocka's; the state is the stage. */

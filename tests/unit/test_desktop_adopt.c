@@ -42,13 +42,13 @@ adopt(struct desktop_stage *f)
 	adopt_machine(f, LAUNCH_ROLE_QEMU);
 }
 
-/* A machine that stands for lack of room. */
+/* A machine that stands for lack of room, or for good. */
 static void
 vmm_handle_message(void *context, struct seq_message *message)
 {
 	struct desktop_stage *f = context;
 	const struct vmm_status status = { .version = VMM_PROTOCOL_VERSION,
-					   .state = VMM_STATE_PAUSED,
+					   .state = f->vmm_state,
 					   .pause_reason = VMM_PAUSE_NO_SPACE };
 	struct seq_header head = { .type = VMM_STATUS, .size = sizeof(status) };
 
@@ -70,28 +70,78 @@ vmm_handle_connection(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
+static void
+vmm_tell(struct desktop_stage *f, enum vmm_state state)
+{
+	const struct vmm_event event = { .kind = VMM_EVENT_STATE, .value = state };
+	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(event) };
+
+	assert_int_equal(seq_source_send(f->vmm, &head, &event, NULL, 0), 0);
+}
+
+/* The machine is one of engine kvm then, and in that state. */
+static void
+adopt_vmm(struct desktop_stage *f, enum vmm_state state)
+{
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+	f->vmm_state = state;
+	g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_VMM], G_IO_IN, vmm_handle_connection, f);
+	adopt_machine(f, LAUNCH_ROLE_VMM);
+}
+
 /* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */
 static void
 test_desktop_adopt__tells_that_its_machine_waits_for_room(void **state)
 {
 	struct desktop_stage *f = *state;
-	const struct vmm_event goes_on = { .kind = VMM_EVENT_STATE, .value = VMM_STATE_RUNNING };
-	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(goes_on) };
 
-	desktop_stage_fork(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
-	assert_string_equal(desktop_get_reason(f->desktop), "");
-	g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_VMM], G_IO_IN, vmm_handle_connection, f);
-	adopt_machine(f, LAUNCH_ROLE_VMM);
+	adopt_vmm(f, VMM_STATE_PAUSED);
 	SERVE_UNTIL(f, strstr(f->events->str, "no_space ") != NULL);
 	assert_non_null(
 		strstr(desktop_get_reason(f->desktop), "the host's disk (or its memory) is full"));
-	assert_int_equal(seq_source_send(f->vmm, &head, &goes_on, NULL, 0), 0);
+	vmm_tell(f, VMM_STATE_RUNNING);
 	SERVE_UNTIL(f, strstr(f->events->str, " space ") != NULL);
 	assert_string_equal(desktop_get_reason(f->desktop), "");
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
 	seq_source_free(f->vmm);
+}
+
+/* The process lives, and waits for its end: the desktop fails with what it said. */
+static void
+expect_failed(struct desktop_stage *f, const char *reason)
+{
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
+	print_message("%s\n", desktop_get_reason(f->desktop));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), reason));
+	assert_true(g_str_has_suffix(f->events->str, "failed "));
+	SERVE_UNTIL(f, f->launch->count[LAUNCH_KILL] == 1);
+	seq_source_free(f->vmm);
+}
+
+static void
+test_desktop_adopt__fails_when_its_machine_fails(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *log = g_build_filename(f->lib, "desktops", DESKTOP, "vmm.log", NULL);
+
+	adopt_vmm(f, VMM_STATE_RUNNING);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_true(g_file_set_contents(log, "carrel-vmm[1]: error: KVM gave up\n", -1, NULL));
+	vmm_tell(f, VMM_STATE_FAILED);
+	expect_failed(f, "its machine failed; the last line of 'vmm.log' was: "
+			 "carrel-vmm[1]: error: KVM gave up");
+}
+
+static void
+test_desktop_adopt__fails_when_its_machine_has_failed(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	adopt_vmm(f, VMM_STATE_FAILED);
+	expect_failed(f, "carrel-vmm cannot go on with the guest");
 }
 
 static void
@@ -147,6 +197,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(tells_that_its_machine_waits_for_room),
+		TEST(fails_when_its_machine_fails),
+		TEST(fails_when_its_machine_has_failed),
 		TEST(is_at_once_what_it_was),
 		TEST(its_user_stays_although_the_agent_is_silent),
 		TEST(goes_without_a_machine),

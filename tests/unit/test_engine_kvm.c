@@ -24,6 +24,7 @@
 #include "base/proto_vmm.h"
 #include "common/seq_source.h"
 #include "tests/unit/fake_qemu.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7
@@ -42,9 +43,12 @@ enum fault {
 	SENDS_A_DESCRIPTOR,
 	SILENT,
 	DIES,
+	STANDS, /* for good, since before the connection */
 	PANICS,
 	SWITCHES_OFF,
+	FAILS,
 	AGENT_REFUSES,
+	FAULT_COUNT,
 };
 
 struct outcome {
@@ -131,6 +135,7 @@ vmm_answer(struct fixture *f, struct seq_message *message)
 
 	if (head.type == VMM_STATUS) {
 		status.version = f->fault == OTHER_VERSION ? 9 : VMM_PROTOCOL_VERSION;
+		status.state = f->fault == STANDS ? VMM_STATE_FAILED : status.state;
 		head.size = sizeof(status);
 		payload = &status;
 	} else if (head.type == VMM_SCREENSHOT) {
@@ -180,7 +185,7 @@ vmm_handle_message(void *context, struct seq_message *message)
 	f->asked[message->head.type]++;
 	if (message->head.type == VMM_LINK)
 		f->link_fds += (guint)message->n_fds;
-	if (f->fault > OTHER_VERSION && f->fault < PANICS && f->type == message->head.type)
+	if (f->fault > OTHER_VERSION && f->fault < STANDS && f->type == message->head.type)
 		vmm_do_wrong(f, message);
 	else
 		vmm_answer(f, message);
@@ -244,16 +249,19 @@ agent_answer(struct fixture *f, const json_t *request)
 	json_decref(answer);
 }
 
+static const enum vmm_state boot_ends[FAULT_COUNT] = {
+	[PANICS] = VMM_STATE_PANICKED, [SWITCHES_OFF] = VMM_STATE_OFF, [FAILS] = VMM_STATE_FAILED
+};
+
 static void
 agent_serve(struct fixture *f)
 {
 	json_t *request;
 
 	/* A guest that ends does so while it boots. */
-	if (f->fault == PANICS || f->fault == SWITCHES_OFF) {
+	if (boot_ends[f->fault]) {
 		if (f->peer && f->agent.fd >= 0)
-			vmm_tell(f, VMM_EVENT_STATE,
-				 f->fault == PANICS ? VMM_STATE_PANICKED : VMM_STATE_OFF, 0);
+			vmm_tell(f, VMM_EVENT_STATE, boot_ends[f->fault], 0);
 		return;
 	}
 	while (f->agent.fd >= 0 && (request = fake_peer_take_frame(&f->agent))) {
@@ -399,8 +407,10 @@ static const struct {
 	{ SAYS_NONSENSE, VMM_STATUS, "connect to it: ", "log says why" },
 	{ SENDS_A_DESCRIPTOR, VMM_STATUS, "connect to it: ", "log says why" },
 	{ DIES, VMM_STATUS, "connect to it: ", "log says why" },
+	{ STANDS, 0, "connect to it: ", "cannot go on with the guest" },
 	{ PANICS, 0, "boot until the agent answers: ", "kernel panicked" },
 	{ SWITCHES_OFF, 0, "boot until the agent answers: ", "switched itself off" },
+	{ FAILS, 0, "boot until the agent answers: ", "cannot go on with the guest" },
 	{ AGENT_REFUSES, 0, "wait for the desktop: ", "X does not start" },
 };
 
@@ -484,6 +494,8 @@ test_engine_kvm__events_of_the_machine_are_told(void **state)
 	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
 	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PANICKED, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_PANICKED] == 1);
+	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_FAILED, 0);
+	WAIT_FOR(f->events[ENGINE_EVENT_FAILED] == 1);
 	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_OFF, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_POWERDOWN] == 1);
 }
@@ -510,6 +522,10 @@ test_engine_kvm__a_lost_connection_is_no_death(void **state)
 	assert_null(outcome.error);
 	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
+	/* once more: it has failed meanwhile */
+	f->status.state = VMM_STATE_FAILED;
+	g_clear_pointer(&f->peer, seq_source_free);
+	WAIT_FOR(f->events[ENGINE_EVENT_FAILED] == 1);
 	/* and once more, but it is freed meanwhile */
 	g_clear_pointer(&f->peer, seq_source_free);
 	fake_peer_settle();
@@ -577,23 +593,52 @@ test_engine_kvm__a_screenshot_is_a_png(void **state)
 }
 
 static void
-test_engine_kvm__a_seal_describes_the_machine(void **state)
+run_seal(struct fixture *f, guint cpus, guint ram_mib, struct outcome *outcome)
 {
-	struct fixture *f = *state;
 	struct engine_seal seal = { .folder = f->folder,
 				    .kind = "user",
 				    .accelerator = "kvm",
-				    .cpus = 2,
-				    .ram_mib = 1024,
+				    .cpus = cpus,
+				    .ram_mib = ram_mib,
 				    .command_line = "quiet" };
-	struct outcome outcome = { 0 };
-	struct steps_call call = { NULL, note_end, &outcome };
+	struct steps_call call = { NULL, note_end, outcome };
 
 	engine_kvm_ops.seal(f->vm, &seal, &call);
-	SERVE_UNTIL(f, outcome.times == 1);
-	assert_null(outcome.error);
+	SERVE_UNTIL(f, outcome->times == 1);
 	assert_int_equal(f->process->spawns, 0);
+}
+
+static void
+test_engine_kvm__a_seal_describes_the_machine(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	run_seal(f, VMM_MAX_CPUS, VMM_MAX_RAM_MIB, &outcome);
+	assert_null(outcome.error);
 	assert_true(engine_kvm_ops.boots);
+}
+
+/* carrel-vmm would refuse it at its first boot. */
+static void
+test_engine_kvm__a_machine_too_large_is_refused_by_name(void **state)
+{
+	static const guint sizes[][2] = { { VMM_MAX_CPUS + 1, 1024 }, { 2, VMM_MAX_RAM_MIB + 1 } };
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		run_seal(f, sizes[i][0], sizes[i][1], &outcome);
+		assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+		outcome_clear(&outcome);
+	}
+	json_object_set_new(json_object_get(f->manifest->object, "machine"), "ram_mib",
+			    json_integer(VMM_MAX_RAM_MIB + 1));
+	start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+	assert_int_equal(f->process->spawns, 0);
+	outcome_clear(&outcome);
 }
 
 #define KVM_TEST(name) cmocka_unit_test_setup_teardown(test_engine_kvm__##name, setup, teardown)
@@ -612,6 +657,7 @@ main(void)
 		KVM_TEST(hands_out_connections),
 		KVM_TEST(a_screenshot_is_a_png),
 		KVM_TEST(a_seal_describes_the_machine),
+		KVM_TEST(a_machine_too_large_is_refused_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
