@@ -9,6 +9,7 @@
 #include "host/desktop.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_qemu.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define SESSION	   "s-aaaaaaaaaaaaaaaaaaaa"

@@ -22,6 +22,7 @@
 #include "base/io.h"
 #include "base/proto_agent.h"
 #include "tests/unit/fake_vmm.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7

@@ -18,6 +18,7 @@
 
 #include "base/io.h"
 #include "tests/unit/fake_qemu.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP "d-aaaaaaaaaaaaaaaaaaaa"
 
