@@ -495,7 +495,7 @@ disk_open(const char *name, struct disk_io *io, int base_fd, int overlay_fd, str
 	if (result == 0)
 		result = disk_set_files(disk, base_fd, overlay_fd);
 	if (result < 0) {
-		disk_free(disk);
+		disk_close(disk);
 		return result;
 	}
 	*ret_disk = disk;
