@@ -58,6 +58,7 @@ refused "no host offers template 'tiny@3' \(carrel template list\)" tiny --versi
 echo "damaged: a byte, a size, a missing file, another manifest, none"
 damaged "'$folder/1/kernel' is damaged" change_byte
 damaged "'$folder/1/qemu/user/memory' has not the size" truncate -s -1 "$folder/1/qemu/user/memory"
+damaged "'$folder/1/initrd' has not the size" truncate -s -1 "$folder/1/initrd"
 damaged "'$folder/1/initrd' is missing" rm "$folder/1/initrd"
 damaged "'$folder/1' holds tiny@2 .* not tiny@1" change_manifest '.version = 2'
 damaged "'$folder/1/manifest.json': the manifest cannot be used .*colour" change_manifest '.colour = "red"'
