@@ -48,5 +48,13 @@ client_carrel ada session vnc s-abcdefghijklmnopqrst --listen "$TMPDIR/none" 2>"
 vnc_open ada "$session"
 vnc_type_token
 echo "after a while away it opens again with a new ticket"
+
+# the desktop has copied last, for the client before
+vnc_copy < <(printf '%s again' "$(screen_new_token)")
+token=$(screen_new_token)
+vnc_do "type printf $token | xclip -selection clipboard"
+vnc_do "key ff0d"
+vnc_paste "$token"
+echo "and so does its clipboard, both ways"
 vnc_close
 appliance_stop
