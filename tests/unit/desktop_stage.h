@@ -15,8 +15,6 @@
 #define SESSION	   "s-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7
 
-struct seq_source;
-
 /* What the agent does when a verb comes. */
 enum agent_act {
 	AGENT_ANSWERS,
@@ -44,8 +42,6 @@ struct desktop_stage {
 	const char *verb; /* at which it acts so; it answers the others */
 	guint said[3];	  /* resync, identify, login */
 	GString *events;
-	struct seq_source *vmm; /* the connection to a machine of engine kvm; the test's own */
-	guint32 vmm_state;	/* what that one says of itself */
 };
 
 /* cmocka's; the state is the stage. */
