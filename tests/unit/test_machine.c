@@ -2,9 +2,9 @@
 /*
  * test_machine.c - whole machines on /dev/kvm, with guests of a few instructions
  *
- * A guest is 32-bit code that is put into an ELF file with a PVH note, which the machine boots like a kernel. What it
- * writes to port 0x500 comes to the test. Where ring 0 is emulated (hosts without VT-x and AMD-V) an instruction takes
- * microseconds: no long loops, integer instructions only.
+ * A guest is 32-bit code that is put into an ELF file with a PVH note, which the machine boots like a kernel; one is 64-bit
+ * code in a bzImage. What it writes to port 0x500 comes to the test. Where ring 0 is emulated (hosts without VT-x and AMD-V)
+ * an instruction takes microseconds: no long loops, integer instructions only.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/proto_vmm.h"
@@ -433,6 +434,42 @@ test_machine__starts_the_second_vcpu(void **state)
 	stage_close(&stage);
 }
 
+#define SAY_EAX "mov $0x500, %dx\nout %eax, %dx\n"
+
+/* Says where it is, what its zero page has (%rsi: header, command line, initrd), and what only a 64-bit register holds. */
+GUEST_64(bzimage,
+	 "lea (%rip), %rax\n" SAY_EAX "mov 0x202(%rsi), %eax\n" SAY_EAX
+	 "mov 0x228(%rsi), %ebx\nmov (%rbx), %eax\n" SAY_EAX
+	 "mov 0x218(%rsi), %ebx\nmov (%rbx), %eax\n" SAY_EAX "mov 0x21c(%rsi), %eax\n" SAY_EAX
+	 "movabs $0x1234567890, %rax\nshr $32, %rax\n" SAY_EAX OFF STAY);
+
+static void
+test_machine__enters_a_bzimage_in_long_mode(void **state)
+{
+	int initrd_fd = memfd_create("initrd", MFD_CLOEXEC);
+	struct stage stage = { 0 };
+
+	(void)state;
+	assert_int_equal(write(initrd_fd, "init", 4), 4);
+	assert_int_equal(
+		machine_stage_describe(guest_kernel_make_bzimage(guest_bzimage, guest_bzimage_end),
+				       &stage.description),
+		0);
+	stage.description.initrd_fd = initrd_fd;
+	snprintf(stage.description.command_line, sizeof(stage.description.command_line), "line");
+	stage_make(&stage);
+	stage_run(&stage, VMM_STATE_OFF);
+	assert_int_equal(stage.n_values, 7);
+	assert_int_equal(stage.values[0], GUEST_KERNEL_GPA + GUEST_KERNEL_ENTRY_64 + 7);
+	assert_memory_equal(&stage.values[1], "HdrS", 4);
+	assert_memory_equal(&stage.values[2], "line", 4);
+	assert_memory_equal(&stage.values[3], "init", 4);
+	assert_int_equal(stage.values[4], 4);
+	assert_int_equal(stage.values[5], 0x12);
+	stage_close(&stage);
+	close(initrd_fd);
+}
+
 #define SAY_CPUID(leaf, where)                                      \
 	"mov $" #leaf ", %eax\nxor %ecx, %ecx\ncpuid\nmov %" #where \
 	", %eax\nmov $0x500, %dx\nout %eax, %dx\n"
@@ -523,6 +560,7 @@ main(void)
 		cmocka_unit_test(test_machine__pause_stops_it_and_resume_goes_on),
 		cmocka_unit_test(test_machine__resets_from_outside_at_any_moment),
 		cmocka_unit_test(test_machine__starts_the_second_vcpu),
+		cmocka_unit_test(test_machine__enters_a_bzimage_in_long_mode),
 		cmocka_unit_test(test_machine__guest_sees_the_model),
 		cmocka_unit_test(test_machine__two_in_one_process),
 		cmocka_unit_test(test_machine__says_why_it_cannot_be_made),
