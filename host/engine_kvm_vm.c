@@ -16,7 +16,9 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define REDIAL_MS 1000
+#define REDIAL_MS	   1000
+#define LINK_LINES_AT_ONCE 9 /* three a loss */
+#define LINK_LINE_EVERY_MS 60000
 
 struct kvm_closure {
 	struct kvm_vm *kvm;
@@ -109,6 +111,13 @@ kvm_vm_find_end(guint32 state)
 	return state < VMM_STATE_COUNT ? ends[state].words : NULL;
 }
 
+/* About the connection: one that is ended as soon as it is there would be told of every second. */
+static gboolean
+kvm_vm_may_log(struct kvm_vm *kvm)
+{
+	return log_limit_allow(&kvm->link_lines, io_boottime_ms());
+}
+
 static void
 kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
 {
@@ -165,8 +174,9 @@ kvm_vm_handle_missed(void *data, const void *payload, const GError *error)
 	struct vmm_status status;
 
 	if (error) {
-		log_warning("desktop=%s: carrel-vmm does not tell its state: %s", kvm->vm.id,
-			    error->message);
+		if (kvm_vm_may_log(kvm))
+			log_warning("desktop=%s: carrel-vmm does not tell its state: %s",
+				    kvm->vm.id, error->message);
 		return;
 	}
 	memcpy(&status, payload, sizeof(status));
@@ -185,7 +195,8 @@ kvm_vm_redial(gpointer data)
 	if (error < 0)
 		return G_SOURCE_CONTINUE;
 	kvm->redial = 0;
-	log_info("desktop=%s: carrel-vmm is connected again", kvm->vm.id);
+	if (kvm_vm_may_log(kvm))
+		log_info("desktop=%s: carrel-vmm is connected again", kvm->vm.id);
 	kvm->link = vmm_control_new(fd, &link_events, kvm);
 	vmm_control_ask(kvm->link, VMM_STATUS, NULL, 0, -1, kvm_vm_handle_missed, kvm);
 	return G_SOURCE_REMOVE;
@@ -206,9 +217,10 @@ kvm_vm_handle_link_ended(void *context)
 	kvm_vm_disconnect(kvm);
 	if (!process_watch_is_on(&kvm->process))
 		return;
-	log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again every "
-		    "%d ms",
-		    kvm->vm.id, REDIAL_MS);
+	if (kvm_vm_may_log(kvm))
+		log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again "
+			    "every %d ms",
+			    kvm->vm.id, REDIAL_MS);
 	kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
 }
 
@@ -232,6 +244,8 @@ void
 kvm_vm_init_process(struct kvm_vm *kvm)
 {
 	process_watch_init(&kvm->process, kvm_vm_handle_exit, kvm);
+	kvm->link_lines =
+		(struct log_limit){ .burst = LINK_LINES_AT_ONCE, .every_ms = LINK_LINE_EVERY_MS };
 }
 
 static void

@@ -431,6 +431,12 @@ disk_is_read_only(const struct disk *disk)
 	return overlay_file_is_read_only(&disk->table.file);
 }
 
+bool
+disk_is_kept_in(const struct disk *disk, int fd)
+{
+	return overlay_file_is_kept_in(&disk->table.file, fd);
+}
+
 static void
 disk_free(struct disk *disk)
 {

@@ -201,13 +201,17 @@ machine_do_space(struct machine *machine)
 	}
 }
 
-/* A guest whose disk does not answer would only wait: then it stands on, now for lack of room. */
+/*
+ * A guest whose disk does not answer would only wait: then it stands on, now for lack of room.
+ * Whether there is some is known when what was tried again is done.
+ */
 static void
 machine_do_resume(struct machine *machine)
 {
 	if (machine->state != VMM_STATE_PAUSED)
 		return;
 	devices_retry_space(machine->devices);
+	devices_drain(machine->devices);
 	if (devices_lack_space(machine->devices))
 		machine_set_state(machine, VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE, NO_SPACE_TEXT);
 	else

@@ -225,6 +225,33 @@ test_vdagent_port__is_handed_over_between_chunks(void **state)
 	scene_close(&scene);
 }
 
+/* What the user before has left cannot be brought to an end: too long for the room there is, or no chunk at all. */
+static void
+test_vdagent_port__is_lost_when_no_border_can_be_reached(void **state)
+{
+	static const uint8_t heads[][VDAGENT_CHUNK_HEAD_BYTES] = {
+		{ 1, 0, 0, 0, 1, 0, 2, 0 },
+		{ 1, 0, 0, 0, 1, 0, 0, 8 },
+		{ 9 },
+	};
+	uint8_t got[32];
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(heads); i++) {
+		struct scene scene;
+
+		scene_open(&scene);
+		assert_int_equal(vdagent_port_write(scene.port, heads[i], sizeof(heads[i])),
+				 sizeof(heads[i]));
+		assert_int_equal(recv(scene.guest, got, sizeof(got), 0), sizeof(heads[i]));
+		vdagent_port_hand_over(scene.port, NULL, NULL);
+		vdagent_port_hand_over(scene.port, note_wakeup, &scene);
+		assert_int_equal(scene.losses, 1);
+		assert_int_equal(recv(scene.guest, got, sizeof(got), 0), -1);
+		scene_close(&scene);
+	}
+}
+
 int
 main(void)
 {
@@ -234,6 +261,7 @@ main(void)
 		cmocka_unit_test(test_vdagent_port__stops_and_goes_on),
 		cmocka_unit_test(test_vdagent_port__is_lost_once),
 		cmocka_unit_test(test_vdagent_port__is_handed_over_between_chunks),
+		cmocka_unit_test(test_vdagent_port__is_lost_when_no_border_can_be_reached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <glib.h>
 #include <poll.h>
 #include <spice/vd_agent.h>
@@ -241,6 +242,32 @@ test_vnc_session__drops_who_sends_without_end(void **state)
 	assert_int_equal(recv(stage->vnc.client, &end, sizeof(end), 0), 0);
 }
 
+/*
+ * SetScale (UltraVNC's, PalmVNC's), which makes the library divide by zero once the picture becomes smaller, file transfer,
+ * chat, and types that nobody knows.
+ */
+static void
+test_vnc_session__drops_who_sends_what_is_not_offered(void **state)
+{
+	static const uint8_t types[] = { 1, 7, 8, 9, 10, 11, 15, 100, 250 };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+		const uint8_t message[] = { types[i], 3, 0, 0 };
+		void *own;
+		struct stage *stage;
+		uint8_t end;
+
+		assert_int_equal(set_up(&own), 0);
+		stage = own;
+		begin(stage, false);
+		rfb_client_write(stage->vnc.client, message, sizeof(message));
+		if (recv(stage->vnc.client, &end, sizeof(end), 0) != 0)
+			assert_int_equal(errno, ECONNRESET);
+		tear_down(&own);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_vnc_session__##name, set_up, tear_down)
 
 int
@@ -251,6 +278,7 @@ main(void)
 		TEST(copies_utf8),
 		TEST(survives_bad_texts),
 		TEST(drops_who_sends_without_end),
+		cmocka_unit_test(test_vnc_session__drops_who_sends_what_is_not_offered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
