@@ -30,6 +30,10 @@
 
 #define VMM_PROTOCOL_VERSION 1
 
+/* What a machine may have; hostd refuses more before it starts one. */
+#define VMM_MAX_CPUS	64
+#define VMM_MAX_RAM_MIB (64 * 1024)
+
 enum vmm_type {
 	VMM_STATUS = 1,
 	VMM_PAUSE,

@@ -70,6 +70,8 @@ desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 		desktop_retire(desktop, "the guest switched itself off");
 	else if (event == ENGINE_EVENT_PANICKED)
 		desktop_fail_machine(desktop, "the guest's kernel panicked");
+	else if (event == ENGINE_EVENT_FAILED)
+		desktop_fail_machine(desktop, "its machine failed");
 	else if (event == ENGINE_EVENT_STOPPED || event == ENGINE_EVENT_RUNNING)
 		desktop_set_lack(desktop, event == ENGINE_EVENT_STOPPED && value);
 	else if (event == ENGINE_EVENT_VDAGENT_PORT && desktop->display)

@@ -92,28 +92,34 @@ kvm_vm_fail_boot(struct kvm_vm *kvm, const char *why)
 	return TRUE;
 }
 
-/* What the last three of them have in common: the machine only ends. */
-static void
-kvm_vm_take_state(struct kvm_vm *kvm, const struct vmm_event *event)
+/* States without a way back: the machine only ends. */
+static const struct {
+	const char *words;
+	enum engine_event event;
+} ends[VMM_STATE_COUNT] = {
+	[VMM_STATE_OFF] = { "the guest switched itself off", ENGINE_EVENT_POWERDOWN },
+	[VMM_STATE_PANICKED] = { "the guest's kernel panicked", ENGINE_EVENT_PANICKED },
+	[VMM_STATE_FAILED] = { "carrel-vmm cannot go on with the guest", ENGINE_EVENT_FAILED },
+};
+
+/* NULL: it may go on. */
+static const char *
+kvm_vm_find_end(guint32 state)
 {
-	switch (event->value) {
-	case VMM_STATE_RUNNING:
+	return state < VMM_STATE_COUNT ? ends[state].words : NULL;
+}
+
+static void
+kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
+{
+	const char *end = kvm_vm_find_end(state);
+
+	if (state == VMM_STATE_RUNNING)
 		kvm_vm_tell(kvm, ENGINE_EVENT_RUNNING, 0);
-		break;
-	case VMM_STATE_PAUSED:
-		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, event->detail == VMM_PAUSE_NO_SPACE);
-		break;
-	case VMM_STATE_OFF:
-		if (!kvm_vm_fail_boot(kvm, "the guest switched itself off"))
-			kvm_vm_tell(kvm, ENGINE_EVENT_POWERDOWN, 0);
-		break;
-	case VMM_STATE_PANICKED:
-		if (!kvm_vm_fail_boot(kvm, "the guest's kernel panicked"))
-			kvm_vm_tell(kvm, ENGINE_EVENT_PANICKED, 0);
-		break;
-	default:
-		break;
-	}
+	else if (state == VMM_STATE_PAUSED)
+		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, pause_reason == VMM_PAUSE_NO_SPACE);
+	else if (end && !kvm_vm_fail_boot(kvm, end))
+		kvm_vm_tell(kvm, ends[state].event, 0);
 }
 
 static void
@@ -125,7 +131,7 @@ kvm_vm_handle_event(void *context, const struct vmm_event *event)
 		log_info("desktop=%s: carrel-vmm says: %s", kvm->vm.id, event->text);
 	switch (event->kind) {
 	case VMM_EVENT_STATE:
-		kvm_vm_take_state(kvm, event);
+		kvm_vm_take_state(kvm, event->value, event->detail);
 		break;
 	case VMM_EVENT_AGENT_PORT:
 		kvm_vm_tell(kvm, ENGINE_EVENT_AGENT_PORT, event->value != 0);
@@ -157,7 +163,6 @@ kvm_vm_handle_missed(void *data, const void *payload, const GError *error)
 {
 	struct kvm_vm *kvm = data;
 	struct vmm_status status;
-	struct vmm_event event = { .kind = VMM_EVENT_STATE };
 
 	if (error) {
 		log_warning("desktop=%s: carrel-vmm does not tell its state: %s", kvm->vm.id,
@@ -165,11 +170,9 @@ kvm_vm_handle_missed(void *data, const void *payload, const GError *error)
 		return;
 	}
 	memcpy(&status, payload, sizeof(status));
-	event.value = status.state;
-	event.detail = status.pause_reason;
 	kvm_vm_tell(kvm, ENGINE_EVENT_AGENT_PORT, status.agent_open != 0);
 	kvm_vm_tell(kvm, ENGINE_EVENT_VDAGENT_PORT, status.vdagent_open != 0);
-	kvm_vm_take_state(kvm, &event); /* which may free the machine */
+	kvm_vm_take_state(kvm, status.state, status.pause_reason); /* which may free the machine */
 }
 
 static gboolean
@@ -282,18 +285,22 @@ kvm_vm_take_status(struct steps *steps, void *context, const void *payload)
 	struct vmm_status status;
 
 	memcpy(&status, payload, sizeof(status));
-	if (status.version == VMM_PROTOCOL_VERSION) {
-		/* An adopted one may stand since before we came. */
-		if (status.state == VMM_STATE_PAUSED)
-			kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED,
-				    status.pause_reason == VMM_PAUSE_NO_SPACE);
-		steps_next(steps);
+	if (status.version != VMM_PROTOCOL_VERSION) {
+		steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+					      "carrel-vmm speaks version %u of its protocol, not "
+					      "%d: end the desktop, it is from another Carrel",
+					      status.version, VMM_PROTOCOL_VERSION));
 		return;
 	}
-	steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-				      "carrel-vmm speaks version %u of its protocol, not "
-				      "%d: end the desktop, it is from another Carrel",
-				      status.version, VMM_PROTOCOL_VERSION));
+	/* An adopted one may stand since before we came. */
+	if (kvm_vm_find_end(status.state)) {
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						      kvm_vm_find_end(status.state)));
+		return;
+	}
+	if (status.state == VMM_STATE_PAUSED)
+		kvm_vm_take_state(kvm, status.state, status.pause_reason);
+	steps_next(steps);
 }
 
 void

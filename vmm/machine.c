@@ -88,8 +88,10 @@ machine_set_state(struct machine *machine, enum vmm_state state, enum vmm_pause_
 			  state_names[machine->state], state_names[state]);
 		return;
 	}
-	log_info("machine '%s': %s -> %s%s%s", machine->description->name,
-		 state_names[machine->state], state_names[state], *text ? ": " : "", text);
+	/* hostd takes the reason of a failure from the log's last error. */
+	log_write(state == VMM_STATE_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+		  "machine '%s': %s -> %s%s%s", machine->description->name,
+		  state_names[machine->state], state_names[state], *text ? ": " : "", text);
 	machine->state = state;
 	machine->pause_reason = reason;
 	snprintf(event.text, sizeof(event.text), "%s", text);

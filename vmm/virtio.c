@@ -73,7 +73,6 @@ virtio_transport_handle_doorbell(void *context, uint32_t events)
 		return;
 	if (device->polled_queues >> queue & 1) {
 		virtqueue_set_notify(&device->queues[queue], false);
-		transport->quiet |= UINT64_C(1) << queue;
 		loop_poll(transport->poller);
 	}
 	device->ops->handle_queue(device, queue);
@@ -97,20 +96,17 @@ static bool
 virtio_transport_look(void *context, bool last)
 {
 	struct virtio_transport *transport = context;
+	struct virtio_device *device = transport->device;
 	bool found = false;
 
-	for (uint64_t left = transport->quiet; left; left &= left - 1) {
+	for (uint64_t left = device->polled_queues; left; left &= left - 1) {
 		uint32_t i = (uint32_t)__builtin_ctzll(left);
 
-		/* what was stopped meanwhile asks for doorbells when it starts; after a pause all are rung for */
-		if (!virtio_transport_may_handle(transport, i)) {
-			transport->quiet &= ~(UINT64_C(1) << i);
+		/* what may not be handled now stays quiet: a start asks for doorbells, after a pause all are rung for */
+		if (device->queues[i].state.notify || !virtio_transport_may_handle(transport, i))
 			continue;
-		}
-		if (last) {
-			transport->quiet &= ~(UINT64_C(1) << i);
-			virtqueue_set_notify(&transport->device->queues[i], true);
-		}
+		if (last)
+			virtqueue_set_notify(&device->queues[i], true);
 		if (virtio_transport_look_at(transport, i))
 			found = true;
 	}
