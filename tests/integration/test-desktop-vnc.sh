@@ -7,14 +7,8 @@ set -eu
 . tests/lib/client.sh
 . tests/lib/vnc.sh
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
-token=$(screen_new_token)
-screen_type "$token"
-viewer_expect "$token" 60
+viewer_begin 1
+viewer_type_token
 read -r session desktop < <(appliance_session ada)
 
 # the desktop comes over from the viewer, as to a second viewer
