@@ -48,7 +48,7 @@ struct job_progress {
 
 struct job_done {
 	int32_t status; /* 0 or a negative errno */
-	char text[300]; /* one line: what failed, why, what to do */
+	char text[500]; /* one line: what failed, why, what to do */
 	uint32_t json_bytes;
 };
 

@@ -19,7 +19,8 @@
  * LINK        vmm_link     0, 1  -            always: the network's link, with a new peer socket or without
  * HOME        vmm_home     0..2  -            running, paused: a disk comes into the empty slot 'home', or goes: what is in flight is
  *                                             done and durable by then; -ENOSPC: the host has no room for it, the disk stays
- *                                             -EAGAIN: another machine or disk has the file still, or its end is under way
+ *                                             -EAGAIN: another machine or disk has the file still (a killed one up to some
+ *                                             100 ms longer than its process), or its end is under way: ask again
  * QUIT        -            -     -            always: answered, then the process ends, with what the guest wrote made durable
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
@@ -29,6 +30,10 @@
 #include <stdint.h>
 
 #define VMM_PROTOCOL_VERSION 1
+
+/* What a machine may have; hostd refuses more before it starts one. */
+#define VMM_MAX_CPUS	64
+#define VMM_MAX_RAM_MIB (64 * 1024)
 
 enum vmm_type {
 	VMM_STATUS = 1,

@@ -4,12 +4,13 @@
  */
 #include "base/sandbox.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -32,14 +33,38 @@ sandbox_change_ids(uid_t uid, gid_t gid, gid_t group)
 	return 0;
 }
 
-/* No program can bring back what is given up: no new privileges, an empty bounding set where there is the right to empty it. */
+/* capset(2): sets of 1 << CAP_*. What is no longer permitted or inheritable is no longer ambient either. */
+static int
+sandbox_set_capabilities(uint64_t permitted, uint64_t inheritable)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].effective = data[i].permitted = (uint32_t)(permitted >> (32 * i));
+		data[i].inheritable = (uint32_t)(inheritable >> (32 * i));
+	}
+	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+/* Where there is the right to empty it. The kernel knows where the capabilities end. */
+static int
+sandbox_empty_bounding_set(void)
+{
+	for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
+	     capability++)
+		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+			return errno == EPERM ? 0 : -errno;
+	return 0;
+}
+
+/* No program can bring back what is given up. */
 static int
 sandbox_bound(void)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	capng_clear(CAPNG_SELECT_ALL);
-	return capng_apply(CAPNG_SELECT_BOUNDS) < 0 ? -EPERM : 0;
+	return sandbox_empty_bounding_set();
 }
 
 int
@@ -55,31 +80,27 @@ sandbox_become_member(uid_t uid, gid_t gid, gid_t group)
 
 	if (error == 0 && geteuid() == 0)
 		error = sandbox_change_ids(uid, gid, group);
-	if (error < 0)
-		return error;
-	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+	return error < 0 ? error : sandbox_set_capabilities(0, 0);
 }
 
 int
 sandbox_become_keeping(uid_t uid, gid_t gid, unsigned int capability)
 {
+	const uint64_t kept = UINT64_C(1) << capability;
 	int error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 
 	if (error == 0)
 		error = sandbox_change_ids(uid, gid, SANDBOX_NO_GROUP);
-	if (error < 0)
-		return error;
-	capng_clear(CAPNG_SELECT_ALL);
-	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETPCAP);
-	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE, capability);
-	/* Only what is in the bounding set can become inheritable: so that is emptied after. */
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_BOUNDS) < 0)
-		return -EPERM;
-	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETPCAP);
-	capng_update(CAPNG_ADD, CAPNG_AMBIENT, capability);
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0)
-		return -EPERM;
-	return 0;
+	/* Only what is in the bounding set can become inheritable: so that is emptied after, which takes a right, too. */
+	if (error == 0)
+		error = sandbox_set_capabilities(kept | UINT64_C(1) << CAP_SETPCAP, kept);
+	if (error == 0)
+		error = sandbox_empty_bounding_set();
+	if (error == 0)
+		error = sandbox_set_capabilities(kept, kept);
+	if (error == 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
+		error = -errno;
+	return error;
 }
 
 int
@@ -87,9 +108,7 @@ sandbox_drop_capabilities(void)
 {
 	int error = sandbox_bound();
 
-	if (error < 0)
-		return error;
-	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+	return error < 0 ? error : sandbox_set_capabilities(0, 0);
 }
 
 int

@@ -2,7 +2,7 @@
 /*
  * sandbox.h - give up rights before touching what strangers send
  *
- * The door to libcap-ng and libseccomp. All functions return 0 or a negative errno; after an error the process must
+ * A door to libseccomp. All functions return 0 or a negative errno; after an error the process must
  * end, because it is in neither the old nor the new state.
  */
 #ifndef BASE_SANDBOX_H

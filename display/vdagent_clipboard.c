@@ -6,6 +6,10 @@
  * CLIPBOARD_GRAB; who wants to paste sends CLIPBOARD_REQUEST and gets CLIPBOARD. A sink's client is told texts and cannot be
  * asked, so each grab of the guest's is followed by our request at once, while the client's text is kept for the guest's requests.
  *
+ * It announces "clipboard selection" as well: each of these messages then begins with the X selection that it is about, where the guest's agent
+ * has announced it, too. Here only one of them counts. But the daemon of Linux guests, spice-vdagentd 0.22, cannot write a message
+ * without a body: its CLIPBOARD_RELEASE to a client that knows no selections was its last word until it was started again.
+ *
  * What is to be said is a set of bits, "due". vdagent_clipboard_push() makes the next message of it only when the one
  * before is written, so that a guest that asks and does not read keeps no more than one message waiting.
  */
@@ -39,10 +43,10 @@ struct vdagent_clipboard {
 	void (*copied)(void *context, const char *text);
 	void *context;
 	struct vdagent_reader reader;
-	bool by_demand; /* the guest's agent has said so */
-	bool awaits;	/* the text that was requested */
-	char *ours;	/* the client's, while the guest has it in its clipboard; else NULL */
-	char *theirs;	/* the guest's, while the client has it */
+	uint32_t caps; /* of the guest's agent; 0: it has not said them */
+	bool awaits;   /* the text that was requested */
+	char *ours;    /* the client's, while the guest has it in its clipboard; else NULL */
+	char *theirs;  /* the guest's, while the client has it */
 	uint32_t due;
 	GByteArray *out;
 	guint n_written;
@@ -62,11 +66,23 @@ vdagent_clipboard_say(struct vdagent_clipboard *self, enum due due)
 static void
 vdagent_clipboard_make_announce(struct vdagent_clipboard *self, uint32_t request)
 {
-	uint8_t caps[sizeof(uint32_t)];
+	const uint32_t words[] = { request, CAPABILITY(CLIPBOARD_BY_DEMAND) |
+						    CAPABILITY(CLIPBOARD_SELECTION) };
 
-	vdagent_write_u32(caps, CAPABILITY(CLIPBOARD_BY_DEMAND));
-	vdagent_message_append(self->out, VD_AGENT_ANNOUNCE_CAPABILITIES, &request, caps,
-			       sizeof(caps));
+	vdagent_message_append(self->out, VD_AGENT_ANNOUNCE_CAPABILITIES, words,
+			       G_N_ELEMENTS(words), NULL, 0);
+}
+
+/* What all the others begin with. */
+static void
+vdagent_clipboard_make_message(struct vdagent_clipboard *self, uint32_t message, uint32_t type,
+			       const char *text)
+{
+	const uint32_t words[] = { VD_AGENT_CLIPBOARD_SELECTION_CLIPBOARD, type };
+	size_t n_left_out = self->caps & CAPABILITY(CLIPBOARD_SELECTION) ? 0 : 1;
+
+	vdagent_message_append(self->out, message, words + n_left_out,
+			       G_N_ELEMENTS(words) - n_left_out, text, text ? strlen(text) : 0);
 }
 
 static void
@@ -74,14 +90,12 @@ vdagent_clipboard_make_text(struct vdagent_clipboard *self, const char *text)
 {
 	uint32_t type = text ? VD_AGENT_CLIPBOARD_UTF8_TEXT : VD_AGENT_CLIPBOARD_NONE;
 
-	vdagent_message_append(self->out, VD_AGENT_CLIPBOARD, &type, text, text ? strlen(text) : 0);
+	vdagent_clipboard_make_message(self, VD_AGENT_CLIPBOARD, type, text);
 }
 
 static void
 vdagent_clipboard_make(struct vdagent_clipboard *self, enum due due)
 {
-	const uint32_t text = VD_AGENT_CLIPBOARD_UTF8_TEXT;
-
 	switch (due) {
 	case DUE_ANNOUNCE:
 		vdagent_clipboard_make_announce(self, 1);
@@ -90,10 +104,12 @@ vdagent_clipboard_make(struct vdagent_clipboard *self, enum due due)
 		vdagent_clipboard_make_announce(self, 0);
 		break;
 	case DUE_GRAB:
-		vdagent_message_append(self->out, VD_AGENT_CLIPBOARD_GRAB, &text, NULL, 0);
+		vdagent_clipboard_make_message(self, VD_AGENT_CLIPBOARD_GRAB,
+					       VD_AGENT_CLIPBOARD_UTF8_TEXT, NULL);
 		break;
 	case DUE_REQUEST:
-		vdagent_message_append(self->out, VD_AGENT_CLIPBOARD_REQUEST, &text, NULL, 0);
+		vdagent_clipboard_make_message(self, VD_AGENT_CLIPBOARD_REQUEST,
+					       VD_AGENT_CLIPBOARD_UTF8_TEXT, NULL);
 		break;
 	case DUE_TEXT:
 		vdagent_clipboard_make_text(self, self->ours);
@@ -140,17 +156,21 @@ vdagent_clipboard_push(struct vdagent_clipboard *self)
 
 /* What the guest says. */
 
+static bool
+vdagent_clipboard_is_by_demand(const struct vdagent_clipboard *self)
+{
+	return self->caps & CAPABILITY(CLIPBOARD_BY_DEMAND);
+}
+
 static void
 vdagent_clipboard_handle_announce(struct vdagent_clipboard *self, const uint8_t *body,
 				  uint32_t size)
 {
-	uint32_t caps = size >= 8 ? vdagent_read_u32(body + 4) : 0;
-
-	self->by_demand = caps & CAPABILITY(CLIPBOARD_BY_DEMAND);
+	self->caps = size >= 8 ? vdagent_read_u32(body + 4) : 0;
 	if (vdagent_read_u32(body) != 0)
 		vdagent_clipboard_say(self, DUE_ANSWER_ANNOUNCE);
 	/* It may be a new agent, which has not heard of it. */
-	if (self->by_demand && self->ours)
+	if (self->ours && vdagent_clipboard_is_by_demand(self))
 		vdagent_clipboard_say(self, DUE_GRAB);
 }
 
@@ -199,7 +219,7 @@ vdagent_clipboard_handle_release(struct vdagent_clipboard *self, G_GNUC_UNUSED c
 	g_clear_pointer(&self->theirs, g_free);
 }
 
-/* Other types, and other sizes, are left out. */
+/* Other types, and other sizes, are left out. The sizes are without the selection. */
 static const struct {
 	uint32_t type;
 	uint32_t min_bytes;
@@ -210,12 +230,32 @@ static const struct {
 	{ VD_AGENT_CLIPBOARD_GRAB, 0, 4 * MAX_GRAB_TYPES, vdagent_clipboard_handle_grab },
 	{ VD_AGENT_CLIPBOARD_REQUEST, 4, 4, vdagent_clipboard_handle_request },
 	{ VD_AGENT_CLIPBOARD_RELEASE, 0, 0, vdagent_clipboard_handle_release },
-	{ VD_AGENT_CLIPBOARD, 4, VDAGENT_MAX_BODY_BYTES, vdagent_clipboard_handle_text },
+	{ VD_AGENT_CLIPBOARD, 4, 4 + VDAGENT_MAX_TEXT_BYTES, vdagent_clipboard_handle_text },
 };
+
+/* How many bytes name the selection that a message is about; -1: not ours, or said to a client before this one. */
+static int
+vdagent_clipboard_judge_selection(const struct vdagent_clipboard *self, const uint8_t *body,
+				  uint32_t size)
+{
+	if (!vdagent_clipboard_is_by_demand(self))
+		return -1;
+	if (!(self->caps & CAPABILITY(CLIPBOARD_SELECTION)))
+		return 0;
+	return size >= 4 && body[0] == VD_AGENT_CLIPBOARD_SELECTION_CLIPBOARD ? 4 : -1;
+}
 
 static void
 vdagent_clipboard_handle(void *context, uint32_t type, const uint8_t *body, uint32_t size)
 {
+	int before = 0;
+
+	if (type != VD_AGENT_ANNOUNCE_CAPABILITIES)
+		before = vdagent_clipboard_judge_selection(context, body, size);
+	if (before < 0)
+		return;
+	body += before;
+	size -= (uint32_t)before;
 	for (size_t i = 0; i < G_N_ELEMENTS(rule_table); i++)
 		if (rule_table[i].type == type && size >= rule_table[i].min_bytes &&
 		    size <= rule_table[i].max_bytes)
@@ -243,7 +283,7 @@ vdagent_clipboard_offer(struct vdagent_clipboard *self, const char *text)
 	g_clear_pointer(&self->theirs, g_free);
 	g_free(self->ours);
 	self->ours = g_strdup(text);
-	if (self->by_demand)
+	if (vdagent_clipboard_is_by_demand(self))
 		vdagent_clipboard_say(self, DUE_GRAB);
 }
 

@@ -94,19 +94,19 @@ vdagent_reader_clear(struct vdagent_reader *reader)
 }
 
 void
-vdagent_message_append(GByteArray *target, uint32_t type, const uint32_t *word, const void *data,
-		       size_t size)
+vdagent_message_append(GByteArray *target, uint32_t type, const uint32_t *words, size_t n_words,
+		       const void *data, size_t size)
 {
 	g_autoptr(GByteArray) message = g_byte_array_new();
-	uint32_t body_bytes = (uint32_t)size + (word ? sizeof(*word) : 0);
-	uint8_t head[VDAGENT_MESSAGE_HEAD_BYTES + sizeof(*word)] = { 0 };
+	uint8_t head[VDAGENT_MESSAGE_HEAD_BYTES + VDAGENT_MAX_WORDS * sizeof(*words)] = { 0 };
+	uint8_t *at_word = head + VDAGENT_MESSAGE_HEAD_BYTES;
 
 	vdagent_write_u32(head, VDAGENT_PROTOCOL);
 	vdagent_write_u32(head + 4, type);
-	vdagent_write_u32(head + 16, body_bytes);
-	if (word)
-		vdagent_write_u32(head + VDAGENT_MESSAGE_HEAD_BYTES, *word);
-	g_byte_array_append(message, head, word ? sizeof(head) : VDAGENT_MESSAGE_HEAD_BYTES);
+	vdagent_write_u32(head + 16, (uint32_t)(n_words * sizeof(*words) + size));
+	for (size_t i = 0; i < n_words; i++)
+		at_word = vdagent_write_u32(at_word, words[i]);
+	g_byte_array_append(message, head, (guint)(at_word - head));
 	if (size > 0)
 		g_byte_array_append(message, data, (guint)size);
 	for (guint at = 0; at < message->len; at += VD_AGENT_MAX_DATA_SIZE) {

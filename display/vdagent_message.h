@@ -16,7 +16,8 @@
 
 #define VDAGENT_MAX_TEXT_BYTES (1024 * 1024)
 #define VDAGENT_MAX_BODY_BYTES \
-	(VDAGENT_MAX_TEXT_BYTES + 4) /* a text behind its type; what is longer is left out */
+	(VDAGENT_MAX_TEXT_BYTES + 8) /* a text behind its selection and type; no longer ones */
+#define VDAGENT_MAX_WORDS 2
 
 /* Zero-initialised it stands between two chunks; vdagent_reader_clear() frees what it holds. */
 struct vdagent_reader {
@@ -36,8 +37,8 @@ int vdagent_reader_feed(struct vdagent_reader *reader, const uint8_t *data, size
 			vdagent_reader_handle handle, void *context);
 void vdagent_reader_clear(struct vdagent_reader *reader);
 
-/* Appends a message in chunks as small as the guest's daemon takes them. Its body is "word" and then the data. */
-void vdagent_message_append(GByteArray *target, uint32_t type, const uint32_t *word,
-			    const void *data, size_t size);
+/* Appends a message in chunks as small as the guest's daemon takes them. Its body: at most VDAGENT_MAX_WORDS, and then the data. */
+void vdagent_message_append(GByteArray *target, uint32_t type, const uint32_t *words,
+			    size_t n_words, const void *data, size_t size);
 
 #endif

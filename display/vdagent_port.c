@@ -223,12 +223,20 @@ vdagent_port_ask_sizes(struct vdagent_port *port, const struct heads *wanted)
 	vdagent_port_push(port);
 }
 
-/* So that a chunk that nobody will go on with is over. */
-static void
+/*
+ * So that a chunk that nobody will go on with is over. False: the port is lost, since the user before broke the rules, or
+ * left a chunk that is longer than what may be kept here.
+ */
+static bool
 vdagent_port_fill_chunk(struct vdagent_port *port)
 {
 	static const uint8_t zeros[256];
 
+	if (port->to_guest.broken ||
+	    vdagent_stream_get_left(&port->to_guest) > PORT_MAX_OUT_BYTES) {
+		vdagent_port_lose(port);
+		return false;
+	}
 	while (!vdagent_stream_at_border(&port->to_guest)) {
 		uint32_t left = vdagent_stream_get_left(&port->to_guest);
 
@@ -237,6 +245,7 @@ vdagent_port_fill_chunk(struct vdagent_port *port)
 			left = 1;
 		vdagent_port_queue(port, zeros, MIN(left, sizeof(zeros)));
 	}
+	return true;
 }
 
 void
@@ -250,8 +259,7 @@ vdagent_port_hand_over(struct vdagent_port *port, void (*wakeup)(void *user), vo
 	if (!wakeup || port->lost)
 		return;
 	port->skips = !vdagent_stream_at_border(&port->from_guest);
-	if (port->had_user) {
-		vdagent_port_fill_chunk(port);
+	if (port->had_user && vdagent_port_fill_chunk(port)) {
 		vdagent_stream_make_farewell(farewell);
 		vdagent_port_queue(port, farewell, sizeof(farewell));
 		vdagent_port_queue_sizes(port);

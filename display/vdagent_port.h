@@ -23,7 +23,8 @@ void vdagent_port_free(struct vdagent_port *port);
  * Whoever reads and writes from now on; "wakeup" tells it that there is something to read, or room to write again. NULL:
  * nobody, and what the guest sends waits. The new one meets the guest between two chunks and as one that has no client yet:
  * what is left of a chunk is not shown to it, one that was begun is filled up, and the guest hears
- * VD_AGENT_CLIENT_DISCONNECTED, at which it forgets the rest of a message that was on its way.
+ * VD_AGENT_CLIENT_DISCONNECTED, at which it forgets the rest of a message that was on its way. Where that cannot be had the
+ * port is lost.
  */
 void vdagent_port_hand_over(struct vdagent_port *port, void (*wakeup)(void *user), void *user);
 

@@ -12,6 +12,10 @@
  * vnc_session_hear() looks at each message's first byte and reads these itself (vnc_cut_text.c), because the library hands on
  * memory that nobody has written when a compressed text is shorter than it claims, and ends a client whose text is too long.
  *
+ * Of the other messages the library hears those that viewers send today (library_messages); a client that sends another one is
+ * shown out. Its scaling (UltraVNC's and PalmVNC's) divides by zero when a scaled picture becomes smaller, and what else
+ * it knows is not offered here.
+ *
  * The library opens no socket. Who comes here has shown a ticket and a password inside TLS, so RFB's own passwords are off, and
  * its built-in HTTP server, file transfer and chat stay off. A client speaks only after the server (tls_link.c), so its first
  * bytes cannot make the library guess WebSockets or TLS.
@@ -433,17 +437,39 @@ vnc_session_open(struct vnc_session *session)
 	return session->client != NULL;
 }
 
+/* What the library may hear of a client that it has let in. */
+static const bool library_messages[UINT8_MAX + 1] = {
+	[rfbSetPixelFormat] = true, [rfbSetEncodings] = true, [rfbFramebufferUpdateRequest] = true,
+	[rfbKeyEvent] = true,	    [rfbPointerEvent] = true, [rfbSetDesktopSize] = true,
+	[QEMU_MESSAGE] = true,
+};
+
+/* False: the client has gone, or must. */
+static bool
+vnc_session_hear_normal(struct vnc_session *session)
+{
+	uint8_t type;
+	ssize_t got = recv(session->client->sock, &type, sizeof(type), MSG_PEEK | MSG_DONTWAIT);
+
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (got == 0)
+		return false;
+	if (type == rfbClientCutText)
+		return vnc_session_take_cut_text(session);
+	if (!library_messages[type])
+		return false;
+	rfbProcessClientMessage(session->client);
+	return true;
+}
+
 /* One message. The library takes as much of the socket as belongs to it, so the next byte is always a message's first. */
 static void
 vnc_session_hear(struct vnc_session *session)
 {
-	uint8_t type;
-
-	if (session->client->state != RFB_NORMAL ||
-	    recv(session->client->sock, &type, sizeof(type), MSG_PEEK | MSG_DONTWAIT) != 1 ||
-	    type != rfbClientCutText)
+	if (session->client->state != RFB_NORMAL)
 		rfbProcessClientMessage(session->client);
-	else if (!vnc_session_take_cut_text(session))
+	else if (!vnc_session_hear_normal(session))
 		rfbCloseClient(session->client);
 }
 

@@ -17,8 +17,9 @@
 #include "base/log.h"
 #include "host/desktop_parts.h"
 
-/* Killed processes take some milliseconds to end. */
-#define REMOVE_AGAIN_MS 200
+/* Killed processes take some milliseconds to end; a disk that lets nothing be removed is tried more and more seldom. */
+#define REMOVE_AGAIN_MS	    200
+#define REMOVE_AGAIN_MAX_MS 12800
 
 static void desktop_remove(struct desktop *desktop);
 
@@ -163,8 +164,10 @@ desktop_handle_removed(void *data, const struct launch_answer *answer)
 
 	if (answer->error && !g_error_matches(answer->error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
 		log_debug("desktop=%s: %s; trying again", desktop->id, answer->error->message);
-		desktop->remove_again =
-			g_timeout_add(REMOVE_AGAIN_MS, desktop_handle_remove_again, desktop);
+		desktop->remove_again_ms =
+			CLAMP(2 * desktop->remove_again_ms, REMOVE_AGAIN_MS, REMOVE_AGAIN_MAX_MS);
+		desktop->remove_again = g_timeout_add(desktop->remove_again_ms,
+						      desktop_handle_remove_again, desktop);
 		return;
 	}
 	desktop_folder_remove(&desktop->folder);

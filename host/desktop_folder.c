@@ -32,26 +32,35 @@ desktop_folder_done(struct desktop_folder *folder)
 	g_free(folder->overlay);
 }
 
-static gboolean
+/* 0 or a negative errno. */
+static int
 desktop_folder_write(const struct desktop_folder *folder, const char *name, const char *text)
 {
 	g_autofree char *path = g_build_filename(folder->path, name, NULL);
-	int error = io_write_file_durably(path, text, strlen(text), 0600);
 
-	if (error < 0)
-		log_warning("'%s' cannot be written: %s", path, g_strerror(-error));
-	return error == 0;
+	return io_write_file_durably(path, text, strlen(text), 0600);
 }
 
-const char *
+/* 0 or a negative errno. */
+static int
+desktop_folder_prepare(const struct desktop_folder *folder, gboolean network)
+{
+	if (g_mkdir_with_parents(folder->path, 0700) < 0 ||
+	    (g_unlink(folder->overlay) < 0 && errno != ENOENT))
+		return -errno;
+	return network ? desktop_folder_write(folder, NETWORK_FILE, "passt") : 0;
+}
+
+char *
 desktop_folder_make(const struct desktop_folder *folder, gboolean network)
 {
-	if (g_mkdir_with_parents(folder->path, 0700) < 0)
-		return "its folder for the overlay cannot be made: see the disk";
-	g_unlink(folder->overlay);
-	if (network && !desktop_folder_write(folder, NETWORK_FILE, "passt"))
-		return "its folder cannot be written to: see the disk";
-	return NULL;
+	int error = desktop_folder_prepare(folder, network);
+
+	if (error == 0)
+		return NULL;
+	return g_strdup_printf("its folder '%s' cannot be made: %s: the host's disk must be "
+			       "writable and have room",
+			       folder->path, g_strerror(-error));
 }
 
 void
@@ -80,7 +89,12 @@ desktop_folder_has_network(const struct desktop_folder *folder)
 gboolean
 desktop_folder_write_session(const struct desktop_folder *folder, const char *session)
 {
-	return desktop_folder_write(folder, SESSION_FILE, session);
+	int error = desktop_folder_write(folder, SESSION_FILE, session);
+
+	if (error < 0)
+		log_warning("'%s/" SESSION_FILE "' cannot be written: %s", folder->path,
+			    g_strerror(-error));
+	return error == 0;
 }
 
 char *

@@ -15,8 +15,8 @@ struct desktop_folder {
 void desktop_folder_init(struct desktop_folder *folder, const char *lib, const char *id);
 void desktop_folder_done(struct desktop_folder *folder);
 
-/* For a fork: no overlay is in it. NULL, or why it cannot be made, for users. */
-const char *desktop_folder_make(const struct desktop_folder *folder, gboolean network);
+/* For a fork: no overlay is in it. NULL, or why it cannot be made, for users and for g_free(). */
+char *desktop_folder_make(const struct desktop_folder *folder, gboolean network);
 
 /* Removes it with all that this module has put there. */
 void desktop_folder_remove(const struct desktop_folder *folder);

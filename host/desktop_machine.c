@@ -72,6 +72,8 @@ desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 		desktop_handle_reboot(desktop);
 	else if (event == ENGINE_EVENT_PANICKED)
 		desktop_fail_machine(desktop, "the guest's kernel panicked");
+	else if (event == ENGINE_EVENT_FAILED)
+		desktop_fail_machine(desktop, "its machine failed");
 	else if (event == ENGINE_EVENT_STOPPED || event == ENGINE_EVENT_RUNNING)
 		desktop_set_lack(desktop, event == ENGINE_EVENT_STOPPED && value);
 	else if (event == ENGINE_EVENT_VDAGENT_PORT && desktop->display)
@@ -169,17 +171,17 @@ desktop_make_machine(struct desktop *desktop, const struct engine_ops *engine, c
 				     desktop_handle_machine, desktop);
 }
 
-/* NULL, or why it cannot be forked. */
-static const char *
+/* NULL, or why it cannot be forked, for g_free(). */
+static char *
 desktop_find_obstacle(const struct desktop *desktop, const struct engine_ops *engine,
 		      const struct launch_answer *answer)
 {
 	if (answer->error)
-		return answer->error->message;
+		return g_strdup(answer->error->message);
 	if (!engine)
-		return "this host has no engine for its template";
+		return g_strdup("this host has no engine for its template");
 	if (answer->fds[engine->control] < 0)
-		return "an earlier machine of it still runs";
+		return g_strdup("an earlier machine of it still runs");
 	return desktop_folder_make(&desktop->folder, desktop->wants_network);
 }
 
@@ -191,7 +193,7 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 					  desktop->kind, desktop->memory };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	const struct engine_ops *engine;
-	const char *obstacle;
+	g_autofree char *obstacle = NULL;
 
 	if (desktop->state != DESKTOP_STATE_FORKING)
 		return;

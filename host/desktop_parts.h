@@ -40,6 +40,7 @@ struct desktop {
 	struct launch_process passt; /* of an adopted one; pid 0: none */
 	struct desktop_network *network;
 	guint remove_again;
+	guint remove_again_ms;
 };
 
 /* desktop.c: each asynchronous call holds a reference. */

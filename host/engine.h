@@ -67,6 +67,7 @@ enum engine_event {
 	ENGINE_EVENT_REBOOTED,
 	ENGINE_EVENT_POWERDOWN, /* the guest switched itself off */
 	ENGINE_EVENT_PANICKED,	/* its kernel has panicked: the machine can only end */
+	ENGINE_EVENT_FAILED, /* it cannot go on with its guest: it can only end; its log says why */
 	ENGINE_EVENT_GONE, /* the process has ended: the machine can only be freed; value: 1 for lack of memory */
 	ENGINE_EVENT_COUNT,
 };

@@ -126,7 +126,12 @@ seal_start_describe(struct steps *steps, void *context)
 	const struct kvm_seal *seal = context;
 	/* The name stands for the whole: a model never changes (vmm/cpu_model.h). */
 	g_autofree char *cpu = hash_text(VMM_MACHINE_CPU);
+	GError *error = NULL;
 
+	if (!vmm_machine_check_size(seal->cpus, seal->ram_mib, &error)) {
+		steps_fail(steps, error);
+		return;
+	}
 	steps_set_json(steps,
 		       json_pack("{s:{s:s, s:s, s:s, s:i}, s:{s:s, s:s, s:s, s:i, s:i, s:s, s:o}}",
 				 "engine", "name", "kvm", "version", PACKAGE_VERSION, "accelerator",

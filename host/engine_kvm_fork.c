@@ -111,6 +111,19 @@ kvm_fork_spawn(struct kvm_fork *fork, struct steps *steps, struct vmm_machine *m
 	vmm_command_done(&command);
 }
 
+/* A version may have been copied here from elsewhere. */
+static void
+fork_start_check(struct steps *steps, void *context)
+{
+	const struct kvm_fork *fork = context;
+	GError *error = NULL;
+
+	if (vmm_machine_check_size(fork->manifest->cpus, fork->manifest->ram_mib, &error))
+		steps_next(steps);
+	else
+		steps_fail(steps, error);
+}
+
 static void
 fork_start_spawn(struct steps *steps, void *context)
 {
@@ -186,6 +199,7 @@ fork_start_hand_over(struct steps *steps, void *context)
 }
 
 static const struct step fork_steps[] = {
+	{ "check the machine", fork_start_check, 1000 },
 	{ "start the process", fork_start_spawn, SPAWN_MS },
 	{ "connect to it", fork_start_connect, SPAWN_MS },
 	{ "boot until the agent answers", fork_start_boot, BOOT_MS + 1000 },

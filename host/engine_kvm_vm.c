@@ -16,7 +16,9 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define REDIAL_MS 1000
+#define REDIAL_MS	   1000
+#define LINK_LINES_AT_ONCE 9 /* three a loss */
+#define LINK_LINE_EVERY_MS 60000
 
 struct kvm_closure {
 	struct kvm_vm *kvm;
@@ -92,28 +94,41 @@ kvm_vm_fail_boot(struct kvm_vm *kvm, const char *why)
 	return TRUE;
 }
 
-/* What the last three of them have in common: the machine only ends. */
-static void
-kvm_vm_take_state(struct kvm_vm *kvm, const struct vmm_event *event)
+/* States without a way back: the machine only ends. */
+static const struct {
+	const char *words;
+	enum engine_event event;
+} ends[VMM_STATE_COUNT] = {
+	[VMM_STATE_OFF] = { "the guest switched itself off", ENGINE_EVENT_POWERDOWN },
+	[VMM_STATE_PANICKED] = { "the guest's kernel panicked", ENGINE_EVENT_PANICKED },
+	[VMM_STATE_FAILED] = { "carrel-vmm cannot go on with the guest", ENGINE_EVENT_FAILED },
+};
+
+/* NULL: it may go on. */
+static const char *
+kvm_vm_find_end(guint32 state)
 {
-	switch (event->value) {
-	case VMM_STATE_RUNNING:
+	return state < VMM_STATE_COUNT ? ends[state].words : NULL;
+}
+
+/* About the connection: one that is ended as soon as it is there would be told of every second. */
+static gboolean
+kvm_vm_may_log(struct kvm_vm *kvm)
+{
+	return log_limit_allow(&kvm->link_lines, io_boottime_ms());
+}
+
+static void
+kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
+{
+	const char *end = kvm_vm_find_end(state);
+
+	if (state == VMM_STATE_RUNNING)
 		kvm_vm_tell(kvm, ENGINE_EVENT_RUNNING, 0);
-		break;
-	case VMM_STATE_PAUSED:
-		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, event->detail == VMM_PAUSE_NO_SPACE);
-		break;
-	case VMM_STATE_OFF:
-		if (!kvm_vm_fail_boot(kvm, "the guest switched itself off"))
-			kvm_vm_tell(kvm, ENGINE_EVENT_POWERDOWN, 0);
-		break;
-	case VMM_STATE_PANICKED:
-		if (!kvm_vm_fail_boot(kvm, "the guest's kernel panicked"))
-			kvm_vm_tell(kvm, ENGINE_EVENT_PANICKED, 0);
-		break;
-	default:
-		break;
-	}
+	else if (state == VMM_STATE_PAUSED)
+		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, pause_reason == VMM_PAUSE_NO_SPACE);
+	else if (end && !kvm_vm_fail_boot(kvm, end))
+		kvm_vm_tell(kvm, ends[state].event, 0);
 }
 
 static void
@@ -125,7 +140,7 @@ kvm_vm_handle_event(void *context, const struct vmm_event *event)
 		log_info("desktop=%s: carrel-vmm says: %s", kvm->vm.id, event->text);
 	switch (event->kind) {
 	case VMM_EVENT_STATE:
-		kvm_vm_take_state(kvm, event);
+		kvm_vm_take_state(kvm, event->value, event->detail);
 		break;
 	case VMM_EVENT_REBOOTED:
 		kvm_vm_tell(kvm, ENGINE_EVENT_REBOOTED, 0);
@@ -160,19 +175,17 @@ kvm_vm_handle_missed(void *data, const void *payload, const GError *error)
 {
 	struct kvm_vm *kvm = data;
 	struct vmm_status status;
-	struct vmm_event event = { .kind = VMM_EVENT_STATE };
 
 	if (error) {
-		log_warning("desktop=%s: carrel-vmm does not tell its state: %s", kvm->vm.id,
-			    error->message);
+		if (kvm_vm_may_log(kvm))
+			log_warning("desktop=%s: carrel-vmm does not tell its state: %s",
+				    kvm->vm.id, error->message);
 		return;
 	}
 	memcpy(&status, payload, sizeof(status));
-	event.value = status.state;
-	event.detail = status.pause_reason;
 	kvm_vm_tell(kvm, ENGINE_EVENT_AGENT_PORT, status.agent_open != 0);
 	kvm_vm_tell(kvm, ENGINE_EVENT_VDAGENT_PORT, status.vdagent_open != 0);
-	kvm_vm_take_state(kvm, &event); /* which may free the machine */
+	kvm_vm_take_state(kvm, status.state, status.pause_reason); /* which may free the machine */
 }
 
 static gboolean
@@ -185,7 +198,8 @@ kvm_vm_redial(gpointer data)
 	if (error < 0)
 		return G_SOURCE_CONTINUE;
 	kvm->redial = 0;
-	log_info("desktop=%s: carrel-vmm is connected again", kvm->vm.id);
+	if (kvm_vm_may_log(kvm))
+		log_info("desktop=%s: carrel-vmm is connected again", kvm->vm.id);
 	kvm->link = vmm_control_new(fd, &link_events, kvm);
 	vmm_control_ask(kvm->link, VMM_STATUS, NULL, 0, -1, kvm_vm_handle_missed, kvm);
 	return G_SOURCE_REMOVE;
@@ -206,9 +220,10 @@ kvm_vm_handle_link_ended(void *context)
 	kvm_vm_disconnect(kvm);
 	if (!process_watch_is_on(&kvm->process))
 		return;
-	log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again every "
-		    "%d ms",
-		    kvm->vm.id, REDIAL_MS);
+	if (kvm_vm_may_log(kvm))
+		log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again "
+			    "every %d ms",
+			    kvm->vm.id, REDIAL_MS);
 	kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
 }
 
@@ -232,6 +247,8 @@ void
 kvm_vm_init_process(struct kvm_vm *kvm)
 {
 	process_watch_init(&kvm->process, kvm_vm_handle_exit, kvm);
+	kvm->link_lines =
+		(struct log_limit){ .burst = LINK_LINES_AT_ONCE, .every_ms = LINK_LINE_EVERY_MS };
 }
 
 static void
@@ -285,18 +302,22 @@ kvm_vm_take_status(struct steps *steps, void *context, const void *payload)
 	struct vmm_status status;
 
 	memcpy(&status, payload, sizeof(status));
-	if (status.version == VMM_PROTOCOL_VERSION) {
-		/* An adopted one may stand since before we came. */
-		if (status.state == VMM_STATE_PAUSED)
-			kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED,
-				    status.pause_reason == VMM_PAUSE_NO_SPACE);
-		steps_next(steps);
+	if (status.version != VMM_PROTOCOL_VERSION) {
+		steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+					      "carrel-vmm speaks version %u of its protocol, not "
+					      "%d: end the desktop, it is from another Carrel",
+					      status.version, VMM_PROTOCOL_VERSION));
 		return;
 	}
-	steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-				      "carrel-vmm speaks version %u of its protocol, not "
-				      "%d: end the desktop, it is from another Carrel",
-				      status.version, VMM_PROTOCOL_VERSION));
+	/* An adopted one may stand since before we came. */
+	if (kvm_vm_find_end(status.state)) {
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						      kvm_vm_find_end(status.state)));
+		return;
+	}
+	if (status.state == VMM_STATE_PAUSED)
+		kvm_vm_take_state(kvm, status.state, status.pause_reason);
+	steps_next(steps);
 }
 
 void

@@ -5,6 +5,7 @@
 #ifndef HOST_ENGINE_KVM_VM_H
 #define HOST_ENGINE_KVM_VM_H
 
+#include "base/log.h"
 #include "host/engine.h"
 #include "host/process_watch.h"
 #include "host/vmm_control.h"
@@ -22,6 +23,7 @@ struct kvm_vm {
 	void *context;
 	struct vmm_control *link;
 	guint redial; /* a source, while the connection is lost; or 0 */
+	struct log_limit link_lines;
 	struct process_watch process;
 	struct steps *booting; /* fails when the machine ends */
 };

@@ -89,7 +89,7 @@ engine_qemu_vm_free(struct engine_vm *vm)
 	if (!vm)
 		return;
 	qemu->callback = NULL;
-	qmp_free(qemu->qmp);
+	qemu_vm_disconnect(qemu);
 	g_clear_pointer(&qemu->migrating, steps_unref);
 	g_clear_pointer(&qemu->exiting, steps_unref);
 	g_clear_pointer(&qemu->filling, steps_unref);
@@ -102,12 +102,22 @@ engine_qemu_vm_free(struct engine_vm *vm)
 }
 
 static void
+adopt_take_status(struct steps *steps, void *context, const json_t *value)
+{
+	struct qemu_operation *operation = context;
+
+	qemu_space_take_status(operation->qemu, value);
+	steps_next(steps);
+}
+
+static void
 adopt_start_connect(struct steps *steps, void *context)
 {
 	struct qemu_operation *operation = context;
 
 	if (qemu_vm_connect(operation->qemu, steps))
-		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1, NULL);
+		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1,
+				adopt_take_status);
 }
 
 static const struct step adopt_steps[] = { { "connect", adopt_start_connect, QEMU_COMMAND_MS } };

@@ -203,7 +203,7 @@ seal_start_boot(struct steps *steps, void *context)
 		return;
 	}
 	seal->agent = agent_link_new(fd, seal->qemu->vm.generation, seal_handle_agent, seal);
-	qemu_vm_watch_space(seal->qemu, steps);
+	qemu_space_watch(seal->qemu, steps);
 	qemu_vm_execute(seal->qemu, steps, context, "cont", NULL, -1, seal_take_started);
 }
 

@@ -8,7 +8,6 @@
  */
 #include "host/engine_qemu_vm.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -85,7 +84,7 @@ qemu_vm_try(struct qemu_vm *qemu, struct steps *steps, void *context, const char
 	qemu_vm_send(&wish, command, arguments, -1);
 }
 
-static void
+void
 qemu_vm_tell(struct qemu_vm *qemu, enum engine_event event, gint64 value)
 {
 	if (qemu->callback)
@@ -134,20 +133,11 @@ qemu_vm_take_port(struct qemu_vm *qemu, const json_t *data)
 		qemu_vm_tell(qemu, ENGINE_EVENT_VDAGENT_PORT, open);
 }
 
-/* "nospace" comes with "action": "stop", which is the default for this error and for no other. */
-static void
-qemu_vm_take_disk_error(struct qemu_vm *qemu, const json_t *data)
+void
+qemu_vm_disconnect(struct qemu_vm *qemu)
 {
-	struct steps *steps;
-
-	if (!json_get_flag(data, "nospace", 0))
-		return;
-	steps = g_steal_pointer(&qemu->filling);
-	if (!steps)
-		return;
-	steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
-				      "the guest's disk cannot grow: %s", g_strerror(ENOSPC)));
-	steps_unref(steps);
+	qemu_space_done(qemu);
+	g_clear_pointer(&qemu->qmp, qmp_free);
 }
 
 static void
@@ -156,7 +146,7 @@ qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 	struct qemu_vm *qemu = context;
 
 	if (!name) {
-		g_clear_pointer(&qemu->qmp, qmp_free);
+		qemu_vm_disconnect(qemu);
 		qemu_vm_end_migration(qemu, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
 								"QEMU ended; its log says why"));
 	} else if (strcmp(name, "MIGRATION") == 0) {
@@ -164,11 +154,11 @@ qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 	} else if (strcmp(name, "VSERPORT_CHANGE") == 0) {
 		qemu_vm_take_port(qemu, data);
 	} else if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
-		qemu_vm_take_disk_error(qemu, data);
+		qemu_space_take_error(qemu, data);
 	} else if (strcmp(name, "STOP") == 0) {
-		qemu_vm_tell(qemu, ENGINE_EVENT_STOPPED, 0);
+		qemu_space_take_stop(qemu);
 	} else if (strcmp(name, "RESUME") == 0) {
-		qemu_vm_tell(qemu, ENGINE_EVENT_RUNNING, 0);
+		qemu_space_take_resume(qemu);
 	} else if (strcmp(name, "RESET") == 0) {
 		qemu_vm_tell(qemu, ENGINE_EVENT_REBOOTED, 0);
 	} else if (strcmp(name, "SHUTDOWN") == 0) {
@@ -183,7 +173,7 @@ qemu_vm_handle_exit(void *context)
 	struct steps *migrating = g_steal_pointer(&qemu->migrating);
 	struct steps *exiting = g_steal_pointer(&qemu->exiting);
 
-	g_clear_pointer(&qemu->qmp, qmp_free);
+	qemu_vm_disconnect(qemu);
 	/* Each of these three may free the machine: from here on only what was taken out of it is used. */
 	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, qemu->process.ran_out);
 	if (migrating) {
@@ -247,7 +237,7 @@ qemu_vm_connect(struct qemu_vm *qemu, struct steps *steps)
 					      "'%s': %s", path, g_strerror(-error)));
 		return FALSE;
 	}
-	qmp_free(qemu->qmp);
+	qemu_vm_disconnect(qemu);
 	qemu->qmp = qmp_new(fd, qemu_vm_handle_event, qemu);
 	return TRUE;
 }
@@ -257,13 +247,6 @@ qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps)
 {
 	g_clear_pointer(&qemu->migrating, steps_unref);
 	qemu->migrating = steps_ref(steps);
-}
-
-void
-qemu_vm_watch_space(struct qemu_vm *qemu, struct steps *steps)
-{
-	g_clear_pointer(&qemu->filling, steps_unref);
-	qemu->filling = steps_ref(steps);
 }
 
 void

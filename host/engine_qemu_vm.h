@@ -12,6 +12,17 @@
 
 #define QEMU_COMMAND_MS 10000
 
+/*
+ * Room on the host's disk for what the guest writes (engine_qemu_space.c). enough -> lacking: a request found none and the
+ * guest stands. lacking -> tried: it runs again with that request. tried -> lacking: there was still none. tried -> enough.
+ */
+enum qemu_space {
+	QEMU_SPACE_ENOUGH,
+	QEMU_SPACE_LACKING,
+	QEMU_SPACE_TRIED,
+	QEMU_SPACE_COUNT,
+};
+
 struct qemu_vm {
 	struct engine_vm vm; /* first: the table's functions get this one */
 	const struct engine_spawner *spawner;
@@ -24,6 +35,8 @@ struct qemu_vm {
 	struct steps *migrating; /* waits for a MIGRATION event */
 	struct steps *exiting;	 /* waits for the end of the process */
 	struct steps *filling;	 /* fails when the guest's disk finds no room on the host's */
+	enum qemu_space space;
+	guint space_tick; /* unless there is enough */
 };
 
 static inline struct qemu_vm *
@@ -41,6 +54,9 @@ void qemu_vm_execute(struct qemu_vm *qemu, struct steps *steps, void *context, c
 void qemu_vm_try(struct qemu_vm *qemu, struct steps *steps, void *context, const char *command,
 		 json_t *arguments);
 
+/* To the owner's callback; after ENGINE_EVENT_GONE the machine may be freed. */
+void qemu_vm_tell(struct qemu_vm *qemu, enum engine_event event, gint64 value);
+
 /* Starts the process; ends the step when it is there. The command is only borrowed. */
 void qemu_vm_spawn(struct qemu_vm *qemu, struct steps *steps, const struct qemu_command *command,
 		   guint64 memory_max_bytes);
@@ -50,12 +66,10 @@ void qemu_vm_init_process(struct qemu_vm *qemu);
 
 /* Connects to the control socket; FALSE when the step was failed. */
 gboolean qemu_vm_connect(struct qemu_vm *qemu, struct steps *steps);
+void qemu_vm_disconnect(struct qemu_vm *qemu);
 
 /* From here on MIGRATION events end this step. */
 void qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps);
-
-/* From here on the step fails when the guest stands because the host's disk is full: nobody would make it go on. */
-void qemu_vm_watch_space(struct qemu_vm *qemu, struct steps *steps);
 
 /* Ends the step when the process has ended. */
 void qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps);
@@ -67,6 +81,21 @@ json_t *qemu_vm_cpu_arguments(const char *cpu);
 
 /* The arguments of migrate-set-capabilities for sealing and forking. */
 json_t *qemu_vm_migration_capabilities(void);
+
+/*
+ * engine_qemu_space.c. From here on the step fails when the host's disk is full; without one the guest stands and is let go on
+ * again and again.
+ */
+void qemu_space_watch(struct qemu_vm *qemu, struct steps *steps);
+
+/* The data of BLOCK_IO_ERROR, the events STOP and RESUME, and query-status' answer of an adopted machine. */
+void qemu_space_take_error(struct qemu_vm *qemu, const json_t *data);
+void qemu_space_take_stop(struct qemu_vm *qemu);
+void qemu_space_take_resume(struct qemu_vm *qemu);
+void qemu_space_take_status(struct qemu_vm *qemu, const json_t *value);
+
+/* QMP has ended: nothing is tried any more. */
+void qemu_space_done(struct qemu_vm *qemu);
 
 void engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *seal,
 		      const struct steps_call *call);

@@ -115,9 +115,15 @@ launch_desktop_make(struct launch *launch, struct launch_unit *unit)
 	int error = launch_unit_make(launch, unit, 2, launch->options.hostd_uid,
 				     launch->options.hostd_gid);
 
+	if (error < 0)
+		return error;
+	error = launch_desktop_listen(launch, unit);
 	if (error == 0)
-		error = launch_desktop_listen(launch, unit);
-	return error;
+		return 0;
+	return launch_state_refuse(launch, error, "its sockets: %s",
+				   error == -ENAMETOOLONG
+					   ? "their path is too long: use a shorter --run"
+					   : strerror(-error));
 }
 
 static void
@@ -150,11 +156,6 @@ launch_desktop_handle_make(void *context, struct seq_message *message)
 		return error;
 	error = launch_desktop_make(launch, unit);
 	if (error < 0) {
-		launch_state_refuse(
-			launch, error, "'%s' cannot be made: %s", unit->name,
-			error == -ENAMETOOLONG
-				? "the path of its sockets is too long: use a shorter --run"
-				: strerror(-error));
 		/* What was made stays on disk for DESKTOP_REMOVE; nothing runs. */
 		if (!launch_state_alive(unit))
 			launch_state_drop(unit);

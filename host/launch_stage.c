@@ -59,11 +59,8 @@ launch_stage_open(struct launch *launch, const char *job, bool build)
 					   "%d desktops and jobs are known already: remove some",
 					   LAUNCH_MAX_RECORDS);
 	error = launch_stage_make(launch, unit, build);
-	if (error < 0) {
-		launch_state_refuse(launch, error, "staging of '%s' cannot be made: %s", job,
-				    strerror(-error));
+	if (error < 0)
 		launch_state_drop(unit);
-	}
 	return error;
 }
 

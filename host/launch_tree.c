@@ -75,9 +75,13 @@ launch_tree_empty(int fd, int depth)
 static int
 launch_tree_remove_at(int parent, const char *name, int depth)
 {
+	struct stat status;
 	int error;
 	int fd;
 
+	/* A read-only disk says EROFS even of what is not there. */
+	if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR)

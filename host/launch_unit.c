@@ -4,6 +4,8 @@
  */
 #include "host/launch_unit.h"
 
+#include <string.h>
+
 #include "host/launch_state.h"
 #include "host/launch_tree.h"
 #include "host/launch_uids.h"
@@ -14,7 +16,7 @@ int
 launch_unit_make(struct launch *launch, struct launch_unit *unit, size_t n_uids, uid_t owner,
 		 gid_t group)
 {
-	char path[UNIT_PATH_SIZE];
+	char path[UNIT_PATH_SIZE] = "a uid of its own";
 	int error = 0;
 
 	if (unit->uids[0] == 0)
@@ -31,5 +33,5 @@ launch_unit_make(struct launch *launch, struct launch_unit *unit, size_t n_uids,
 	if (error == 0)
 		error = launch_tree_make_folder(
 			path, owner == LAUNCH_UNIT_OWN_UID ? unit->uids[0] : owner, group, 0700);
-	return error;
+	return error < 0 ? launch_state_refuse(launch, error, "%s: %s", path, strerror(-error)) : 0;
 }

@@ -16,7 +16,7 @@ struct launch_unit;
 
 /*
  * Finds n_uids uids unless the unit has some, makes its folder below --run (root's), its record, and its folder below
- * --lib, which nobody but the owner may enter. May be repeated. 0 or a negative errno; what was made then stays.
+ * --lib, which nobody but the owner may enter. May be repeated. 0 or a negative errno, the refusal's text written; what was made then stays.
  */
 int launch_unit_make(struct launch *launch, struct launch_unit *unit, size_t n_uids, uid_t owner,
 		     gid_t group);

@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/proto_source.h"
+#include "base/proto_vmm.h"
 
 /* Below are standard streams and what launch may use. */
 #define FIRST_TARGET 10
@@ -50,6 +51,18 @@ vmm_machine_list_devices(void)
 						"driver", device_table[i].driver, "address",
 						device_table[i].address));
 	return devices;
+}
+
+gboolean
+vmm_machine_check_size(guint cpus, guint ram_mib, GError **error)
+{
+	if (cpus <= VMM_MAX_CPUS && ram_mib <= VMM_MAX_RAM_MIB)
+		return TRUE;
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+		    "engine kvm gives a machine up to %d CPUs and %d MiB of RAM, not %u and %u: "
+		    "publish the template with less",
+		    VMM_MAX_CPUS, VMM_MAX_RAM_MIB, cpus, ram_mib);
+	return FALSE;
 }
 
 static int

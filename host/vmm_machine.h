@@ -5,7 +5,7 @@
 #ifndef HOST_VMM_MACHINE_H
 #define HOST_VMM_MACHINE_H
 
-#include <glib.h>
+#include <gio/gio.h>
 
 #include "base/json.h"
 #include "base/proto_launch.h"
@@ -36,6 +36,9 @@ struct vmm_command {
 	gsize n_fds;
 	int description; /* a memfd of the command's own, among fds */
 };
+
+/* FALSE and an error with the limits, when carrel-vmm would refuse a machine of this size. */
+gboolean vmm_machine_check_size(guint cpus, guint ram_mib, GError **error);
 
 /* 0 or a negative errno. */
 int vmm_machine_build(const struct vmm_machine *machine, struct vmm_command *ret_command);

@@ -4,7 +4,8 @@
  *
  * How it works: a worker is in its sandbox already, so job_machine_spawn() starts the machine's program itself, as its
  * own child that dies with it. The sockets lie in a folder of the job; they are bound and dialled through
- * /proc/self/fd/<folder>, because the real path may be longer than a socket's address can be (unix(7)).
+ * /proc/self/fd/<folder>, because the real path may be longer than a socket's address can be (unix(7)). What the program
+ * prints goes to a log in that folder, for job_machine_get_words(), and from there to the job's log.
  */
 #include "templates/job_machine.h"
 
@@ -26,11 +27,13 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "host/engine_list.h"
+#include "host/process_log.h"
 #include "templates/job_contain.h"
 #include "templates/job_files.h"
 
 #define FIRST_HIGH_FD 128 /* above all targets (3..63) */
 #define EXIT_NO_EXEC  127
+#define MAX_LOG_BYTES (64 * 1024) /* of a machine, in the job's log */
 
 struct job_machine {
 	const struct engine_ops *ops;
@@ -40,6 +43,7 @@ struct job_machine {
 	char *parent;
 	char *folder; /* <parent>/machine */
 	int handle;   /* O_PATH of the folder */
+	int log;      /* <folder>/<process>.log */
 	pid_t pid;    /* 0: none */
 };
 
@@ -51,6 +55,7 @@ struct job_machine_child {
 	const int *targets;
 	gsize n_fds;
 	int report; /* gets the errno when the program cannot be started */
+	int log;
 	bool contained;
 	uid_t uid; /* of this process */
 	gid_t gid;
@@ -113,6 +118,8 @@ job_machine_exec(const struct job_machine_child *child)
 	}
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
+	if (dup2(child->log, STDOUT_FILENO) < 0 || dup2(child->log, STDERR_FILENO) < 0)
+		return errno;
 	for (gsize i = 0; i < child->n_fds; i++) {
 		high[i] = fcntl(child->fds[i], F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
 		if (high[i] < 0)
@@ -182,6 +189,7 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 					   .targets = targets,
 					   .n_fds = n_fds,
 					   .report = -1,
+					   .log = machine->log,
 					   .contained = role == LAUNCH_ROLE_VMM,
 					   .uid = getuid(),
 					   .gid = getgid() };
@@ -212,6 +220,30 @@ job_machine_spawn(void *context, const char *name, guint64 generation, enum laun
 				      "user.max_user_namespaces, kernel.unprivileged_userns_clone"
 				    : "");
 	callback(data, -1, error);
+}
+
+/* Its name is that of a desktop's. */
+static int
+job_machine_open_log(const struct job_machine *machine)
+{
+	g_autofree char *path =
+		g_strconcat(machine->folder, "/", machine->ops->process, ".log", NULL);
+
+	return open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+}
+
+/* This program's standard error is the job's log. */
+static void
+job_machine_keep_log(const struct job_machine *machine)
+{
+	char part[4096];
+	ssize_t n;
+
+	for (off_t at = 0; at < MAX_LOG_BYTES; at += n) {
+		n = pread(machine->log, part, sizeof(part), at);
+		if (n <= 0 || io_write_full(STDERR_FILENO, part, (size_t)n) < 0)
+			return;
+	}
 }
 
 static gboolean
@@ -251,10 +283,12 @@ job_machine_new(const struct engine_ops *ops, const char *folder, int kvm,
 	machine->spawner = (struct engine_spawner){ machine, job_machine_spawn };
 	machine->place.spawner = &machine->spawner;
 	machine->place.kvm = kvm;
-	machine->handle = -1;
+	machine->handle = machine->log = -1;
 	if (mkdir(machine->folder, 0700) == 0)
 		machine->handle = open(machine->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (machine->handle < 0 || id_new(ID_KIND_DESKTOP, id) < 0) {
+	if (machine->handle >= 0)
+		machine->log = job_machine_open_log(machine);
+	if (machine->log < 0 || id_new(ID_KIND_DESKTOP, id) < 0) {
 		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(errno),
 			    "cannot make '%s': %s", machine->folder, g_strerror(errno));
 		for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
@@ -287,8 +321,11 @@ job_machine_free(struct job_machine *machine)
 			close(machine->place.sockets[i]);
 	if (machine->handle >= 0) {
 		close(machine->handle);
+		job_machine_keep_log(machine);
 		job_files_remove(machine->parent, JOB_MACHINE_FOLDER);
 	}
+	if (machine->log >= 0)
+		close(machine->log);
 	g_free((char *)(uintptr_t)machine->place.folder);
 	g_free(machine->folder);
 	g_free(machine->parent);
@@ -305,4 +342,22 @@ char *
 job_machine_make_path(const struct job_machine *machine, const char *name)
 {
 	return g_build_filename(machine->folder, name, NULL);
+}
+
+char *
+job_machine_get_words(const struct job_machine *machine)
+{
+	return process_log_explain(machine->folder, machine->ops->process, "");
+}
+
+void
+job_machine_blame(const char *words, GError *error)
+{
+	char *message;
+
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+		return;
+	message = g_strconcat(error->message, words, NULL);
+	g_free(error->message);
+	error->message = message;
 }

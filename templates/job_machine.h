@@ -27,6 +27,12 @@ void job_machine_free(struct job_machine *machine);
 
 struct engine_vm *job_machine_get_vm(const struct job_machine *machine);
 
+/* What its process said last, as words behind a reason (host/process_log.h); "" when that was nothing. For g_free(). */
+char *job_machine_get_words(const struct job_machine *machine);
+
+/* Puts them behind the error, unless that says that the job was cancelled. */
+void job_machine_blame(const char *words, GError *error);
+
 /* A path in the machine's folder, for g_free(). */
 char *job_machine_make_path(const struct job_machine *machine, const char *name);
 

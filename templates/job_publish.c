@@ -331,6 +331,20 @@ publish_remove(const struct publish *publish)
 	job_files_remove(publish->staging, publish->ops->name);
 }
 
+/* Kills the machine, and has its last words put behind the error, where there is one. */
+static void
+publish_end_machine(struct publish *publish, GError *error)
+{
+	struct job_machine *machine = g_steal_pointer(&publish->machine);
+
+	if (machine && error) {
+		g_autofree char *words = job_machine_get_words(machine);
+
+		job_machine_blame(words, error);
+	}
+	job_machine_free(machine);
+}
+
 static void
 publish_fail(const struct publish *publish, GError *error)
 {
@@ -345,10 +359,11 @@ publish_handle_end(GObject *source, GAsyncResult *result, gpointer data)
 	struct job *job = publish->job;
 	json_t *answer = NULL;
 	GError *error = NULL;
+	gboolean good = steps_finish(result, &error);
 
 	(void)source;
-	g_clear_pointer(&publish->machine, job_machine_free);
-	if (steps_finish(result, &error))
+	publish_end_machine(publish, error);
+	if (good)
 		answer = json_pack("{s:O, s:I}", "steps", publish->report, "size_bytes",
 				   (json_int_t)publish->size_bytes);
 	else

@@ -215,15 +215,31 @@ static const struct step verify_steps[] = {
 	{ "ask its agent", verify_start_agent, AGENT_MS + 1000 },
 };
 
+/* What verify_finish() needs, of what is gone by then. */
+struct verify_end {
+	guint64 free_bytes;
+	char *words; /* of the machine's process */
+};
+
+static void
+verify_end_free(gpointer data)
+{
+	struct verify_end *end = data;
+
+	g_free(end->words);
+	g_free(end);
+}
+
 /* The machine goes before the caller hears of the end, and with it what filled the disk perhaps. */
 static void
 verify_handle_end(GObject *source, GAsyncResult *result, gpointer data)
 {
 	struct verify *verify = data;
-	guint64 *free_bytes = g_new(guint64, 1);
+	struct verify_end *end = g_new0(struct verify_end, 1);
 
-	*free_bytes = job_space_find_free(verify->scratch);
-	g_object_set_data_full(G_OBJECT(result), "free", free_bytes, g_free);
+	end->free_bytes = job_space_find_free(verify->scratch);
+	end->words = verify->machine ? job_machine_get_words(verify->machine) : g_strdup("");
+	g_object_set_data_full(G_OBJECT(result), "end", end, verify_end_free);
 	g_clear_pointer(&verify->agent, agent_link_free);
 	g_clear_pointer(&verify->machine, job_machine_free);
 	verify->callback(source, result, verify->data);
@@ -251,11 +267,12 @@ verify_start(const struct verify_request *request, GAsyncReadyCallback callback,
 gboolean
 verify_finish(GAsyncResult *result, json_t **ret_report, GError **error)
 {
-	const guint64 *free_bytes = g_object_get_data(G_OBJECT(result), "free");
+	const struct verify_end *end = g_object_get_data(G_OBJECT(result), "end");
 
 	*ret_report = steps_get_report(result);
 	if (steps_finish(result, error))
 		return TRUE;
-	job_space_blame(*free_bytes, *error);
+	job_machine_blame(end->words, *error);
+	job_space_blame(end->free_bytes, *error);
 	return FALSE;
 }

@@ -9,12 +9,14 @@
  */
 #include "vmm/description.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/name.h"
 #include "base/proto_source.h"
+#include "base/proto_vmm.h"
 #include "vmm/description_fds.h"
 #include "vmm/guest_memory.h"
 
@@ -25,6 +27,10 @@
 #define MIN_PIXELS     64
 #define MAC_TEXT_BYTES 17
 #define COUNT(array)   (sizeof(array) / sizeof((array)[0]))
+
+/* hostd refuses more than these, so it need not be told here. */
+static_assert(DESCRIPTION_MAX_CPUS == VMM_MAX_CPUS, "CPUs");
+static_assert(GUEST_MEMORY_MAX_BYTES >> MIB_BITS == VMM_MAX_RAM_MIB, "RAM");
 
 #define PROBLEM(problem, ...) snprintf((problem)->text, sizeof((problem)->text), __VA_ARGS__)
 

@@ -8,17 +8,20 @@
  *     "name": "d-...",                      for logs
  *     "machine": "carrel-1",                the versioned machine: slots, addresses, ids, tables
  *     "cpus": 2, "ram_mib": 1024,
- *     "cpu": "carrel-v1",                   vmm/cpu_model.h; what KVM lacks of it is an error that names it
+ *     "cpu": "carrel-v1",                   vmm/cpu_model.h; what KVM lacks of it is an error
  *     "kvm_fd": 3, "memory_fd": 4, "memory_private": false,
  *     "boot": {"kernel_fd": 5, "initrd_fd": 6, "command_line": "..."},
  *     "genid": "32 hex digits",             VM generation id
- *     "control_fd": 7, "control_uid": 998,  listening (proto_vmm.h), and who may connect to this and all other sockets
+ *     "control_fd": 7, "control_uid": 998,  listening (proto_vmm.h), and who may connect to this
+ *                                           and all other sockets
  *     "display_fd": 8,                      listening (proto_source.h)
  *     "scanouts": 1, "width": 1024, "height": 768,
  *     "serial": true,                       COM1's output goes to the log, line by line
- *     "disks": [{"slot": "disk", "serial": "root", "base_fd": 9, "overlay_fd": 10}, {"slot": "home", "serial": "home"}],
+ *     "disks": [{"slot": "disk", "serial": "root", "base_fd": 9, "overlay_fd": 10},
+ *               {"slot": "home", "serial": "home"}],
  *     "net": {"mac": "52:54:00:...", "kind": "stream", "fd": 11, "link": false},
- *     "ports": [{"name": "org.carrel.agent.0", "listen_fd": 12}, {"name": "com.redhat.spice.0", "listen_fd": 13}],
+ *     "ports": [{"name": "org.carrel.agent.0", "listen_fd": 12},
+ *               {"name": "com.redhat.spice.0", "listen_fd": 13}],
  *     "sound": true,
  *     "sandbox": true                       false only for tests
  *   }

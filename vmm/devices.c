@@ -202,16 +202,35 @@ devices_set_link(struct devices *devices, bool up, int fd)
 }
 
 int
+devices_check_disk_file(const struct devices_disk *disk, const char *name, int fd)
+{
+	const struct devices *devices = disk->devices;
+
+	for (size_t i = 0; fd >= 0 && i < DESCRIPTION_MAX_DISKS; i++) {
+		const struct devices_disk *other = &devices->disks[i];
+
+		if (other == disk || !other->device || !virtio_blk_is_kept_in(other->device, fd))
+			continue;
+		log_error("disk '%s': what it is kept in is another disk's of this machine", name);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+int
 devices_attach_home(struct devices *devices, int base_fd, int overlay_fd)
 {
-	struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
-	int error = devices_check_fd(devices, "home's base", base_fd, FD_KIND_READ_FILE);
+	const struct devices_disk *disk = &devices->disks[DESCRIPTION_SLOT_HOME];
+	int error;
 
+	if (!disk->device)
+		return -ENODEV;
+	error = devices_check_fd(devices, "home's base", base_fd, FD_KIND_READ_FILE);
 	if (error == 0)
 		error = devices_check_fd(devices, "home", overlay_fd, FD_KIND_WRITE_FILE);
-	if (!home)
-		return -ENODEV;
-	return error < 0 ? error : virtio_blk_attach(home, base_fd, overlay_fd);
+	if (error == 0)
+		error = devices_check_disk_file(disk, "home", overlay_fd);
+	return error < 0 ? error : virtio_blk_attach(disk->device, base_fd, overlay_fd);
 }
 
 int
@@ -270,6 +289,14 @@ devices_prepare(struct devices *devices)
 }
 
 void
+devices_drain(struct devices *devices)
+{
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
+		if (devices->disks[i].device)
+			virtio_blk_drain(devices->disks[i].device);
+}
+
+void
 devices_pause(struct devices *devices)
 {
 	devices->platform->paused = true;
@@ -277,9 +304,7 @@ devices_pause(struct devices *devices)
 	loop_timer_set(devices->retry_timer, 0);
 	if (devices->hda)
 		hda_pause(devices->hda);
-	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
-		if (devices->disks[i].device)
-			virtio_blk_drain(devices->disks[i].device);
+	devices_drain(devices);
 }
 
 void

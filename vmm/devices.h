@@ -74,6 +74,8 @@ bool devices_lack_space(const struct devices *devices);
  */
 void devices_retry_space(struct devices *devices);
 void devices_await_space(struct devices *devices);
+/* Waits for what is in flight. The vCPUs stand. */
+void devices_drain(struct devices *devices);
 
 /*
  * The machine's end: what the guest was told is written is durable, flushed or not. 0 or -EIO,

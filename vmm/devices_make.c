@@ -121,7 +121,9 @@ devices_make_disk(struct devices *devices, const struct description_disk *descri
 	int error;
 
 	disk->devices = devices;
-	error = virtio_blk_new(devices->platform, &options, &disk->device);
+	error = devices_check_disk_file(disk, options.name, options.overlay_fd);
+	if (error == 0)
+		error = virtio_blk_new(devices->platform, &options, &disk->device);
 	return devices_add_virtio(devices, slots[description->slot], VIRTIO_BLK_CLASS_CODE, error,
 				  &disk->device);
 }

@@ -44,6 +44,12 @@ struct devices {
 /* All that the description asks for. 0 or -errno and a line in the log; what was made stays the caller's to free. */
 int devices_make(struct devices *devices);
 
+/*
+ * No other disk of the machine is kept in the file of this descriptor (-1: none). 0, or -EAGAIN and
+ * a line in the log.
+ */
+int devices_check_disk_file(const struct devices_disk *disk, const char *name, int fd);
+
 /* What devices say: the console (context: the devices), a disk (its devices_disk), the retry timer (the devices). */
 void devices_handle_port(void *context, size_t port, bool open);
 void devices_handle_space(void *context, bool lacks);

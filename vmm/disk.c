@@ -431,6 +431,12 @@ disk_is_read_only(const struct disk *disk)
 	return overlay_file_is_read_only(&disk->table.file);
 }
 
+bool
+disk_is_kept_in(const struct disk *disk, int fd)
+{
+	return overlay_file_is_kept_in(&disk->table.file, fd);
+}
+
 static void
 disk_free(struct disk *disk)
 {
@@ -489,7 +495,7 @@ disk_open(const char *name, struct disk_io *io, int base_fd, int overlay_fd, str
 	if (result == 0)
 		result = disk_set_files(disk, base_fd, overlay_fd);
 	if (result < 0) {
-		disk_free(disk);
+		disk_close(disk);
 		return result;
 	}
 	*ret_disk = disk;

@@ -11,12 +11,32 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/seq.h"
 #include "vmm/seat_link.h"
 
 static_assert(DAMAGE_MAX_RECTS == SOURCE_MAX_RECTS, "a list of damage is one message");
+
+static const char *const state_names[] = { "stale", "made", "offered", "shown", "read" };
+
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == LINK_SCANOUT_STATE_COUNT,
+	      "a name a state");
+
+/* Each frame is two changes: only what cannot be is logged. */
+static void
+link_scanout_move(struct link_scanout *scanout, enum link_scanout_state state)
+{
+	bool drawn = scanout->state == LINK_SCANOUT_READ && state == LINK_SCANOUT_SHOWN;
+
+	if (state == LINK_SCANOUT_STALE || state == scanout->state + 1 || drawn)
+		scanout->state = state;
+	else
+		log_error("scanout %u cannot go from '%s' to '%s'", scanout->index,
+			  state_names[scanout->state], state_names[state]);
+}
 
 void
 link_scanout_init(struct link_scanout *scanout, uint32_t index, const struct seat_link_ops *ops,
@@ -31,9 +51,8 @@ link_scanout_init(struct link_scanout *scanout, uint32_t index, const struct sea
 void
 link_scanout_begin(struct link_scanout *scanout)
 {
-	scanout->state = LINK_SCANOUT_STALE;
-	scanout->surface_new = false;
-	scanout->shape_news = true;
+	link_scanout_move(scanout, LINK_SCANOUT_STALE);
+	scanout->cursor_news = LINK_CURSOR_CHANGED;
 }
 
 void
@@ -83,7 +102,7 @@ link_scanout_make_surface(struct link_scanout *scanout)
 		link_scanout_draw(scanout);
 	}
 	scanout->damage.count = 0;
-	scanout->surface_new = true;
+	link_scanout_move(scanout, LINK_SCANOUT_MADE);
 	return 0;
 }
 
@@ -94,7 +113,7 @@ link_scanout_offer(struct link_scanout *scanout, int fd)
 	bool on;
 	int error = 0;
 
-	if (!scanout->surface_new || !link_scanout_is_offered(scanout))
+	if (scanout->state == LINK_SCANOUT_STALE)
 		error = link_scanout_make_surface(scanout);
 	if (error < 0)
 		return error;
@@ -107,9 +126,7 @@ link_scanout_offer(struct link_scanout *scanout, int fd)
 				  on ? scanout->surface.fd : -1);
 	if (error < 0)
 		return error;
-	scanout->surface_new = false;
-	scanout->damage_out = false;
-	scanout->state = LINK_SCANOUT_OFFERED;
+	link_scanout_move(scanout, LINK_SCANOUT_OFFERED);
 	return 0;
 }
 
@@ -134,7 +151,7 @@ link_scanout_send_damage(struct link_scanout *scanout, int fd)
 	if (error < 0)
 		return error;
 	scanout->damage.count = 0;
-	scanout->damage_out = true;
+	link_scanout_move(scanout, LINK_SCANOUT_READ);
 	return 0;
 }
 
@@ -146,15 +163,14 @@ link_scanout_send_cursor(struct link_scanout *scanout, int fd)
 	size_t bytes = (size_t)head->width * head->height * PICTURE_PIXEL_BYTES;
 	int error;
 
-	if (scanout->shape_news)
+	if (scanout->cursor_news == LINK_CURSOR_CHANGED)
 		error = link_scanout_send(fd, SOURCE_CURSOR, &scanout->cursor,
 					  sizeof(*head) + bytes, -1);
 	else
 		error = link_scanout_send(fd, SOURCE_MOVE, &move, sizeof(move), -1);
 	if (error < 0)
 		return error;
-	scanout->shape_news = false;
-	scanout->move_news = false;
+	scanout->cursor_news = LINK_CURSOR_KNOWN;
 	return 0;
 }
 
@@ -163,12 +179,11 @@ link_scanout_tell(struct link_scanout *scanout, int fd)
 {
 	int error = 0;
 
-	if (scanout->state == LINK_SCANOUT_STALE)
+	if (scanout->state == LINK_SCANOUT_STALE || scanout->state == LINK_SCANOUT_MADE)
 		error = link_scanout_offer(scanout, fd);
-	if (error == 0 && scanout->state == LINK_SCANOUT_SHOWN && scanout->damage.count > 0 &&
-	    !scanout->damage_out)
+	if (error == 0 && scanout->state == LINK_SCANOUT_SHOWN && scanout->damage.count > 0)
 		error = link_scanout_send_damage(scanout, fd);
-	if (error == 0 && (scanout->shape_news || scanout->move_news))
+	if (error == 0 && scanout->cursor_news != LINK_CURSOR_KNOWN)
 		error = link_scanout_send_cursor(scanout, fd);
 	return error;
 }
@@ -178,7 +193,8 @@ link_scanout_take_ack(struct link_scanout *scanout, uint64_t generation)
 {
 	if (scanout->state != LINK_SCANOUT_OFFERED || generation != scanout->generation)
 		return -EPROTO;
-	scanout->state = link_scanout_is_offered(scanout) ? LINK_SCANOUT_SHOWN : LINK_SCANOUT_STALE;
+	link_scanout_move(scanout, link_scanout_is_offered(scanout) ? LINK_SCANOUT_SHOWN
+								    : LINK_SCANOUT_STALE);
 	return 0;
 }
 
@@ -187,9 +203,13 @@ link_scanout_take_drawn(struct link_scanout *scanout, uint64_t generation)
 {
 	if (generation < scanout->generation)
 		return 0; /* a new surface was made meanwhile */
-	if (generation > scanout->generation || !scanout->damage_out)
+	if (generation > scanout->generation)
 		return -EPROTO;
-	scanout->damage_out = false;
+	if (scanout->state == LINK_SCANOUT_STALE)
+		return 0; /* or is about to be */
+	if (scanout->state != LINK_SCANOUT_READ)
+		return -EPROTO;
+	link_scanout_move(scanout, LINK_SCANOUT_SHOWN);
 	return 0;
 }
 
@@ -201,8 +221,8 @@ link_scanout_set_size(struct link_scanout *scanout, uint32_t width, uint32_t hei
 	scanout->damage.count = 0;
 	if (width > 0)
 		damage_add_all(&scanout->damage, width, height);
-	if (scanout->state == LINK_SCANOUT_SHOWN && !link_scanout_is_offered(scanout))
-		scanout->state = LINK_SCANOUT_STALE;
+	if (scanout->state != LINK_SCANOUT_OFFERED && !link_scanout_is_offered(scanout))
+		link_scanout_move(scanout, LINK_SCANOUT_STALE);
 }
 
 void
@@ -214,7 +234,7 @@ link_scanout_set_cursor(struct link_scanout *scanout, const struct source_cursor
 	scanout->cursor.head = *cursor;
 	if (bytes > 0)
 		memcpy(scanout->cursor.argb, argb, bytes);
-	scanout->shape_news = true;
+	scanout->cursor_news = LINK_CURSOR_CHANGED;
 }
 
 void
@@ -222,5 +242,6 @@ link_scanout_move_cursor(struct link_scanout *scanout, int32_t x, int32_t y)
 {
 	scanout->cursor.head.x = x;
 	scanout->cursor.head.y = y;
-	scanout->move_news = true;
+	if (scanout->cursor_news == LINK_CURSOR_KNOWN)
+		scanout->cursor_news = LINK_CURSOR_MOVED;
 }

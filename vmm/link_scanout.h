@@ -5,7 +5,6 @@
 #ifndef VMM_LINK_SCANOUT_H
 #define VMM_LINK_SCANOUT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,14 +15,23 @@
 struct seat_link_ops;
 
 /*
- * STALE -> OFFERED: a surface of the present size was sent; OFFERED -> SHOWN: it is mapped; SHOWN
- * -> STALE: the size has changed. A new connection begins with STALE. A change of size in OFFERED
- * waits for the ACK.
+ * STALE -> MADE -> OFFERED -> SHOWN, then SHOWN <-> READ with each DAMAGE and its DRAWN. Back to STALE from everywhere:
+ * a new connection, or another size (in OFFERED that waits for the ACK).
  */
 enum link_scanout_state {
-	LINK_SCANOUT_STALE,
-	LINK_SCANOUT_OFFERED,
-	LINK_SCANOUT_SHOWN,
+	LINK_SCANOUT_STALE,   /* there is no surface of the present size */
+	LINK_SCANOUT_MADE,    /* there is, filled and not sent yet */
+	LINK_SCANOUT_OFFERED, /* sent */
+	LINK_SCANOUT_SHOWN,   /* mapped */
+	LINK_SCANOUT_READ,    /* the peer reads: nothing is written */
+	LINK_SCANOUT_STATE_COUNT,
+};
+
+/* What the peer does not know of the cursor; the shape goes with the place. */
+enum link_cursor_news {
+	LINK_CURSOR_KNOWN,
+	LINK_CURSOR_MOVED,
+	LINK_CURSOR_CHANGED,
 };
 
 struct link_cursor {
@@ -45,10 +53,7 @@ struct link_scanout {
 	uint32_t offered_width;
 	uint32_t offered_height;
 	struct picture_file surface;
-	bool surface_new; /* filled and not sent yet */
-	bool damage_out;
-	bool shape_news;
-	bool move_news;
+	enum link_cursor_news cursor_news;
 };
 
 void link_scanout_init(struct link_scanout *scanout, uint32_t index,

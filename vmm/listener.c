@@ -51,8 +51,8 @@ listener_rest(struct listener *listener, int error)
 	if (listener_may_log(listener))
 		log_warning("socket '%s': nobody can connect now: %s; it is tried again",
 			    listener->setup.name, strerror(error));
-	if (loop_change(listener->source, 0) == 0)
-		loop_timer_set(listener->retry, loop_now_ns() + RETRY_NS);
+	loop_change(listener->source, 0);
+	loop_timer_set(listener->retry, loop_now_ns() + RETRY_NS);
 }
 
 static void

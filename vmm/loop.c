@@ -11,10 +11,12 @@
  * handler is called, so that a timer that was set anew or switched off meanwhile is not taken for
  * expired.
  *
- * Polling: an event costs the guest an exit or us a wake-up, often more than the work it tells of. So after loop_poll() the
- * loop goes on without waiting until LOOP_POLL_TURNS turns have found nothing. Turns and not time: a turn is a system call, so
- * what is spent in vain keeps in proportion to what events cost on this machine (about 50 us on current processors; in a
- * KVM host that is emulated itself, twenty times as much).
+ * Polling: an event costs the guest an exit or us a wake-up, often more than the work it tells of.
+ * So after loop_poll() the loop goes on without waiting until LOOP_POLL_TURNS turns have found
+ * nothing. Turns and not time: a turn is a system call, so what is spent in vain keeps in
+ * proportion to what events cost on this machine (about 50 us on current processors; in a KVM host
+ * that is emulated itself, twenty times as much). Events do not make it longer by themselves, since
+ * most of them have nothing to do with what is polled (loop_poll_on()).
  */
 #include "vmm/loop.h"
 
@@ -162,10 +164,10 @@ loop_step_polling(struct loop *loop)
 
 		if (count < 0)
 			return count;
-		if (found || count > 0) {
+		if (found)
 			loop->poll_turns = LOOP_POLL_TURNS;
+		if (found || count > 0)
 			return count + found;
-		}
 	}
 	return 0;
 }
@@ -204,6 +206,13 @@ void
 loop_poll(struct loop_poller *poller)
 {
 	poller->loop->poll_turns = LOOP_POLL_TURNS;
+}
+
+void
+loop_poll_on(struct loop_poller *poller)
+{
+	if (poller->loop->poll_turns > 0)
+		loop_poll(poller);
 }
 
 int

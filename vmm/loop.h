@@ -54,8 +54,9 @@ void loop_timer_free(struct loop_timer *timer);
 void loop_timer_set(struct loop_timer *timer, uint64_t deadline_ns);
 
 /*
- * A poller saves events by looking for work itself, for a short while after there has been some (loop_poll()). "last": the
- * loop is about to wait, so from now on events must come. Returns whether there was work.
+ * A poller saves events by looking for work itself, for a short while after there has been some
+ * (loop_poll()). "last": the loop is about to wait, so from now on events must come. Returns
+ * whether there was work.
  */
 typedef bool (*loop_look)(void *context, bool last);
 
@@ -66,6 +67,8 @@ int loop_add_poller(struct loop *loop, loop_look look, void *context,
 void loop_remove_poller(struct loop_poller *poller);
 /* More work is likely to come soon: all pollers are asked for it, instead of waiting. */
 void loop_poll(struct loop_poller *poller);
+/* If they are asked at all now, they are asked from here on for as long again. */
+void loop_poll_on(struct loop_poller *poller);
 
 uint64_t loop_now_ns(void);
 

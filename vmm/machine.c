@@ -88,8 +88,10 @@ machine_set_state(struct machine *machine, enum vmm_state state, enum vmm_pause_
 			  state_names[machine->state], state_names[state]);
 		return;
 	}
-	log_info("machine '%s': %s -> %s%s%s", machine->description->name,
-		 state_names[machine->state], state_names[state], *text ? ": " : "", text);
+	/* hostd takes the reason of a failure from the log's last error. */
+	log_write(state == VMM_STATE_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+		  "machine '%s': %s -> %s%s%s", machine->description->name,
+		  state_names[machine->state], state_names[state], *text ? ": " : "", text);
 	machine->state = state;
 	machine->pause_reason = reason;
 	snprintf(event.text, sizeof(event.text), "%s", text);
@@ -199,13 +201,17 @@ machine_do_space(struct machine *machine)
 	}
 }
 
-/* A guest whose disk does not answer would only wait: then it stands on, now for lack of room. */
+/*
+ * A guest whose disk does not answer would only wait: then it stands on, now for lack of room.
+ * Whether there is some is known when what was tried again is done.
+ */
 static void
 machine_do_resume(struct machine *machine)
 {
 	if (machine->state != VMM_STATE_PAUSED)
 		return;
 	devices_retry_space(machine->devices);
+	devices_drain(machine->devices);
 	if (devices_lack_space(machine->devices))
 		machine_set_state(machine, VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE, NO_SPACE_TEXT);
 	else

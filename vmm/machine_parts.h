@@ -7,9 +7,8 @@
 #define VMM_MACHINE_PARTS_H
 
 #include <pthread.h>
-#include <stdint.h>
-
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/log.h"
 #include "vmm/description.h"

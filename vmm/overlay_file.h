@@ -66,6 +66,13 @@ struct overlay_file {
  * system makes no holes), or what the kernel says.
  */
 int overlay_file_open(const char *name, int base_fd, int overlay_fd, struct overlay_file *ret_file);
+/*
+ * For a start, before the guest runs: waits a little while somebody else has the file. The lock of
+ * a machine that was killed outlives its process, since io_uring lets go of its files later.
+ */
+void overlay_file_await(int fd);
+/* Is this descriptor of the same file? The lock does not tell that of one that was duplicated. */
+bool overlay_file_is_kept_in(const struct overlay_file *file, int fd);
 /* Frees the table and gives up the lock. */
 void overlay_file_close(struct overlay_file *file);
 

@@ -42,7 +42,8 @@ struct pci_device_ops {
 	/* The machine is being reset; configuration space is reset already. */
 	void (*reset)(void *context);
 	void (*free)(void *context);
-	void (*resume)(void *context); /* the machine goes on after a pause */
+	/* The machine goes on after a pause, or the guest lets the device master the bus. */
+	void (*resume)(void *context);
 	/* BAR "index" answers at this GPA from now on; 0: nowhere. For doorbells. */
 	void (*move_bar)(void *context, uint32_t index, uint64_t gpa);
 };

@@ -163,6 +163,8 @@ pci_device_handle_read(struct pci_device *device, uint32_t offset, uint32_t byte
 void
 pci_device_handle_write(struct pci_device *device, uint32_t offset, uint32_t bytes, uint32_t value)
 {
+	bool could_master = pci_device_may_master(device);
+
 	for (uint32_t i = 0; i < bytes && offset + i < PCI_CONFIG_BYTES; i++) {
 		uint8_t *byte = &device->state.config[offset + i];
 		uint8_t mask = device->writable[offset + i];
@@ -170,6 +172,8 @@ pci_device_handle_write(struct pci_device *device, uint32_t offset, uint32_t byt
 		*byte = (uint8_t)((*byte & ~mask) | (value >> 8 * i & mask));
 	}
 	pci_msix_flush(device);
+	if (!could_master && pci_device_may_master(device))
+		pci_device_resume(device);
 	if (pci_device_is_in_window(device, offset) && device->window->write)
 		device->window->write(device->window_context, offset, bytes, value);
 }

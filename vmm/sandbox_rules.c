@@ -37,12 +37,11 @@
 	{                                                       \
 		.call = (name), .reason = (why), .seldom = true \
 	}
-#define SELDOM_ONLY(name, number, wanted, why)                                             \
-	{                                                                                  \
-		.call = (name), .reason = (why), .argument = (number), .mask = 0xffffffff, \
-		.value = (wanted), .seldom = true                                          \
+#define SELDOM_NO_EXEC(name, number, why)                                                 \
+	{                                                                                 \
+		.call = (name), .reason = (why), .argument = (number), .mask = PROT_EXEC, \
+		.value = 0, .seldom = true                                                \
 	}
-#define SELDOM_IOCTL(request, why) SELDOM_ONLY("ioctl", 1, (uint32_t)(request), why)
 
 /* clang-format off */
 const struct sandbox_rule sandbox_loop_rules[] = {
@@ -59,28 +58,28 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 
 	ANY("accept4", "control and display connect"),
 	ONLY("getsockopt", 2, SO_PEERCRED, "who connects"),
-	SELDOM_ONLY("getsockopt", 2, SO_DOMAIN, "whether a LINK's new descriptor is a unix socket"),
-	SELDOM_ONLY("getsockopt", 2, SO_TYPE, "for a stream"),
-	SELDOM_ONLY("getsockopt", 2, SO_ACCEPTCONN, "and not a listening one"),
+	ONLY("getsockopt", 2, SO_DOMAIN, "whether a LINK's new descriptor is a unix socket"),
+	ONLY("getsockopt", 2, SO_TYPE, "for a stream"),
+	ONLY("getsockopt", 2, SO_ACCEPTCONN, "and not a listening one"),
 	ANY("recvmsg", "what control and display say"),
 	ANY("sendmsg", "what they are told; frames and ports' bytes for the host"),
-	SELDOM("recvfrom", "frames from passt's socket"),
-	SELDOM("readv", "what comes to a port"),
-	SELDOM("writev", "frames to a tap device"),
-	SELDOM("getrandom", "random numbers for the guest"),
-	SELDOM_ONLY("fcntl", 1, F_SETFL, "a LINK's new tap device must not block"),
-	SELDOM_IOCTL(TUNGETIFF, "whether it is a tap device"),
-	SELDOM_IOCTL(TUNSETVNETHDRSZ, "the header before its frames"),
-	SELDOM_IOCTL(TUNSETOFFLOAD, "what the driver accepted, for its new tap device"),
+	ANY("recvfrom", "frames from passt's socket"),
+	ANY("readv", "what comes to a port"),
+	ANY("writev", "frames to a tap device"),
+	ANY("getrandom", "random numbers for the guest"),
+	ONLY("fcntl", 1, F_SETFL, "a LINK's new tap device must not block"),
+	IOCTL(TUNGETIFF, "whether it is a tap device"),
+	IOCTL(TUNSETVNETHDRSZ, "the header before its frames"),
+	IOCTL(TUNSETOFFLOAD, "what the driver accepted, for its new tap device"),
 
 	ANY("memfd_create", "a surface for carrel-display"),
 	ANY("ftruncate", "its size, and a screenshot's"),
 	ONLY("fcntl", 1, F_ADD_SEALS, "it keeps that size"),
 	NO_EXEC("mmap", 2, "surfaces and large pieces of memory"),
 	ANY("munmap", "the same, when they go"),
-	SELDOM("mremap", "realloc(3) of a large piece: a picture's list of pages"),
+	ANY("mremap", "realloc(3) of a large piece: a picture's list of pages"),
 	ANY("brk", "small pieces of memory"),
-	SELDOM("madvise", "a stack that is kept for the next thread; RAM that the guest gives back"),
+	ANY("madvise", "a stack that is kept for the next thread; RAM that the guest gives back"),
 
 	ANY("io_uring_enter", "disks"),
 	ONLY("io_uring_register", 1, IORING_REGISTER_FILES_UPDATE, "a disk that is detached or freed"),
@@ -121,9 +120,9 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 const struct sandbox_rule sandbox_vcpu_rules[] = {
 	IOCTL(KVM_RUN, "the guest runs"),
 	IOCTL(KVM_KVMCLOCK_CTRL, "the guest's watchdogs learn that it stood"),
-	SELDOM_IOCTL(KVM_GET_REGS, "where the guest was when KVM itself could not go on"),
+	IOCTL(KVM_GET_REGS, "where the guest was when KVM itself could not go on"),
 	IOCTL(KVM_IRQ_LINE, "interrupt lines"),
-	SELDOM_IOCTL(KVM_SIGNAL_MSI, "an interrupt that waited until the guest unmasked it"),
+	IOCTL(KVM_SIGNAL_MSI, "an interrupt that waited until the guest unmasked it"),
 	IOCTL(KVM_IOEVENTFD, "doorbells of a device that starts or is reset"),
 	ANY("futex", "locks"),
 	ANY("rt_sigreturn", "after the kick out of the guest"),
@@ -133,18 +132,14 @@ const struct sandbox_rule sandbox_vcpu_rules[] = {
 	ANY("write", "wakes the loop; lines of the log"),
 	ANY("getpid", "lines of the log"),
 	ANY("timerfd_settime", "timers of the clock and the power management"),
-	SELDOM("epoll_ctl", "a socket is full, or its peer is dropped"),
-	SELDOM("sendmsg", "control and display are told what the guest has done"),
-	SELDOM("close", "a surface or connection goes"),
-	SELDOM("memfd_create", "as in the loop: a surface for carrel-display"),
-	SELDOM("ftruncate", "its size"),
-	SELDOM_ONLY("fcntl", 1, F_ADD_SEALS, "it keeps that size"),
-	SELDOM_IOCTL(TUNSETOFFLOAD, "what the driver accepted, for the tap device"),
-	{ .call = "mmap", .reason = "surfaces and large pieces of memory", .argument = 2,
-	  .mask = PROT_EXEC, .value = 0, .seldom = true },
-	SELDOM("munmap", "the same, when they go"),
-	SELDOM("brk", "small pieces of memory"),
-	SELDOM("io_uring_enter", "a disk is reset with requests in flight"),
+	ANY("epoll_ctl", "a socket is full, or its peer is dropped"),
+	ANY("sendmsg", "control and display are told what the guest has done"),
+	ANY("close", "a surface goes, or a connection"),
+	IOCTL(TUNSETOFFLOAD, "what the driver accepted, for the tap device"),
+	ANY("munmap", "the surface goes"),
+	SELDOM("brk", "memory, when what has been freed does not suffice"),
+	SELDOM_NO_EXEC("mmap", 2, "the same, when that lies in brk(2)'s way"),
+	SELDOM("io_uring_enter", "a disk is reset with requests in flight, which the kernel may have done before"),
 	SELDOM("clock_nanosleep", "the same, when the kernel has no memory for a request"),
 	SELDOM("clock_gettime", "where the vDSO cannot read the host's clock"),
 };

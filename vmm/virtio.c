@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * virtio.c - a virtio device's life between reset and reset (carrel-vmm, under the machine's lock; virtio 1.2 section 2)
+ * virtio.c - a virtio device's life between reset and reset (carrel-vmm, under the machine's lock;
+ * virtio 1.2 section 2)
  *
- * How it works: the driver's writes into the status register are the life cycle, and virtio_transport_set_status() is the
- * one place where it goes on. FEATURES_OK is kept only when the features can be had; DRIVER_OK freezes all registers,
- * checks them and starts the queues that are enabled. What breaks the rules later ends in virtio_fail().
+ * How it works: the driver's writes into the status register are the life cycle, and
+ * virtio_transport_set_status() is the one place where it goes on. FEATURES_OK is kept only when
+ * the features can be had; DRIVER_OK freezes all registers, checks them and starts the queues that
+ * are enabled. What breaks the rules later ends in virtio_fail().
  *
- * A doorbell is an eventfd with a handler in the loop, so queues are handled by the loop's thread alone, whoever rings: KVM
- * by itself while the device is active (the platform's add_doorbell), virtio_pci.c when the write arrives as an access to
- * the BAR, or the device that has more to do (virtio_kick_again). One doorbell is handled at a time, and what rings again
- * waits for the loop's next turn, so no queue keeps the others waiting. A ring takes its vCPU out of the guest, so once a
- * polled queue has been rung for it is quiet: the driver is told not to ring, and the loop looks for chains until none have
- * come for a while (vmm/loop.c), which goes on through the interrupt and the guest's answer to it.
+ * A doorbell is an eventfd with a handler in the loop, so queues are handled by the loop's thread
+ * alone, whoever rings: KVM by itself while the device is active (the platform's add_doorbell),
+ * virtio_pci.c when the write arrives as an access to the BAR, or the device that has more to do
+ * (virtio_kick_again). One doorbell is handled at a time, and what rings again waits for the loop's
+ * next turn, so no queue keeps the others waiting.
+ *
+ * A ring takes its vCPU out of the guest, so once a polled queue has got on after one it is quiet:
+ * the driver is told not to ring, and the loop looks for chains until none have come for a while
+ * (vmm/loop.c), which goes on through what is handed back to the driver and its answer to it.
  */
 #include "vmm/virtio.h"
 
@@ -57,28 +62,6 @@ virtio_transport_may_handle(const struct virtio_transport *transport, uint32_t q
 	       pci_device_may_master(transport->pci);
 }
 
-static void
-virtio_transport_handle_doorbell(void *context, uint32_t events)
-{
-	struct virtio_doorbell *doorbell = context;
-	struct virtio_transport *transport = doorbell->transport;
-	struct virtio_device *device = transport->device;
-	uint32_t queue = (uint32_t)(doorbell - transport->doorbells);
-	eventfd_t count;
-
-	(void)events;
-	if (eventfd_read(doorbell->fd, &count) < 0)
-		return;
-	if (!virtio_transport_may_handle(transport, queue))
-		return;
-	if (device->polled_queues >> queue & 1) {
-		virtqueue_set_notify(&device->queues[queue], false);
-		transport->quiet |= UINT64_C(1) << queue;
-		loop_poll(transport->poller);
-	}
-	device->ops->handle_queue(device, queue);
-}
-
 /* Has the device got on with the chains that are there? */
 static bool
 virtio_transport_look_at(struct virtio_transport *transport, uint32_t index)
@@ -93,24 +76,58 @@ virtio_transport_look_at(struct virtio_transport *transport, uint32_t index)
 	return queue->state.next_avail != before;
 }
 
+/*
+ * A ring for nothing, or for what the device cannot take now, must cost us no more than it costs
+ * the guest. What cannot take chains now takes all of them when it can, unasked.
+ */
+static void
+virtio_transport_handle_busy(struct virtio_transport *transport, uint32_t queue)
+{
+	virtqueue_set_notify(&transport->device->queues[queue], false);
+	if (virtio_transport_look_at(transport, queue))
+		loop_poll(transport->poller);
+	else
+		virtqueue_set_notify(&transport->device->queues[queue], true);
+}
+
+static void
+virtio_transport_handle_doorbell(void *context, uint32_t events)
+{
+	struct virtio_doorbell *doorbell = context;
+	struct virtio_transport *transport = doorbell->transport;
+	struct virtio_device *device = transport->device;
+	uint32_t queue = (uint32_t)(doorbell - transport->doorbells);
+	eventfd_t count;
+
+	(void)events;
+	if (eventfd_read(doorbell->fd, &count) < 0)
+		return;
+	if (!virtio_transport_may_handle(transport, queue))
+		return;
+	if (device->polled_queues >> queue & 1 && virtqueue_has_work(&device->queues[queue]))
+		virtio_transport_handle_busy(transport, queue);
+	else
+		device->ops->handle_queue(device, queue);
+}
+
 static bool
 virtio_transport_look(void *context, bool last)
 {
 	struct virtio_transport *transport = context;
+	struct virtio_device *device = transport->device;
 	bool found = false;
 
-	for (uint64_t left = transport->quiet; left; left &= left - 1) {
+	for (uint64_t left = device->polled_queues; left; left &= left - 1) {
 		uint32_t i = (uint32_t)__builtin_ctzll(left);
 
-		/* what was stopped meanwhile asks for doorbells when it starts; after a pause all are rung for */
-		if (!virtio_transport_may_handle(transport, i)) {
-			transport->quiet &= ~(UINT64_C(1) << i);
+		/*
+		 * what may not be handled now stays quiet: a start asks for doorbells, and when a
+		 * pause is over, or the bus may be mastered again, all are rung for
+		 */
+		if (device->queues[i].state.notify || !virtio_transport_may_handle(transport, i))
 			continue;
-		}
-		if (last) {
-			transport->quiet &= ~(UINT64_C(1) << i);
-			virtqueue_set_notify(&transport->device->queues[i], true);
-		}
+		if (last)
+			virtqueue_set_notify(&device->queues[i], true);
 		if (virtio_transport_look_at(transport, i))
 			found = true;
 	}
@@ -213,9 +230,14 @@ virtio_transport_kick_all(struct virtio_transport *transport)
 {
 	struct virtio_device *device = transport->device;
 
-	for (uint32_t i = 0; device->active && i < device->n_queues; i++)
-		if (device->queues[i].descriptors)
-			virtio_transport_kick(transport, i);
+	for (uint32_t i = 0; device->active && i < device->n_queues; i++) {
+		if (!device->queues[i].descriptors)
+			continue;
+		/* nobody has looked at those that were quiet */
+		if (device->polled_queues >> i & 1)
+			virtqueue_set_notify(&device->queues[i], true);
+		virtio_transport_kick(transport, i);
+	}
 }
 
 uint64_t
@@ -345,8 +367,9 @@ virtio_transport_accept_features(struct virtio_transport *transport)
 }
 
 /*
- * Section 2.1: bits are only ever added, in this order: ACKNOWLEDGE, DRIVER, FEATURES_OK (kept when the features are
- * accepted), DRIVER_OK (kept after FEATURES_OK, unless NEEDS_RESET). NEEDS_RESET is the device's; 0 is a reset; FAILED is only noted.
+ * Section 2.1: bits are only ever added, in this order: ACKNOWLEDGE, DRIVER, FEATURES_OK (kept when
+ * the features are accepted), DRIVER_OK (kept after FEATURES_OK, unless NEEDS_RESET). NEEDS_RESET is
+ * the device's; 0 is a reset; FAILED is only noted.
  */
 void
 virtio_transport_set_status(struct virtio_transport *transport, uint8_t value)
@@ -399,9 +422,13 @@ void
 virtio_signal_queue(struct virtio_device *device, uint32_t queue)
 {
 	struct virtio_transport *transport = device->transport;
+	struct virtqueue *ring = &device->queues[queue];
 
-	if (device->active && device->queues[queue].descriptors &&
-	    virtqueue_should_signal(&device->queues[queue]))
+	if (!device->active || !ring->descriptors)
+		return;
+	if (transport->poller && virtqueue_has_news(ring))
+		loop_poll_on(transport->poller);
+	if (virtqueue_should_signal(ring))
 		virtio_transport_signal(transport, ISR_QUEUE,
 					transport->state.queues[queue].vector);
 }

@@ -2,10 +2,11 @@
 /*
  * virtio.h - what a virtio device is to its transport, and the transport to it
  *
- * vmm/virtio_pci.c is the transport (virtio 1.2 sections 2.1 to 2.6 and 4.1, modern only:
- * VIRTIO_F_VERSION_1 is always offered and must be accepted). It owns status, features, queues,
- * MSI-X and doorbells and calls the device through struct virtio_ops, always with the machine's
- * lock held. A device embeds struct virtio_device as its first member.
+ * The transport (virtio 1.2 sections 2.1 to 2.6 and 4.1, modern only: VIRTIO_F_VERSION_1 is always
+ * offered and must be accepted) is vmm/virtio.c, which owns status, features, queues and doorbells,
+ * with its registers in vmm/virtio_registers.c and its PCI function, and so MSI-X, in
+ * vmm/virtio_pci.c. It calls the device through struct virtio_ops, always with the machine's lock
+ * held. A device embeds struct virtio_device as its first member.
  *
  * A broken queue or a driver that breaks the rules ends in virtio_fail(): NEEDS_RESET is set, the
  * driver told by a configuration interrupt, the log says once what and where, and no queue is
@@ -41,8 +42,8 @@ struct virtio_ops {
 	 */
 	void (*reset)(struct virtio_device *device);
 	/*
-	 * The driver rang this queue's doorbell, the queue is polled, or the machine goes on after a pause. Handle a
-	 * bounded number of chains; virtio_kick_again() when there are more.
+	 * The driver rang this queue's doorbell, the queue is polled, or the machine goes on after
+	 * a pause. Handle a bounded number of chains; virtio_kick_again() when there are more.
 	 */
 	void (*handle_queue)(struct virtio_device *device, uint32_t queue);
 	/* "offset" and "bytes" lie within config_bytes. NULL: reads zeros, ignores writes. */
@@ -62,7 +63,8 @@ struct virtio_device {
 	uint32_t n_queues;
 	uint16_t queue_sizes[VIRTIO_MAX_QUEUES]; /* the most descriptors each may have */
 	/*
-	 * A bit each: queues whose handle_queue takes all chains that it can, whenever it is called. While such a queue is
+	 * A bit each: queues whose handle_queue takes all chains that it can, whenever it is
+	 * called, and which take what is left by themselves once they can. While such a queue is
 	 * busy it is looked at and its driver need not ring.
 	 */
 	uint64_t polled_queues;

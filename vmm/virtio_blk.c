@@ -23,6 +23,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 
+#include "vmm/overlay_file.h"
 #include "vmm/platform.h"
 #include "vmm/virtio_blk_request.h"
 
@@ -195,6 +196,8 @@ virtio_blk_new(struct platform *platform, const struct virtio_blk_options *optio
 		blk->n_free++;
 	}
 	result = disk_io_new(platform->loop, options->name, &events, &blk->io);
+	if (result == 0 && options->overlay_fd >= 0)
+		overlay_file_await(options->overlay_fd);
 	if (result == 0 && (options->base_fd >= 0 || options->overlay_fd >= 0))
 		result = virtio_blk_open_medium(blk, options->base_fd, options->overlay_fd);
 	if (result < 0) {
@@ -228,6 +231,9 @@ virtio_blk_detach(struct virtio_device *device)
 
 	if (!blk->disk)
 		return -ENOENT;
+	/* nobody tries again what a device keeps that has failed, and nobody waits for it */
+	if (!device->active)
+		virtio_blk_cancel(blk);
 	result = disk_io_drain(blk->io);
 	if (result < 0)
 		return result;
@@ -243,6 +249,14 @@ bool
 virtio_blk_has_medium(const struct virtio_device *device)
 {
 	return ((const struct virtio_blk *)device)->disk != NULL;
+}
+
+bool
+virtio_blk_is_kept_in(const struct virtio_device *device, int fd)
+{
+	const struct virtio_blk *blk = (const struct virtio_blk *)device;
+
+	return blk->disk && disk_is_kept_in(blk->disk, fd);
 }
 
 int

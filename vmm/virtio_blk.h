@@ -43,7 +43,8 @@ struct virtio_blk_statistics {
 };
 
 /*
- * The device then goes to virtio_pci_new(). Errors: overlay_file_open(), disk_io_new(), which log
+ * The device then goes to virtio_pci_new(). Waits a little while somebody else has the file
+ * (overlay_file_await()). Errors: overlay_file_open(), disk_io_new(), which log
  * them; -ENOMEM.
  */
 int virtio_blk_new(struct platform *platform, const struct virtio_blk_options *options,
@@ -61,6 +62,8 @@ int virtio_blk_attach(struct virtio_device *device, int base_fd, int overlay_fd)
  */
 int virtio_blk_detach(struct virtio_device *device);
 bool virtio_blk_has_medium(const struct virtio_device *device);
+/* Is what it writes kept in the file that this descriptor is of? */
+bool virtio_blk_is_kept_in(const struct virtio_device *device, int fd);
 
 /*
  * Waits until nothing is in flight. 0, or -ENOSPC when requests are kept for lack of space. The

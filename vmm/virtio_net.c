@@ -424,8 +424,10 @@ virtio_net_set_link(struct virtio_device *device, bool up, int fd)
 	if (up && !virtio_net_has_peer(net))
 		return -ENOTCONN;
 	net->state.plugged = up;
-	if (!up && net->peer)
+	if (!up && net->peer) {
 		net_peer_set_reading(net->peer, false);
+		virtio_net_unblock(net); /* what waits is dropped */
+	}
 	if (had_link != up)
 		virtio_signal_config(device);
 	/* frames may have waited for this, on either side */

@@ -67,7 +67,6 @@ struct virtio_transport {
 	struct virtio_doorbell doorbells[VIRTIO_MAX_QUEUES];
 	uint64_t doorbells_gpa;	    /* where the notification structure is; 0: nowhere */
 	struct loop_poller *poller; /* NULL: no queue is polled */
-	uint64_t quiet;		    /* queues that are looked at now, their driver need not ring */
 	struct log_limit limit;
 };
 

@@ -272,6 +272,12 @@ virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
 }
 
 bool
+virtqueue_has_news(const struct virtqueue *queue)
+{
+	return queue->state.next_used != queue->state.signalled_used;
+}
+
+bool
 virtqueue_should_signal(struct virtqueue *queue)
 {
 	const struct vring_avail *avail = queue->avail;
@@ -279,7 +285,7 @@ virtqueue_should_signal(struct virtqueue *queue)
 	uint16_t before = state->signalled_used;
 	uint16_t event;
 
-	if (state->next_used == before)
+	if (!virtqueue_has_news(queue))
 		return false;
 	state->signalled_used = state->next_used;
 	atomic_thread_fence(memory_order_seq_cst);

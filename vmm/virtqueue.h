@@ -96,6 +96,8 @@ void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 /* As many at once: the driver sees none of them or all. */
 void virtqueue_push_all(struct virtqueue *queue, const struct virtqueue_result *results,
 			uint16_t count);
+/* Was anything pushed since virtqueue_should_signal() was asked? */
+bool virtqueue_has_news(const struct virtqueue *queue);
 /* After pushes: does the driver want an interrupt for them (section 2.7.7, 2.7.10)? */
 bool virtqueue_should_signal(struct virtqueue *queue);
 /*

@@ -171,7 +171,7 @@ class Qemu(Side):
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio",
                    "-machine", "q35,vmport=off,smbus=off,sata=off,hpet=off,i8042=off", "-accel", "kvm",
                    "-cpu", "host", "-smp", str(CPUS), "-m", str(RAM_MIB),
-                   "-kernel", self.settings.get("qk", self.settings["kernel"]), "-initrd", initrd, "-append", command_line,
+                   "-kernel", self.settings["kernel"], "-initrd", initrd, "-append", command_line,
                    "-device", f"virtio-gpu-pci,edid=on,xres={WIDTH},yres={HEIGHT}",
                    "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
                    "-object", "rng-builtin,id=entropy", "-device", "virtio-rng-pci,rng=entropy",

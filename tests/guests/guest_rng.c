@@ -2,9 +2,12 @@
 /*
  * guest_rng.c - random numbers (virtio 1.2 section 5.4)
  */
+#include <linux/pci_regs.h>
+
 #include "tests/guests/bare.h"
 #include "tests/guests/bare_hostile.h"
 #include "tests/guests/bare_irq.h"
+#include "tests/guests/bare_pci.h"
 #include "tests/guests/bare_virtio.h"
 
 #define SLOT	  8
@@ -68,6 +71,23 @@ test_numbers(void)
 	bare_check_equal(bare_virtio_wait(&rng, 0), 0, "what it may not write it does not");
 }
 
+/* PCI 3.0 section 6.8.2.3. When the second answer is there the first one's interrupt has been due. */
+static void
+test_masked(void)
+{
+	uint32_t control = bare_pci_find_capability(SLOT, PCI_CAP_ID_MSIX, 0) + PCI_MSIX_FLAGS;
+	uint32_t flags = bare_pci_get(SLOT, control, 2);
+	uint32_t interrupts = bare_irq_get_count(BARE_IRQ_FIRST + 1);
+
+	bare_pci_set(SLOT, control, 2, flags | PCI_MSIX_FLAGS_MASKALL);
+	for (int i = 0; i < 2; i++)
+		bare_check(works_still(&rng), "it works with its interrupts masked");
+	bare_check_equal(bare_irq_get_count(BARE_IRQ_FIRST + 1), interrupts, "none comes");
+	bare_pci_set(SLOT, control, 2, flags);
+	bare_check(BARE_WAIT(bare_irq_get_count(BARE_IRQ_FIRST + 1) > interrupts),
+		   "it comes when the mask goes");
+}
+
 void
 guest_main(void)
 {
@@ -75,6 +95,7 @@ guest_main(void)
 	if (!bare_virtio_open(&rng, SLOT) || !bare_virtio_start(&rng, 0, 1))
 		return;
 	test_numbers();
+	test_masked();
 	bare_hostile_negotiate(&rng, works);
 	bare_hostile_write_late(&rng, 0, works, works_still);
 	bare_hostile_reset(&rng, offer_many, works);

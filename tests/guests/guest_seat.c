@@ -2,8 +2,9 @@
 /*
  * guest_seat.c - a graphics card that shows a picture and a keyboard that types (virtio 1.2 sections 5.7, 5.8)
  *
- * Command line: a number, from which the picture is made, and "hostile". After "note: one monitor" it waits for a second one,
- * on which it shows the picture of the next number; after "note: drawn" for one key.
+ * Command line: a number, from which the picture is made, "hostile", and "alone". After "note: one monitor", which it does not say alone,
+ * it waits for a second one, on which it shows the picture of the next number; after "note: drawn" for one key. At last it resets
+ * the card.
  */
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_input.h>
@@ -22,6 +23,8 @@
 #define N_EVENTS	4
 #define EVENT_SYNC	0
 #define NO_RAM		UINT64_C(0xd0000000)
+#define MANY_PIECES	32768
+#define PIECES_RESOURCE 10
 
 struct attach_one {
 	struct virtio_gpu_resource_attach_backing head;
@@ -171,6 +174,29 @@ draw_second(uint32_t seed)
 	draw(1, SECOND_RESOURCE, second_pixels, seed);
 }
 
+/* A list that is large, and short once its pieces are put together where they touch. */
+static void
+test_many_pieces(void)
+{
+	static struct {
+		struct virtio_gpu_resource_attach_backing head;
+		struct virtio_gpu_mem_entry entries[MANY_PIECES];
+	} command = {
+		.head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+		.head.resource_id = PIECES_RESOURCE,
+		.head.nr_entries = MANY_PIECES,
+	};
+
+	for (uint32_t i = 0; i < MANY_PIECES; i++) {
+		command.entries[i].addr = (uintptr_t)pixels + i % sizeof(pixels);
+		command.entries[i].length = 1;
+	}
+	bare_check_equal(create(PIECES_RESOURCE, 2 * SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA,
+			 "a larger resource");
+	bare_check_equal(do_simple(&command, sizeof(command)), VIRTIO_GPU_RESP_OK_NODATA,
+			 "its memory in many pieces");
+}
+
 static void
 test_refusals(void)
 {
@@ -238,8 +264,11 @@ guest_main(void)
 		bare_hostile_write_late(&gpu, 0, works, works_still);
 		bare_hostile_break_queue(&gpu, 0, works);
 	}
+	test_many_pieces();
 	draw(0, RESOURCE, pixels, seed);
-	draw_second(seed + 1);
+	if (!bare_command_line_has("alone"))
+		draw_second(seed + 1);
 	if (bare_virtio_open(&keyboard, KEYBOARD_SLOT) && bare_virtio_start(&keyboard, 0, 2))
 		read_key();
+	bare_check(works(&gpu), "the card works after a reset");
 }

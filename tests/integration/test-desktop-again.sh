@@ -5,14 +5,8 @@ set -eu
 . tests/lib/appliance.sh
 . tests/lib/viewer.sh
 
-appliance_start
-appliance_make_pool office 2 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
-token=$(screen_new_token)
-screen_type "$token"
-viewer_expect "$token" 60
+viewer_begin 2
+viewer_type_token
 before=$(appliance_session ada)
 
 viewer_close

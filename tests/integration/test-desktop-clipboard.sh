@@ -6,11 +6,7 @@ set -eu
 . tests/lib/viewer.sh
 . tests/lib/clipboard.sh
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
+viewer_begin 1
 
 token=$(screen_new_token)
 clipboard_copy < <(printf '%s Grüße für 12 €\nзаметка 漢字 😀' "$token")

@@ -81,11 +81,7 @@ expect_ctrl_alt_del() {
 	echo "the desktop got the keys, down and up: $ctrl_alt_del"
 }
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start ${screen_width}x$screen_height
-viewer_log_in ada office
-viewer_open_terminal
+viewer_begin 1 ${screen_width}x$screen_height
 session=$(appliance_session ada)
 desktop=${session#* }
 window_width=$(viewer_geometry WIDTH) window_height=$(viewer_geometry HEIGHT)

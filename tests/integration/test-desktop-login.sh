@@ -27,7 +27,5 @@ note=$(appliance_note "$desktop" token)
 echo "and what the shell made of it from the pixels and from the agent's notes"
 
 appliance_wait office active 1
-token=$(screen_new_token)
-screen_type "$token"
-viewer_expect "$token" 60
+viewer_type_token
 echo "the viewer stays connected although hostd was replaced"

@@ -14,11 +14,7 @@ desktop_is_gone() {
 		[ ! -e "$appliance_state/run/desktops/$desktop" ] && [ ! -e "$appliance_state/lib/desktops/$desktop" ]
 }
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
+viewer_begin 1
 token=$(screen_new_token)
 screen_type "echo $token | tee ~/left /tmp/left"
 screen_key Return

@@ -21,14 +21,8 @@ expect_refused() {
 	[ "$code" != 0 ] && [ "$(wc -l <"$TMPDIR/out")" = 1 ] || fail "'carrel $*' ends with $code: $(cat "$TMPDIR/out")"
 }
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
-token=$(screen_new_token)
-screen_type "$token"
-viewer_expect "$token" 60
+viewer_begin 1
+viewer_type_token
 read -r _ desktop < <(appliance_session ada)
 carrel desktop screenshot "$desktop" --output "$TMPDIR/shot.png" >/dev/null
 convert "$TMPDIR/shot.png" "$TMPDIR/shot.ppm"

@@ -14,14 +14,8 @@ remote_expect() {
 	wait_until "$2" remote_shows "$1" || { viewer_keep_picture; fail "$screen_read"; }
 }
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
-token=$(screen_new_token)
-screen_type "$token"
-viewer_expect "$token" 60
+viewer_begin 1
+viewer_type_token
 viewer_close
 appliance_wait office disconnected 1
 

@@ -6,11 +6,7 @@ set -eu
 . tests/lib/viewer.sh
 . tests/lib/resize.sh
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
+viewer_begin 1
 resize_begin
 
 resize_to 840 600 840

@@ -7,14 +7,8 @@ set -eu
 . tests/lib/client.sh
 . tests/lib/vnc.sh
 
-appliance_start
-appliance_make_pool office 1 ada
-screen_start
-viewer_log_in ada office
-viewer_open_terminal
-token=$(screen_new_token)
-screen_type "$token"
-viewer_expect "$token" 60
+viewer_begin 1
+viewer_type_token
 read -r session desktop < <(appliance_session ada)
 
 # the desktop comes over from the viewer, as to a second viewer
@@ -48,5 +42,13 @@ client_carrel ada session vnc s-abcdefghijklmnopqrst --listen "$TMPDIR/none" 2>"
 vnc_open ada "$session"
 vnc_type_token
 echo "after a while away it opens again with a new ticket"
+
+# the desktop has copied last, for the client before
+vnc_copy < <(printf '%s again' "$(screen_new_token)")
+token=$(screen_new_token)
+vnc_do "type printf $token | xclip -selection clipboard"
+vnc_do "key ff0d"
+vnc_paste "$token"
+echo "and so does its clipboard, both ways"
 vnc_close
 appliance_stop

@@ -25,11 +25,7 @@ all_ended() {
 }
 wait_until 30 all_ended || fail "services outlive 'carrel up'"
 viewer_expect "$token" 60
-token=$(screen_new_token)
-viewer_focus
-screen_type "#$token"
-viewer_expect "$token" 60
-screen_key Return
+faults_type_token
 echo "without any service: the desktop lives and is on the screen"
 
 appliance_restart

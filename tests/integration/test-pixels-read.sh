@@ -19,7 +19,7 @@ show() {
 	local number=$1 token=$2
 	shift 2
 	screen_run xterm -title "run $number" "$@" -e sh -c \
-		"printf '\$ # %s\n\n> \$ %s x\n' $(pixels line) $token; : >$TMPDIR/drawn.$number; exec sleep 1000"
+		"printf '\$ # %s\n\n> \$ # %s x\n' $(pixels line) $token; : >$TMPDIR/drawn.$number; exec sleep 1000"
 	screen_wait 60 "^run $number\$"
 	wait_until 60 test -e "$TMPDIR/drawn.$number"
 	# written is not drawn: look until the line is there, or for as long as this must take

@@ -29,6 +29,7 @@ env -u DISPLAY "$appliance_root/quickstart" --state "$appliance_state" --config 
 	fail "quickstart failed: $(tail -n 5 "$TMPDIR/out")"
 grep -q "the desktop is there: $picture" "$TMPDIR/out" || fail "it does not say where the picture is"
 ! grep -q 'golden image\|publishing' "$TMPDIR/out" || fail "it makes again what is there"
+grep -q "desktops run on engine qemu: '.*carrel host doctor' says why" "$TMPDIR/out" || fail "it does not say the engine"
 # the panel's and the background's colours, as the recipe says: so many only when the desktop fills the viewer
 [ "$(count_pixels '#2B3440')" -gt 10000 ] || fail "the picture shows no panel"
 [ "$(count_pixels '#3B5068')" -gt 100000 ] || fail "the picture shows no desktop"
@@ -56,4 +57,18 @@ wait "$quickstart" || code=$?
 grep -q "log in as 'demo' with the password in $appliance_state/demo-password" "$TMPDIR/again" ||
 	fail "it does not say where the password is: $(cat "$TMPDIR/again")"
 screen_stop
+expect_end
+
+# As where the template was published on hardware that engine kvm can use: only the words are looked at
+version=$appliance_state/lib/templates/$appliance_template/1
+jq '.engine.name = "kvm"' "$version/manifest.json" >"$TMPDIR/manifest.json"
+chown --reference "$version/manifest.json" "$TMPDIR/manifest.json"
+chmod --reference "$version/manifest.json" "$TMPDIR/manifest.json"
+mv -f "$TMPDIR/manifest.json" "$version/manifest.json"
+env -u DISPLAY "$appliance_root/quickstart" --state "$appliance_state" --config "$TMPDIR/carrel.conf" >"$TMPDIR/kvm" 2>&1 &
+quickstart=$!
+wait_until 120 grep -q 'desktops run on engine' "$TMPDIR/kvm" || fail "the third quickstart says no engine: $(tail -n 5 "$TMPDIR/kvm")"
+kill -TERM "$quickstart"
+wait "$quickstart" || true
+grep "desktops run on engine kvm: '.*carrel host doctor' says why" "$TMPDIR/kvm" || fail "it says another engine: $(cat "$TMPDIR/kvm")"
 expect_end

@@ -61,7 +61,7 @@ cp "$TMPDIR/recipes/talking/say" "$TMPDIR/recipes/failing/fail"
 refused 'failed' carrel template build failing --wait
 [ ! -e "$lib/images/failing" ] || fail "a failed build left an image"
 
-echo "images: none, an unknown key, another version, a shorter disk, another byte"
+echo "images: none, an unknown key, another version, a disk, a kernel and an initrd that are cut short"
 refused "'?tiny'?.*(build|image)" carrel template publish tiny --wait
 carrel template build tiny --wait >/dev/null
 cp -a "$lib/images/tiny" "$TMPDIR/good"
@@ -71,10 +71,12 @@ cp "$TMPDIR/good/image.json" "$lib/images/tiny/image.json"
 break_image '.v = 99'
 refused "image.json' .*build the image again" carrel template publish tiny --wait
 cp "$TMPDIR/good/image.json" "$lib/images/tiny/image.json"
-truncate -s 1M "$lib/images/tiny/disk.img"
-refused "disk.img' .*build the image again" carrel template publish tiny --wait
-rm -rf "$lib/images/tiny"
-cp -a "$TMPDIR/good" "$lib/images/tiny"
+for file in disk.img kernel initrd; do
+	truncate -s -4096 "$lib/images/tiny/$file"
+	refused "tiny/$file' is no plain file of [0-9]+ bytes: build the image again" carrel template publish tiny --wait
+	rm -rf "$lib/images/tiny"
+	cp -a "$TMPDIR/good" "$lib/images/tiny"
+done
 [ ! -e "$lib/templates/tiny" ] || fail "a refused publish left a template"
 
 echo "a manifest damaged on the disk: that version is refused with its reason, the other is offered"

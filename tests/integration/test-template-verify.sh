@@ -36,6 +36,12 @@ change_manifest() {
 	cat "$TMPDIR/manifest" >"$folder/1/manifest.json"
 }
 
+# Its hash is right: only QEMU finds it
+change_state() {
+	dd if=/dev/urandom of="$folder/1/qemu/user/state" bs=4096 count=16 seek=1 conv=notrunc status=none
+	change_manifest "(.files[] | select(.path == \"qemu/user/state\") | .sha256) = \"$(sha256sum "$folder/1/qemu/user/state" | cut -c 1-64)\""
+}
+
 tiny_start
 carrel template build tiny --wait >/dev/null
 carrel template publish tiny --wait >/dev/null
@@ -58,7 +64,13 @@ refused "no host offers template 'tiny@3' \(carrel template list\)" tiny --versi
 echo "damaged: a byte, a size, a missing file, another manifest, none"
 damaged "'$folder/1/kernel' is damaged" change_byte
 damaged "'$folder/1/qemu/user/memory' has not the size" truncate -s -1 "$folder/1/qemu/user/memory"
+damaged "'$folder/1/initrd' has not the size" truncate -s -1 "$folder/1/initrd"
 damaged "'$folder/1/initrd' is missing" rm "$folder/1/initrd"
 damaged "'$folder/1' holds tiny@2 .* not tiny@1" change_manifest '.version = 2'
 damaged "'$folder/1/manifest.json': the manifest cannot be used .*colour" change_manifest '.colour = "red"'
+
+echo "a machine that does not start: its last words are told"
+change_state
+refused "fork once: load the state: .*; the last line of 'qemu.log' was: .+" tiny --version 1
+echo "$said"
 appliance_stop

@@ -43,6 +43,9 @@ def test_lost():
     machine.stop(status=3)
     lines = [line for line in machine.log if 'vcpu=0 stands: KVM cannot go on' in line]
     check(len(lines) == 1 and 'rip=0xd0000000' in lines[0], f'it said {lines}')
+    errors = [line for line in machine.log if ': error: ' in line]
+    check(len(errors) == 1 and 'running -> failed: KVM cannot go on' in errors[0],
+          f'hostd would not find the reason: {errors}')
 
 
 def test_power():

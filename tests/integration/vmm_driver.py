@@ -24,6 +24,11 @@ def test_hello():
     machine.has('note: memory 0x0 bytes=0x9fc00 type=1')
     machine.has('note: memory 0x100000 bytes=0xf00000 type=1')
     machine.has('note: memory 0xe0000 bytes=0x20000 type=2')
+    # the most there may be, of which the larger part lies above the hole below 4 GiB
+    machine = bare_machine.Machine('hello', ram_mib=65536)
+    machine.run()
+    machine.has('note: memory 0x100000 bytes=0xbff00000 type=1')
+    machine.has('note: memory 0x100000000 bytes=0xf40000000 type=1')
 
 
 def test_platform():
@@ -243,6 +248,19 @@ def test_home():
         machine.finish()
 
 
+def check_screenshot(control, side, first):
+    """Raw pixels of the first monitor, as carrel-hostd asks for them."""
+    memfd = os.memfd_create('picture')
+    width, height, stride = struct.unpack('=III', control.ask(vmm_link.SCREENSHOT, fds=[memfd]))
+    pixels = os.pread(memfd, 1 << 20, 0)
+    os.close(memfd)
+    if (width, height, stride, len(pixels)) != (side, side, side * 4, side * side * 4):
+        bare_machine.fail(f'the screenshot is {width}x{height}, stride {stride}, {len(pixels)} bytes')
+    found = [pixel & 0xffffff for pixel, in struct.iter_unpack('<I', pixels)]
+    if found != list(range(first, first + side * side)):
+        bare_machine.fail(f'the screenshot begins with {found[:4]}, not {first}')
+
+
 def test_seat():
     key_a, side, token = 30, 64, random.randrange(1000, 10000)
     machine = bare_machine.Machine('seat', command_line=f'{token} hostile')
@@ -261,6 +279,7 @@ def test_seat():
 
     wait_for_picture(token)
     machine.read_until('note: one monitor')
+    check_screenshot(vmm_link.Control(machine.control_path), side, token * 1000)
     screen.watch(1)
     screen.send(vmm_link.SIZE, struct.pack('=III', 1, 800, 600))
     wait_for_picture(token + 1)

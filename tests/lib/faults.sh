@@ -52,11 +52,11 @@ faults_has_connected() {
 	[ "$(faults_connections)" -gt "$1" ] && viewer_is connected
 }
 
-# faults_type_token: a new token, typed into the shell as a comment, is to be read on the viewer's screen
+# faults_type_token: a new token, typed into the shell as a comment (the blank: see pixels.py), is to be read on the viewer's screen
 faults_type_token() {
 	token=$(screen_new_token)
 	viewer_focus
-	screen_type "#$token"
+	screen_type "# $token"
 	viewer_expect "$token" 60
 	screen_key Return
 }

@@ -13,6 +13,9 @@ the alphabet twice, and find_line() looks for it: pixel rows that repeat after a
 learn() cuts these cells up, and each has to be different from all others; read_text() then finds the same pixels
 anywhere in the picture. Everything is exact: a picture that was scaled, or compressed with loss, repeats nowhere and is
 refused, with the reason that explain() sees. Only the green channel is looked at.
+
+A text has to stand between blanks. A wide letter, such as #, reaches into the cell behind it, and what is drawn there in one
+go with it has some of its pixels and is not recognized; how much is drawn in one go depends on how busy the machine is.
 """
 import struct
 import sys

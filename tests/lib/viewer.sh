@@ -78,6 +78,22 @@ viewer_log_in() {
 	viewer_settle
 }
 
+# viewer_begin SIZE [WIDTHxHEIGHT]: an appliance with a pool "office" of so many desktops, and ada at the terminal of one
+viewer_begin() {
+	appliance_start
+	appliance_make_pool office "$1" ada
+	screen_start "${@:2}"
+	viewer_log_in ada office
+	viewer_open_terminal
+}
+
+# viewer_type_token: types one, which is read from the pixels; sets $token
+viewer_type_token() {
+	token=$(screen_new_token)
+	screen_type "$token"
+	viewer_expect "$token" 60
+}
+
 # viewer_close: closes the window as its button does; the session stays
 viewer_close() {
 	local pid=${viewer_pids[$viewer_user]}

@@ -35,9 +35,9 @@ def start(worker):
 
 
 def show_done(payload):
-    status, text, size = struct.unpack("=i300sI", payload[:308])
+    status, text, size = struct.unpack("=i500sI", payload[:508])
     text = text.split(b"\0")[0].decode()
-    result = json.loads(payload[308:308 + size]) if size else None
+    result = json.loads(payload[508:508 + size]) if size else None
     print(json.dumps({"status": status, "text": text, "result": result}), flush=True)
 
 

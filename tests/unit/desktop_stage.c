@@ -182,6 +182,7 @@ static void
 remove_folders(struct desktop_stage *f)
 {
 	static const char *const files[] = { "lib/desktops/" DESKTOP "/session",
+					     "lib/desktops/" DESKTOP "/vmm.log",
 					     "lib/desktops/" DESKTOP "/overlay.qcow2",
 					     "run/desktops/" DESKTOP };
 	static const char *const folders[] = { "lib/desktops/" DESKTOP,

@@ -9,12 +9,11 @@
 #include "host/desktop.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_qemu.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define SESSION	   "s-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7
-
-struct seq_source;
 
 /* What the agent does when a verb comes. */
 enum agent_act {
@@ -43,7 +42,6 @@ struct desktop_stage {
 	const char *verb; /* at which it acts so; it answers the others */
 	guint said[3];	  /* resync, identify, login */
 	GString *events;
-	struct seq_source *vmm; /* the connection to a machine of engine kvm; the test's own */
 };
 
 /* cmocka's; the state is the stage. */

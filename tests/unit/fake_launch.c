@@ -23,6 +23,7 @@
 
 #include "base/io.h"
 #include "host/launch_client.h"
+#include "tests/unit/wait_for.h"
 
 static void
 fake_launch_answer(struct fake_launch *launch, guint32 type, guint32 id, const void *payload,
@@ -245,23 +246,10 @@ fake_launch_answer_kept(struct fake_launch *launch)
 	fake_launch_make_child(launch, launch->kept_id);
 }
 
-static gboolean
-fake_launch_handle_timeout(gpointer data)
-{
-	*(gboolean *)data = TRUE;
-	return G_SOURCE_CONTINUE;
-}
-
 void
 fake_launch_run_until(const guint *number, guint wanted)
 {
-	gboolean late = FALSE;
-	guint timer = g_timeout_add(10000, fake_launch_handle_timeout, &late);
-
-	while (*number < wanted && !late)
-		g_main_context_iteration(NULL, TRUE);
-	g_source_remove(timer);
-	assert_true(*number >= wanted);
+	WAIT_FOR(*number >= wanted);
 }
 
 static void

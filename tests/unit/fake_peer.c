@@ -17,8 +17,7 @@
 #include "base/frame.h"
 #include "base/io.h"
 #include "tests/unit/fake_peer.h"
-
-#define WAIT_MAX_MS 10000
+#include "tests/unit/wait_for.h"
 
 static void
 fake_peer_keep_fds(struct fake_peer *peer, struct msghdr *message)
@@ -92,43 +91,26 @@ fake_peer_done(struct fake_peer *peer)
 	peer->fd = -1;
 }
 
+/* True when all is sent, or nobody takes it any more. */
 static gboolean
-fake_peer_handle_watchdog(gpointer data)
+fake_peer_push(const struct fake_peer *peer, const char **bytes, gsize *size)
 {
-	(void)data;
-	return G_SOURCE_CONTINUE;
-}
+	gssize n = send(peer->fd, *bytes, *size, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-void
-fake_peer_wait(const char *what, gint64 since_us)
-{
-	guint watchdog = g_timeout_add(WAIT_MAX_MS, fake_peer_handle_watchdog, NULL);
-
-	g_main_context_iteration(NULL, TRUE);
-	g_source_remove(watchdog);
-	if (g_get_monotonic_time() - since_us >= WAIT_MAX_MS * G_GINT64_CONSTANT(1000))
-		fail_msg("waited %d ms in vain for: %s", WAIT_MAX_MS, what);
+	if (n < 0)
+		return peer->ended;
+	*bytes += n;
+	*size -= (gsize)n;
+	return *size == 0;
 }
 
 /* Long texts are more than a socket takes at once: the module under test must run meanwhile. */
 void
 fake_peer_send(const struct fake_peer *peer, const void *data, gsize size)
 {
-	gint64 since_us = g_get_monotonic_time();
 	const char *bytes = data;
 
-	while (size > 0) {
-		ssize_t n = send(peer->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && peer->ended)
-			return;
-		if (n < 0) {
-			fake_peer_wait("room to send", since_us);
-			continue;
-		}
-		bytes += n;
-		size -= (gsize)n;
-	}
+	WAIT_FOR(size == 0 || fake_peer_push(peer, &bytes, &size));
 }
 
 void

@@ -36,17 +36,6 @@ char *fake_peer_take_line(struct fake_peer *peer);
 /* The next whole frame (base/frame.h) as JSON, or NULL. A new reference. */
 json_t *fake_peer_take_frame(struct fake_peer *peer);
 
-/* Runs one round of the main loop; fails the test when this wait has lasted longer than 10 s. */
-void fake_peer_wait(const char *what, gint64 since_us);
-
-#define WAIT_FOR(condition)                                        \
-	do {                                                       \
-		gint64 wait_since_us = g_get_monotonic_time();     \
-                                                                   \
-		while (!(condition))                               \
-			fake_peer_wait(#condition, wait_since_us); \
-	} while (0)
-
 /* What a request came to; zeroed before it. The test's callback fills it. */
 struct fake_answer {
 	gboolean came;

@@ -186,6 +186,10 @@ fake_qemu_say_answer(const struct fake_qemu *qemu, const char *command, json_int
 		value = answer_table[i].value;
 		event = answer_table[i].event ? answer_table[i].event : "";
 	}
+	if (qemu->full && strcmp(command, "query-status") == 0)
+		value = "{\"running\": false, \"status\": \"io-error\"}";
+	if (qemu->full && strcmp(command, "cont") == 0)
+		event = "{\"event\": \"RESUME\"}\r\n" FAKE_QEMU_STANDS;
 	if (qemu->fault == FAKE_QEMU_OTHER && g_strcmp0(qemu->command, command) == 0)
 		value = "{\"qemu\": {\"major\": 8}}";
 	if (qemu->fault == FAKE_QEMU_FAILS && g_strcmp0(qemu->command, command) == 0)

@@ -41,8 +41,14 @@ struct fake_qemu {
 	gboolean hold_spawn; /* the spawner answers only in fake_qemu_release() */
 	engine_spawned_callback held;
 	void *held_data;
+	gboolean full; /* its host's disk: the guest stands, and stands again whenever it goes on */
 	GString *commands; /* all that came, joined by blanks */
 };
+
+/* The guest finds no room on the host's disk. */
+#define FAKE_QEMU_STANDS                                                                           \
+	"{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"action\": \"stop\", \"nospace\": true}}\r\n" \
+	"{\"event\": \"STOP\"}\r\n"
 
 struct fake_qemu *fake_qemu_new(void);
 void fake_qemu_free(struct fake_qemu *qemu);

@@ -15,6 +15,7 @@
 #include "base/proto_agent.h"
 #include "host/agent_link.h"
 #include "tests/unit/link_fixture.h"
+#include "tests/unit/wait_for.h"
 
 #define LONG_MS	   60000
 #define GENERATION 5

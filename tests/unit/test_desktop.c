@@ -13,6 +13,7 @@
 
 #include "base/proto_agent.h"
 #include "tests/unit/desktop_stage.h"
+#include "tests/unit/wait_for.h"
 
 static void
 test_desktop__forks_and_logs_its_user_in(void **state)

@@ -9,15 +9,12 @@
 
 #include <cmocka.h>
 
-#include <glib-unix.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/io.h"
 #include "base/proto_agent.h"
-#include "base/proto_vmm.h"
-#include "common/seq_source.h"
 #include "tests/unit/desktop_stage.h"
+#include "tests/unit/fake_vmm.h"
 
 /* A record of the machine that runs, as launch lists it. */
 static void
@@ -42,32 +39,15 @@ adopt(struct desktop_stage *f)
 	adopt_machine(f, LAUNCH_ROLE_QEMU);
 }
 
-/* A machine that stands for lack of room. */
+/* The machine is one of engine kvm then. */
 static void
-vmm_handle_message(void *context, struct seq_message *message)
+adopt_vmm(struct desktop_stage *f, struct fake_vmm *vmm)
 {
-	struct desktop_stage *f = context;
-	const struct vmm_status status = { .version = VMM_PROTOCOL_VERSION,
-					   .state = VMM_STATE_PAUSED,
-					   .pause_reason = VMM_PAUSE_NO_SPACE };
-	struct seq_header head = { .type = VMM_STATUS, .size = sizeof(status) };
-
-	assert_non_null(message);
-	assert_int_equal(message->head.type, VMM_STATUS);
-	head.id = message->head.id;
-	assert_int_equal(seq_source_send(f->vmm, &head, &status, NULL, 0), 0);
-}
-
-static gboolean
-vmm_handle_connection(gint fd, GIOCondition condition, gpointer data)
-{
-	struct desktop_stage *f = data;
-	// cppcheck-suppress nullPointer ; accept4(2) allows it
-	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)condition;
-	f->vmm = seq_source_new(peer, "test", vmm_handle_message, f);
-	return G_SOURCE_REMOVE;
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+	fake_vmm_init(vmm, f->qemu);
+	adopt_machine(f, LAUNCH_ROLE_VMM);
 }
 
 /* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */
@@ -75,23 +55,57 @@ static void
 test_desktop_adopt__tells_that_its_machine_waits_for_room(void **state)
 {
 	struct desktop_stage *f = *state;
-	const struct vmm_event goes_on = { .kind = VMM_EVENT_STATE, .value = VMM_STATE_RUNNING };
-	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(goes_on) };
+	struct fake_vmm vmm = { .status = { .state = VMM_STATE_PAUSED,
+					    .pause_reason = VMM_PAUSE_NO_SPACE } };
 
-	desktop_stage_fork(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
-	assert_string_equal(desktop_get_reason(f->desktop), "");
-	g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_VMM], G_IO_IN, vmm_handle_connection, f);
-	adopt_machine(f, LAUNCH_ROLE_VMM);
+	adopt_vmm(f, &vmm);
 	SERVE_UNTIL(f, strstr(f->events->str, "no_space ") != NULL);
 	assert_non_null(
 		strstr(desktop_get_reason(f->desktop), "the host's disk (or its memory) is full"));
-	assert_int_equal(seq_source_send(f->vmm, &head, &goes_on, NULL, 0), 0);
+	fake_vmm_tell(&vmm, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
 	SERVE_UNTIL(f, strstr(f->events->str, " space ") != NULL);
 	assert_string_equal(desktop_get_reason(f->desktop), "");
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
-	seq_source_free(f->vmm);
+	fake_vmm_done(&vmm);
+}
+
+/* The process lives, and waits for its end: the desktop fails with what it said. */
+static void
+expect_failed(struct desktop_stage *f, const char *reason)
+{
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
+	print_message("%s\n", desktop_get_reason(f->desktop));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), reason));
+	assert_true(g_str_has_suffix(f->events->str, "failed "));
+	SERVE_UNTIL(f, f->launch->count[LAUNCH_KILL] == 1);
+}
+
+static void
+test_desktop_adopt__fails_when_its_machine_fails(void **state)
+{
+	struct desktop_stage *f = *state;
+	struct fake_vmm vmm = { .status = { .state = VMM_STATE_RUNNING } };
+	g_autofree char *log = g_build_filename(f->lib, "desktops", DESKTOP, "vmm.log", NULL);
+
+	adopt_vmm(f, &vmm);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_true(g_file_set_contents(log, "carrel-vmm[1]: error: KVM gave up\n", -1, NULL));
+	fake_vmm_tell(&vmm, VMM_EVENT_STATE, VMM_STATE_FAILED, 0);
+	expect_failed(f, "its machine failed; the last line of 'vmm.log' was: "
+			 "carrel-vmm[1]: error: KVM gave up");
+	fake_vmm_done(&vmm);
+}
+
+static void
+test_desktop_adopt__fails_when_its_machine_has_failed(void **state)
+{
+	struct desktop_stage *f = *state;
+	struct fake_vmm vmm = { .status = { .state = VMM_STATE_FAILED } };
+
+	adopt_vmm(f, &vmm);
+	expect_failed(f, "carrel-vmm cannot go on with the guest");
+	fake_vmm_done(&vmm);
 }
 
 static void
@@ -147,6 +161,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(tells_that_its_machine_waits_for_room),
+		TEST(fails_when_its_machine_fails),
+		TEST(fails_when_its_machine_has_failed),
 		TEST(is_at_once_what_it_was),
 		TEST(its_user_stays_although_the_agent_is_silent),
 		TEST(goes_without_a_machine),

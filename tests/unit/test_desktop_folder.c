@@ -66,9 +66,14 @@ static void
 test_desktop_folder__that_cannot_be_made_says_so(void **state)
 {
 	struct fixture *f = *state;
+	g_autofree char *wanted = g_strdup_printf(
+		"its folder '%s' cannot be made: Not a directory: ", f->folder.path);
+	g_autofree char *reason = NULL;
 
 	assert_true(g_file_set_contents(f->desktops, "a file", -1, NULL));
-	assert_non_null(desktop_folder_make(&f->folder, TRUE));
+	reason = desktop_folder_make(&f->folder, TRUE);
+	assert_non_null(reason);
+	assert_true(g_str_has_prefix(reason, wanted));
 }
 
 static void

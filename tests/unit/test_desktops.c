@@ -16,6 +16,7 @@
 #include "host/desktops.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_peer.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP "d-aaaaaaaaaaaaaaaaaaaa"
 #define HASH	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "host/display_control.h"
 #include "tests/unit/fake_launch.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP "d-aaaaaaaaaaaaaaaaaaaa"
 
@@ -185,23 +186,10 @@ say_fact(struct fixture *f, enum display_fact_kind kind, guint64 attachment)
 	display_say(f, DISPLAY_FACT, &fact, sizeof(fact));
 }
 
-static gboolean
-handle_late(gpointer data)
-{
-	*(gboolean *)data = TRUE;
-	return G_SOURCE_REMOVE;
-}
-
 static void
 run_until_state(struct fixture *f, enum display_control_state wanted)
 {
-	gboolean late = FALSE;
-	guint timer = g_timeout_add(10000, handle_late, &late);
-
-	while (!late && display_control_get_state(f->control) != wanted)
-		g_main_context_iteration(NULL, TRUE);
-	assert_false(late);
-	g_source_remove(timer);
+	WAIT_FOR(display_control_get_state(f->control) == wanted);
 }
 
 static void

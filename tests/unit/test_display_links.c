@@ -21,6 +21,7 @@
 #include "display/sink.h"
 #include "display/surface.h"
 #include "tests/unit/tls_client.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	    "d-abcdefghijklmnopqrst"
 #define MAX_FACTS   32
@@ -107,13 +108,6 @@ assert_last_fact(const struct stage *stage, enum display_fact_kind kind, uint64_
 	assert_in_range(stage->n_facts, 1, MAX_FACTS);
 	assert_int_equal(stage->facts[stage->n_facts - 1].kind, kind);
 	assert_int_equal(stage->facts[stage->n_facts - 1].attachment, attachment);
-}
-
-static void
-run_until(const guint *number, guint wanted)
-{
-	while (*number < wanted)
-		g_main_context_iteration(NULL, TRUE);
 }
 
 static int
@@ -232,14 +226,14 @@ test_display_links__lets_a_vnc_client_in(void **state)
 	assert_int_equal(offer_link(stage, DISPLAY_SINK_VNC, 1, VNC_PASSWORD, &fd), 0);
 	assert_string_equal(stage->password, "");
 	stream = tls_client_link(fd, wrong, sizeof(wrong) - 1);
-	run_until(&stage->n_facts, 1);
+	WAIT_FOR(stage->n_facts >= 1);
 	assert_last_fact(stage, DISPLAY_FACT_LINK_REFUSED, 1);
 	g_object_unref(stream);
 	assert_int_equal(stage->vnc_clients, 0);
 
 	assert_int_equal(offer_link(stage, DISPLAY_SINK_VNC, 2, VNC_PASSWORD, &fd), 0);
 	stream = tls_client_link(fd, right, sizeof(right) - 1);
-	run_until(&stage->vnc_clients, 1);
+	WAIT_FOR(stage->vnc_clients >= 1);
 	assert_last_fact(stage, DISPLAY_FACT_CONNECTED, 2);
 	for (int i = 0; i < 20; i++) {
 		g_main_context_iteration(NULL, FALSE);
@@ -255,7 +249,7 @@ test_display_links__lets_a_vnc_client_in(void **state)
 	assert_memory_equal(heard, "RFB", 3);
 	/* the sink ends it */
 	shutdown(stage->vnc_fd, SHUT_RDWR);
-	run_until(&stage->n_facts, 3);
+	WAIT_FOR(stage->n_facts >= 3);
 	assert_last_fact(stage, DISPLAY_FACT_DISCONNECTED, 2);
 	g_object_unref(stream);
 }
@@ -277,25 +271,25 @@ test_display_links__links_one_main_channel(void **state)
 	assert_int_equal(offer_client(stage, 1, "secret", &fd), 0);
 	assert_string_equal(stage->password, "secret");
 	first = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&stage->clients, 1);
+	WAIT_FOR(stage->clients >= 1);
 	display_links_handle_main_linked(stage->links, 4711);
 	assert_last_fact(stage, DISPLAY_FACT_CONNECTED, 1);
 	/* A second main channel, and a channel of another connection, do not reach the sink. */
 	assert_int_equal(offer_client(stage, 1, NULL, &fd), 0);
 	second = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&stage->n_facts, 2);
+	WAIT_FOR(stage->n_facts >= 2);
 	assert_last_fact(stage, DISPLAY_FACT_LINK_REFUSED, 1);
 	g_object_unref(second);
 	assert_int_equal(offer_client(stage, 1, NULL, &fd), 0);
 	second = tls_client_link_channel(fd, LINK_CHANNEL_DISPLAY, 4712);
-	run_until(&stage->n_facts, 3);
+	WAIT_FOR(stage->n_facts >= 3);
 	assert_last_fact(stage, DISPLAY_FACT_LINK_REFUSED, 1);
 	g_object_unref(second);
 	assert_int_equal(stage->clients, 1);
 	/* Its own goes through. */
 	assert_int_equal(offer_client(stage, 1, NULL, &fd), 0);
 	second = tls_client_link_channel(fd, LINK_CHANNEL_DISPLAY, 4711);
-	run_until(&stage->clients, 2);
+	WAIT_FOR(stage->clients >= 2);
 	g_object_unref(second);
 	display_links_handle_main_ended(stage->links, 4711);
 	assert_last_fact(stage, DISPLAY_FACT_DISCONNECTED, 1);
@@ -315,7 +309,7 @@ test_display_links__drops_an_attachment(void **state)
 	set_certificate(stage);
 	assert_int_equal(offer_client(stage, 5, "secret", &fd), 0);
 	stream = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	run_until(&stage->clients, 1);
+	WAIT_FOR(stage->clients >= 1);
 	display_links_handle_main_linked(stage->links, 1);
 	assert_int_equal(display_links_get_live(stage->links), 5);
 	display_links_drop(stage->links, 4);

@@ -2,7 +2,7 @@
 /*
  * test_engine_kvm.c - engine kvm's operations with a carrel-vmm that does not start, refuses, lies, goes silent or dies
  *
- * The process and the sockets are fake_qemu's, under the role of carrel-vmm; the peer on "vmm" and the agent are here.
+ * The process and the sockets are fake_qemu's, the peer on "vmm" is fake_vmm; the agent is here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,31 +21,13 @@
 #include "base/frame.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
-#include "base/proto_vmm.h"
-#include "common/seq_source.h"
-#include "tests/unit/fake_qemu.h"
+#include "tests/unit/fake_vmm.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7
-#define SIDE	   2 /* of the picture, pixels */
 
 static const char *const template_files[] = { "disk.img", "kernel", "initrd" };
-
-enum fault {
-	WORKS,
-	NO_SPAWN,
-	OTHER_VERSION,
-	REFUSES,
-	WRONG_SIZE,
-	WRONG_ID,
-	SAYS_NONSENSE,
-	SENDS_A_DESCRIPTOR,
-	SILENT,
-	DIES,
-	PANICS,
-	SWITCHES_OFF,
-	AGENT_REFUSES,
-};
 
 struct outcome {
 	guint times;
@@ -55,16 +37,12 @@ struct outcome {
 
 struct fixture {
 	struct fake_qemu *process;
-	struct seq_source *peer;
-	guint accepting;
+	struct fake_vmm vmm;
 	guint agent_accepting;
 	struct fake_peer agent;
 	gboolean ready; /* the agent says so from the second time on */
-	enum fault fault;
-	enum vmm_type type; /* at which the fault shows */
-	guint asked[VMM_EVENT];
-	struct vmm_status status;
-	guint link_fds;
+	gboolean agent_refuses;
+	enum vmm_state end; /* of the guest while it boots; VMM_STATE_STARTING: none */
 	char *folder;
 	char *overlay;
 	struct manifest *manifest;
@@ -103,104 +81,6 @@ outcome_clear(struct outcome *outcome)
 	memset(outcome, 0, sizeof(*outcome));
 }
 
-/* --- carrel-vmm --- */
-
-static void
-vmm_say(struct fixture *f, const struct seq_header *head, const void *payload)
-{
-	assert_int_equal(seq_source_send(f->peer, head, payload, NULL, 0), 0);
-}
-
-static void
-vmm_tell(struct fixture *f, guint32 kind, guint32 value, guint32 detail)
-{
-	const struct vmm_event event = { .kind = kind, .value = value, .detail = detail };
-	const struct seq_header head = { .type = VMM_EVENT, .size = sizeof(event) };
-
-	vmm_say(f, &head, &event);
-}
-
-static void
-vmm_answer(struct fixture *f, struct seq_message *message)
-{
-	static const guint8 pixels[SIDE * SIDE * 4];
-	struct vmm_status status = f->status;
-	struct vmm_picture picture = { SIDE, SIDE, SIDE * 4 };
-	struct seq_header head = { .type = message->head.type, .id = message->head.id };
-	const void *payload = NULL;
-
-	if (head.type == VMM_STATUS) {
-		status.version = f->fault == OTHER_VERSION ? 9 : VMM_PROTOCOL_VERSION;
-		head.size = sizeof(status);
-		payload = &status;
-	} else if (head.type == VMM_SCREENSHOT) {
-		assert_int_equal(pwrite(message->fds[0], pixels, sizeof(pixels), 0),
-				 sizeof(pixels));
-		head.size = sizeof(picture);
-		payload = &picture;
-	}
-	vmm_say(f, &head, payload);
-}
-
-static void
-vmm_do_wrong(struct fixture *f, const struct seq_message *message)
-{
-	const struct vmm_refusal refusal = { "not today" };
-	struct seq_header head = { .type = message->head.type, .id = message->head.id };
-	int fd = 0;
-
-	if (f->fault == REFUSES) {
-		head.status = -EINVAL;
-		head.size = sizeof(refusal);
-		vmm_say(f, &head, &refusal);
-	} else if (f->fault == WRONG_SIZE) {
-		head.size = 3;
-		vmm_say(f, &head, "abc");
-	} else if (f->fault == WRONG_ID) {
-		head.id++;
-		vmm_say(f, &head, NULL);
-	} else if (f->fault == SAYS_NONSENSE) {
-		vmm_tell(f, VMM_EVENT_COUNT, 0, 0);
-	} else if (f->fault == SENDS_A_DESCRIPTOR) {
-		assert_int_equal(seq_source_send(f->peer, &head, NULL, &fd, 1), 0);
-	} else if (f->fault == DIES) {
-		fake_qemu_die(f->process);
-	}
-}
-
-static void
-vmm_handle_message(void *context, struct seq_message *message)
-{
-	struct fixture *f = context;
-
-	if (!message) {
-		g_clear_pointer(&f->peer, seq_source_free);
-		return;
-	}
-	f->asked[message->head.type]++;
-	if (message->head.type == VMM_LINK)
-		f->link_fds += (guint)message->n_fds;
-	if (f->fault > OTHER_VERSION && f->fault < PANICS && f->type == message->head.type)
-		vmm_do_wrong(f, message);
-	else
-		vmm_answer(f, message);
-}
-
-static gboolean
-vmm_handle_connection(gint fd, GIOCondition condition, gpointer data)
-{
-	struct fixture *f = data;
-	// cppcheck-suppress nullPointer ; accept4(2) allows it
-	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)condition;
-	g_clear_pointer(&f->peer, seq_source_free);
-	f->peer = seq_source_new(peer, "test", vmm_handle_message, f);
-	return G_SOURCE_CONTINUE;
-}
-
-/* --- the agent --- */
-
 static gboolean
 agent_handle_connection(gint fd, GIOCondition condition, gpointer data)
 {
@@ -220,7 +100,7 @@ agent_answer(struct fixture *f, const json_t *request)
 	const char *verb = json_get_text(request, "verb", "");
 	const char *nonce = json_get_text(json_object_get(request, "body"), "nonce", "");
 	gboolean resync = strcmp(verb, AGENT_VERB_RESYNC) == 0;
-	gboolean good = resync || f->fault != AGENT_REFUSES;
+	gboolean good = resync || !f->agent_refuses;
 	json_t *answer = json_pack("{s:i, s:O, s:s, s:O, s:b}", "v", AGENT_PROTOCOL_VERSION, "id",
 				   json_object_get(request, "id"), "verb", verb, "generation",
 				   json_object_get(request, "generation"), "ok", good);
@@ -250,10 +130,9 @@ agent_serve(struct fixture *f)
 	json_t *request;
 
 	/* A guest that ends does so while it boots. */
-	if (f->fault == PANICS || f->fault == SWITCHES_OFF) {
-		if (f->peer && f->agent.fd >= 0)
-			vmm_tell(f, VMM_EVENT_STATE,
-				 f->fault == PANICS ? VMM_STATE_PANICKED : VMM_STATE_OFF, 0);
+	if (f->end != VMM_STATE_STARTING) {
+		if (f->vmm.peer && f->agent.fd >= 0)
+			fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, f->end, 0);
 		return;
 	}
 	while (f->agent.fd >= 0 && (request = fake_peer_take_frame(&f->agent))) {
@@ -263,8 +142,6 @@ agent_serve(struct fixture *f)
 }
 
 #define SERVE_UNTIL(f, condition) WAIT_FOR((agent_serve(f), (condition)))
-
-/* --- the fixture --- */
 
 static void
 make_template(struct fixture *f)
@@ -292,8 +169,7 @@ setup(void **state)
 	f->process->role = LAUNCH_ROLE_VMM;
 	f->process->place.kvm = open("/dev/null", O_RDWR | O_CLOEXEC);
 	f->agent.fd = -1;
-	f->accepting = g_unix_fd_add(f->process->listeners[LAUNCH_SOCKET_VMM], G_IO_IN,
-				     vmm_handle_connection, f);
+	fake_vmm_init(&f->vmm, f->process);
 	f->agent_accepting = g_unix_fd_add(f->process->listeners[LAUNCH_SOCKET_AGENT], G_IO_IN,
 					   agent_handle_connection, f);
 	make_template(f);
@@ -321,10 +197,8 @@ teardown(void **state)
 
 	engine_kvm_ops.vm_free(f->vm);
 	fake_peer_settle();
-	g_source_remove(f->accepting);
+	fake_vmm_done(&f->vmm);
 	g_source_remove(f->agent_accepting);
-	if (f->peer)
-		seq_source_free(f->peer);
 	fake_peer_done(&f->agent);
 	close(f->process->place.kvm);
 	fake_qemu_free(f->process);
@@ -368,8 +242,6 @@ run_simple(struct fixture *f, void (*operation)(struct engine_vm *, const struct
 	SERVE_UNTIL(f, outcome->times > 0);
 }
 
-/* --- tests --- */
-
 static void
 test_engine_kvm__a_fork_ends_when_the_desktop_is_up(void **state)
 {
@@ -386,22 +258,35 @@ test_engine_kvm__a_fork_ends_when_the_desktop_is_up(void **state)
 }
 
 static const struct {
-	enum fault fault;
+	enum fake_qemu_fault process;
+	enum fake_vmm_fault fault;
 	enum vmm_type type;
-	const char *step;
-	const char *reason;
+	enum vmm_state stands; /* before the connection */
+	enum vmm_state end;    /* after it */
+	gboolean agent_refuses;
+	const char *words[2]; /* the step that the error begins with, and the reason */
 } fork_faults[] = {
-	{ NO_SPAWN, 0, "start the process: ", "no such program" },
-	{ OTHER_VERSION, 0, "connect to it: ", "version 9" },
-	{ REFUSES, VMM_STATUS, "connect to it: ", "not today" },
-	{ WRONG_SIZE, VMM_STATUS, "connect to it: ", "log says why" },
-	{ WRONG_ID, VMM_STATUS, "connect to it: ", "log says why" },
-	{ SAYS_NONSENSE, VMM_STATUS, "connect to it: ", "log says why" },
-	{ SENDS_A_DESCRIPTOR, VMM_STATUS, "connect to it: ", "log says why" },
-	{ DIES, VMM_STATUS, "connect to it: ", "log says why" },
-	{ PANICS, 0, "boot until the agent answers: ", "kernel panicked" },
-	{ SWITCHES_OFF, 0, "boot until the agent answers: ", "switched itself off" },
-	{ AGENT_REFUSES, 0, "wait for the desktop: ", "X does not start" },
+	{ .process = FAKE_QEMU_NO_SPAWN, .words = { "start the process: ", "no such program" } },
+	{ .fault = FAKE_VMM_OTHER_VERSION, .words = { "connect to it: ", "version 9" } },
+	{ .fault = FAKE_VMM_REFUSES, VMM_STATUS, .words = { "connect to it: ", "not today" } },
+	{ .fault = FAKE_VMM_WRONG_SIZE,
+	  VMM_STATUS,
+	  .words = { "connect to it: ", "log says why" } },
+	{ .fault = FAKE_VMM_WRONG_ID, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
+	{ .fault = FAKE_VMM_NONSENSE, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
+	{ .fault = FAKE_VMM_DESCRIPTOR,
+	  VMM_STATUS,
+	  .words = { "connect to it: ", "log says why" } },
+	{ .fault = FAKE_VMM_DIES, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
+	{ .stands = VMM_STATE_FAILED,
+	  .words = { "connect to it: ", "cannot go on with the guest" } },
+	{ .end = VMM_STATE_PANICKED,
+	  .words = { "boot until the agent answers: ", "kernel panicked" } },
+	{ .end = VMM_STATE_OFF,
+	  .words = { "boot until the agent answers: ", "switched itself off" } },
+	{ .end = VMM_STATE_FAILED,
+	  .words = { "boot until the agent answers: ", "cannot go on with the guest" } },
+	{ .agent_refuses = TRUE, .words = { "wait for the desktop: ", "X does not start" } },
 };
 
 static void
@@ -415,16 +300,18 @@ test_engine_kvm__a_fork_that_fails_gives_one_error(void **unused)
 
 		setup(&state);
 		f = state;
-		f->fault = fork_faults[i].fault;
-		f->type = fork_faults[i].type;
-		if (f->fault == NO_SPAWN)
-			f->process->fault = FAKE_QEMU_NO_SPAWN;
+		f->process->fault = fork_faults[i].process;
+		f->vmm.fault = fork_faults[i].fault;
+		f->vmm.type = fork_faults[i].type;
+		f->vmm.status.state = fork_faults[i].stands;
+		f->end = fork_faults[i].end;
+		f->agent_refuses = fork_faults[i].agent_refuses;
 		start_fork(f, NULL, &outcome);
 		SERVE_UNTIL(f, outcome.times > 0);
 		assert_non_null(outcome.error);
 		print_message("%s\n", outcome.error->message);
-		assert_true(g_str_has_prefix(outcome.error->message, fork_faults[i].step));
-		assert_non_null(strstr(outcome.error->message, fork_faults[i].reason));
+		assert_true(g_str_has_prefix(outcome.error->message, fork_faults[i].words[0]));
+		assert_non_null(strstr(outcome.error->message, fork_faults[i].words[1]));
 		fake_qemu_die(f->process);
 		fake_peer_settle();
 		assert_int_equal(outcome.times, 1);
@@ -474,19 +361,19 @@ test_engine_kvm__events_of_the_machine_are_told(void **state)
 	struct fixture *f = *state;
 
 	run_fork(f);
-	vmm_tell(f, VMM_EVENT_VDAGENT_PORT, 1, 0);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_VDAGENT_PORT, 1, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_VDAGENT_PORT] == 1 && f->value == 1);
-	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PAUSED, VMM_PAUSE_ASKED);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, VMM_STATE_PAUSED, VMM_PAUSE_ASKED);
 	WAIT_FOR(f->events[ENGINE_EVENT_STOPPED] == 1 && f->value == 0);
-	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE);
 	WAIT_FOR(f->events[ENGINE_EVENT_STOPPED] == 2 && f->value == 1);
-	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
-	vmm_tell(f, VMM_EVENT_REBOOTED, 0, 0);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_REBOOTED, 0, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_REBOOTED] == 1);
-	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_PANICKED, 0);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, VMM_STATE_PANICKED, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_PANICKED] == 1);
-	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_OFF, 0);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, VMM_STATE_OFF, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_POWERDOWN] == 1);
 }
 
@@ -498,22 +385,26 @@ test_engine_kvm__a_lost_connection_is_no_death(void **state)
 	struct outcome outcome = { 0 };
 
 	run_fork(f);
-	g_clear_pointer(&f->peer, seq_source_free);
+	fake_vmm_hang_up(&f->vmm);
 	fake_peer_settle();
 	run_simple(f, engine_kvm_ops.powerdown, &outcome);
 	assert_non_null(strstr(outcome.error->message, "is lost"));
 	outcome_clear(&outcome);
-	f->status.state = VMM_STATE_PAUSED;
-	f->status.pause_reason = VMM_PAUSE_NO_SPACE;
-	f->status.vdagent_open = 1;
+	f->vmm.status.state = VMM_STATE_PAUSED;
+	f->vmm.status.pause_reason = VMM_PAUSE_NO_SPACE;
+	f->vmm.status.vdagent_open = 1;
 	WAIT_FOR(f->events[ENGINE_EVENT_STOPPED] == 1 && f->value == 1);
 	assert_int_equal(f->events[ENGINE_EVENT_VDAGENT_PORT], 1);
 	run_simple(f, engine_kvm_ops.powerdown, &outcome);
 	assert_null(outcome.error);
-	vmm_tell(f, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
+	fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, VMM_STATE_RUNNING, 0);
 	WAIT_FOR(f->events[ENGINE_EVENT_RUNNING] == 1);
+	/* once more: it has failed meanwhile */
+	f->vmm.status.state = VMM_STATE_FAILED;
+	fake_vmm_hang_up(&f->vmm);
+	WAIT_FOR(f->events[ENGINE_EVENT_FAILED] == 1);
 	/* and once more, but it is freed meanwhile */
-	g_clear_pointer(&f->peer, seq_source_free);
+	fake_vmm_hang_up(&f->vmm);
 	fake_peer_settle();
 	assert_int_equal(f->events[ENGINE_EVENT_GONE], 0);
 	outcome_clear(&outcome);
@@ -531,7 +422,7 @@ test_engine_kvm__link_needs_a_network_process(void **state)
 	engine_kvm_ops.set_link(f->vm, TRUE, -1, &call);
 	SERVE_UNTIL(f, outcome.times == 1);
 	assert_true(g_error_matches(outcome.error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED));
-	assert_int_equal(f->asked[VMM_LINK], 0);
+	assert_int_equal(f->vmm.asked[VMM_LINK], 0);
 	outcome_clear(&outcome);
 	assert_int_equal(io_socketpair(SOCK_STREAM, ends), 0);
 	engine_kvm_ops.set_link(f->vm, TRUE, ends[0], &call);
@@ -539,8 +430,8 @@ test_engine_kvm__link_needs_a_network_process(void **state)
 	assert_null(outcome.error);
 	engine_kvm_ops.set_link(f->vm, FALSE, -1, &call);
 	SERVE_UNTIL(f, outcome.times == 2);
-	assert_int_equal(f->asked[VMM_LINK], 2);
-	assert_int_equal(f->link_fds, 1);
+	assert_int_equal(f->vmm.asked[VMM_LINK], 2);
+	assert_int_equal(f->vmm.link_fds, 1);
 	outcome_clear(&outcome);
 	close(ends[0]);
 	close(ends[1]);
@@ -579,23 +470,52 @@ test_engine_kvm__a_screenshot_is_a_png(void **state)
 }
 
 static void
-test_engine_kvm__a_seal_describes_the_machine(void **state)
+run_seal(struct fixture *f, guint cpus, guint ram_mib, struct outcome *outcome)
 {
-	struct fixture *f = *state;
 	struct engine_seal seal = { .folder = f->folder,
 				    .kind = "user",
 				    .accelerator = "kvm",
-				    .cpus = 2,
-				    .ram_mib = 1024,
+				    .cpus = cpus,
+				    .ram_mib = ram_mib,
 				    .command_line = "quiet" };
-	struct outcome outcome = { 0 };
-	struct steps_call call = { NULL, note_end, &outcome };
+	struct steps_call call = { NULL, note_end, outcome };
 
 	engine_kvm_ops.seal(f->vm, &seal, &call);
-	SERVE_UNTIL(f, outcome.times == 1);
-	assert_null(outcome.error);
+	SERVE_UNTIL(f, outcome->times == 1);
 	assert_int_equal(f->process->spawns, 0);
+}
+
+static void
+test_engine_kvm__a_seal_describes_the_machine(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	run_seal(f, VMM_MAX_CPUS, VMM_MAX_RAM_MIB, &outcome);
+	assert_null(outcome.error);
 	assert_true(engine_kvm_ops.boots);
+}
+
+/* carrel-vmm would refuse it at its first boot. */
+static void
+test_engine_kvm__a_machine_too_large_is_refused_by_name(void **state)
+{
+	static const guint sizes[][2] = { { VMM_MAX_CPUS + 1, 1024 }, { 2, VMM_MAX_RAM_MIB + 1 } };
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		run_seal(f, sizes[i][0], sizes[i][1], &outcome);
+		assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+		outcome_clear(&outcome);
+	}
+	json_object_set_new(json_object_get(f->manifest->object, "machine"), "ram_mib",
+			    json_integer(VMM_MAX_RAM_MIB + 1));
+	start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
+	assert_int_equal(f->process->spawns, 0);
+	outcome_clear(&outcome);
 }
 
 #define KVM_TEST(name) cmocka_unit_test_setup_teardown(test_engine_kvm__##name, setup, teardown)
@@ -614,6 +534,7 @@ main(void)
 		KVM_TEST(hands_out_connections),
 		KVM_TEST(a_screenshot_is_a_png),
 		KVM_TEST(a_seal_describes_the_machine),
+		KVM_TEST(a_machine_too_large_is_refused_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

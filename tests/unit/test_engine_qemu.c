@@ -18,6 +18,7 @@
 
 #include "base/io.h"
 #include "tests/unit/fake_qemu.h"
+#include "tests/unit/wait_for.h"
 
 #define DESKTOP "d-aaaaaaaaaaaaaaaaaaaa"
 
@@ -37,6 +38,7 @@ struct fixture {
 	int memory;
 	struct engine_vm *vm;
 	guint events[ENGINE_EVENT_COUNT];
+	gboolean lacks_space; /* the last ENGINE_EVENT_STOPPED */
 	guint fds;
 };
 
@@ -45,8 +47,9 @@ note_event(void *context, enum engine_event event, gint64 value)
 {
 	struct fixture *f = context;
 
-	(void)value;
 	f->events[event]++;
+	if (event == ENGINE_EVENT_STOPPED)
+		f->lacks_space = value != 0;
 }
 
 static void
@@ -461,8 +464,8 @@ test_engine_qemu__adopting_a_dead_one_fails(void **state)
 static void
 test_engine_qemu__a_seal_ends_when_the_disk_is_full(void **state)
 {
-	static const char stopped[] = "{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"action\": "
-				      "\"stop\", \"nospace\": %s}}\r\n";
+	static const char bad_sector[] = "{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"action\": "
+					 "\"stop\", \"nospace\": false}}\r\n";
 	struct fixture *f = *state;
 	const struct engine_seal request = { .folder = f->folder,
 					     .kind = "user",
@@ -472,8 +475,6 @@ test_engine_qemu__a_seal_ends_when_the_disk_is_full(void **state)
 					     .command_line = "quiet" };
 	struct outcome outcome = { 0 };
 	const struct steps_call call = { NULL, note_end, &outcome };
-	g_autofree char *bad_sector = g_strdup_printf(stopped, "false");
-	g_autofree char *full = g_strdup_printf(stopped, "true");
 
 	f->vm->ops->seal(f->vm, &request, &call);
 	SERVE_UNTIL(f, f->events[ENGINE_EVENT_RUNNING] == 1);
@@ -481,13 +482,78 @@ test_engine_qemu__a_seal_ends_when_the_disk_is_full(void **state)
 	fake_peer_say(&f->qemu->peer, "{\"event\": \"STOP\"}\r\n");
 	SERVE_UNTIL(f, f->events[ENGINE_EVENT_STOPPED] == 1);
 	assert_int_equal(outcome.times, 0);
-	fake_peer_say(&f->qemu->peer, full);
+	fake_peer_say(&f->qemu->peer, FAKE_QEMU_STANDS);
 	SERVE_UNTIL(f, outcome.times == 1);
 	assert_true(g_error_matches(outcome.error, G_IO_ERROR, G_IO_ERROR_NO_SPACE));
 	assert_string_equal(outcome.error->message,
 			    "boot until the agent answers: the guest's disk cannot grow: "
 			    "No space left on device");
 	outcome_clear(&outcome);
+}
+
+/* Its machine tries again and again, until the guest has run for a while. */
+static void
+expect_to_go_on(struct fixture *f)
+{
+	guint running = f->events[ENGINE_EVENT_RUNNING];
+	guint stopped = f->events[ENGINE_EVENT_STOPPED];
+
+	assert_true(f->lacks_space);
+	f->qemu->full = TRUE;
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_STOPPED] == stopped + 1);
+	assert_true(f->lacks_space);
+	f->qemu->full = FALSE;
+	g_string_truncate(f->qemu->commands, 0);
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_RUNNING] > running);
+	assert_string_equal(f->qemu->commands->str, "cont ");
+	assert_int_equal(f->events[ENGINE_EVENT_RUNNING], running + 1);
+	assert_int_equal(f->events[ENGINE_EVENT_STOPPED], stopped + 1);
+}
+
+static void
+test_engine_qemu__a_full_disk_is_told_until_there_is_room(void **state)
+{
+	struct fixture *f = *state;
+
+	run_fork(f);
+	fake_peer_say(&f->qemu->peer, "{\"event\": \"STOP\"}\r\n");
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_STOPPED] == 1);
+	assert_false(f->lacks_space);
+	fake_peer_say(&f->qemu->peer, FAKE_QEMU_STANDS);
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_STOPPED] == 2);
+	expect_to_go_on(f);
+	die_and_check(f);
+}
+
+/* Nobody looks while there is no hostd. */
+static void
+test_engine_qemu__an_adopted_one_that_lacks_room_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	f->qemu->full = TRUE;
+	start_adopt(f, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	assert_null(outcome.error);
+	outcome_clear(&outcome);
+	assert_int_equal(f->events[ENGINE_EVENT_STOPPED], 1);
+	expect_to_go_on(f);
+	die_and_check(f);
+}
+
+static void
+test_engine_qemu__a_lost_connection_ends_the_wait_for_room(void **state)
+{
+	struct fixture *f = *state;
+
+	run_fork(f);
+	fake_peer_say(&f->qemu->peer, FAKE_QEMU_STANDS);
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_STOPPED] == 1);
+	assert_non_null(g_main_context_find_source_by_user_data(NULL, f->vm));
+	die_and_check(f);
+	assert_null(g_main_context_find_source_by_user_data(NULL, f->vm));
+	assert_int_equal(f->events[ENGINE_EVENT_RUNNING], 1);
 }
 
 int
@@ -506,6 +572,9 @@ main(void)
 		TEST(display_hands_out_one_end),
 		TEST(link_needs_a_network_process),
 		TEST(a_seal_ends_when_the_disk_is_full),
+		TEST(a_full_disk_is_told_until_there_is_room),
+		TEST(an_adopted_one_that_lacks_room_goes_on),
+		TEST(a_lost_connection_ends_the_wait_for_room),
 		TEST(adopts_what_runs),
 		TEST(adopting_a_dead_one_fails),
 	};

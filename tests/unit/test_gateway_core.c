@@ -21,6 +21,7 @@
 #include "base/proto_gateway.h"
 #include "base/seq.h"
 #include "broker/gateway_core.h"
+#include "tests/unit/wait_for.h"
 
 #define TICKET	 "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst"
 #define HEAD	 "CONNECT " TICKET ":61000 HTTP/1.0\r\nHost: x\r\n\r\n"
@@ -74,8 +75,7 @@ scene_connect(struct scene *scene)
 	g_socket_listener_accept_async(scene->tcp, NULL, scene_handle_accepted, scene);
 	connection = g_socket_client_connect_to_host(maker, "127.0.0.1", scene->port, NULL, NULL);
 	assert_non_null(connection);
-	while (scene->accepted == before)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(scene->accepted != before);
 	fd = dup(g_socket_get_fd(g_socket_connection_get_socket(connection)));
 	io_set_nonblocking(fd, true);
 	return fd;
@@ -143,8 +143,7 @@ scene_read_offer(struct scene *scene, struct seq_message *ret_message)
 			g_main_context_iteration(NULL, TRUE);
 	}
 	io_set_nonblocking(scene->hostd, true);
-	while (seq_receive(scene->hostd, ret_message) == -EAGAIN)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(seq_receive(scene->hostd, ret_message) != -EAGAIN);
 	assert_int_equal(ret_message->head.type, GATEWAY_OFFER);
 	assert_int_equal(ret_message->n_fds, 1);
 }

@@ -19,6 +19,7 @@
 #include "base/seq.h"
 #include "common/hash.h"
 #include "host/gateway_port.h"
+#include "tests/unit/wait_for.h"
 
 struct fixture {
 	char *folder;
@@ -134,8 +135,7 @@ read_answer(struct fixture *f, guint32 id)
 	int error;
 
 	io_set_nonblocking(f->gateway, true);
-	while ((error = seq_receive(f->gateway, message)) == -EAGAIN)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR((error = seq_receive(f->gateway, message)) != -EAGAIN);
 	if (error == 0) {
 		assert_int_equal(message->head.type, GATEWAY_ANSWER);
 		assert_int_equal(message->head.id, id);
@@ -149,8 +149,7 @@ read_answer(struct fixture *f, guint32 id)
 static void
 wait_admitted(struct fixture *f, guint n)
 {
-	while (f->admitted < n)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(f->admitted >= n);
 }
 
 static void

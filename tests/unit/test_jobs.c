@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "host/jobs.h"
 #include "tests/unit/fake_launch.h"
+#include "tests/unit/wait_for.h"
 
 #define JOB_ONE "j-aaaaaaaaaaaaaaaaaaaa"
 #define JOB_TWO "j-bbbbbbbbbbbbbbbbbbbb"
@@ -150,29 +151,17 @@ describe(struct fixture *f, gsize index, const char *key)
 }
 
 static gboolean
-handle_wait_over(gpointer data)
+is_in_state(struct fixture *f, gsize index, const char *wanted)
 {
-	*(gboolean *)data = TRUE;
-	return G_SOURCE_REMOVE;
+	g_autofree char *told = describe(f, index, "state");
+
+	return strcmp(told, wanted) == 0;
 }
 
 static void
 run_until_state(struct fixture *f, gsize index, const char *wanted)
 {
-	gboolean late = FALSE;
-	guint timer = g_timeout_add(10000, handle_wait_over, &late);
-	gboolean equal = FALSE;
-
-	while (!late && !equal) {
-		g_autofree char *told = describe(f, index, "state");
-
-		equal = strcmp(told, wanted) == 0;
-		if (!equal)
-			g_main_context_iteration(NULL, TRUE);
-	}
-	if (!late)
-		g_source_remove(timer);
-	assert_true(equal);
+	WAIT_FOR(is_in_state(f, index, wanted));
 }
 
 /* The worker's end, and what START said. */
@@ -188,8 +177,7 @@ take_worker(struct fixture *f, char *ret_json, gsize size)
 	f->launch->fds[0] = -1;
 	/* START comes when launch has said that the worker runs. */
 	io_set_nonblocking(fd, true);
-	while (seq_receive(fd, message) == -EAGAIN)
-		g_main_context_iteration(NULL, FALSE);
+	WAIT_FOR(seq_receive(fd, message) != -EAGAIN);
 	io_set_nonblocking(fd, false);
 	assert_int_equal(message->head.type, JOB_START);
 	memcpy(&start, message->payload, sizeof(start));

@@ -21,6 +21,7 @@
 #include "broker/login.h"
 #include "tests/unit/broker_stage.h"
 #include "common/settings.h"
+#include "tests/unit/wait_for.h"
 
 struct login_stage {
 	struct broker broker;
@@ -110,8 +111,7 @@ send_result(int fd, guint32 class, gint32 pam_code, const char *user)
 static void
 await(struct stage_request *request)
 {
-	while (request->answers == 0)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(request->answers != 0);
 	assert_int_equal(request->answers, 1);
 }
 

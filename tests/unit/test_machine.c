@@ -2,9 +2,9 @@
 /*
  * test_machine.c - whole machines on /dev/kvm, with guests of a few instructions
  *
- * A guest is 32-bit code that is put into an ELF file with a PVH note, which the machine boots like a kernel. What it
- * writes to port 0x500 comes to the test. Where ring 0 is emulated (hosts without VT-x and AMD-V) an instruction takes
- * microseconds: no long loops, integer instructions only.
+ * A guest is 32-bit code that is put into an ELF file with a PVH note, which the machine boots like a kernel; one is 64-bit
+ * code in a bzImage. What it writes to port 0x500 comes to the test. Where ring 0 is emulated (hosts without VT-x and AMD-V)
+ * an instruction takes microseconds: no long loops, integer instructions only.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/proto_vmm.h"
@@ -25,6 +26,7 @@
 #include "tests/unit/machine_stage.h"
 #include "vmm/bus.h"
 #include "vmm/description.h"
+#include "vmm/devices.h"
 #include "vmm/guest_memory.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
@@ -36,6 +38,7 @@
 #define TEST_PORTS 16
 #define TEST_MMIO  0xd0000000
 #define MAX_VALUES 64
+#define DISK_BYTES 65536
 #define DEADLINE_S 60
 #define NS_PER_MS  UINT64_C(1000000)
 #define NS_PER_S   UINT64_C(1000000000)
@@ -433,6 +436,42 @@ test_machine__starts_the_second_vcpu(void **state)
 	stage_close(&stage);
 }
 
+#define SAY_EAX "mov $0x500, %dx\nout %eax, %dx\n"
+
+/* Says where it is, what its zero page has (%rsi: header, command line, initrd), and what only a 64-bit register holds. */
+GUEST_64(bzimage,
+	 "lea (%rip), %rax\n" SAY_EAX "mov 0x202(%rsi), %eax\n" SAY_EAX
+	 "mov 0x228(%rsi), %ebx\nmov (%rbx), %eax\n" SAY_EAX
+	 "mov 0x218(%rsi), %ebx\nmov (%rbx), %eax\n" SAY_EAX "mov 0x21c(%rsi), %eax\n" SAY_EAX
+	 "movabs $0x1234567890, %rax\nshr $32, %rax\n" SAY_EAX OFF STAY);
+
+static void
+test_machine__enters_a_bzimage_in_long_mode(void **state)
+{
+	int initrd_fd = memfd_create("initrd", MFD_CLOEXEC);
+	struct stage stage = { 0 };
+
+	(void)state;
+	assert_int_equal(write(initrd_fd, "init", 4), 4);
+	assert_int_equal(
+		machine_stage_describe(guest_kernel_make_bzimage(guest_bzimage, guest_bzimage_end),
+				       &stage.description),
+		0);
+	stage.description.initrd_fd = initrd_fd;
+	snprintf(stage.description.command_line, sizeof(stage.description.command_line), "line");
+	stage_make(&stage);
+	stage_run(&stage, VMM_STATE_OFF);
+	assert_int_equal(stage.n_values, 7);
+	assert_int_equal(stage.values[0], GUEST_KERNEL_GPA + GUEST_KERNEL_ENTRY_64 + 7);
+	assert_memory_equal(&stage.values[1], "HdrS", 4);
+	assert_memory_equal(&stage.values[2], "line", 4);
+	assert_memory_equal(&stage.values[3], "init", 4);
+	assert_int_equal(stage.values[4], 4);
+	assert_int_equal(stage.values[5], 0x12);
+	stage_close(&stage);
+	close(initrd_fd);
+}
+
 #define SAY_CPUID(leaf, where)                                      \
 	"mov $" #leaf ", %eax\nxor %ecx, %ecx\ncpuid\nmov %" #where \
 	", %eax\nmov $0x500, %dx\nout %eax, %dx\n"
@@ -510,6 +549,40 @@ test_machine__says_why_it_cannot_be_made(void **state)
 	machine_stage_close(&stage.description);
 }
 
+/* Also when it is opened once and has two descriptors, which the file's lock does not tell apart. */
+static void
+test_machine__one_file_is_of_one_disk(void **state)
+{
+	struct stage stage = { 0 };
+	struct description_disk *disks = stage.description.disks;
+	int image = memfd_create("image", MFD_CLOEXEC);
+	int other = memfd_create("other", MFD_CLOEXEC);
+	int same = dup(image);
+	char problem[MACHINE_PROBLEM_BYTES];
+	struct devices *devices;
+
+	(void)state;
+	assert_int_equal(ftruncate(image, DISK_BYTES), 0);
+	assert_int_equal(ftruncate(other, DISK_BYTES), 0);
+	stage_describe(&stage, guest_panic, guest_panic_end, 1);
+	stage.description.n_disks = 2;
+	disks[0] = (struct description_disk){ DESCRIPTION_SLOT_DISK, "root", -1, image };
+	disks[1] = (struct description_disk){ DESCRIPTION_SLOT_HOME, "home", -1, same };
+	assert_int_equal(machine_new(&stage.description, &stage.machine, problem), -EAGAIN);
+	disks[1].overlay_fd = -1;
+	assert_int_equal(machine_new(&stage.description, &stage.machine, problem), 0);
+	devices = machine_get_devices(stage.machine);
+	assert_int_equal(devices_attach_home(devices, -1, same), -EAGAIN);
+	assert_int_equal(devices_attach_home(devices, -1, other), 0);
+	assert_int_equal(devices_attach_home(devices, -1, same), -EAGAIN);
+	assert_int_equal(devices_attach_home(devices, -1, other), -EBUSY);
+	machine_free(stage.machine);
+	machine_stage_close(&stage.description);
+	close(image);
+	close(other);
+	close(same);
+}
+
 int
 main(void)
 {
@@ -523,9 +596,11 @@ main(void)
 		cmocka_unit_test(test_machine__pause_stops_it_and_resume_goes_on),
 		cmocka_unit_test(test_machine__resets_from_outside_at_any_moment),
 		cmocka_unit_test(test_machine__starts_the_second_vcpu),
+		cmocka_unit_test(test_machine__enters_a_bzimage_in_long_mode),
 		cmocka_unit_test(test_machine__guest_sees_the_model),
 		cmocka_unit_test(test_machine__two_in_one_process),
 		cmocka_unit_test(test_machine__says_why_it_cannot_be_made),
+		cmocka_unit_test(test_machine__one_file_is_of_one_disk),
 	};
 
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {

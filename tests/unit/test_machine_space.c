@@ -237,10 +237,52 @@ stage_close(struct stage *stage)
 	machine_stage_close(&stage->description);
 }
 
+#define STATES_MAX 16
+
+/* The states that the machine was in, one after the other. */
+struct course {
+	uint32_t states[STATES_MAX];
+	uint32_t reasons[STATES_MAX];
+	size_t n;
+};
+
+static void
+note_state(void *context, const struct vmm_event *event)
+{
+	struct course *course = context;
+
+	if (event->kind != VMM_EVENT_STATE || course->n == STATES_MAX)
+		return;
+	course->states[course->n] = event->value;
+	course->reasons[course->n++] = event->detail;
+}
+
+/* As space_acts bring it about: who resumes while there is room finds the machine running. */
+static void
+assert_course(const struct course *course)
+{
+	static const struct {
+		enum vmm_state state;
+		enum vmm_pause_reason reason;
+	} wanted[] = {
+		{ VMM_STATE_RUNNING, VMM_PAUSE_NONE },	  { VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE },
+		{ VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE }, { VMM_STATE_RUNNING, VMM_PAUSE_NONE },
+		{ VMM_STATE_PAUSED, VMM_PAUSE_ASKED },	  { VMM_STATE_PAUSED, VMM_PAUSE_NO_SPACE },
+		{ VMM_STATE_RUNNING, VMM_PAUSE_NONE },
+	};
+
+	assert_int_equal(course->n, sizeof(wanted) / sizeof(wanted[0]));
+	for (size_t i = 0; i < course->n; i++) {
+		assert_int_equal(course->states[i], wanted[i].state);
+		assert_int_equal(course->reasons[i], wanted[i].reason);
+	}
+}
+
 static void
 test_machine_space__it_runs_only_while_no_disk_lacks_room(void **state)
 {
 	struct stage stage = { .acts = space_acts };
+	struct course course = { 0 };
 	int base_fd = disk_stage_make_file(DISK_BYTES, 1);
 	int overlay_fd;
 
@@ -249,8 +291,11 @@ test_machine_space__it_runs_only_while_no_disk_lacks_room(void **state)
 	assert_int_equal(disk_stage_make_tight(ROOM_BYTES, LEFT_BYTES, &overlay_fd, &stage.filler),
 			 0);
 	stage_open(&stage, disk_stage_reopen_read_only(base_fd), overlay_fd);
+	machine_set_watcher(stage.machine, note_state, &course);
 	assert_int_equal(machine_run(stage.machine), 0);
 	assert_null(stage.acts[stage.n_acts].act);
+	assert_course(&course);
+	machine_set_watcher(stage.machine, NULL, NULL);
 	stage_close(&stage);
 	close(stage.description.disks[0].base_fd);
 	close(overlay_fd);

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "host/process_watch.h"
 #include "tests/unit/fake_peer.h"
+#include "tests/unit/wait_for.h"
 
 struct fixture {
 	struct process_watch watch;

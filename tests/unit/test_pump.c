@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "display/pump.h"
+#include "tests/unit/wait_for.h"
 
 struct ends {
 	GIOStream *in;	/* the pump reads here */
@@ -149,8 +150,7 @@ test_pump__tells_the_end_once(void **state)
 	(void)state;
 	ends_open(&ends, &plain);
 	shutdown(ends.source, SHUT_RDWR);
-	while (ends.ended == 0)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(ends.ended != 0);
 	assert_int_equal(ends.ended, 1);
 	ends_close(&ends);
 	assert_int_equal(ends.ended, 1);

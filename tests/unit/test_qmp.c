@@ -16,6 +16,7 @@
 
 #include "host/qmp.h"
 #include "tests/unit/link_fixture.h"
+#include "tests/unit/wait_for.h"
 
 #define GREETING "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7}}, \"capabilities\": []}}\r\n"
 #define LONG_MS	 60000

@@ -13,6 +13,7 @@
 
 #include "display/qxl_queue.h"
 #include "display/surface.h"
+#include "tests/unit/wait_for.h"
 
 static void
 count_refresh(void *context)
@@ -37,13 +38,6 @@ take(struct qxl_queue *queue, enum qxl_queue_kind kind)
 		return NULL;
 	return (struct qxl_command *)(uintptr_t)((QXLDrawable *)(uintptr_t)ext.cmd.data)
 		->release_info.id;
-}
-
-static void
-run_until(const guint *number, guint wanted)
-{
-	while (*number < wanted)
-		g_main_context_iteration(NULL, TRUE);
 }
 
 static void
@@ -84,11 +78,11 @@ test_qxl_queue__paces_refreshes(void **state)
 	(void)state;
 	for (int i = 0; i < 100; i++)
 		qxl_queue_want_refresh(queue);
-	run_until(&refreshes, 1);
+	WAIT_FOR(refreshes >= 1);
 	first_us = g_get_monotonic_time();
 	for (int i = 0; i < 100; i++)
 		qxl_queue_want_refresh(queue);
-	run_until(&refreshes, 2);
+	WAIT_FOR(refreshes >= 2);
 	assert_int_equal(refreshes, 2);
 	/* The first one began before we looked at the clock. */
 	assert_in_range(g_get_monotonic_time() - first_us, (QXL_QUEUE_FRAME_MS - 3) * 1000,
@@ -118,7 +112,7 @@ test_qxl_queue__emptied_by_the_worker_wants_more(void **state)
 	(void)state;
 	qxl_queue_push(queue, QXL_QUEUE_DRAW, make_command());
 	g_thread_join(g_thread_new("worker", work, queue));
-	run_until(&refreshes, 1);
+	WAIT_FOR(refreshes >= 1);
 	assert_int_equal(qxl_queue_get_held_bytes(queue), 0);
 	qxl_queue_free(queue);
 }

@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "common/seq_source.h"
+#include "tests/unit/wait_for.h"
 
 struct log {
 	struct seq_source *source;
@@ -41,13 +42,6 @@ handle(void *context, struct seq_message *message)
 }
 
 static void
-run_until(const guint *number, guint wanted)
-{
-	while (*number < wanted)
-		g_main_context_iteration(NULL, TRUE);
-}
-
-static void
 test_seq_source__tells_messages_and_the_end(void **state)
 {
 	struct seq_header head = { .type = 1, .id = 5 };
@@ -58,10 +52,10 @@ test_seq_source__tells_messages_and_the_end(void **state)
 	assert_int_equal(io_socketpair(SOCK_SEQPACKET, fds), 0);
 	log.source = seq_source_new(fds[1], "test", handle, &log);
 	assert_int_equal(seq_send(fds[0], &head, NULL, NULL, 0), 0);
-	run_until(&log.messages, 1);
+	WAIT_FOR(log.messages >= 1);
 	assert_int_equal(log.last_id, 5);
 	close(fds[0]);
-	run_until(&log.ends, 1);
+	WAIT_FOR(log.ends >= 1);
 	assert_null(log.source);
 }
 
@@ -76,7 +70,7 @@ test_seq_source__may_be_freed_in_its_callback(void **state)
 	assert_int_equal(io_socketpair(SOCK_SEQPACKET, fds), 0);
 	log.source = seq_source_new(fds[1], "test", handle, &log);
 	assert_int_equal(seq_send(fds[0], &head, NULL, NULL, 0), 0);
-	run_until(&log.messages, 1);
+	WAIT_FOR(log.messages >= 1);
 	assert_null(log.source);
 	close(fds[0]);
 }

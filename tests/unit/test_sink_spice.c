@@ -21,9 +21,9 @@
 #include "display/sink_spice.h"
 #include "display/surface.h"
 #include "display/vdagent_port.h"
+#include "tests/unit/wait_for.h"
 
 #define PASSWORD "not secret at all"
-#define WAIT_MS	 30000
 #define N_HEADS	 2
 
 struct stage {
@@ -223,27 +223,6 @@ tear_down(void **state)
 	return 0;
 }
 
-static gboolean
-note_timeout(gpointer data)
-{
-	*(gboolean *)data = TRUE;
-	return G_SOURCE_REMOVE;
-}
-
-/* Runs both until this is so. */
-static void
-wait_for(struct stage *stage, bool (*is_so)(struct stage *stage))
-{
-	gboolean timed_out = FALSE;
-	guint timer = g_timeout_add(WAIT_MS, note_timeout, &timed_out);
-
-	while (!is_so(stage)) {
-		assert_false(timed_out);
-		g_main_context_iteration(NULL, TRUE);
-	}
-	g_source_remove(timer);
-}
-
 /* The client's monitor, if it has as many as this. */
 static bool
 find_monitor(struct stage *stage, guint count, guint index, SpiceDisplayMonitorConfig *ret_monitor)
@@ -328,7 +307,7 @@ test_sink_spice__a_client_sees_two_heads(void **state)
 	show(stage, 0, 400, 300, 0x33);
 	show(stage, 1, 320, 240, 0x77);
 	assert_true(spice_session_open_fd(stage->session, -1));
-	wait_for(stage, has_two_monitors);
+	WAIT_FOR(has_two_monitors(stage));
 	assert_true(find_monitor(stage, 2, 1, &monitor));
 	assert_int_equal(monitor.id, 1);
 	assert_int_equal(monitor.x, 400);
@@ -337,13 +316,13 @@ test_sink_spice__a_client_sees_two_heads(void **state)
 	assert_int_equal(monitor.height, 240);
 	g_object_get(stage->display, "monitors-max", &max, NULL);
 	assert_int_equal(max, N_HEADS);
-	wait_for(stage, sees_colours);
+	WAIT_FOR(sees_colours(stage));
 	/* the guest switches the second one off: the first is drawn anew */
 	surface_set_off(stage->surfaces[1]);
-	wait_for(stage, has_one_monitor);
+	WAIT_FOR(has_one_monitor(stage));
 	show(stage, 1, 320, 240, 0x77);
-	wait_for(stage, has_two_monitors);
-	wait_for(stage, sees_colours);
+	WAIT_FOR(has_two_monitors(stage));
+	WAIT_FOR(sees_colours(stage));
 }
 
 static void
@@ -354,15 +333,15 @@ test_sink_spice__a_client_points_and_asks_on_two_heads(void **state)
 	show(stage, 0, 400, 300, 0x33);
 	show(stage, 1, 320, 240, 0x77);
 	assert_true(spice_session_open_fd(stage->session, -1));
-	wait_for(stage, has_two_monitors);
+	WAIT_FOR(has_two_monitors(stage));
 	/* without a guest's agent for the mouse, too */
-	wait_for(stage, is_client_mouse);
+	WAIT_FOR(is_client_mouse(stage));
 	spice_inputs_channel_position(SPICE_INPUTS_CHANNEL(stage->inputs), 405, 6, 0, 0);
-	wait_for(stage, has_position);
+	WAIT_FOR(has_position(stage));
 	assert_int_equal(stage->position[0], 1);
 	assert_int_equal(stage->position[1], 5);
 	assert_int_equal(stage->position[2], 6);
-	wait_for(stage, has_agent);
+	WAIT_FOR(has_agent(stage));
 	stage->n_wanted = 0;
 	spice_main_channel_update_display(SPICE_MAIN_CHANNEL(stage->main), 0, 0, 0, 640, 480,
 					  FALSE);
@@ -371,7 +350,7 @@ test_sink_spice__a_client_points_and_asks_on_two_heads(void **state)
 	spice_main_channel_update_display_enabled(SPICE_MAIN_CHANNEL(stage->main), 0, TRUE, FALSE);
 	spice_main_channel_update_display_enabled(SPICE_MAIN_CHANNEL(stage->main), 1, TRUE, FALSE);
 	assert_true(spice_main_channel_send_monitor_config(SPICE_MAIN_CHANNEL(stage->main)));
-	wait_for(stage, has_wanted);
+	WAIT_FOR(has_wanted(stage));
 	assert_int_equal(stage->wanted.list[0].width, 640);
 	assert_int_equal(stage->wanted.list[1].width, 800);
 	assert_int_equal(stage->wanted.list[1].height, 600);

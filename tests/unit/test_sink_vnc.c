@@ -15,17 +15,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include "base/io.h"
-#include "display/heads.h"
 #include "display/sink.h"
-#include "display/sink_vnc.h"
 #include "display/surface.h"
 #include "tests/unit/rfb_client.h"
+#include "tests/unit/vnc_stage.h"
+#include "tests/unit/wait_for.h"
 
-#define WAIT_MS	       30000
 #define WIDTH	       64
 #define HEIGHT	       32
 #define MAX_EVENTS     512
@@ -43,9 +40,7 @@ struct rect {
 };
 
 struct stage {
-	struct surface *surfaces[HEADS_MAX];
-	struct sink *sink;
-	int client;
+	struct vnc_stage vnc;
 	uint16_t asked[2]; /* the size that it has asked for last */
 	guint keys;
 	uint32_t key;
@@ -113,47 +108,7 @@ static const struct sink_events events = {
 	.drawn = note_drawn,
 };
 
-static void
-handle_changed(void *context)
-{
-	struct stage *stage = context;
-
-	if (stage->sink)
-		stage->sink->ops->refresh(stage->sink);
-}
-
-static gboolean
-handle_late(gpointer late)
-{
-	*(bool *)late = true;
-	return G_SOURCE_REMOVE;
-}
-
-#define WAIT_FOR(condition)                                               \
-	do {                                                              \
-		bool late = false;                                        \
-		guint timer = g_timeout_add(WAIT_MS, handle_late, &late); \
-                                                                          \
-		while (!(condition) && !late)                             \
-			g_main_context_iteration(NULL, TRUE);             \
-		assert_false(late);                                       \
-		g_source_remove(timer);                                   \
-	} while (0)
-
 /* The client. */
-
-static void
-client_connect(struct stage *stage)
-{
-	struct timeval patience = { .tv_sec = WAIT_MS / 1000 };
-	int pair[2];
-
-	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
-	assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
-			 0);
-	stage->client = pair[1];
-	assert_int_equal(stage->sink->ops->add_client(stage->sink, pair[0]), 0);
-}
 
 static void
 client_greet(struct stage *stage, uint16_t ret_size[2])
@@ -161,7 +116,7 @@ client_greet(struct stage *stage, uint16_t ret_size[2])
 	static const int32_t encodings[] = { ENCODING_RAW, ENCODING_RICH, ENCODING_SIZE,
 					     ENCODING_EXT, ENCODING_QEMU };
 
-	rfb_client_greet(stage->client, encodings, G_N_ELEMENTS(encodings), ret_size);
+	rfb_client_greet(stage->vnc.client, encodings, G_N_ELEMENTS(encodings), ret_size);
 }
 
 static void
@@ -180,7 +135,7 @@ client_ask(struct stage *stage, bool incremental, uint16_t width, uint16_t heigh
 
 	stage->asked[0] = width;
 	stage->asked[1] = height;
-	rfb_client_write(stage->client, ask, sizeof(ask));
+	rfb_client_write(stage->vnc.client, ask, sizeof(ask));
 }
 
 static uint16_t
@@ -188,7 +143,7 @@ client_read_head(struct stage *stage)
 {
 	uint8_t head[4];
 
-	rfb_client_read(stage->client, head, sizeof(head));
+	rfb_client_read(stage->vnc.client, head, sizeof(head));
 	assert_int_equal(head[0], 0); /* FramebufferUpdate */
 	return (uint16_t)(head[2] << 8 | head[3]);
 }
@@ -198,7 +153,7 @@ client_read_rect(struct stage *stage, struct rect *ret_rect)
 {
 	uint8_t wire[RECT_BYTES];
 
-	rfb_client_read(stage->client, wire, sizeof(wire));
+	rfb_client_read(stage->vnc.client, wire, sizeof(wire));
 	ret_rect->x = (uint16_t)(wire[0] << 8 | wire[1]);
 	ret_rect->y = (uint16_t)(wire[2] << 8 | wire[3]);
 	ret_rect->width = (uint16_t)(wire[4] << 8 | wire[5]);
@@ -226,12 +181,13 @@ client_find(struct stage *stage, int32_t encoding, uint8_t *pixels)
 			if (rect.encoding == encoding)
 				found = rect;
 			if (rect.encoding == ENCODING_RAW)
-				rfb_client_read(stage->client, pixels ? pixels : data, area * 4);
+				rfb_client_read(stage->vnc.client, pixels ? pixels : data,
+						area * 4);
 			else if (rect.encoding == ENCODING_RICH)
-				rfb_client_skip(stage->client,
+				rfb_client_skip(stage->vnc.client,
 						area * 4 + (rect.width + 7U) / 8 * rect.height);
 			else if (rect.encoding == ENCODING_EXT)
-				rfb_client_skip(stage->client, 4 + 16);
+				rfb_client_skip(stage->vnc.client, 4 + 16);
 		}
 		if (found.encoding == encoding)
 			return found;
@@ -251,7 +207,7 @@ paint(struct stage *stage, uint32_t width, uint32_t height, uint32_t colour)
 
 	for (size_t i = 0; i < (size_t)width * height; i++)
 		data[i] = colour;
-	assert_int_equal(surface_set_scanout(stage->surfaces[0], width, height, &pixels), 0);
+	assert_int_equal(surface_set_scanout(stage->vnc.surfaces[0], width, height, &pixels), 0);
 }
 
 static int
@@ -259,10 +215,7 @@ set_up(void **state)
 {
 	struct stage *stage = g_new0(struct stage, 1);
 
-	for (uint32_t i = 0; i < HEADS_MAX; i++)
-		stage->surfaces[i] = surface_new(handle_changed, stage);
-	stage->client = -1;
-	stage->sink = sink_vnc_new("a desktop", stage->surfaces, &events, stage);
+	vnc_stage_open(&stage->vnc, &events, stage);
 	*state = stage;
 	return 0;
 }
@@ -271,13 +224,8 @@ static int
 tear_down(void **state)
 {
 	struct stage *stage = *state;
-	struct sink *sink = g_steal_pointer(&stage->sink);
 
-	sink->ops->free(sink);
-	for (uint32_t i = 0; i < HEADS_MAX; i++)
-		surface_free(stage->surfaces[i]);
-	if (stage->client >= 0)
-		close(stage->client);
+	vnc_stage_close(&stage->vnc);
 	g_free(stage);
 	return 0;
 }
@@ -294,7 +242,7 @@ test_sink_vnc__shows_what_the_surface_shows(void **state)
 	struct rect rect;
 
 	paint(stage, WIDTH, HEIGHT, 0x102030);
-	client_connect(stage);
+	vnc_stage_connect(&stage->vnc);
 	client_greet(stage, size);
 	assert_int_equal(size[0], WIDTH);
 	assert_int_equal(size[1], HEIGHT);
@@ -307,7 +255,7 @@ test_sink_vnc__shows_what_the_surface_shows(void **state)
 
 	/* what changes comes, and nothing else */
 	client_ask(stage, true, WIDTH, HEIGHT);
-	assert_int_equal(surface_set_rect(stage->surfaces[0], &place, &one), 0);
+	assert_int_equal(surface_set_rect(stage->vnc.surfaces[0], &place, &one), 0);
 	rect = client_find(stage, ENCODING_RAW, (uint8_t *)pixels);
 	assert_int_equal(rect.x, 3);
 	assert_int_equal(rect.y, 5);
@@ -326,9 +274,9 @@ test_sink_vnc__resizes_both_ways(void **state)
 	struct rect rect;
 
 	paint(stage, WIDTH, HEIGHT, 1);
-	client_connect(stage);
+	vnc_stage_connect(&stage->vnc);
 	client_greet(stage, size);
-	rfb_client_write(stage->client, wish, sizeof(wish));
+	rfb_client_write(stage->vnc.client, wish, sizeof(wish));
 	WAIT_FOR(stage->wanted[0] == 840 && stage->wanted[1] == 600);
 
 	client_ask(stage, false, WIDTH, HEIGHT);
@@ -362,38 +310,38 @@ test_sink_vnc__types_and_points(void **state)
 	uint16_t size[2];
 
 	paint(stage, WIDTH, HEIGHT, 1);
-	client_connect(stage);
+	vnc_stage_connect(&stage->vnc);
 	client_greet(stage, size);
-	rfb_client_write(stage->client, plain, sizeof(plain));
+	rfb_client_write(stage->vnc.client, plain, sizeof(plain));
 	WAIT_FOR(stage->keys == 1);
 	assert_int_equal(stage->key, 0x1e);
 	assert_true(stage->down);
-	rfb_client_write(stage->client, unknown, sizeof(unknown));
-	rfb_client_write(stage->client, arrow, sizeof(arrow));
+	rfb_client_write(stage->vnc.client, unknown, sizeof(unknown));
+	rfb_client_write(stage->vnc.client, arrow, sizeof(arrow));
 	WAIT_FOR(stage->keys == 2);
 	assert_int_equal(stage->key, 0xcd);
 	/* a key by its place: the German y */
 	assert_int_equal(client_find(stage, ENCODING_QEMU, NULL).encoding, ENCODING_QEMU);
-	rfb_client_write(stage->client, qemu, sizeof(qemu));
+	rfb_client_write(stage->vnc.client, qemu, sizeof(qemu));
 	WAIT_FOR(stage->keys == 3);
 	assert_int_equal(stage->key, 0x2c);
 
-	rfb_client_write(stage->client, right, sizeof(right));
+	rfb_client_write(stage->vnc.client, right, sizeof(right));
 	WAIT_FOR(stage->buttons == 1);
 	assert_int_equal(stage->button, SOURCE_BUTTON_RIGHT);
 	assert_int_equal(stage->position[0], 7);
 	assert_int_equal(stage->position[1], 9);
 	/* a move comes by itself */
-	rfb_client_write(stage->client, moved, sizeof(moved));
+	rfb_client_write(stage->vnc.client, moved, sizeof(moved));
 	WAIT_FOR(stage->position[0] == 8);
-	rfb_client_write(stage->client, wheel, sizeof(wheel));
+	rfb_client_write(stage->vnc.client, wheel, sizeof(wheel));
 	WAIT_FOR(stage->buttons == 2);
 	assert_int_equal(stage->button, SOURCE_BUTTON_WHEEL_UP);
 	assert_int_equal(stage->position[0], WIDTH - 1);
 
 	/* what is pressed is released when the client goes */
-	close(stage->client);
-	stage->client = -1;
+	close(stage->vnc.client);
+	stage->vnc.client = -1;
 	WAIT_FOR(stage->buttons == 4 && stage->keys == 6);
 	assert_false(stage->down);
 }
@@ -409,9 +357,9 @@ test_sink_vnc__shows_the_pointer(void **state)
 	struct rect rect;
 
 	paint(stage, WIDTH, HEIGHT, 1);
-	client_connect(stage);
+	vnc_stage_connect(&stage->vnc);
 	client_greet(stage, size);
-	assert_int_equal(surface_set_cursor(stage->surfaces[0], 2, 3, 1, 2, &shape), 0);
+	assert_int_equal(surface_set_cursor(stage->vnc.surfaces[0], 2, 3, 1, 2, &shape), 0);
 	do {
 		client_ask(stage, false, WIDTH, HEIGHT);
 		rect = client_find(stage, ENCODING_RICH, NULL);
@@ -431,14 +379,14 @@ test_sink_vnc__a_slow_client_is_replaced(void **state)
 	gint64 begun;
 
 	paint(stage, 1920, 1080, 0x0a0b0c);
-	client_connect(stage);
+	vnc_stage_connect(&stage->vnc);
 	client_greet(stage, size);
 	client_ask(stage, false, 1920, 1080);
-	slow = stage->client;
+	slow = stage->vnc.client;
 	g_usleep(200 * 1000);
 	begun = g_get_monotonic_time();
 	paint(stage, WIDTH, HEIGHT, 1);
-	client_connect(stage);
+	vnc_stage_connect(&stage->vnc);
 	assert_in_range(g_get_monotonic_time() - begun, 0, 5 * G_USEC_PER_SEC);
 	client_greet(stage, size);
 	assert_int_equal(size[0], WIDTH);
@@ -454,14 +402,14 @@ test_sink_vnc__a_broken_client_is_dropped(void **state)
 	char data[256];
 
 	for (size_t i = 0; i < G_N_ELEMENTS(nonsense); i++) {
-		client_connect(stage);
-		rfb_client_skip(stage->client, 12);
-		rfb_client_write(stage->client, nonsense[i], strlen(nonsense[i]));
-		assert_int_equal(shutdown(stage->client, SHUT_WR), 0);
-		while (read(stage->client, data, sizeof(data)) > 0)
+		vnc_stage_connect(&stage->vnc);
+		rfb_client_skip(stage->vnc.client, 12);
+		rfb_client_write(stage->vnc.client, nonsense[i], strlen(nonsense[i]));
+		assert_int_equal(shutdown(stage->vnc.client, SHUT_WR), 0);
+		while (read(stage->vnc.client, data, sizeof(data)) > 0)
 			;
-		close(stage->client);
-		stage->client = -1;
+		close(stage->vnc.client);
+		stage->vnc.client = -1;
 	}
 }
 
@@ -491,7 +439,7 @@ test_sink_vnc__opens_no_socket(void **state)
 	guint before = count_sockets();
 	uint16_t size[2];
 
-	client_connect(stage);
+	vnc_stage_connect(&stage->vnc);
 	client_greet(stage, size);
 	assert_int_equal(count_sockets(), before + 3);
 }

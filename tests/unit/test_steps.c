@@ -14,6 +14,7 @@
 
 #include "host/steps.h"
 #include "tests/unit/fake_peer.h"
+#include "tests/unit/wait_for.h"
 
 struct fixture {
 	GString *trace;

@@ -15,8 +15,7 @@
 #include <string.h>
 
 #include "host/sync.h"
-
-#define TIMEOUT_S 10
+#include "tests/unit/wait_for.h"
 
 struct fixture {
 	char *folder;
@@ -95,25 +94,6 @@ apply(void *context, const json_t *answer)
 }
 
 static const struct sync_events events = { describe, apply };
-
-static gboolean
-handle_timeout(gpointer data)
-{
-	*(gboolean *)data = TRUE;
-	return G_SOURCE_REMOVE;
-}
-
-#define WAIT_FOR(condition)                                                            \
-	do {                                                                           \
-		gboolean late = FALSE;                                                 \
-		guint timer = g_timeout_add_seconds(TIMEOUT_S, handle_timeout, &late); \
-                                                                                       \
-		while (!(condition) && !late)                                          \
-			g_main_context_iteration(NULL, TRUE);                          \
-		if (late)                                                              \
-			fail_msg("%s: not within %d s", #condition, TIMEOUT_S);        \
-		g_source_remove(timer);                                                \
-	} while (0)
 
 static void
 listen_on(struct fixture *f)

@@ -19,8 +19,6 @@
 #include "display/vdagent_port.h"
 #include "tests/unit/vdagent_guest.h"
 
-#define BY_DEMAND (1U << VD_AGENT_CAP_CLIPBOARD_BY_DEMAND)
-
 struct stage {
 	struct vdagent_port *port;
 	struct vdagent_clipboard *clipboard;
@@ -79,11 +77,12 @@ test_vdagent_clipboard__announces_itself(void **state)
 	struct stage *stage = *state;
 
 	vdagent_guest_assert_heard(&stage->guest, 1, VD_AGENT_ANNOUNCE_CAPABILITIES, 1);
-	assert_int_equal(vdagent_read_u32(stage->guest.body->data + 4), BY_DEMAND);
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	/* without the selections spice-vdagentd 0.22 cannot tell us of a release, and says nothing more */
+	assert_int_equal(vdagent_read_u32(stage->guest.body->data + 4), GUEST_BY_NAME);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	assert_int_equal(stage->guest.n_heard, 1);
 	/* an agent that has just started */
-	vdagent_guest_announce(&stage->guest, 1, BY_DEMAND);
+	vdagent_guest_announce(&stage->guest, 1, GUEST_BY_NAME);
 	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_ANNOUNCE_CAPABILITIES, 0);
 }
 
@@ -98,7 +97,7 @@ test_vdagent_clipboard__pastes_in_the_guest(void **state)
 	vdagent_clipboard_offer(stage->clipboard, "früher");
 	vdagent_guest_announce(&stage->guest, 0, 0);
 	assert_int_equal(stage->guest.n_heard, 1);
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_CLIPBOARD_GRAB, utf8);
 	vdagent_clipboard_offer(stage->clipboard, "später");
 	vdagent_guest_settle(&stage->guest);
@@ -129,7 +128,10 @@ test_vdagent_clipboard__copies_from_the_guest(void **state)
 {
 	struct stage *stage = *state;
 
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	/* what it says before it has announced itself it says to a client before this one */
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &png, &utf8, sizeof(utf8));
+	assert_int_equal(stage->guest.n_heard, 1);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &png, &utf8, sizeof(utf8));
 	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_CLIPBOARD_REQUEST, utf8);
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD, &utf8, "grün €", strlen("grün €"));
@@ -148,6 +150,44 @@ test_vdagent_clipboard__copies_from_the_guest(void **state)
 	vdagent_clipboard_offer(stage->clipboard, "grün €");
 	vdagent_guest_settle(&stage->guest);
 	vdagent_guest_assert_heard(&stage->guest, 4, VD_AGENT_CLIPBOARD_GRAB, utf8);
+}
+
+/* Windows has one clipboard, and its agent names no selection. */
+static void
+test_vdagent_clipboard__takes_an_agent_without_selections(void **state)
+{
+	struct stage *stage = *state;
+
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_DEMAND);
+	vdagent_clipboard_offer(stage->clipboard, "rot");
+	vdagent_guest_settle(&stage->guest);
+	vdagent_guest_assert_heard(&stage->guest, 2, VD_AGENT_CLIPBOARD_GRAB, utf8);
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_REQUEST, &utf8, NULL, 0);
+	vdagent_guest_assert_heard(&stage->guest, 3, VD_AGENT_CLIPBOARD, utf8);
+	assert_int_equal(stage->guest.body->len, 4 + strlen("rot"));
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &utf8, NULL, 0);
+	vdagent_guest_assert_heard(&stage->guest, 4, VD_AGENT_CLIPBOARD_REQUEST, utf8);
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD, &utf8, "blau", strlen("blau"));
+	assert_string_equal(stage->copied, "blau");
+}
+
+/* What is merely marked in the guest is not copied. */
+static void
+test_vdagent_clipboard__leaves_other_selections_alone(void **state)
+{
+	struct stage *stage = *state;
+
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
+	vdagent_clipboard_offer(stage->clipboard, "rot");
+	vdagent_guest_settle(&stage->guest);
+	stage->guest.selection = VD_AGENT_CLIPBOARD_SELECTION_PRIMARY;
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &utf8, NULL, 0);
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_REQUEST, &utf8, NULL, 0);
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_RELEASE, NULL, NULL, 0);
+	assert_int_equal(stage->guest.n_heard, 2);
+	stage->guest.selection = VD_AGENT_CLIPBOARD_SELECTION_CLIPBOARD;
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_REQUEST, &utf8, NULL, 0);
+	vdagent_guest_assert_heard(&stage->guest, 3, VD_AGENT_CLIPBOARD, utf8);
 }
 
 /* Texts that are none. */
@@ -169,7 +209,7 @@ test_vdagent_clipboard__checks_what_the_guest_sends(void **state)
 	static const uint32_t many[100];
 	struct stage *stage = *state;
 
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &utf8, NULL, 0);
 		vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD, &bad[i].type, bad[i].data,
@@ -187,6 +227,11 @@ test_vdagent_clipboard__checks_what_the_guest_sends(void **state)
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, NULL, NULL, 0);
 	vdagent_guest_say(&stage->guest, VD_AGENT_FILE_XFER_START, NULL, many, sizeof(many));
 	vdagent_guest_say(&stage->guest, 4711, NULL, NULL, 0);
+	/* without the selection that it has announced */
+	stage->guest.selections = false;
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, NULL, NULL, 0);
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_REQUEST, &utf8, NULL, 0);
+	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_RELEASE, NULL, "abc", 3);
 	assert_int_equal(stage->guest.n_heard, 0);
 	assert_int_equal(stage->losses, 0);
 }
@@ -199,11 +244,11 @@ test_vdagent_clipboard__keeps_one_answer_waiting(void **state)
 	g_autofree char *much = g_strnfill(VDAGENT_MAX_TEXT_BYTES, 'm');
 	g_autoptr(GByteArray) ask = g_byte_array_new();
 
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_DEMAND);
 	vdagent_clipboard_offer(stage->clipboard, much);
 	vdagent_guest_settle(&stage->guest);
 	stage->guest.n_heard = 0;
-	vdagent_message_append(ask, VD_AGENT_CLIPBOARD_REQUEST, &utf8, NULL, 0);
+	vdagent_message_append(ask, VD_AGENT_CLIPBOARD_REQUEST, &utf8, 1, NULL, 0);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(send(stage->guest.fd, ask->data, ask->len, 0), ask->len);
 		while (g_main_context_iteration(NULL, FALSE))
@@ -232,9 +277,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(announces_itself),		TEST(pastes_in_the_guest),
-		TEST(copies_from_the_guest),	TEST(checks_what_the_guest_sends),
-		TEST(keeps_one_answer_waiting), TEST(loses_a_port_that_speaks_nonsense),
+		TEST(announces_itself),
+		TEST(pastes_in_the_guest),
+		TEST(copies_from_the_guest),
+		TEST(takes_an_agent_without_selections),
+		TEST(leaves_other_selections_alone),
+		TEST(checks_what_the_guest_sends),
+		TEST(keeps_one_answer_waiting),
+		TEST(loses_a_port_that_speaks_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static void
 test_vdagent_message__reads_what_it_writes(void **state)
 {
 	static const size_t sizes[] = { 0, 1, 2028, 2029, 5000, VDAGENT_MAX_TEXT_BYTES };
-	const uint32_t word = 0x01020304;
+	const uint32_t words[] = { 0x01020304, 5 };
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
@@ -68,8 +68,8 @@ test_vdagent_message__reads_what_it_writes(void **state)
 		struct note note = { 0 };
 
 		body[0] = 9;
-		vdagent_message_append(data, TYPE, &word, body, sizes[i]);
-		vdagent_message_append(data, TYPE + 1, NULL, NULL, 0);
+		vdagent_message_append(data, TYPE, words, 2, body, sizes[i]);
+		vdagent_message_append(data, TYPE + 1, NULL, 0, NULL, 0);
 		for (guint at = 0; at < data->len; at++)
 			assert_int_equal(vdagent_reader_feed(&reader, data->data + at, 1,
 							     note_message, &note),
@@ -80,11 +80,12 @@ test_vdagent_message__reads_what_it_writes(void **state)
 		assert_int_equal(feed(&reader, data, &note), 0);
 		assert_int_equal(note.count, 4);
 		g_byte_array_set_size(data, 0);
-		vdagent_message_append(data, TYPE, &word, body, sizes[i]);
+		vdagent_message_append(data, TYPE, words, 2, body, sizes[i]);
 		assert_int_equal(feed(&reader, data, &note), 0);
-		assert_int_equal(note.size, sizes[i] + 4);
+		assert_int_equal(note.size, sizes[i] + 8);
 		assert_int_equal(note.body[0], 4);
-		assert_int_equal(note.body[4], sizes[i] > 0 ? 9 : note.body[4]);
+		assert_int_equal(note.body[4], 5);
+		assert_int_equal(note.body[8], sizes[i] > 0 ? 9 : 0);
 		vdagent_reader_clear(&reader);
 	}
 }
@@ -98,7 +99,7 @@ test_vdagent_message__writes_small_chunks(void **state)
 	guint at = 0;
 
 	(void)state;
-	vdagent_message_append(data, TYPE, NULL, body, sizeof(body));
+	vdagent_message_append(data, TYPE, NULL, 0, body, sizeof(body));
 	while (at < data->len) {
 		uint32_t size = vdagent_read_u32(data->data + at + 4);
 
@@ -118,14 +119,14 @@ test_vdagent_message__leaves_out_what_is_too_long(void **state)
 	struct note note = { 0 };
 
 	(void)state;
-	vdagent_message_append(data, TYPE, NULL, body, VDAGENT_MAX_BODY_BYTES + 1);
-	vdagent_message_append(data, TYPE + 1, NULL, body, 3);
+	vdagent_message_append(data, TYPE, NULL, 0, body, VDAGENT_MAX_BODY_BYTES + 1);
+	vdagent_message_append(data, TYPE + 1, NULL, 0, body, 3);
 	assert_int_equal(feed(&reader, data, &note), 0);
 	assert_int_equal(note.count, 1);
 	assert_int_equal(note.type, TYPE + 1);
 	/* one that is announced and does not come costs nothing */
 	g_byte_array_set_size(data, 0);
-	vdagent_message_append(data, TYPE, NULL, body, VDAGENT_MAX_BODY_BYTES);
+	vdagent_message_append(data, TYPE, NULL, 0, body, VDAGENT_MAX_BODY_BYTES);
 	g_byte_array_set_size(data, VDAGENT_CHUNK_HEAD_BYTES + VDAGENT_MESSAGE_HEAD_BYTES);
 	assert_int_equal(feed(&reader, data, &note), 0);
 	assert_int_equal(reader.body->len, 0);
@@ -146,7 +147,7 @@ test_vdagent_message__finds_its_way_back(void **state)
 
 	(void)state;
 	append_chunk(data, VDAGENT_PORT_CLIENT, rest, sizeof(rest));
-	vdagent_message_append(other, TYPE, NULL, rest, 3);
+	vdagent_message_append(other, TYPE, NULL, 0, rest, 3);
 	append_chunk(data, VDAGENT_PORT_SERVER, other->data + VDAGENT_CHUNK_HEAD_BYTES,
 		     other->len - VDAGENT_CHUNK_HEAD_BYTES);
 	assert_int_equal(feed(&reader, data, &note), 0);

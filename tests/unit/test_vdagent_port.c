@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "display/vdagent_port.h"
 #include "display/vdagent_stream.h"
+#include "tests/unit/wait_for.h"
 
 struct scene {
 	struct vdagent_port *port;
@@ -63,13 +64,6 @@ scene_close(struct scene *scene)
 	close(scene->guest);
 }
 
-static void
-run_until(const guint *number, guint wanted)
-{
-	while (*number < wanted)
-		g_main_context_iteration(NULL, TRUE);
-}
-
 /* A chunk of "size" bytes behind its head. */
 static size_t
 make_chunk(uint8_t *target, size_t size)
@@ -92,12 +86,12 @@ test_vdagent_port__reads_until_nothing_is_left(void **state)
 	scene_open(&scene);
 	assert_int_equal(vdagent_port_read(scene.port, got, sizeof(got)), 0);
 	assert_int_equal(send(scene.guest, chunk, size, 0), size);
-	run_until(&scene.wakeups, 1);
+	WAIT_FOR(scene.wakeups >= 1);
 	assert_int_equal(vdagent_port_read(scene.port, got, 8), 8);
 	assert_int_equal(vdagent_port_read(scene.port, got, sizeof(got)), 5);
 	assert_int_equal(vdagent_port_read(scene.port, got, sizeof(got)), 0);
 	assert_int_equal(send(scene.guest, chunk, size, 0), size);
-	run_until(&scene.wakeups, 2);
+	WAIT_FOR(scene.wakeups >= 2);
 	assert_int_equal(scene.losses, 0);
 	scene_close(&scene);
 }
@@ -163,7 +157,7 @@ test_vdagent_port__stops_and_goes_on(void **state)
 		else
 			g_main_context_iteration(NULL, TRUE);
 	}
-	run_until(&scene.wakeups, 1);
+	WAIT_FOR(scene.wakeups >= 1);
 	assert_int_equal(vdagent_port_write(scene.port, chunk, size), size);
 	scene_close(&scene);
 }
@@ -183,7 +177,7 @@ test_vdagent_port__is_lost_once(void **state)
 			assert_int_equal(send(scene.guest, nonsense, sizeof(nonsense), 0), 8);
 		else
 			shutdown(scene.guest, SHUT_RDWR);
-		run_until(&scene.wakeups, 1);
+		WAIT_FOR(scene.wakeups >= 1);
 		assert_int_equal(vdagent_port_read(scene.port, got, sizeof(got)), 0);
 		assert_int_equal(vdagent_port_read(scene.port, got, sizeof(got)), 0);
 		assert_int_equal(scene.losses, 1);
@@ -211,7 +205,7 @@ test_vdagent_port__is_handed_over_between_chunks(void **state)
 	assert_int_equal(vdagent_port_write(scene.port, chunk, 12), 12);
 	assert_int_equal(recv(scene.guest, got, sizeof(got), 0), 12);
 	assert_int_equal(send(scene.guest, chunk, size, 0), size);
-	run_until(&scene.wakeups, 1);
+	WAIT_FOR(scene.wakeups >= 1);
 	assert_int_equal(vdagent_port_read(scene.port, got, 10), 10);
 	vdagent_port_hand_over(scene.port, NULL, NULL);
 	for (int i = 0; i < 10; i++)
@@ -223,12 +217,39 @@ test_vdagent_port__is_handed_over_between_chunks(void **state)
 	assert_memory_equal(got + size - 12, farewell, sizeof(farewell));
 	chunk[9] = 7;
 	assert_int_equal(send(scene.guest, chunk, size, 0), size);
-	run_until(&wakeups, 1);
+	WAIT_FOR(wakeups >= 1);
 	while (vdagent_port_read(scene.port, got, sizeof(got)) == 0)
 		g_main_context_iteration(NULL, TRUE);
 	assert_memory_equal(got, chunk, size);
 	assert_int_equal(scene.losses, 0);
 	scene_close(&scene);
+}
+
+/* What the user before has left cannot be brought to an end: too long for the room there is, or no chunk at all. */
+static void
+test_vdagent_port__is_lost_when_no_border_can_be_reached(void **state)
+{
+	static const uint8_t heads[][VDAGENT_CHUNK_HEAD_BYTES] = {
+		{ 1, 0, 0, 0, 1, 0, 2, 0 },
+		{ 1, 0, 0, 0, 1, 0, 0, 8 },
+		{ 9 },
+	};
+	uint8_t got[32];
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(heads); i++) {
+		struct scene scene;
+
+		scene_open(&scene);
+		assert_int_equal(vdagent_port_write(scene.port, heads[i], sizeof(heads[i])),
+				 sizeof(heads[i]));
+		assert_int_equal(recv(scene.guest, got, sizeof(got), 0), sizeof(heads[i]));
+		vdagent_port_hand_over(scene.port, NULL, NULL);
+		vdagent_port_hand_over(scene.port, note_wakeup, &scene);
+		assert_int_equal(scene.losses, 1);
+		assert_int_equal(recv(scene.guest, got, sizeof(got), 0), -1);
+		scene_close(&scene);
+	}
 }
 
 int
@@ -240,6 +261,7 @@ main(void)
 		cmocka_unit_test(test_vdagent_port__stops_and_goes_on),
 		cmocka_unit_test(test_vdagent_port__is_lost_once),
 		cmocka_unit_test(test_vdagent_port__is_handed_over_between_chunks),
+		cmocka_unit_test(test_vdagent_port__is_lost_when_no_border_can_be_reached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,10 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
@@ -223,6 +226,30 @@ test_virtio_blk__medium_comes_and_goes(void **state)
 }
 
 /* A raw image in the slot is written itself. */
+/* A machine that was killed holds its files a moment longer than its process. */
+static void
+test_virtio_blk__waits_for_a_file_of_one_that_ends(void **state)
+{
+	const struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct blk_stage *stage = *state;
+	char path[64];
+	int other, status;
+	pid_t child;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", stage->overlay_fd);
+	other = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(other, F_OFD_SETLK, &whole), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		usleep(100000);
+		_exit(0);
+	}
+	close(other);
+	blk_stage_plug(stage, stage->base_fd, stage->overlay_fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+}
+
 static void
 test_virtio_blk__raw_medium(void **state)
 {
@@ -313,6 +340,7 @@ main(void)
 		TEST(without_header_or_status_it_needs_reset),
 		TEST(a_full_queue_is_worked_off),
 		TEST_EMPTY(medium_comes_and_goes),
+		TEST_EMPTY(waits_for_a_file_of_one_that_ends),
 		TEST_EMPTY(raw_medium),
 		TEST_EMPTY(read_only),
 		TEST(write_cache_is_the_drivers_choice),

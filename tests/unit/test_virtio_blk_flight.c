@@ -22,6 +22,7 @@
 #include "tests/unit/blk_stage.h"
 #include "tests/unit/disk_stage.h"
 #include "vmm/loop.h"
+#include "vmm/virtio.h"
 #include "vmm/virtio_blk.h"
 
 #define TEST_DEPTH	 24
@@ -292,6 +293,32 @@ test_virtio_blk_flight__full_host(void **state)
 	assert_int_equal(virtio_blk_drain(stage->device), 0);
 }
 
+/* It has failed with a request for which there is no room, which nobody will try again. */
+static void
+test_virtio_blk_flight__a_failed_disk_gives_its_medium_away(void **state)
+{
+	struct blk_stage *stage = *state;
+	struct flight flight = { .type = VIRTIO_BLK_T_OUT, .n = TEST_MAX_SECTORS };
+	CLEANUP_CLOSE int filler = -1;
+	uint32_t seed = 1;
+
+	if (geteuid() != 0)
+		skip();
+	close(stage->overlay_fd);
+	assert_int_equal(disk_stage_make_tight(4 << 20, 32768, &stage->overlay_fd, &filler), 0);
+	blk_stage_plug(stage, stage->base_fd, stage->overlay_fd);
+	flight.gpa = fake_platform_alloc(stage->fake, 4096 + TEST_MAX_SECTORS * 512, 4096);
+	flight.host = fake_platform_map(stage->fake, flight.gpa, 4096 + TEST_MAX_SECTORS * 512);
+	flight_start(stage, &flight, &seed);
+	assert_int_equal(virtio_blk_drain(stage->device), -ENOSPC);
+	virtio_fail(stage->device, "the test says so");
+	assert_int_equal(virtio_blk_detach(stage->device), 0);
+	assert_false(virtio_blk_has_medium(stage->device));
+	assert_false(stage->lacks_space);
+	assert_int_equal(flight.host[512],
+			 99); /* nothing is written to a driver that is not there */
+}
+
 #define TEST(name)                                                                      \
 	cmocka_unit_test_setup_teardown(test_virtio_blk_flight__##name, blk_stage_open, \
 					blk_stage_close)
@@ -307,6 +334,7 @@ main(void)
 		TEST_EMPTY(reset_leaves_nothing_in_flight),
 		TEST_EMPTY(detach_drains),
 		TEST_EMPTY(full_host),
+		TEST_EMPTY(a_failed_disk_gives_its_medium_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

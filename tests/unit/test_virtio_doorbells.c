@@ -9,11 +9,15 @@
 
 #include <cmocka.h>
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
 
+#include "base/cleanup.h"
 #include "tests/unit/echo_device.h"
 #include "tests/unit/echo_stage.h"
 #include "tests/unit/fake_platform.h"
@@ -93,12 +97,21 @@ test_virtio_doorbells__moves_doorbells_with_the_bar(void **state)
 }
 
 static void
+test_ring_and_step(struct echo_stage *stage)
+{
+	fake_platform_write(stage->fake, stage->driver.doorbells[ECHO_QUEUE], 2, ECHO_QUEUE);
+	assert_int_equal(loop_step(stage->fake->platform.loop, 0), 1);
+}
+
+static void
 test_virtio_doorbells__does_nothing_without_bus_mastering(void **state)
 {
 	struct echo_stage *stage = *state;
 	struct virtio_driver *driver = &stage->driver;
 	const struct driver_buffer buffer = { stage->buffer, 16, true };
 	struct virtqueue_chain chain;
+	uint32_t written;
+	uint16_t head;
 
 	echo_stage_start(stage);
 	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
@@ -106,9 +119,42 @@ test_virtio_doorbells__does_nothing_without_bus_mastering(void **state)
 	virtio_driver_kick(driver, ECHO_QUEUE);
 	assert_int_equal(stage->echo->n_kicks, 0);
 	assert_false(virtio_pop(&stage->echo->device, ECHO_QUEUE, &chain));
+	/* what was rung for meanwhile is not lost */
 	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	virtio_driver_kick(driver, ECHO_QUEUE);
-	assert_int_equal(stage->echo->n_kicks, 1);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_true(driver_ring_get_used(driver->rings[ECHO_QUEUE], &head, &written));
+	echo_stage_assert_works(stage);
+}
+
+/* It was quiet when it was left alone, so nobody rings for what comes then. */
+static void
+test_virtio_doorbells__a_busy_queue_goes_on_with_bus_mastering(void **state)
+{
+	struct echo_stage *stage = *state;
+	struct virtio_driver *driver = &stage->driver;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct driver_ring *ring;
+	uint32_t written;
+	uint16_t head;
+
+	echo_stage_start(stage);
+	ring = driver->rings[ECHO_QUEUE];
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_true(driver_ring_wants_kick(ring));
+	test_ring_and_step(stage);
+	assert_true(driver_ring_get_used(ring, &head, &written));
+	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_false(driver_ring_wants_kick(ring));
+	assert_true(fake_platform_settle(stage->fake));
+	assert_false(driver_ring_get_used(ring, &head, &written));
+	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_true(driver_ring_get_used(ring, &head, &written));
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_true(driver_ring_wants_kick(ring));
+	test_ring_and_step(stage);
+	assert_true(driver_ring_get_used(ring, &head, &written));
 }
 
 /* It was rung before the vCPUs stood, and nobody rings again. */
@@ -132,13 +178,6 @@ test_virtio_doorbells__waits_while_the_machine_is_paused(void **state)
 	fake_platform_settle(stage->fake);
 	assert_true(driver_ring_get_used(ring, &head, &written));
 	echo_stage_assert_works(stage);
-}
-
-static void
-test_ring_and_step(struct echo_stage *stage)
-{
-	fake_platform_write(stage->fake, stage->driver.doorbells[ECHO_QUEUE], 2, ECHO_QUEUE);
-	assert_int_equal(loop_step(stage->fake->platform.loop, 0), 1);
 }
 
 /* From a ring until nothing has come for a while. */
@@ -195,6 +234,74 @@ test_virtio_doorbells__leaves_a_queue_alone_that_does_not_get_on(void **state)
 	assert_true(fake_platform_settle(stage->fake));
 	assert_int_equal(loop_step(stage->fake->platform.loop, 0), 0);
 	stage->echo->n_held = 0;
+}
+
+static bool
+is_quiet(const struct echo_stage *stage, uint32_t queue)
+{
+	return !stage->echo->device.queues[queue].state.notify;
+}
+
+/* A ring for nothing, or for what the device does not take now, must not make the loop poll. */
+static void
+test_virtio_doorbells__a_ring_in_vain_makes_no_queue_quiet(void **state)
+{
+	struct echo_stage *stage = *state;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+
+	echo_stage_start(stage);
+	assert_true(fake_platform_settle(stage->fake));
+	test_ring_and_step(stage);
+	assert_int_equal(stage->echo->n_kicks, 1);
+	assert_false(is_quiet(stage, ECHO_QUEUE));
+	stage->echo->n_held = ECHO_HOLD_SIZE;
+	assert_true(driver_ring_add(stage->driver.rings[ECHO_QUEUE_HOLD], &buffer, 1) >= 0);
+	fake_platform_write(stage->fake, stage->driver.doorbells[ECHO_QUEUE_HOLD], 2,
+			    ECHO_QUEUE_HOLD);
+	assert_int_equal(loop_step(stage->fake->platform.loop, 0), 1);
+	assert_false(is_quiet(stage, ECHO_QUEUE_HOLD));
+	stage->echo->n_held = 0;
+}
+
+static void
+ignore_event(void *context, uint32_t events)
+{
+	(void)context;
+	(void)events;
+}
+
+/* What the device hands back makes the driver go on: polling lasts. Other events, one a turn here, are no reason. */
+static void
+test_virtio_doorbells__a_queue_is_quiet_as_long_as_there_is_news(void **state)
+{
+	struct echo_stage *stage = *state;
+	struct loop *loop = stage->fake->platform.loop;
+	struct virtio_device *device = &stage->echo->device;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	CLEANUP_CLOSE int always = eventfd(1, EFD_CLOEXEC);
+	struct loop_source *source;
+
+	echo_stage_start(stage);
+	for (int i = 0; i < ECHO_HOLD_SIZE; i++)
+		assert_true(driver_ring_add(stage->driver.rings[ECHO_QUEUE_HOLD], &buffer, 1) >= 0);
+	fake_platform_write(stage->fake, stage->driver.doorbells[ECHO_QUEUE_HOLD], 2,
+			    ECHO_QUEUE_HOLD);
+	assert_int_equal(loop_step(loop, 0), 1);
+	assert_int_equal(loop_add(loop, "always", always, EPOLLIN, ignore_event, NULL, &source), 0);
+	for (int i = 0; i < ECHO_HOLD_SIZE; i++) {
+		for (int j = 0; j < 100; j++)
+			assert_int_equal(loop_step(loop, 0), 1);
+		assert_true(is_quiet(stage, ECHO_QUEUE_HOLD));
+		virtqueue_push(&device->queues[ECHO_QUEUE_HOLD], stage->echo->held[i], 0);
+		virtio_signal_queue(device, ECHO_QUEUE_HOLD);
+	}
+	stage->echo->n_held = 0;
+	for (int j = 0; j < 1000; j++) {
+		virtio_signal_queue(device, ECHO_QUEUE_HOLD); /* of nothing */
+		assert_int_equal(loop_step(loop, 0), 1);
+	}
+	assert_false(is_quiet(stage, ECHO_QUEUE_HOLD));
+	loop_remove(source);
 }
 
 /* A busy queue's rings are not written any more either; then it goes on as if it had been rung for. */
@@ -322,9 +429,12 @@ main(void)
 		TEST(test_virtio_doorbells__hears_doorbells_that_the_platform_does_not_watch),
 		TEST(test_virtio_doorbells__moves_doorbells_with_the_bar),
 		TEST(test_virtio_doorbells__does_nothing_without_bus_mastering),
+		TEST(test_virtio_doorbells__a_busy_queue_goes_on_with_bus_mastering),
 		TEST(test_virtio_doorbells__waits_while_the_machine_is_paused),
 		TEST(test_virtio_doorbells__are_not_needed_while_a_queue_is_busy),
 		TEST(test_virtio_doorbells__leaves_a_queue_alone_that_does_not_get_on),
+		TEST(test_virtio_doorbells__a_ring_in_vain_makes_no_queue_quiet),
+		TEST(test_virtio_doorbells__a_queue_is_quiet_as_long_as_there_is_news),
 		TEST(test_virtio_doorbells__leaves_a_busy_queue_alone_in_a_pause),
 		TEST(test_virtio_doorbells__bounds_the_work_of_a_kick),
 		TEST(test_virtio_doorbells__forgets_all_at_a_reset_in_mid_io),

@@ -20,6 +20,7 @@
 
 #include "base/seq.h"
 #include "host/vmm_control.h"
+#include "tests/unit/wait_for.h"
 
 struct fixture {
 	struct vmm_control *link;
@@ -108,8 +109,7 @@ take_home(struct fixture *f, guint medium, const struct vmm_refusal *refusal)
 	head.status = refusal ? -EBUSY : 0;
 	head.size = refusal ? sizeof(*refusal) : 0;
 	assert_int_equal(seq_send(f->peer, &head, refusal, NULL, 0), 0);
-	while (f->answers == before)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(f->answers != before);
 }
 
 static void

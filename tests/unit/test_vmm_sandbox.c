@@ -2,7 +2,7 @@
 /*
  * test_vmm_sandbox.c - carrel-vmm's threads do what they need and nothing else
  *
- * How the rules are counted: a machine runs in a child under filters of the same rules that stop for a tracer, this process,
+ * How the rules are counted: each of machine_lives.c's machines runs in a child under filters of the same rules that stop for a tracer, this process,
  * with the index of the rule at each call (SECCOMP_RET_TRACE, ptrace(2)). sandbox_filter_new() is wrapped for that.
  */
 #include <setjmp.h>
@@ -14,12 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <linux/if_tun.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,14 +26,7 @@
 
 #include "base/forbidden_acts.h"
 #include "base/sandbox_filter.h"
-#include "base/seq.h"
-#include "tests/unit/display_peer.h"
-#include "tests/unit/guest_kernel.h"
-#include "tests/unit/machine_stage.h"
-#include "vmm/control.h"
-#include "vmm/description.h"
-#include "vmm/machine.h"
-#include "vmm/machine_control.h"
+#include "tests/unit/machine_lives.h"
 #include "vmm/sandbox_rules.h"
 
 /* AddressSanitizer makes system calls of its own, for which the filters end the process */
@@ -44,12 +36,7 @@
 #define WITH_ASAN 0
 #endif
 
-#define WAIT_MS	     20000
-#define MAX_RULES    96
-#define STEP_US	     20000
-#define DISK_SECTORS 2048
-#define SECTOR	     512
-#define DISK_GUEST   "../guests/guest_blk.guest"
+#define MAX_RULES 96
 
 int __wrap_sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
 			      enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter);
@@ -67,186 +54,6 @@ __wrap_sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
 	return __real_sandbox_filter_new(rules, n_rules, kind, ret_filter);
 }
 
-/* Says a line on COM1, has the clock interrupt, and counts what it reads of it. */
-GUEST(busy, "mov $0x3f8, %dx\nmov $'h', %al\nout %al, %dx\nmov $'\\n', %al\nout %al, %dx\n"
-	    "mov $0x3f9, %dx\nmov $2, %al\nout %al, %dx\n" /* interrupts of the serial port */
-	    "mov $0x0a, %al\nout %al, $0x70\nmov $0x26, %al\nout %al, $0x71\n"
-	    "mov $0x0b, %al\nout %al, $0x70\nmov $0x42, %al\nout %al, $0x71\n" /* periodic */
-	    "1: mov $0x0c, %al\nout %al, $0x70\nin $0x71, %al\njmp 1b\n");
-
-struct stage {
-	struct description description;
-	struct machine *machine;
-};
-
-static int
-wait_for_answer(int fd, uint32_t type, struct seq_message *answer)
-{
-	int error = 0;
-
-	for (int waited = 0; error == 0 && waited < WAIT_MS; waited++) {
-		error = seq_receive(fd, answer);
-		if (error == 0 && answer->head.type == type)
-			return answer->head.status;
-		if (error == -EAGAIN) {
-			usleep(1000);
-			error = 0;
-		}
-	}
-	return error < 0 ? error : -ETIMEDOUT;
-}
-
-static int
-ask(int fd, uint32_t type, struct seq_message *answer)
-{
-	struct seq_header head = { .type = type, .id = type };
-	int error = seq_send(fd, &head, NULL, NULL, 0);
-
-	return error < 0 ? error : wait_for_answer(fd, type, answer);
-}
-
-static int
-change_home(int fd, uint32_t medium, const int *fds, size_t n_fds, struct seq_message *answer)
-{
-	const struct vmm_home home = { medium };
-	struct seq_header head = { .type = VMM_HOME, .id = VMM_HOME, .size = sizeof(home) };
-	int error = seq_send(fd, &head, &home, fds, n_fds);
-
-	return error < 0 ? error : wait_for_answer(fd, VMM_HOME, answer);
-}
-
-/* A home with an overlay that is made, then one that is an image, and none. */
-static void
-change_homes(struct stage *stage, int fd, struct seq_message *answer)
-{
-	const int home[] = { stage->description.disks[0].base_fd,
-			     memfd_create("overlay", MFD_CLOEXEC) };
-	const int image = memfd_create("image", MFD_CLOEXEC);
-
-	if (ftruncate(image, DISK_SECTORS * SECTOR) < 0 ||
-	    change_home(fd, VMM_MEDIUM_OVERLAY, home, 2, answer) < 0 ||
-	    change_home(fd, VMM_MEDIUM_RAW, &image, 1, answer) != -EBUSY ||
-	    change_home(fd, VMM_MEDIUM_NONE, NULL, 0, answer) < 0 ||
-	    change_home(fd, VMM_MEDIUM_RAW, &image, 1, answer) < 0 ||
-	    change_home(fd, VMM_MEDIUM_NONE, NULL, 0, answer) < 0)
-		_exit(30);
-	close(home[1]);
-	close(image);
-}
-
-/* hostd and carrel-display: a thread that no filter contains, because it is there before. */
-static void *
-play_outside(void *context)
-{
-	struct stage *stage = context;
-	static const uint32_t asked[] = { VMM_STATUS, VMM_STATISTICS, VMM_PAUSE, VMM_RESUME,
-					  VMM_RESET,  VMM_POWERDOWN,  VMM_QUIT };
-	struct seq_message *answer = malloc(sizeof(*answer));
-	struct display_peer *display = NULL;
-	struct display_peer *control = NULL;
-
-	if (!answer || display_peer_open(stage->description.display_fd, true, &display) < 0 ||
-	    display_peer_open(stage->description.control_fd, false, &control) < 0)
-		_exit(10);
-	usleep(STEP_US);
-	display_peer_read(display);
-	display_peer_close(display);
-	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
-		if (asked[i] == VMM_STATISTICS)
-			change_homes(stage, control->fd, answer);
-		if (ask(control->fd, asked[i], answer) < 0)
-			_exit(11 + (int)i);
-		usleep(STEP_US);
-	}
-	display_peer_close(control);
-	free(answer);
-	return NULL;
-}
-
-static int
-open_again(int fd)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static void
-describe(struct stage *stage)
-{
-	int base = memfd_create("disk", MFD_CLOEXEC);
-	bool written = true;
-
-	if (machine_stage_describe(guest_kernel_make(guest_busy, guest_busy_end),
-				   &stage->description) < 0)
-		_exit(20);
-	stage->description.control_fd = display_peer_listen();
-	stage->description.display_fd = display_peer_listen();
-	stage->description.scanouts = 1;
-	stage->description.width = 1024;
-	stage->description.height = 768;
-	stage->description.serial = true;
-	stage->description.sandbox = true;
-	stage->description.n_disks = 2;
-	stage->description.disks[0] =
-		(struct description_disk){ DESCRIPTION_SLOT_DISK, "root", -1, -1 };
-	stage->description.disks[1] =
-		(struct description_disk){ DESCRIPTION_SLOT_HOME, "home", -1, -1 };
-	/* as guest_blk.c wants it: each sector begins with its number */
-	for (uint64_t sector = 0; sector < DISK_SECTORS; sector++)
-		written &= pwrite(base, &sector, sizeof(sector), (off_t)(sector * SECTOR)) > 0;
-	if (!written || ftruncate(base, DISK_SECTORS * SECTOR) < 0)
-		_exit(21);
-	stage->description.disks[0].base_fd = open_again(base);
-}
-
-/* tests/guests/guest_blk.c: reads, writes and trims a disk, with interrupts by message, and switches the machine off. */
-static int
-live_with_disk(void)
-{
-	char problem[MACHINE_PROBLEM_BYTES];
-	struct stage stage;
-	int error;
-
-	describe(&stage);
-	stage.description.kernel_fd = open(DISK_GUEST, O_RDONLY | O_CLOEXEC);
-	stage.description.disks[0].overlay_fd = memfd_create("overlay", MFD_CLOEXEC);
-	snprintf(stage.description.command_line, sizeof(stage.description.command_line), "hostile");
-	if (machine_new(&stage.description, &stage.machine, problem) < 0) {
-		fprintf(stderr, "%s\n", problem);
-		return 2;
-	}
-	error = machine_run(stage.machine);
-	machine_free(stage.machine);
-	return error < 0 ? 3 : 0;
-}
-
-/* A whole life of a machine; an exit status, if the filters let it come to that. */
-static int
-live(void)
-{
-	char problem[MACHINE_PROBLEM_BYTES];
-	struct control *control;
-	struct stage stage;
-	pthread_t outside;
-	int error;
-
-	describe(&stage);
-	if (machine_new(&stage.description, &stage.machine, problem) < 0) {
-		fprintf(stderr, "%s\n", problem);
-		return 1;
-	}
-	if (machine_control_new(stage.machine, &stage.description, &control) < 0 ||
-	    pthread_create(&outside, NULL, play_outside, &stage) != 0)
-		return 2;
-	error = machine_run(stage.machine);
-	control_free(control);
-	pthread_join(outside, NULL);
-	machine_free(stage.machine);
-	return error < 0 ? 3 : 0;
-}
-
 static void
 test_vmm_sandbox__a_machine_lives_in_it(void **state)
 {
@@ -258,7 +65,7 @@ test_vmm_sandbox__a_machine_lives_in_it(void **state)
 		skip();
 	pid = fork();
 	if (pid == 0)
-		_exit(live());
+		_exit(machine_life_live(&machine_lives[0]));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFSIGNALED(status))
 		fail_msg("ended by signal %d", WTERMSIG(status));
@@ -308,21 +115,23 @@ trace(pid_t pid, struct counts *counts)
 	}
 }
 
-/* What only the graphics card does: these guests have none. tests/integration/test-vmm-seat.sh has, under these filters. */
-static const char *const seat_reasons[] = {
-	"a surface for carrel-display",
-	"its size, and a screenshot's",
-	"it keeps that size",
-	"surfaces and large pieces of memory",
-};
+/* What only a tap device needs: some may not make one. */
+static bool
+is_of_tap(const struct sandbox_rule *rule)
+{
+	static const uint32_t requests[] = { TUNGETIFF, TUNSETVNETHDRSZ, (uint32_t)TUNSETOFFLOAD };
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (strcmp(rule->call, "ioctl") == 0 && rule->value == requests[i])
+			return true;
+	return strcmp(rule->call, "writev") == 0 ||
+	       (strcmp(rule->call, "fcntl") == 0 && rule->value == F_SETFL);
+}
 
 static bool
-is_of_seat(const struct sandbox_rule *rule)
+is_demanded(const struct sandbox_rule *rule)
 {
-	for (size_t i = 0; i < sizeof(seat_reasons) / sizeof(seat_reasons[0]); i++)
-		if (strcmp(seat_reasons[i], rule->reason) == 0)
-			return true;
-	return false;
+	return !rule->seldom && (machine_life_may_have_tap() || !is_of_tap(rule));
 }
 
 static unsigned int
@@ -332,7 +141,7 @@ report_unused(const char *who, const struct sandbox_rule *rules, size_t n_rules,
 	unsigned int unused = 0;
 
 	for (size_t i = 0; i < n_rules; i++) {
-		if (counts[i] > 0 || rules[i].seldom || is_of_seat(&rules[i]))
+		if (counts[i] > 0 || !is_demanded(&rules[i]))
 			continue;
 		printf("%s may call %s (%#lx), and never did: %s\n", who, rules[i].call,
 		       (unsigned long)rules[i].value, rules[i].reason);
@@ -342,7 +151,7 @@ report_unused(const char *who, const struct sandbox_rule *rules, size_t n_rules,
 }
 
 static void
-count_rules(int (*act)(void), struct counts *counts)
+count_rules(const struct machine_life *life, struct counts *counts)
 {
 	int status;
 	pid_t pid;
@@ -352,12 +161,12 @@ count_rules(int (*act)(void), struct counts *counts)
 	if (pid == 0) {
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
-		_exit(act());
+		_exit(machine_life_live(life));
 	}
 	traced = false;
 	status = trace(pid, counts);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		fail_msg("the life with '%s' ended with status %#x", life->guest, status);
 }
 
 static void
@@ -369,8 +178,9 @@ test_vmm_sandbox__every_rule_is_used(void **state)
 	(void)state;
 	if (WITH_ASAN)
 		skip();
-	count_rules(live, &counts);
-	count_rules(live_with_disk, &counts);
+	for (size_t i = 0; i < machine_n_lives; i++)
+		if (!machine_lives[i].tap || machine_life_may_have_tap())
+			count_rules(&machine_lives[i], &counts);
 	unused = report_unused("the loop", sandbox_loop_rules, sandbox_n_loop_rules, counts.loop);
 	unused += report_unused("a vCPU", sandbox_vcpu_rules, sandbox_n_vcpu_rules, counts.vcpu);
 	assert_int_equal(unused, 0);

@@ -9,35 +9,28 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <glib.h>
 #include <poll.h>
 #include <spice/vd_agent.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-#include "base/io.h"
-#include "display/heads.h"
 #include "display/sink.h"
-#include "display/sink_vnc.h"
-#include "display/surface.h"
 #include "display/vdagent_port.h"
 #include "display/vnc_cut_text.h"
 #include "tests/unit/rfb_client.h"
 #include "tests/unit/vdagent_guest.h"
+#include "tests/unit/vnc_stage.h"
+#include "tests/unit/wait_for.h"
 
-#define PATIENCE_S	  30
 #define ENCODING_CUT_TEXT ((int32_t)0xc0a1e5ce)
-#define BY_DEMAND	  (1U << VD_AGENT_CAP_CLIPBOARD_BY_DEMAND)
 #define CAPS_BYTES	  16 /* the library's message */
 
 struct stage {
-	struct surface *surfaces[HEADS_MAX];
-	struct sink *sink;
+	struct vnc_stage vnc;
 	struct vdagent_port *port;
 	struct vdagent_guest guest;
-	int client;
 	guint keys;
 };
 
@@ -54,12 +47,6 @@ note_key(void *context, uint32_t qnum, bool down)
 static const struct sink_events events = { .key = note_key };
 
 static void
-ignore_change(void *context)
-{
-	(void)context;
-}
-
-static void
 fail_lost(void *context)
 {
 	(void)context;
@@ -71,10 +58,7 @@ set_up(void **state)
 {
 	struct stage *stage = g_new0(struct stage, 1);
 
-	for (uint32_t i = 0; i < HEADS_MAX; i++)
-		stage->surfaces[i] = surface_new(ignore_change, stage);
-	stage->client = -1;
-	stage->sink = sink_vnc_new("a desktop", stage->surfaces, &events, stage);
+	vnc_stage_open(&stage->vnc, &events, stage);
 	stage->port = vdagent_port_new(vdagent_guest_open(&stage->guest), fail_lost, NULL);
 	*state = stage;
 	return 0;
@@ -85,14 +69,10 @@ tear_down(void **state)
 {
 	struct stage *stage = *state;
 
-	stage->sink->ops->set_vdagent(stage->sink, NULL);
-	stage->sink->ops->free(stage->sink);
+	stage->vnc.sink->ops->set_vdagent(stage->vnc.sink, NULL);
+	vnc_stage_close(&stage->vnc);
 	vdagent_port_free(stage->port);
 	vdagent_guest_close(&stage->guest);
-	for (uint32_t i = 0; i < HEADS_MAX; i++)
-		surface_free(stage->surfaces[i]);
-	if (stage->client >= 0)
-		close(stage->client);
 	g_free(stage);
 	return 0;
 }
@@ -102,50 +82,31 @@ static void
 begin(struct stage *stage, bool extended)
 {
 	static const int32_t encodings[] = { 0, ENCODING_CUT_TEXT };
-	struct timeval patience = { .tv_sec = PATIENCE_S };
 	uint8_t caps[CAPS_BYTES];
 	uint16_t size[2];
-	int pair[2];
 
-	assert_int_equal(io_socketpair(SOCK_STREAM, pair), 0);
-	assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
-			 0);
-	stage->client = pair[1];
-	assert_int_equal(stage->sink->ops->add_client(stage->sink, pair[0]), 0);
-	stage->sink->ops->set_vdagent(stage->sink, stage->port);
-	rfb_client_greet(stage->client, encodings, extended ? 2 : 1, size);
+	vnc_stage_connect(&stage->vnc);
+	stage->vnc.sink->ops->set_vdagent(stage->vnc.sink, stage->port);
+	rfb_client_greet(stage->vnc.client, encodings, extended ? 2 : 1, size);
 	if (extended) {
-		rfb_client_read(stage->client, caps, sizeof(caps));
+		rfb_client_read(stage->vnc.client, caps, sizeof(caps));
 		/* no notify: what the client copies it provides at once */
 		assert_int_equal(caps[8], 0x17);
 	}
-	vdagent_guest_announce(&stage->guest, 0, BY_DEMAND);
+	vdagent_guest_announce(&stage->guest, 0, GUEST_BY_NAME);
 	vdagent_guest_assert_heard(&stage->guest, 1, VD_AGENT_ANNOUNCE_CAPABILITIES, 1);
 }
 
-static void
-wait_for_heard(struct stage *stage, guint count)
+/* What the guest's agent hears wakes no main loop. */
+#define SETTLE_UNTIL(stage, condition) \
+	WAIT_FOR((vdagent_guest_settle(&(stage)->guest), (condition)))
+
+static bool
+can_client_read(const struct stage *stage)
 {
-	gint64 end = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
+	struct pollfd readable = { .fd = stage->vnc.client, .events = POLLIN };
 
-	while (stage->guest.n_heard < count) {
-		assert_true(g_get_monotonic_time() < end);
-		vdagent_guest_settle(&stage->guest);
-		g_usleep(1000);
-	}
-}
-
-/* Until the client has something to read. */
-static void
-wait_for_client(struct stage *stage)
-{
-	struct pollfd readable = { .fd = stage->client, .events = POLLIN };
-	gint64 end = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
-
-	while (poll(&readable, 1, 1) == 0) {
-		assert_true(g_get_monotonic_time() < end);
-		vdagent_guest_settle(&stage->guest);
-	}
+	return poll(&readable, 1, 0) > 0;
 }
 
 static void
@@ -155,8 +116,8 @@ client_cut(struct stage *stage, int32_t length, const void *body, size_t size)
 	uint8_t head[8] = { 6 };
 
 	memcpy(head + 4, &wire, sizeof(wire));
-	rfb_client_write(stage->client, head, sizeof(head));
-	rfb_client_write(stage->client, body, size);
+	rfb_client_write(stage->vnc.client, head, sizeof(head));
+	rfb_client_write(stage->vnc.client, body, size);
 }
 
 static void
@@ -164,13 +125,13 @@ guest_copies(struct stage *stage, const char *text)
 {
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_GRAB, &utf8, NULL, 0);
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD, &utf8, text, strlen(text));
-	wait_for_client(stage);
+	SETTLE_UNTIL(stage, can_client_read(stage));
 }
 
 static void
 assert_guest_pastes(struct stage *stage, guint n_heard, const char *text)
 {
-	wait_for_heard(stage, n_heard);
+	SETTLE_UNTIL(stage, stage->guest.n_heard >= n_heard);
 	vdagent_guest_assert_heard(&stage->guest, n_heard, VD_AGENT_CLIPBOARD_GRAB, utf8);
 	vdagent_guest_say(&stage->guest, VD_AGENT_CLIPBOARD_REQUEST, &utf8, NULL, 0);
 	vdagent_guest_assert_heard(&stage->guest, n_heard + 1, VD_AGENT_CLIPBOARD, utf8);
@@ -185,12 +146,12 @@ client_hear_extended(struct stage *stage, uint8_t *body, size_t max_bytes, size_
 	uint8_t head[1 + VNC_CUT_TEXT_HEAD_BYTES];
 	bool extended;
 
-	rfb_client_read(stage->client, head, sizeof(head));
+	rfb_client_read(stage->vnc.client, head, sizeof(head));
 	assert_int_equal(head[0], 3);
 	*ret_size = vnc_cut_text_read_head(head + 1, &extended);
 	assert_true(extended);
 	assert_in_range(*ret_size, 4, max_bytes);
-	rfb_client_read(stage->client, body, *ret_size);
+	rfb_client_read(stage->vnc.client, body, *ret_size);
 	return (uint32_t)body[0] << 24 | body[3];
 }
 
@@ -202,7 +163,7 @@ test_vnc_session__copies_latin1(void **state)
 
 	begin(stage, false);
 	guest_copies(stage, "gr\xc3\xbcn \xe2\x82\xac");
-	rfb_client_read(stage->client, heard, sizeof(heard));
+	rfb_client_read(stage->vnc.client, heard, sizeof(heard));
 	assert_memory_equal(heard, "\3\0\0\0\0\0\0\6gr\xfcn ?", sizeof(heard));
 	client_cut(stage, 5, "bla\xdf\n", 5);
 	/* announce, request, grab */
@@ -229,8 +190,8 @@ test_vnc_session__copies_utf8(void **state)
 	assert_string_equal(got, text);
 	g_free(got);
 	/* our own messages are a client's, but for the type */
-	rfb_client_write(stage->client, "\6", 1);
-	rfb_client_write(stage->client, provide->data + 1, provide->len - 1);
+	rfb_client_write(stage->vnc.client, "\6", 1);
+	rfb_client_write(stage->vnc.client, provide->data + 1, provide->len - 1);
 	assert_guest_pastes(stage, 3, "drei €");
 	/* one that wants to ask */
 	client_cut(stage, -8, ask_first, sizeof(ask_first));
@@ -255,18 +216,14 @@ test_vnc_session__survives_bad_texts(void **state)
 	struct stage *stage = *state;
 	size_t size = VNC_CUT_TEXT_MAX_BYTES + 1;
 	g_autofree uint8_t *much = g_malloc0(size);
-	gint64 end = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
 
 	begin(stage, true);
 	client_cut(stage, (int32_t)size, much, size);
 	client_cut(stage, -(int32_t)size, much, size);
 	client_cut(stage, -8, claim, sizeof(claim));
 	client_cut(stage, -3, claim, 3);
-	rfb_client_write(stage->client, key, sizeof(key));
-	while (stage->keys == 0) {
-		assert_true(g_get_monotonic_time() < end);
-		vdagent_guest_settle(&stage->guest);
-	}
+	rfb_client_write(stage->vnc.client, key, sizeof(key));
+	SETTLE_UNTIL(stage, stage->keys > 0);
 	assert_int_equal(stage->guest.n_heard, 1);
 	client_cut(stage, 0, NULL, 0);
 	client_cut(stage, 2, "ok", 2);
@@ -282,7 +239,33 @@ test_vnc_session__drops_who_sends_without_end(void **state)
 
 	begin(stage, false);
 	client_cut(stage, INT32_MIN, NULL, 0);
-	assert_int_equal(recv(stage->client, &end, sizeof(end), 0), 0);
+	assert_int_equal(recv(stage->vnc.client, &end, sizeof(end), 0), 0);
+}
+
+/*
+ * SetScale (UltraVNC's, PalmVNC's), which makes the library divide by zero once the picture becomes smaller, file transfer,
+ * chat, and types that nobody knows.
+ */
+static void
+test_vnc_session__drops_who_sends_what_is_not_offered(void **state)
+{
+	static const uint8_t types[] = { 1, 7, 8, 9, 10, 11, 15, 100, 250 };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+		const uint8_t message[] = { types[i], 3, 0, 0 };
+		void *own;
+		struct stage *stage;
+		uint8_t end;
+
+		assert_int_equal(set_up(&own), 0);
+		stage = own;
+		begin(stage, false);
+		rfb_client_write(stage->vnc.client, message, sizeof(message));
+		if (recv(stage->vnc.client, &end, sizeof(end), 0) != 0)
+			assert_int_equal(errno, ECONNRESET);
+		tear_down(&own);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_vnc_session__##name, set_up, tear_down)
@@ -295,6 +278,7 @@ main(void)
 		TEST(copies_utf8),
 		TEST(survives_bad_texts),
 		TEST(drops_who_sends_without_end),
+		cmocka_unit_test(test_vnc_session__drops_who_sends_what_is_not_offered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "display/link_message.h"
 #include "host/cert.h"
 #include "tests/unit/tls_client.h"
+#include "tests/unit/wait_for.h"
 
 char *
 tls_client_make_pem(const char *name)
@@ -59,8 +60,7 @@ tls_client_link(int fd, const void *words, size_t size)
 	g_output_stream_write_all_async(g_io_stream_get_output_stream(tls), words, size,
 					G_PRIORITY_DEFAULT, NULL, tls_client_note_written,
 					&written);
-	while (written == 0)
-		g_main_context_iteration(NULL, TRUE);
+	WAIT_FOR(written != 0);
 	return tls;
 }
 

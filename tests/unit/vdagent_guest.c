@@ -16,11 +16,25 @@
 #include "base/io.h"
 #include "tests/unit/vdagent_guest.h"
 
+static bool
+vdagent_guest_has_selection(const struct vdagent_guest *guest, uint32_t type)
+{
+	return guest->selections &&
+	       (type == VD_AGENT_CLIPBOARD_GRAB || type == VD_AGENT_CLIPBOARD_REQUEST ||
+		type == VD_AGENT_CLIPBOARD_RELEASE || type == VD_AGENT_CLIPBOARD);
+}
+
 static void
 vdagent_guest_note(void *context, uint32_t type, const uint8_t *body, uint32_t size)
 {
 	struct vdagent_guest *guest = context;
 
+	if (vdagent_guest_has_selection(guest, type)) {
+		assert_in_range(size, 4, UINT32_MAX);
+		assert_int_equal(vdagent_read_u32(body), VD_AGENT_CLIPBOARD_SELECTION_CLIPBOARD);
+		body += 4;
+		size -= 4;
+	}
 	guest->n_heard++;
 	guest->type = type;
 	g_byte_array_set_size(guest->body, 0);
@@ -50,9 +64,15 @@ vdagent_guest_say(struct vdagent_guest *guest, uint32_t type, const uint32_t *wo
 		  const void *data, size_t size)
 {
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	uint32_t words[2];
+	size_t n_words = 0;
 	guint sent = 0;
 
-	vdagent_message_append(bytes, type, word, data, size);
+	if (vdagent_guest_has_selection(guest, type))
+		words[n_words++] = guest->selection;
+	if (word)
+		words[n_words++] = *word;
+	vdagent_message_append(bytes, type, words, n_words, data, size);
 	while (sent < bytes->len) {
 		ssize_t part = send(guest->fd, bytes->data + sent, bytes->len - sent,
 				    MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -70,6 +90,7 @@ vdagent_guest_announce(struct vdagent_guest *guest, uint32_t request, uint32_t c
 	uint8_t wire[4];
 
 	vdagent_write_u32(wire, caps);
+	guest->selections = caps & 1U << VD_AGENT_CAP_CLIPBOARD_SELECTION;
 	vdagent_guest_say(guest, VD_AGENT_ANNOUNCE_CAPABILITIES, &request, wire, sizeof(wire));
 }
 
