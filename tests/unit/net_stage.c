@@ -127,6 +127,19 @@ net_stage_count_sent(struct net_stage *stage)
 	return n;
 }
 
+int
+net_stage_flood(struct net_stage *stage)
+{
+	int done;
+
+	for (uint32_t i = 0; i < NET_STAGE_FLOOD; i++)
+		net_stage_send(stage, i, NET_STAGE_LARGE);
+	virtio_driver_kick(&stage->driver, NET_STAGE_SEND);
+	done = net_stage_count_sent(stage);
+	assert_in_range(done, 1, NET_STAGE_FLOOD - 1);
+	return done;
+}
+
 void
 net_stage_read(struct net_stage *stage, void *target, size_t size)
 {

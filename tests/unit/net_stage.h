@@ -21,6 +21,8 @@
 #define NET_STAGE_SEND	    1
 #define NET_STAGE_HEADER    sizeof(struct virtio_net_hdr_v1)
 #define NET_STAGE_FRAME	    1000 /* bytes of one as there are many */
+#define NET_STAGE_LARGE	    32014
+#define NET_STAGE_FLOOD	    60
 #define NET_STAGE_MAX_BYTES 65553
 
 struct pci_root;
@@ -53,6 +55,8 @@ void net_stage_fill_frame(uint8_t *bytes, uint32_t number, size_t size);
 void net_stage_send(struct net_stage *stage, uint32_t number, uint32_t size);
 /* How many of those that the guest has sent came back since it was last asked. */
 int net_stage_count_sent(struct net_stage *stage);
+/* The guest sends NET_STAGE_FLOOD frames of NET_STAGE_LARGE bytes, more than the socket takes: how many came back. */
+int net_stage_flood(struct net_stage *stage);
 /* Reads exactly so many bytes at the other end, the loop running meanwhile. */
 void net_stage_read(struct net_stage *stage, void *target, size_t size);
 void net_stage_expect_sent(struct net_stage *stage, uint32_t number, uint32_t size);

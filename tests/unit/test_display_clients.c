@@ -114,20 +114,30 @@ link_another(uint8_t type, guint n_clients)
 	return stream;
 }
 
-static void
-test_display_clients__plays_to_who_has_the_channel(void **state)
+/* A client with a main channel, which is returned, and one that sound is played to. */
+static GIOStream *
+link_listener(GIOStream **ret_playback)
 {
-	static const uint8_t much[4096];
-	GIOStream *main_channel, *playback, *record;
+	GIOStream *main_channel;
 	int fd;
 
-	(void)state;
 	set_certificate();
 	offer_client("secret", &fd);
 	main_channel = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
 	WAIT_FOR(core_stage.clients >= 1);
 	core_stage.sink_events->main_linked(core_stage.sink_context, 4711);
-	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
+	*ret_playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
+	return main_channel;
+}
+
+static void
+test_display_clients__plays_to_who_has_the_channel(void **state)
+{
+	static const uint8_t much[4096];
+	GIOStream *main_channel, *playback, *record;
+
+	(void)state;
+	main_channel = link_listener(&playback);
 	/* A source that comes later is told when it is ready. */
 	core_stage_set_source();
 	core_stage.source_events->ready(core_stage.source_context, "", 1);
@@ -163,18 +173,12 @@ static void
 test_display_clients__has_sources_without_sound(void **state)
 {
 	GIOStream *main_channel, *playback;
-	int fd;
 
 	(void)state;
 	core_stage.silent = true;
 	core_stage_set_source();
 	core_stage.source_events->ready(core_stage.source_context, "", 1);
-	set_certificate();
-	offer_client("secret", &fd);
-	main_channel = tls_client_link_channel(fd, LINK_CHANNEL_MAIN, 0);
-	WAIT_FOR(core_stage.clients >= 1);
-	core_stage.sink_events->main_linked(core_stage.sink_context, 4711);
-	playback = link_another(LINK_CHANNEL_PLAYBACK, 2);
+	main_channel = link_listener(&playback);
 	core_stage.sink_events->spoken(core_stage.sink_context, "three", 3);
 	assert_int_equal(core_stage.listens + core_stage.spoken, 0);
 	g_object_unref(playback);

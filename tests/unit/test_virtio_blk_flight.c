@@ -248,6 +248,22 @@ test_virtio_blk_flight__detach_drains(void **state)
 	}
 }
 
+/* A write for which the host has no room, until ret_filler's file is cut. */
+static void
+flight_start_on_full_host(struct blk_stage *stage, struct flight *flight, uint32_t *seed,
+			  int *ret_filler)
+{
+	if (geteuid() != 0)
+		skip();
+	close(stage->overlay_fd);
+	assert_int_equal(disk_stage_make_tight(4 << 20, 32768, &stage->overlay_fd, ret_filler), 0);
+	blk_stage_plug(stage, stage->base_fd, stage->overlay_fd);
+	flight->gpa = fake_platform_alloc(stage->fake, 4096 + TEST_MAX_SECTORS * 512, 4096);
+	flight->host = fake_platform_map(stage->fake, flight->gpa, 4096 + TEST_MAX_SECTORS * 512);
+	flight_start(stage, flight, seed);
+	assert_int_equal(virtio_blk_drain(stage->device), -ENOSPC);
+}
+
 static void
 test_virtio_blk_flight__full_host(void **state)
 {
@@ -257,15 +273,7 @@ test_virtio_blk_flight__full_host(void **state)
 	uint32_t written, seed = 1;
 	uint16_t head;
 
-	if (geteuid() != 0)
-		skip();
-	close(stage->overlay_fd);
-	assert_int_equal(disk_stage_make_tight(4 << 20, 32768, &stage->overlay_fd, &filler), 0);
-	blk_stage_plug(stage, stage->base_fd, stage->overlay_fd);
-	flight.gpa = fake_platform_alloc(stage->fake, 4096 + TEST_MAX_SECTORS * 512, 4096);
-	flight.host = fake_platform_map(stage->fake, flight.gpa, 4096 + TEST_MAX_SECTORS * 512);
-	flight_start(stage, &flight, &seed);
-	assert_int_equal(virtio_blk_drain(stage->device), -ENOSPC);
+	flight_start_on_full_host(stage, &flight, &seed, &filler);
 	assert_true(stage->lacks_space);
 	assert_int_equal(virtio_blk_sync(stage->device), -ENOSPC);
 	assert_int_equal(virtio_blk_detach(stage->device), -ENOSPC);
@@ -302,15 +310,7 @@ test_virtio_blk_flight__a_failed_disk_gives_its_medium_away(void **state)
 	CLEANUP_CLOSE int filler = -1;
 	uint32_t seed = 1;
 
-	if (geteuid() != 0)
-		skip();
-	close(stage->overlay_fd);
-	assert_int_equal(disk_stage_make_tight(4 << 20, 32768, &stage->overlay_fd, &filler), 0);
-	blk_stage_plug(stage, stage->base_fd, stage->overlay_fd);
-	flight.gpa = fake_platform_alloc(stage->fake, 4096 + TEST_MAX_SECTORS * 512, 4096);
-	flight.host = fake_platform_map(stage->fake, flight.gpa, 4096 + TEST_MAX_SECTORS * 512);
-	flight_start(stage, &flight, &seed);
-	assert_int_equal(virtio_blk_drain(stage->device), -ENOSPC);
+	flight_start_on_full_host(stage, &flight, &seed, &filler);
 	virtio_fail(stage->device, "the test says so");
 	assert_int_equal(virtio_blk_detach(stage->device), 0);
 	assert_false(virtio_blk_has_medium(stage->device));

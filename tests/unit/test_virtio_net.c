@@ -24,8 +24,6 @@
 #include "vmm/virtio.h"
 #include "vmm/virtio_net.h"
 
-#define LARGE_BYTES  32014
-#define N_FRAMES     60
 #define FEATURE(bit) (UINT64_C(1) << (bit))
 #define PLAIN	     FEATURE(VIRTIO_F_VERSION_1)
 
@@ -165,13 +163,13 @@ static void
 test_virtio_net__a_large_frame_fills_many_buffers(void **state)
 {
 	struct net_stage *stage = *state;
-	const uint32_t n = (NET_STAGE_HEADER + LARGE_BYTES + 1535) / 1536;
+	const uint32_t n = (NET_STAGE_HEADER + NET_STAGE_LARGE + 1535) / 1536;
 
 	net_stage_give(stage, (int)n - 1, 1536);
-	net_stage_arrive(stage, 6, LARGE_BYTES, 0, 4 + LARGE_BYTES);
+	net_stage_arrive(stage, 6, NET_STAGE_LARGE, 0, 4 + NET_STAGE_LARGE);
 	net_stage_expect_received(stage, 0, 0, 0);
 	net_stage_give(stage, 1, 1536);
-	net_stage_expect_received(stage, 6, LARGE_BYTES, (int)n);
+	net_stage_expect_received(stage, 6, NET_STAGE_LARGE, (int)n);
 }
 
 static void
@@ -195,10 +193,10 @@ test_virtio_net__frames_wait_for_buffers(void **state)
 {
 	struct net_stage *stage = *state;
 
-	for (uint32_t i = 0; i < N_FRAMES; i++)
+	for (uint32_t i = 0; i < NET_STAGE_FLOOD; i++)
 		net_stage_arrive(stage, i, NET_STAGE_FRAME, 0, 4 + NET_STAGE_FRAME);
 	net_stage_expect_received(stage, 0, 0, 0);
-	for (uint32_t i = 0; i < N_FRAMES; i++) {
+	for (uint32_t i = 0; i < NET_STAGE_FLOOD; i++) {
 		net_stage_give(stage, 1, 2048);
 		net_stage_expect_received(stage, i, NET_STAGE_FRAME, 1);
 	}
@@ -214,18 +212,13 @@ static void
 test_virtio_net__a_full_socket_loses_nothing(void **state)
 {
 	struct net_stage *stage = *state;
-	int done;
+	int done = net_stage_flood(stage);
 
-	for (uint32_t i = 0; i < N_FRAMES; i++)
-		net_stage_send(stage, i, LARGE_BYTES);
-	virtio_driver_kick(&stage->driver, NET_STAGE_SEND);
-	done = net_stage_count_sent(stage);
-	assert_in_range(done, 1, N_FRAMES - 1);
-	for (uint32_t i = 0; i < N_FRAMES; i++) {
-		net_stage_expect_sent(stage, i, LARGE_BYTES);
+	for (uint32_t i = 0; i < NET_STAGE_FLOOD; i++) {
+		net_stage_expect_sent(stage, i, NET_STAGE_LARGE);
 		virtio_driver_kick(&stage->driver, NET_STAGE_SEND);
 	}
-	assert_int_equal(done + net_stage_count_sent(stage), N_FRAMES);
+	assert_int_equal(done + net_stage_count_sent(stage), NET_STAGE_FLOOD);
 	net_stage_expect_silence(stage);
 }
 
