@@ -165,15 +165,21 @@ desktop_agent_resync(struct desktop_agent *agent)
 			  desktop_agent_handle_resynced, desktop_agent_ref(agent));
 }
 
+void
+desktop_agent_reopen(struct desktop_agent *agent)
+{
+	agent->heard = FALSE;
+	g_clear_pointer(&agent->link, agent_link_free);
+	desktop_agent_ask_again(agent);
+}
+
 static void
 desktop_agent_handle_event(void *context, const char *verb, const json_t *body)
 {
 	struct desktop_agent *agent = context;
 
 	if (!verb) {
-		agent->heard = FALSE;
-		g_clear_pointer(&agent->link, agent_link_free);
-		desktop_agent_ask_again(agent);
+		desktop_agent_reopen(agent);
 	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
 		agent->events->logoff(agent->context, json_get_text(body, "reason", ""));
 	}

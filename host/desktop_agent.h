@@ -53,6 +53,12 @@ void desktop_agent_free(struct desktop_agent *agent);
 /* Looks for it, until it is heard; afterwards as often as it goes away. */
 void desktop_agent_open(struct desktop_agent *agent);
 
+/*
+ * The guest begins anew: the agent that was heard is gone, though its machine keeps the connection. What it was asked and has not
+ * answered fails.
+ */
+void desktop_agent_reopen(struct desktop_agent *agent);
+
 /* A connected socket, taken over, or -1 and why there is none. */
 void desktop_agent_take_channel(struct desktop_agent *agent, int fd, const GError *error);
 

@@ -10,6 +10,9 @@
 #include "base/log.h"
 #include "host/desktop_parts.h"
 
+/* As long as a first boot may take (host/engine_kvm_fork.c): the host may be emulated itself. */
+#define REBOOT_MAX_US (15 * 60 * G_USEC_PER_SEC)
+
 /* Its user is logged in inside. A display that outlived hostd may have told of its client before that was known. */
 static void
 desktop_set_assigned(struct desktop *desktop)
@@ -157,6 +160,8 @@ desktop_handle_reboot(struct desktop *desktop)
 	if (desktop_has_user(desktop) && !desktop->login_sent)
 		desktop_retire(desktop, "its guest rebooted, and since carrel-hostd was restarted "
 					"its user cannot be logged in again");
+	else
+		desktop_agent_reopen(desktop->agent);
 }
 
 static void
@@ -196,6 +201,9 @@ desktop_handle_silent(void *context, const char *reason)
 			    "on, asking again",
 			    desktop->id, reason);
 		desktop_keep_user(desktop);
+	} else if (desktop->rebooted &&
+		   g_get_monotonic_time() - desktop->since_us < REBOOT_MAX_US) {
+		log_debug("desktop=%s: its guest has not come back yet: %s", desktop->id, reason);
 	} else {
 		g_autofree char *words =
 			g_strconcat("the agent inside gave no sign of life: ", reason, NULL);

@@ -212,6 +212,8 @@ reboot(struct desktop_stage *f)
 {
 	fake_peer_say(&f->qemu->peer, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
 	SERVE_UNTIL(f, strstr(f->events->str, "rebooted ") != NULL);
+	/* the machine keeps its end of the agent's port, and there is nobody in the guest who would close it */
+	SERVE_UNTIL(f, f->agent.ended);
 	fake_peer_done(&f->agent);
 	/* It has come back, and has not echoed the nonce yet. */
 	WAIT_FOR(f->agent.fd >= 0 && f->agent.input->len > 0);
