@@ -4,7 +4,7 @@
 set -u
 . tests/lib/kvm_host.sh
 
-vmm="$PWD/tests/lib/vmm_start.py --vmm $CARREL_BUILD_DIR/vmm/carrel-vmm --kernel guest/kernel --initrd guest/initrd"
+vmm="$PWD/tests/lib/vmm_start.py --vmm $CARREL_BUILD_DIR/vmm/carrel-vmm --kernel guest/kernel --initrd guest/initrd --genid $(printf %032d 1)"
 boot_seconds=180 # it takes 15
 
 fail() {
@@ -51,6 +51,7 @@ kvm_host_start || fail "there is no KVM host"
 begin 1 poweroff
 reaches_init 1 1
 ends_well 'running -> off'
+ends_well 'machine: carrel-1, generation id: yes'
 
 # each reboot is a reset, after which it boots again
 begin 2 reboot
