@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "host/desktop_network.h"
 #include "tests/unit/fake_launch.h"
+#include "tests/unit/scratch.h"
 
 #define DESKTOP	 "d-aaaaaaaaaaaaaaaaaaaa"
 #define RETRY_MS 5
@@ -214,16 +215,6 @@ test_desktop_network__does_not_adopt_another_process(void **state)
 	assert_int_equal(f->plugs, 1);
 }
 
-static void
-put(const char *root, const char *path, const char *text)
-{
-	g_autofree char *name = g_build_filename(root, path, NULL);
-	g_autofree char *folder = g_path_get_dirname(name);
-
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(name, text, -1, NULL));
-}
-
 #define HEAD "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 #define LAN  "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
 #define OUT  "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
@@ -248,7 +239,7 @@ test_desktop_network__says_what_a_host_lacks(void **state)
 		{ "", "", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", "default route" },
 		{ HEAD OUT, "", "cgroup /sys/fs/cgroup cgroup rw 0 0\n", "cgroup v2" },
 	};
-	g_autofree char *tools = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+	g_autofree char *tools = scratch_new();
 	g_autofree char *passt = g_build_filename(tools, "passt", NULL);
 	g_autofree char *path = g_strdup(g_getenv("PATH"));
 	char *reason;
@@ -258,12 +249,12 @@ test_desktop_network__says_what_a_host_lacks(void **state)
 	reason = desktop_network_find_refusal("");
 	assert_non_null(strstr(reason, "install passt"));
 	g_free(reason);
-	put(tools, "passt", "#!/bin/sh\n");
+	scratch_put(tools, "passt", "#!/bin/sh\n");
 	assert_int_equal(chmod(passt, 0700), 0);
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
-		put(tools, "proc/net/route", table[i].route);
-		put(tools, "proc/net/ipv6_route", table[i].route6);
-		put(tools, "proc/self/mounts", table[i].mounts);
+		scratch_put(tools, "proc/net/route", table[i].route);
+		scratch_put(tools, "proc/net/ipv6_route", table[i].route6);
+		scratch_put(tools, "proc/self/mounts", table[i].mounts);
 		reason = desktop_network_find_refusal(tools);
 		if (table[i].lacks)
 			assert_non_null(strstr(reason, table[i].lacks));
@@ -272,6 +263,7 @@ test_desktop_network__says_what_a_host_lacks(void **state)
 		g_free(reason);
 	}
 	g_setenv("PATH", path, TRUE);
+	scratch_remove(tools);
 }
 
 static void
@@ -292,19 +284,20 @@ test_desktop_network__lists_name_servers(void **state)
 		  "nameserver 192.0.2.4\n",
 		  "", "192.0.2.1 192.0.2.2 192.0.2.3" },
 	};
-	g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+	g_autofree char *root = scratch_new();
 
 	(void)state;
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
 		g_auto(GStrv) servers = NULL;
 		g_autofree char *joined = NULL;
 
-		put(root, "etc/resolv.conf", table[i].resolv);
-		put(root, "run/systemd/resolve/resolv.conf", table[i].resolved);
+		scratch_put(root, "etc/resolv.conf", table[i].resolv);
+		scratch_put(root, "run/systemd/resolve/resolv.conf", table[i].resolved);
 		servers = desktop_network_list_servers(root);
 		joined = g_strjoinv(" ", servers);
 		assert_string_equal(joined, table[i].expected);
 	}
+	scratch_remove(root);
 }
 
 #define NETWORK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

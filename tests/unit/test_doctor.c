@@ -9,37 +9,13 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <glib/gstdio.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/doctor.h"
-
-static void
-put(const char *root, const char *path, const char *text)
-{
-	g_autofree char *full = g_build_filename(root, path, NULL);
-	g_autofree char *folder = g_path_get_dirname(full);
-
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(full, text, -1, NULL));
-}
-
-static int
-remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-	(void)status, (void)type, (void)place;
-	return remove(path);
-}
-
-static void
-clean(const char *root)
-{
-	assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
+#include "tests/unit/scratch.h"
 
 static const json_t *
 find(const json_t *list, const char *name)
@@ -89,7 +65,7 @@ test_doctor__finds_what_the_machine_shows(void **state)
 {
 	(void)state;
 	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
-		g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+		g_autofree char *root = scratch_new();
 		struct doctor_options options = { .engines = json_null(),
 						  .qemu = "no-such-qemu",
 						  .passt = "no-such-passt",
@@ -100,7 +76,7 @@ test_doctor__finds_what_the_machine_shows(void **state)
 		json_t *found;
 		const json_t *row;
 
-		put(root, table[i].path, table[i].text);
+		scratch_put(root, table[i].path, table[i].text);
 		found = doctor_examine(&options);
 		assert_non_null(found);
 		row = find(json_object_get(found, "checks"), table[i].check);
@@ -108,7 +84,7 @@ test_doctor__finds_what_the_machine_shows(void **state)
 		assert_non_null(strstr(json_get_text(row, "value", ""), table[i].value));
 		assert_int_equal(json_get_text(row, "advice", "")[0] == '\0', table[i].ok);
 		json_decref(found);
-		clean(root);
+		scratch_remove(root);
 	}
 }
 
@@ -116,7 +92,7 @@ test_doctor__finds_what_the_machine_shows(void **state)
 static void
 test_doctor__tells_of_namespaces_for_root_only(void **state)
 {
-	g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+	g_autofree char *root = scratch_new();
 	struct doctor_options options = { .engines = json_null(),
 					  .qemu = "no-such-qemu",
 					  .passt = "no-such-passt",
@@ -126,13 +102,13 @@ test_doctor__tells_of_namespaces_for_root_only(void **state)
 	const json_t *row;
 
 	(void)state;
-	put(root, "proc/sys/user/max_user_namespaces", "96365\n");
-	put(root, "proc/sys/kernel/unprivileged_userns_clone", "0\n");
+	scratch_put(root, "proc/sys/user/max_user_namespaces", "96365\n");
+	scratch_put(root, "proc/sys/kernel/unprivileged_userns_clone", "0\n");
 	found = doctor_examine(&options);
 	row = find(json_object_get(found, "checks"), "namespaces");
 	assert_string_equal(json_get_text(row, "value", ""), "for root only");
 	json_decref(found);
-	clean(root);
+	scratch_remove(root);
 }
 
 /* A hint where the engine that it is for can run, and nothing to be told of elsewhere. */
@@ -155,7 +131,7 @@ test_doctor__hints_at_huge_pages(void **state)
 
 	(void)state;
 	for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-		g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+		g_autofree char *root = scratch_new();
 		json_t *engines = json_pack("[{s:s, s:b}, {s:s, s:b}]", "name", "qemu", "usable", 1,
 					    "name", "kvm", "usable", rows[i].usable);
 		struct doctor_options options = { .engines = engines,
@@ -166,7 +142,8 @@ test_doctor__hints_at_huge_pages(void **state)
 		json_t *found;
 		const json_t *row;
 
-		put(root, "sys/kernel/mm/transparent_hugepage/shmem_enabled", rows[i].setting);
+		scratch_put(root, "sys/kernel/mm/transparent_hugepage/shmem_enabled",
+			    rows[i].setting);
 		found = doctor_examine(&options);
 		row = find(json_object_get(found, "checks"), "huge-pages");
 		assert_int_equal(json_get_flag(row, "ok", -1), rows[i].ok);
@@ -175,7 +152,7 @@ test_doctor__hints_at_huge_pages(void **state)
 				 rows[i].ok);
 		json_decref(found);
 		json_decref(engines);
-		clean(root);
+		scratch_remove(root);
 	}
 }
 
@@ -190,7 +167,7 @@ test_doctor__advises_by_the_machine(void **state)
 
 	(void)state;
 	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
-		g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+		g_autofree char *root = scratch_new();
 		g_autofree char *cpuinfo = g_strconcat("processor : 0\n", words[i][0], NULL);
 		struct doctor_options options = { .engines = json_null(),
 						  .qemu = "no-such-qemu",
@@ -200,12 +177,12 @@ test_doctor__advises_by_the_machine(void **state)
 		json_t *found;
 		const json_t *row;
 
-		put(root, "proc/cpuinfo", cpuinfo);
+		scratch_put(root, "proc/cpuinfo", cpuinfo);
 		found = doctor_examine(&options);
 		row = find(json_object_get(found, "checks"), "cpu");
 		assert_non_null(strstr(json_get_text(row, "advice", ""), words[i][1]));
 		json_decref(found);
-		clean(root);
+		scratch_remove(root);
 	}
 }
 
@@ -216,7 +193,7 @@ test_doctor__knows_a_device_that_only_root_may_open(void **state)
 		int mode;
 		const char *value;
 	} modes[] = { { 0600, "only root may open it" }, { 0666, "usable" } };
-	g_autofree char *root = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+	g_autofree char *root = scratch_new();
 	g_autofree char *path = g_build_filename(root, "dev", "kvm", NULL);
 	struct doctor_options options = { .engines = json_null(),
 					  .qemu = "no-such-qemu",
@@ -227,7 +204,7 @@ test_doctor__knows_a_device_that_only_root_may_open(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	put(root, "dev/kvm", "");
+	scratch_put(root, "dev/kvm", "");
 	for (gsize i = 0; i < G_N_ELEMENTS(modes); i++) {
 		json_t *found;
 
@@ -239,7 +216,7 @@ test_doctor__knows_a_device_that_only_root_may_open(void **state)
 			modes[i].value);
 		json_decref(found);
 	}
-	clean(root);
+	scratch_remove(root);
 }
 
 static void

@@ -9,41 +9,22 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
-#include <stdio.h>
-
 #include "host/process_memory.h"
+#include "tests/unit/scratch.h"
 
 static int
 setup(void **state)
 {
-	*state = g_dir_make_tmp("carrel-test-XXXXXX", NULL);
+	*state = scratch_new();
 	return 0;
-}
-
-static int
-remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-	(void)status, (void)type, (void)place;
-	return remove(path);
 }
 
 static int
 teardown(void **state)
 {
-	assert_int_equal(nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	scratch_remove(*state);
 	g_free(*state);
 	return 0;
-}
-
-static void
-put(const char *root, const char *path, const char *text)
-{
-	g_autofree char *full = g_build_filename(root, path, NULL);
-	g_autofree char *folder = g_path_get_dirname(full);
-
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(full, text, -1, NULL));
 }
 
 /* On a host of version 2 alone, and on a hybrid one. */
@@ -53,8 +34,8 @@ test_process_memory__finds_the_group_of_the_process(void **state)
 	static const char *const mounts[] = { "sys/fs/cgroup/unified", "sys/fs/cgroup" };
 	const char *root = *state;
 
-	put(root, "proc/self/fdinfo/7", "pos:\t0\nflags:\t02\nPid:\t42\nNSpid:\t42\n");
-	put(root, "proc/42/cgroup", "4:memory:/other\n0::/slice/d-1/vmm\n");
+	scratch_put(root, "proc/self/fdinfo/7", "pos:\t0\nflags:\t02\nPid:\t42\nNSpid:\t42\n");
+	scratch_put(root, "proc/42/cgroup", "4:memory:/other\n0::/slice/d-1/vmm\n");
 	assert_null(process_memory_find_events(root, 7));
 	assert_null(process_memory_find_events(root, 8));
 	for (gsize i = 0; i < G_N_ELEMENTS(mounts); i++) {
@@ -63,7 +44,7 @@ test_process_memory__finds_the_group_of_the_process(void **state)
 		g_autofree char *full = g_build_filename(root, file, NULL);
 		g_autofree char *found = NULL;
 
-		put(root, file, "oom_kill 0\n");
+		scratch_put(root, file, "oom_kill 0\n");
 		found = process_memory_find_events(root, 7);
 		assert_string_equal(found, full);
 	}
@@ -87,7 +68,7 @@ test_process_memory__reads_what_the_kernel_counted(void **state)
 	assert_false(process_memory_ran_out(NULL));
 	assert_false(process_memory_ran_out(path));
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-		put(*state, "memory.events", cases[i].text);
+		scratch_put(*state, "memory.events", cases[i].text);
 		assert_int_equal(process_memory_ran_out(path), cases[i].ran_out);
 	}
 }
