@@ -51,6 +51,7 @@ appliance_run_up() {
 	kvm_host_start || fail "there is no KVM host"
 	cp "$TMPDIR/carrel.conf" "$kvm_host_share/"
 	appliance_inside "
+		echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled
 		mount -o noatime /dev/vdb '$kvm_appliance_folder'
 		chmod 0711 '$kvm_appliance_folder'
 		find '$kvm_appliance_folder/lib/templates' -type d -exec chown '$appliance_hostd_uid:$((appliance_group + 3))' {} +
