@@ -4,8 +4,9 @@
  *
  * How it works: desktop_agent_open() wants a connection to the agent's port; over each new one the agent has to echo a
  * nonce (desktop_agent_resync) before it is heard. An agent that goes away, or was silent and is not freed for that,
- * is asked again after a pause (desktop_agent_handle_again). Each request has its deadline, and its end is either the
- * event of its own or failed().
+ * is asked again after a pause (desktop_agent_handle_again). In a guest that begins anew (desktop_agent_reopen) the agent
+ * is there long before the desktop: it is heard when it says that this is up, too. Each request has its deadline, and
+ * its end is either the event of its own or failed().
  *
  * Each request holds a reference, so that an answer never meets a freed agent. The cancellable is cancelled when the owner
  * has let go: from then on nothing is told.
@@ -29,6 +30,7 @@ struct desktop_agent {
 	GCancellable *cancellable;
 	struct agent_link *link; /* NULL: it is away */
 	gboolean heard;		 /* over this link, since the last nonce */
+	gboolean booting;	 /* its guest began anew, and its desktop was not up yet */
 	guint again;
 };
 
@@ -139,6 +141,35 @@ desktop_agent_tell_silent(struct desktop_agent *agent, const char *reason)
 		desktop_agent_ask_again(agent);
 }
 
+/* With a reference of the caller's. */
+static void
+desktop_agent_tell_heard(struct desktop_agent *agent)
+{
+	agent->booting = FALSE;
+	agent->heard = TRUE;
+	agent->events->heard(agent->context);
+}
+
+static void
+desktop_agent_handle_up(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop_agent *agent = data;
+	g_autoptr(GError) error = NULL;
+	json_t *body = agent_link_finish(result, &error);
+	gboolean up = json_get_flag(body, "x", 0);
+
+	(void)object;
+	json_decref(body);
+	if (desktop_agent_is_owned(agent)) {
+		if (up)
+			desktop_agent_tell_heard(agent);
+		else
+			desktop_agent_tell_silent(agent, error ? error->message
+							       : "its desktop is not up yet");
+	}
+	desktop_agent_unref(agent);
+}
+
 static void
 desktop_agent_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
 {
@@ -148,11 +179,14 @@ desktop_agent_handle_resynced(GObject *object, GAsyncResult *result, gpointer da
 	(void)object;
 	json_decref(agent_link_finish(result, &error));
 	if (desktop_agent_is_owned(agent)) {
-		agent->heard = error == NULL;
 		if (error)
 			desktop_agent_tell_silent(agent, error->message);
+		else if (agent->booting)
+			agent_link_request(agent->link, AGENT_VERB_READY, NULL,
+					   agent->times.resync_ms, agent->cancellable,
+					   desktop_agent_handle_up, desktop_agent_ref(agent));
 		else
-			agent->events->heard(agent->context);
+			desktop_agent_tell_heard(agent);
 	}
 	desktop_agent_unref(agent);
 }
@@ -165,12 +199,19 @@ desktop_agent_resync(struct desktop_agent *agent)
 			  desktop_agent_handle_resynced, desktop_agent_ref(agent));
 }
 
-void
-desktop_agent_reopen(struct desktop_agent *agent)
+static void
+desktop_agent_lose(struct desktop_agent *agent)
 {
 	agent->heard = FALSE;
 	g_clear_pointer(&agent->link, agent_link_free);
 	desktop_agent_ask_again(agent);
+}
+
+void
+desktop_agent_reopen(struct desktop_agent *agent)
+{
+	agent->booting = TRUE;
+	desktop_agent_lose(agent);
 }
 
 static void
@@ -179,7 +220,7 @@ desktop_agent_handle_event(void *context, const char *verb, const json_t *body)
 	struct desktop_agent *agent = context;
 
 	if (!verb) {
-		desktop_agent_reopen(agent);
+		desktop_agent_lose(agent);
 	} else if (strcmp(verb, AGENT_VERB_LOGOFF) == 0) {
 		agent->events->logoff(agent->context, json_get_text(body, "reason", ""));
 	}

@@ -32,7 +32,7 @@ struct desktop_agent_options {
 struct desktop_agent_events {
 	/* Connect to the agent's port, then call desktop_agent_take_channel(). */
 	void (*need_channel)(void *context);
-	/* It lives, and speaks of this generation; again whenever it was away. */
+	/* It lives, speaks of this generation, and the desktop is up; again whenever it was away. */
 	void (*heard)(void *context);
 	/* No sign of life; who does not free the agent here has it asked again. */
 	void (*silent)(void *context, const char *reason);
@@ -55,7 +55,7 @@ void desktop_agent_open(struct desktop_agent *agent);
 
 /*
  * The guest begins anew: the agent that was heard is gone, though its machine keeps the connection. What it was asked and has not
- * answered fails.
+ * answered fails. It is heard again when the desktop is up; silent() says until then what is awaited.
  */
 void desktop_agent_reopen(struct desktop_agent *agent);
 

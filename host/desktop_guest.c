@@ -4,8 +4,8 @@
  *
  * How it works: desktop_open_agent() begins when the machine runs. The agent tells what it has done (agent_events); after
  * its identity the guest gets its network (network_events), and then desktop_become_ready() lets the user's log-in begin.
- * A guest that reboots (desktop_handle_reboot) comes back without both: as soon as its agent is heard again it gets its
- * identity and its user, in the state that the desktop is in, with its network and its client where they are.
+ * A guest that reboots (desktop_handle_reboot) comes back without both: as soon as its desktop is up it gets its identity
+ * and its user, in the state that the desktop is in, with its network and its client where they are.
  */
 #include "base/log.h"
 #include "host/desktop_parts.h"
@@ -196,14 +196,13 @@ desktop_handle_silent(void *context, const char *reason)
 {
 	struct desktop *desktop = context;
 
-	if (desktop_has_user(desktop)) {
+	if (desktop->rebooted && g_get_monotonic_time() - desktop->since_us < REBOOT_MAX_US) {
+		log_debug("desktop=%s: its guest has not come back yet: %s", desktop->id, reason);
+	} else if (desktop_has_user(desktop) && !desktop->rebooted) {
 		log_warning("desktop=%s: the agent inside gave no sign of life: %s; its user works "
 			    "on, asking again",
 			    desktop->id, reason);
 		desktop_keep_user(desktop);
-	} else if (desktop->rebooted &&
-		   g_get_monotonic_time() - desktop->since_us < REBOOT_MAX_US) {
-		log_debug("desktop=%s: its guest has not come back yet: %s", desktop->id, reason);
 	} else {
 		g_autofree char *words =
 			g_strconcat("the agent inside gave no sign of life: ", reason, NULL);

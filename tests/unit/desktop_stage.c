@@ -90,6 +90,8 @@ agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 		body = json_pack("{s:s}", "nonce", nonce);
 	else if (strcmp(verb, AGENT_VERB_IDENTIFY) == 0)
 		body = json_pack("{s:[]}", "steps");
+	else if (strcmp(verb, AGENT_VERB_READY) == 0)
+		body = json_pack("{s:b}", "x", f->up);
 	else
 		body = json_pack("{s:s}", "session", "c1");
 	json_object_set_new(answer, "body", body);
@@ -109,7 +111,7 @@ static void
 agent_count(struct desktop_stage *f, const char *verb)
 {
 	static const char *const verbs[] = { AGENT_VERB_RESYNC, AGENT_VERB_IDENTIFY,
-					     AGENT_VERB_LOGIN };
+					     AGENT_VERB_LOGIN, AGENT_VERB_READY };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
 		f->said[i] += strcmp(verbs[i], verb) == 0;
@@ -225,6 +227,7 @@ desktop_stage_setup(void **state)
 	assert_non_null(f->manifest);
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 	f->agent.fd = -1;
+	f->up = TRUE;
 	f->accepting = g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_AGENT], G_IO_IN,
 				     agent_handle_connection, f);
 	f->events = g_string_new(NULL);

@@ -40,7 +40,9 @@ struct desktop_stage {
 	struct fake_peer agent; /* fd -1: hostd is not connected */
 	enum agent_act act;
 	const char *verb; /* at which it acts so; it answers the others */
-	guint said[3];	  /* resync, identify, login */
+	gboolean
+		up; /* the guest's desktop, when the agent is asked; TRUE until a test says otherwise */
+	guint said[4]; /* resync, identify, login, ready */
 	GString *events;
 };
 
