@@ -5,12 +5,8 @@
 # One start of the KVM host: a token typed is read from the pixels, and again after the guest has rebooted; size and clipboard
 # follow the viewer, fio and stress-ng work in the guest, carrel-vmm is killed under that load, and the next desktop is
 # switched off.
-# timeout-minutes: 30
+# timeout-minutes: 15
 set -eu
-[ -n "${CARREL_TEST_KVM_HOST:-}" ] || {
-	echo "on the one processor of the KVM host it takes longer than its suite has; CARREL_TEST_KVM_HOST=1 runs this test"
-	exit 77
-}
 . tests/lib/kvm_appliance.sh
 . tests/lib/viewer.sh
 . tests/lib/resize.sh
@@ -19,7 +15,7 @@ set -eu
 . tests/lib/faults.sh
 . tests/lib/vnc.sh
 
-publish_seconds=240 # beside other tests it takes 60, a desktop 200
+publish_seconds=240 # on a quiet machine it takes 30, a boot 100
 boot_seconds=480
 folder=$TMPDIR/outside
 
