@@ -8,8 +8,8 @@
  * is there long before the desktop: it is heard when it says that this is up, too. Each request has its deadline, and
  * its end is either the event of its own or failed().
  *
- * Each request holds a reference, so that an answer never meets a freed agent. The cancellable is cancelled when the owner
- * has let go: from then on nothing is told.
+ * Each request holds a reference, so that an answer never meets a freed agent, and the cancellable of its time. That one is
+ * cancelled when the owner has let go or the guest begins anew: what was asked before ends in silence.
  */
 #include "host/desktop_agent.h"
 
@@ -105,6 +105,13 @@ desktop_agent_is_owned(const struct desktop_agent *agent)
 	return !g_cancellable_is_cancelled(agent->cancellable);
 }
 
+/* Whoever asked still wants to know. */
+static gboolean
+desktop_agent_is_awaited(GAsyncResult *result)
+{
+	return !g_cancellable_is_cancelled(g_task_get_cancellable(G_TASK(result)));
+}
+
 void
 desktop_agent_open(struct desktop_agent *agent)
 {
@@ -160,7 +167,7 @@ desktop_agent_handle_up(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	json_decref(body);
-	if (desktop_agent_is_owned(agent)) {
+	if (desktop_agent_is_awaited(result)) {
 		if (up)
 			desktop_agent_tell_heard(agent);
 		else
@@ -178,7 +185,7 @@ desktop_agent_handle_resynced(GObject *object, GAsyncResult *result, gpointer da
 
 	(void)object;
 	json_decref(agent_link_finish(result, &error));
-	if (desktop_agent_is_owned(agent)) {
+	if (desktop_agent_is_awaited(result)) {
 		if (error)
 			desktop_agent_tell_silent(agent, error->message);
 		else if (agent->booting)
@@ -199,6 +206,7 @@ desktop_agent_resync(struct desktop_agent *agent)
 			  desktop_agent_handle_resynced, desktop_agent_ref(agent));
 }
 
+/* The link has ended, and with it all that was asked. */
 static void
 desktop_agent_lose(struct desktop_agent *agent)
 {
@@ -207,11 +215,23 @@ desktop_agent_lose(struct desktop_agent *agent)
 	desktop_agent_ask_again(agent);
 }
 
+/* What was asked over the link has no end any more. */
+static void
+desktop_agent_cut(struct desktop_agent *agent)
+{
+	agent->heard = FALSE;
+	g_cancellable_cancel(agent->cancellable);
+	g_object_unref(agent->cancellable);
+	agent->cancellable = g_cancellable_new();
+	g_clear_pointer(&agent->link, agent_link_free);
+}
+
 void
 desktop_agent_reopen(struct desktop_agent *agent)
 {
 	agent->booting = TRUE;
-	desktop_agent_lose(agent);
+	desktop_agent_cut(agent);
+	desktop_agent_ask_again(agent);
 }
 
 static void
@@ -231,6 +251,7 @@ desktop_agent_take_channel(struct desktop_agent *agent, int fd, const GError *er
 {
 	desktop_agent_ref(agent);
 	if (fd >= 0) {
+		desktop_agent_cut(agent);
 		agent->link =
 			agent_link_new(fd, agent->generation, desktop_agent_handle_event, agent);
 		desktop_agent_resync(agent);
@@ -255,7 +276,7 @@ desktop_agent_end_request(struct desktop_agent *agent, GAsyncResult *result,
 
 	json_decref(agent_link_finish(result, &error));
 	g_prefix_error(&error, "%s: ", failure);
-	if (desktop_agent_is_owned(agent)) {
+	if (desktop_agent_is_awaited(result)) {
 		if (error)
 			agent->events->failed(agent->context, error->message);
 		else

@@ -55,7 +55,7 @@ void desktop_agent_open(struct desktop_agent *agent);
 
 /*
  * The guest begins anew: the agent that was heard is gone, though its machine keeps the connection. What it was asked and has not
- * answered fails. It is heard again when the desktop is up; silent() says until then what is awaited.
+ * answered ends without an event. It is heard again when the desktop is up; silent() says until then what is awaited.
  */
 void desktop_agent_reopen(struct desktop_agent *agent);
 

@@ -147,19 +147,36 @@ desktop_has_user(const struct desktop *desktop)
 		!desktop->login);
 }
 
+/* It has not come back, or only to reboot again, for longer than a boot may take. */
+static gboolean
+desktop_is_lost_in_reboot(const struct desktop *desktop)
+{
+	return g_get_monotonic_time() - desktop->since_us >= REBOOT_MAX_US;
+}
+
+/* A guest can do this a thousand times a second: only the first is told. */
+static void
+desktop_begin_reboot(struct desktop *desktop)
+{
+	log_info("desktop=%s: its guest reboots", desktop->id);
+	desktop->rebooted = TRUE;
+	desktop->since_us = g_get_monotonic_time();
+	desktop->host->event(desktop->host->context, desktop, "rebooted", 0, "");
+}
+
 void
 desktop_handle_reboot(struct desktop *desktop)
 {
 	/* Before that it has not been told anything. */
 	if (!desktop->agent)
 		return;
-	log_info("desktop=%s: its guest reboots", desktop->id);
-	desktop->rebooted = TRUE;
-	desktop->since_us = g_get_monotonic_time();
-	desktop->host->event(desktop->host->context, desktop, "rebooted", 0, "");
+	if (!desktop->rebooted)
+		desktop_begin_reboot(desktop);
 	if (desktop_has_user(desktop) && !desktop->login_sent)
 		desktop_retire(desktop, "its guest rebooted, and since carrel-hostd was restarted "
 					"its user cannot be logged in again");
+	else if (desktop_is_lost_in_reboot(desktop))
+		desktop_fail(desktop, "its guest reboots again and again");
 	else
 		desktop_agent_reopen(desktop->agent);
 }
@@ -196,7 +213,7 @@ desktop_handle_silent(void *context, const char *reason)
 {
 	struct desktop *desktop = context;
 
-	if (desktop->rebooted && g_get_monotonic_time() - desktop->since_us < REBOOT_MAX_US) {
+	if (desktop->rebooted && !desktop_is_lost_in_reboot(desktop)) {
 		log_debug("desktop=%s: its guest has not come back yet: %s", desktop->id, reason);
 	} else if (desktop_has_user(desktop) && !desktop->rebooted) {
 		log_warning("desktop=%s: the agent inside gave no sign of life: %s; its user works "

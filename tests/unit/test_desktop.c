@@ -208,61 +208,6 @@ test_desktop__log_off_inside_retires_it(void **state)
 }
 
 static void
-reboot(struct desktop_stage *f)
-{
-	fake_peer_say(&f->qemu->peer, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
-	SERVE_UNTIL(f, strstr(f->events->str, "rebooted ") != NULL);
-	/* the machine keeps its end of the agent's port, and there is nobody in the guest who would close it */
-	SERVE_UNTIL(f, f->agent.ended);
-	fake_peer_done(&f->agent);
-	/* It has come back, and has not echoed the nonce yet. */
-	WAIT_FOR(f->agent.fd >= 0 && f->agent.input->len > 0);
-}
-
-static void
-test_desktop__a_guest_that_reboots_gets_its_user_back(void **state)
-{
-	struct desktop_stage *f = *state;
-	guint resyncs;
-
-	desktop_stage_fork(f);
-	desktop_stage_log_in(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	reboot(f);
-	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	/* its agent is there before its desktop, in which nobody can be logged in yet */
-	f->up = FALSE;
-	SERVE_UNTIL(f, f->said[3] == 2);
-	assert_int_equal(f->said[1] + f->said[2], 2);
-	f->up = TRUE;
-	SERVE_UNTIL(f, f->said[2] == 2);
-	assert_int_equal(f->said[1], 2);
-	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	/* an agent that was only away is told nothing anew */
-	resyncs = f->said[0];
-	fake_peer_done(&f->agent);
-	SERVE_UNTIL(f, f->said[0] == resyncs + 1);
-	fake_peer_settle();
-	assert_int_equal(f->said[1] + f->said[2], 4);
-}
-
-/* Its user comes while it reboots: the names are given first, as to any other. */
-static void
-test_desktop__a_login_waits_for_a_guest_that_reboots(void **state)
-{
-	struct desktop_stage *f = *state;
-
-	desktop_stage_fork(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
-	reboot(f);
-	desktop_stage_log_in(f);
-	SERVE_UNTIL(f, f->said[1] == 2);
-	assert_int_equal(f->said[2], 0);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	assert_int_equal(f->said[2], 1);
-}
-
-static void
 test_desktop__a_machine_that_launch_cannot_make_fails_it(void **state)
 {
 	struct desktop_stage *f = *state;
@@ -289,8 +234,6 @@ main(void)
 		cmocka_unit_test(test_desktop__fails_when_its_machine_does_not_start),
 		TEST(fails_when_its_machine_ends),
 		TEST(log_off_inside_retires_it),
-		TEST(a_guest_that_reboots_gets_its_user_back),
-		TEST(a_login_waits_for_a_guest_that_reboots),
 		TEST(a_machine_that_launch_cannot_make_fails_it),
 	};
 

@@ -142,6 +142,22 @@ test_desktop_adopt__its_user_stays_although_the_agent_is_silent(void **state)
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 }
 
+/* What its user logged in with was known to the hostd that is gone. */
+static void
+test_desktop_adopt__goes_when_its_guest_reboots(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	fake_peer_say(&f->qemu->peer, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "cannot be logged in again"));
+}
+
 static void
 test_desktop_adopt__goes_without_a_machine(void **state)
 {
@@ -165,6 +181,7 @@ main(void)
 		TEST(fails_when_its_machine_has_failed),
 		TEST(is_at_once_what_it_was),
 		TEST(its_user_stays_although_the_agent_is_silent),
+		TEST(goes_when_its_guest_reboots),
 		TEST(goes_without_a_machine),
 	};
 
