@@ -21,6 +21,8 @@
  *                                             done and durable by then; -ENOSPC: the host has no room for it, the disk stays
  *                                             -EAGAIN: another machine or disk has the file still (a killed one up to some
  *                                             100 ms longer than its process), or its end is under way: ask again
+ *                                             -EINVAL: it is no such file, the guest's memory, or to be written as another
+ *                                             disk's base: carrel-vmm's log says which
  * QUIT        -            -     -            always: answered, then the process ends, with what the guest wrote made durable
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */

@@ -47,14 +47,14 @@ sandbox_set_capabilities(uint64_t permitted, uint64_t inheritable)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-/* Where there is the right to empty it. The kernel knows where the capabilities end. */
+/* The kernel knows where the capabilities end. */
 static int
 sandbox_empty_bounding_set(void)
 {
 	for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
 	     capability++)
 		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
-			return errno == EPERM ? 0 : -errno;
+			return -errno;
 	return 0;
 }
 
@@ -62,9 +62,12 @@ sandbox_empty_bounding_set(void)
 static int
 sandbox_bound(void)
 {
+	int error;
+
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return sandbox_empty_bounding_set();
+	error = sandbox_empty_bounding_set();
+	return error == -EPERM ? 0 : error; /* one without the right to has nothing to bound */
 }
 
 int

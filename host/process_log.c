@@ -13,7 +13,17 @@
 
 #define TAIL_BYTES 2048
 
-/* The file's end as text, NUL behind it; FALSE when there is none. */
+/* A line whose beginning is missing says nothing for sure, not even what kind of line it was. */
+static void
+process_log_drop_torn_line(char *tail)
+{
+	const char *end = strchr(tail, '\n');
+	const char *rest = end ? end + 1 : "";
+
+	memmove(tail, rest, strlen(rest) + 1);
+}
+
+/* The file's end as text in whole lines, NUL behind it; FALSE when there is none. */
 static gboolean
 process_log_read_tail(const char *path, char tail[TAIL_BYTES + 1])
 {
@@ -25,7 +35,9 @@ process_log_read_tail(const char *path, char tail[TAIL_BYTES + 1])
 		return FALSE;
 	n = pread(fd, tail, TAIL_BYTES, MAX(about.st_size - TAIL_BYTES, 0));
 	tail[MAX(n, 0)] = '\0';
-	return n > 0;
+	if (about.st_size > TAIL_BYTES)
+		process_log_drop_torn_line(tail);
+	return tail[0] != '\0';
 }
 
 /* News and warnings (of base/log.h and of QEMU) were there before whatever ended the process. */

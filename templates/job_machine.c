@@ -31,9 +31,10 @@
 #include "templates/job_contain.h"
 #include "templates/job_files.h"
 
-#define FIRST_HIGH_FD 128 /* above all targets (3..63) */
-#define EXIT_NO_EXEC  127
-#define MAX_LOG_BYTES (64 * 1024) /* of a machine, in the job's log */
+#define FIRST_HIGH_FD  128 /* above all targets (3..63) */
+#define EXIT_NO_EXEC   127
+#define MAX_LOG_BYTES  (64 * 1024) /* of a machine, in the job's log */
+#define LOG_PART_BYTES 4096
 
 struct job_machine {
 	const struct engine_ops *ops;
@@ -232,14 +233,33 @@ job_machine_open_log(const struct job_machine *machine)
 	return open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 }
 
+/* Where the last MAX_LOG_BYTES begin, at a line's start: what ended the machine stands last. */
+static off_t
+job_machine_find_log_part(int log)
+{
+	char part[LOG_PART_BYTES];
+	struct stat about;
+	const char *end;
+	off_t at;
+	ssize_t n;
+
+	if (fstat(log, &about) < 0 || about.st_size <= MAX_LOG_BYTES)
+		return 0;
+	at = about.st_size - MAX_LOG_BYTES;
+	n = pread(log, part, sizeof(part), at);
+	end = n > 0 ? memchr(part, '\n', (size_t)n) : NULL;
+	return end ? at + (end - part) + 1 : at;
+}
+
 /* This program's standard error is the job's log. */
 static void
 job_machine_keep_log(const struct job_machine *machine)
 {
-	char part[4096];
+	const off_t begin = job_machine_find_log_part(machine->log);
+	char part[LOG_PART_BYTES];
 	ssize_t n;
 
-	for (off_t at = 0; at < MAX_LOG_BYTES; at += n) {
+	for (off_t at = begin; at < begin + MAX_LOG_BYTES; at += n) {
 		n = pread(machine->log, part, sizeof(part), at);
 		if (n <= 0 || io_write_full(STDERR_FILENO, part, (size_t)n) < 0)
 			return;

@@ -3,8 +3,9 @@
  * verify.c - does a template version work? (carrel-worker)
  *
  * How it works: verify_steps, one after the other: every file of the manifest by size and SHA-256, the memory into a
- * sealed memfd, one fork with the engine that made the version, and a resync that its agent must echo. Cancelling
- * goes to the running step, whose end is waited for, so that nothing is removed under a thread's hands.
+ * sealed memfd, one fork with the engine that made the version, and a resync that its agent must echo. Until it is
+ * forked the engine fails by itself when the machine ends; from then on verify_handle_event() does. Cancelling goes to
+ * the running step, whose end is waited for, so that nothing is removed under a thread's hands.
  */
 #include "templates/verify.h"
 
@@ -34,8 +35,7 @@ struct verify {
 	int memory;
 	struct job_machine *machine;
 	struct agent_link *agent;
-	/* Held while a step waits for a call, whose data this is; the steps keep this alive. */
-	struct steps *waiting;
+	struct steps *asking; /* from the agent's step on, until the end */
 	GAsyncReadyCallback callback;
 	gpointer data;
 };
@@ -140,10 +140,22 @@ verify_start_load(struct steps *steps, void *context)
 	job_thread_run(steps, verify->cancellable, verify_load, verify);
 }
 
+static const char *const verify_ends[ENGINE_EVENT_COUNT] = {
+	[ENGINE_EVENT_POWERDOWN] = "the guest switched itself off",
+	[ENGINE_EVENT_PANICKED] = "the guest's kernel panicked",
+	[ENGINE_EVENT_FAILED] = "its machine failed",
+	[ENGINE_EVENT_GONE] = "its machine ended by itself",
+};
+
 static void
 verify_handle_event(void *context, enum engine_event event, gint64 value)
 {
-	(void)context, (void)event, (void)value;
+	const struct verify *verify = context;
+
+	(void)value;
+	if (verify->asking && verify_ends[event])
+		steps_fail(verify->asking,
+			   g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED, verify_ends[event]));
 }
 
 static void
@@ -181,30 +193,32 @@ static void
 verify_handle_channel(GObject *source, GAsyncResult *result, gpointer data)
 {
 	struct verify *verify = data;
-	struct steps *steps = verify->waiting;
-	GError *error = NULL;
+	g_autoptr(GError) error = NULL;
+	gboolean good = steps_finish(result, &error);
 
 	(void)source;
-	if (!steps_finish(result, &error)) {
-		steps_fail(steps, error);
-		steps_unref(steps);
-		return;
+	if (verify->asking && good) {
+		verify->agent = agent_link_new(steps_take_fd(result),
+					       job_machine_get_vm(verify->machine)->generation,
+					       verify_handle_agent, verify);
+		agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, steps_handle_json,
+				  steps_ref(verify->asking));
+	} else if (verify->asking) {
+		steps_fail(verify->asking, g_steal_pointer(&error));
 	}
-	verify->agent = agent_link_new(steps_take_fd(result),
-				       job_machine_get_vm(verify->machine)->generation,
-				       verify_handle_agent, verify);
-	agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, steps_handle_json, steps);
+	verify_release(verify);
 }
 
 static void
 verify_start_agent(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
-	struct steps_call call = { verify->cancellable, verify_handle_channel, verify };
+	struct steps_call call = { verify->cancellable, verify_handle_channel,
+				   g_rc_box_acquire(verify) };
 	struct engine_vm *vm = job_machine_get_vm(verify->machine);
 
 	verify_tell(verify, "ask its agent", 95);
-	verify->waiting = steps_ref(steps);
+	verify->asking = steps_ref(steps);
 	vm->ops->agent_channel(vm, FALSE, &call);
 }
 
@@ -240,6 +254,7 @@ verify_handle_end(GObject *source, GAsyncResult *result, gpointer data)
 	end->free_bytes = job_space_find_free(verify->scratch);
 	end->words = verify->machine ? job_machine_get_words(verify->machine) : g_strdup("");
 	g_object_set_data_full(G_OBJECT(result), "end", end, verify_end_free);
+	g_clear_pointer(&verify->asking, steps_unref);
 	g_clear_pointer(&verify->agent, agent_link_free);
 	g_clear_pointer(&verify->machine, job_machine_free);
 	verify->callback(source, result, verify->data);

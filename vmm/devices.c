@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -201,20 +202,52 @@ devices_set_link(struct devices *devices, bool up, int fd)
 	return error;
 }
 
-int
-devices_check_disk_file(const struct devices_disk *disk, const char *name, int fd)
+static bool
+devices_is_memory(const struct devices *devices, int fd)
+{
+	struct stat memory, other;
+
+	return fstat(devices->description->memory_fd, &memory) == 0 && fstat(fd, &other) == 0 &&
+	       memory.st_dev == other.st_dev && memory.st_ino == other.st_ino;
+}
+
+static int
+devices_check_disk_file(const struct devices_disk *disk, const char *name, int fd, bool writes)
 {
 	const struct devices *devices = disk->devices;
+	const char *use = NULL;
+	int error = -EINVAL;
 
-	for (size_t i = 0; fd >= 0 && i < DESCRIPTION_MAX_DISKS; i++) {
-		const struct devices_disk *other = &devices->disks[i];
+	if (fd < 0)
+		return 0;
+	if (devices_is_memory(devices, fd))
+		use = "the guest's memory";
+	for (size_t i = 0; !use && i < DESCRIPTION_MAX_DISKS; i++) {
+		const struct virtio_device *other = devices->disks[i].device;
 
-		if (other == disk || !other->device || !virtio_blk_is_kept_in(other->device, fd))
+		if (&devices->disks[i] == disk || !other)
 			continue;
-		log_error("disk '%s': what it is kept in is another disk's of this machine", name);
-		return -EAGAIN;
+		if (writes && virtio_blk_is_over(other, fd))
+			use = "the base of another disk of this machine";
+		if (virtio_blk_is_kept_in(other, fd)) {
+			use = "what another disk of this machine is kept in";
+			error = -EAGAIN;
+		}
 	}
-	return 0;
+	if (!use)
+		return 0;
+	log_error("disk '%s': the file that is to be its %s is %s", name,
+		  writes ? "overlay or image" : "base", use);
+	return error;
+}
+
+int
+devices_check_disk_files(const struct devices_disk *disk, const char *name, int base_fd,
+			 int overlay_fd)
+{
+	int error = devices_check_disk_file(disk, name, base_fd, false);
+
+	return error < 0 ? error : devices_check_disk_file(disk, name, overlay_fd, true);
 }
 
 int
@@ -229,7 +262,7 @@ devices_attach_home(struct devices *devices, int base_fd, int overlay_fd)
 	if (error == 0)
 		error = devices_check_fd(devices, "home", overlay_fd, FD_KIND_WRITE_FILE);
 	if (error == 0)
-		error = devices_check_disk_file(disk, "home", overlay_fd);
+		error = devices_check_disk_files(disk, "home", base_fd, overlay_fd);
 	return error < 0 ? error : virtio_blk_attach(disk->device, base_fd, overlay_fd);
 }
 

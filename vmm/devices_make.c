@@ -121,7 +121,7 @@ devices_make_disk(struct devices *devices, const struct description_disk *descri
 	int error;
 
 	disk->devices = devices;
-	error = devices_check_disk_file(disk, options.name, options.overlay_fd);
+	error = devices_check_disk_files(disk, options.name, options.base_fd, options.overlay_fd);
 	if (error == 0)
 		error = virtio_blk_new(devices->platform, &options, &disk->device);
 	return devices_add_virtio(devices, slots[description->slot], VIRTIO_BLK_CLASS_CODE, error,

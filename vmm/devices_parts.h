@@ -45,10 +45,12 @@ struct devices {
 int devices_make(struct devices *devices);
 
 /*
- * No other disk of the machine is kept in the file of this descriptor (-1: none). 0, or -EAGAIN and
- * a line in the log.
+ * What a disk is to be made of (-1: not there) is nothing that the machine has for something else;
+ * two disks may share a base. 0, or a line in the log and -EAGAIN (another disk is kept in it) or
+ * -EINVAL (it is the guest's memory, or the base of another disk is to be written).
  */
-int devices_check_disk_file(const struct devices_disk *disk, const char *name, int fd);
+int devices_check_disk_files(const struct devices_disk *disk, const char *name, int base_fd,
+			     int overlay_fd);
 
 /* What devices say: the console (context: the devices), a disk (its devices_disk), the retry timer (the devices). */
 void devices_handle_port(void *context, size_t port, bool open);

@@ -437,6 +437,12 @@ disk_is_kept_in(const struct disk *disk, int fd)
 	return overlay_file_is_kept_in(&disk->table.file, fd);
 }
 
+bool
+disk_is_over(const struct disk *disk, int fd)
+{
+	return overlay_file_is_over(&disk->table.file, fd);
+}
+
 static void
 disk_free(struct disk *disk)
 {

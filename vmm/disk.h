@@ -79,6 +79,7 @@ int disk_sync(struct disk *disk);
 uint64_t disk_get_bytes(const struct disk *disk);
 bool disk_is_read_only(const struct disk *disk);
 bool disk_is_kept_in(const struct disk *disk, int fd); /* overlay_file_is_kept_in() */
+bool disk_is_over(const struct disk *disk, int fd);    /* overlay_file_is_over() */
 
 /*
  * result: 0; -EINVAL outside of the disk, -EROFS, -EIO, -ECANCELED or what the storage said.

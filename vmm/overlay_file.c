@@ -331,6 +331,15 @@ overlay_file_is_kept_in(const struct overlay_file *file, int fd)
 	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
+bool
+overlay_file_is_over(const struct overlay_file *file, int fd)
+{
+	struct stat other;
+
+	return file->has_base && fstat(fd, &other) == 0 && file->base_device == other.st_dev &&
+	       file->base_inode == other.st_ino;
+}
+
 void
 overlay_file_close(struct overlay_file *file)
 {
@@ -371,6 +380,9 @@ overlay_file_open_base(const char *name, int base_fd, int overlay_fd, struct ove
 	if (result < 0)
 		return result;
 	overlay_file_lay_out(file, bytes, overlay_fd >= 0);
+	file->has_base = true;
+	file->base_device = base.st_dev;
+	file->base_inode = base.st_ino;
 	if (overlay_fd < 0)
 		return 0;
 	file->table = calloc(1, file->table_bytes);

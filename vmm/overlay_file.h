@@ -29,6 +29,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define OVERLAY_VERSION	      1
 #define OVERLAY_CLUSTER_BYTES UINT64_C(65536)
@@ -55,6 +56,9 @@ struct overlay_file {
 	bool is_raw;
 	int lock_fd;	/* what holds the overlay's or image's lock; -1: a disk that is only read */
 	uint8_t *table; /* as read from the file */
+	bool has_base;
+	dev_t base_device;
+	ino_t base_inode;
 };
 
 /*
@@ -73,6 +77,8 @@ int overlay_file_open(const char *name, int base_fd, int overlay_fd, struct over
 void overlay_file_await(int fd);
 /* Is this descriptor of the same file? The lock does not tell that of one that was duplicated. */
 bool overlay_file_is_kept_in(const struct overlay_file *file, int fd);
+/* The same of its base, which other disks may have, too. */
+bool overlay_file_is_over(const struct overlay_file *file, int fd);
 /* Frees the table and gives up the lock. */
 void overlay_file_close(struct overlay_file *file);
 

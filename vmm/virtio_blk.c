@@ -259,6 +259,14 @@ virtio_blk_is_kept_in(const struct virtio_device *device, int fd)
 	return blk->disk && disk_is_kept_in(blk->disk, fd);
 }
 
+bool
+virtio_blk_is_over(const struct virtio_device *device, int fd)
+{
+	const struct virtio_blk *blk = (const struct virtio_blk *)device;
+
+	return blk->disk && disk_is_over(blk->disk, fd);
+}
+
 int
 virtio_blk_drain(struct virtio_device *device)
 {

@@ -64,6 +64,8 @@ int virtio_blk_detach(struct virtio_device *device);
 bool virtio_blk_has_medium(const struct virtio_device *device);
 /* Is what it writes kept in the file that this descriptor is of? */
 bool virtio_blk_is_kept_in(const struct virtio_device *device, int fd);
+/* Is that its base? */
+bool virtio_blk_is_over(const struct virtio_device *device, int fd);
 
 /*
  * Waits until nothing is in flight. 0, or -ENOSPC when requests are kept for lack of space. The

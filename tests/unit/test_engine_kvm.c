@@ -410,6 +410,48 @@ test_engine_kvm__a_lost_connection_is_no_death(void **state)
 	outcome_clear(&outcome);
 }
 
+/* That come to the log meanwhile. */
+static guint
+count_lines(struct fixture *f, void (*act)(struct fixture *))
+{
+	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int kept = dup(STDERR_FILENO);
+	char text[8192];
+	guint lines = 0;
+	ssize_t n;
+
+	assert_true(file >= 0 && kept >= 0);
+	dup2(file, STDERR_FILENO);
+	act(f);
+	dup2(kept, STDERR_FILENO);
+	n = pread(file, text, sizeof(text), 0);
+	for (ssize_t i = 0; i < n; i++)
+		lines += text[i] == '\n';
+	close(kept);
+	close(file);
+	return lines;
+}
+
+/* Each but the first as soon as it is there, before anything was answered: three lines each. */
+static void
+lose_connections(struct fixture *f)
+{
+	for (int i = 0; i < 4; i++) {
+		WAIT_FOR(f->vmm.peer);
+		fake_vmm_hang_up(&f->vmm);
+		fake_peer_settle();
+	}
+}
+
+static void
+test_engine_kvm__a_connection_that_is_lost_again_and_again_fills_no_log(void **state)
+{
+	struct fixture *f = *state;
+
+	run_fork(f);
+	assert_int_equal(count_lines(f, lose_connections), 9);
+}
+
 static void
 test_engine_kvm__link_needs_a_network_process(void **state)
 {
@@ -530,6 +572,7 @@ main(void)
 		KVM_TEST(death_fails_the_boot_and_is_told),
 		KVM_TEST(events_of_the_machine_are_told),
 		KVM_TEST(a_lost_connection_is_no_death),
+		KVM_TEST(a_connection_that_is_lost_again_and_again_fills_no_log),
 		KVM_TEST(link_needs_a_network_process),
 		KVM_TEST(hands_out_connections),
 		KVM_TEST(a_screenshot_is_a_png),

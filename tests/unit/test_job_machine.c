@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_job_machine.c - what a job's machine said last becomes part of the job's error, and all of it part of the job's log
+ * test_job_machine.c - what a job's machine said last becomes part of the job's error, and the end of it part of the job's log
  *
  * The machine's program is a script that is found as QEMU is; the engine only hands out the spawner.
  */
@@ -194,6 +194,19 @@ test_job_machine__a_flood_leaves_the_job_log_short(void **state)
 	assert_int_equal(strlen(text), 64 * 1024);
 }
 
+static void
+test_job_machine__the_job_log_has_how_it_ended(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *text = NULL;
+
+	run(f, "seq -f 'line %g of its boot' 1 5000; echo 'qemu: that was it'");
+	text = free_machine(f);
+	assert_in_range(strlen(text), 64 * 1024 - 40, 64 * 1024);
+	assert_true(g_str_has_prefix(text, "line "));
+	assert_true(g_str_has_suffix(text, "\nline 5000 of its boot\nqemu: that was it\n"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_job_machine__##name, setup, teardown)
 
 int
@@ -204,6 +217,7 @@ main(void)
 		TEST(one_that_said_nothing_adds_nothing),
 		TEST(the_job_log_has_all_that_it_said),
 		TEST(a_flood_leaves_the_job_log_short),
+		TEST(the_job_log_has_how_it_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

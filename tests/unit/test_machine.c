@@ -26,7 +26,6 @@
 #include "tests/unit/machine_stage.h"
 #include "vmm/bus.h"
 #include "vmm/description.h"
-#include "vmm/devices.h"
 #include "vmm/guest_memory.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
@@ -38,7 +37,6 @@
 #define TEST_PORTS 16
 #define TEST_MMIO  0xd0000000
 #define MAX_VALUES 64
-#define DISK_BYTES 65536
 #define DEADLINE_S 60
 #define NS_PER_MS  UINT64_C(1000000)
 #define NS_PER_S   UINT64_C(1000000000)
@@ -549,40 +547,6 @@ test_machine__says_why_it_cannot_be_made(void **state)
 	machine_stage_close(&stage.description);
 }
 
-/* Also when it is opened once and has two descriptors, which the file's lock does not tell apart. */
-static void
-test_machine__one_file_is_of_one_disk(void **state)
-{
-	struct stage stage = { 0 };
-	struct description_disk *disks = stage.description.disks;
-	int image = memfd_create("image", MFD_CLOEXEC);
-	int other = memfd_create("other", MFD_CLOEXEC);
-	int same = dup(image);
-	char problem[MACHINE_PROBLEM_BYTES];
-	struct devices *devices;
-
-	(void)state;
-	assert_int_equal(ftruncate(image, DISK_BYTES), 0);
-	assert_int_equal(ftruncate(other, DISK_BYTES), 0);
-	stage_describe(&stage, guest_panic, guest_panic_end, 1);
-	stage.description.n_disks = 2;
-	disks[0] = (struct description_disk){ DESCRIPTION_SLOT_DISK, "root", -1, image };
-	disks[1] = (struct description_disk){ DESCRIPTION_SLOT_HOME, "home", -1, same };
-	assert_int_equal(machine_new(&stage.description, &stage.machine, problem), -EAGAIN);
-	disks[1].overlay_fd = -1;
-	assert_int_equal(machine_new(&stage.description, &stage.machine, problem), 0);
-	devices = machine_get_devices(stage.machine);
-	assert_int_equal(devices_attach_home(devices, -1, same), -EAGAIN);
-	assert_int_equal(devices_attach_home(devices, -1, other), 0);
-	assert_int_equal(devices_attach_home(devices, -1, same), -EAGAIN);
-	assert_int_equal(devices_attach_home(devices, -1, other), -EBUSY);
-	machine_free(stage.machine);
-	machine_stage_close(&stage.description);
-	close(image);
-	close(other);
-	close(same);
-}
-
 int
 main(void)
 {
@@ -600,7 +564,6 @@ main(void)
 		cmocka_unit_test(test_machine__guest_sees_the_model),
 		cmocka_unit_test(test_machine__two_in_one_process),
 		cmocka_unit_test(test_machine__says_why_it_cannot_be_made),
-		cmocka_unit_test(test_machine__one_file_is_of_one_disk),
 	};
 
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {

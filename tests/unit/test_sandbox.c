@@ -11,7 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <pthread.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +81,99 @@ become_member_and_look(void)
 	if (getuid() != TEST_UID || getgroups(2, groups) != 1 || groups[0] != TEST_GROUP)
 		return 2;
 	return status_has("CapEff:\t0000000000000000") ? 0 : 3;
+}
+
+static int
+write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int error = fd < 0 ? -errno : io_write_full(fd, text, strlen(text));
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+/* As carrel-launch makes them: with all capabilities, and without a root. */
+static int
+enter_namespace(void)
+{
+	char map[64];
+
+	if (setgroups(0, NULL) < 0 || unshare(CLONE_NEWUSER) < 0)
+		return -errno;
+	snprintf(map, sizeof(map), "%d 0 1", TEST_UID);
+	if (write_text("/proc/self/setgroups", "deny") < 0 ||
+	    write_text("/proc/self/uid_map", map) < 0 || write_text("/proc/self/gid_map", map) < 0)
+		return -EINVAL;
+	return getuid() == TEST_UID && !status_has("CapEff:\t0000000000000000") ? 0 : -EINVAL;
+}
+
+static int
+become_keeping_and_look(void)
+{
+	if (enter_namespace() < 0)
+		return 1;
+	if (sandbox_become_keeping(TEST_UID, TEST_UID, CAP_KILL) < 0)
+		return 2;
+	if (!status_has("CapPrm:\t0000000000000020") || !status_has("CapEff:\t0000000000000020") ||
+	    !status_has("CapInh:\t0000000000000020") || !status_has("CapAmb:\t0000000000000020"))
+		return 3;
+	if (!status_has("CapBnd:\t0000000000000000"))
+		return 4;
+	return status_has("NoNewPrivs:\t1") ? 0 : 5;
+}
+
+/* From here on the kernel says of the bounding set that it may not be emptied. */
+static int
+refuse_to_bound(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
+				     SCMP_A0(SCMP_CMP_EQ, PR_CAPBSET_DROP));
+
+	if (error == 0)
+		error = seccomp_load(filter);
+	seccomp_release(filter);
+	return error;
+}
+
+static int
+become_keeping_unbound(void)
+{
+	if (enter_namespace() < 0 || refuse_to_bound() < 0)
+		return 1;
+	return sandbox_become_keeping(TEST_UID, TEST_UID, CAP_KILL) == -EPERM ? 0 : 2;
+}
+
+/* One that has no right to it keeps no other either. */
+static int
+become_unbound(void)
+{
+	if (enter_namespace() < 0 || refuse_to_bound() < 0)
+		return 1;
+	if (sandbox_become(TEST_UID, TEST_UID) < 0)
+		return 2;
+	return status_has("CapPrm:\t0000000000000000") ? 0 : 3;
+}
+
+static void
+test_sandbox__keeps_one_capability_when_told(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(in_child(become_keeping_and_look), 0);
+}
+
+static void
+test_sandbox__keeps_none_with_a_full_bounding_set(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(in_child(become_keeping_unbound), 0);
+	assert_int_equal(in_child(become_unbound), 0);
 }
 
 static void
@@ -209,6 +306,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sandbox__becomes_nobody_for_good),
 		cmocka_unit_test(test_sandbox__keeps_one_group_when_told),
+		cmocka_unit_test(test_sandbox__keeps_one_capability_when_told),
+		cmocka_unit_test(test_sandbox__keeps_none_with_a_full_bounding_set),
 		cmocka_unit_test(test_sandbox__service_does_only_what_it_must),
 		cmocka_unit_test(test_sandbox__descriptors_and_memory),
 	};

@@ -332,6 +332,34 @@ test_virtio_doorbells__leaves_a_busy_queue_alone_in_a_pause(void **state)
 	echo_stage_assert_works(stage);
 }
 
+/* It stayed quiet in the pause, and nothing was waiting after it: the next chain must be rung for all the same. */
+static void
+test_virtio_doorbells__are_needed_again_after_a_pause(void **state)
+{
+	struct echo_stage *stage = *state;
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct driver_ring *ring;
+	uint32_t written;
+	uint16_t head;
+
+	echo_stage_start(stage);
+	ring = stage->driver.rings[ECHO_QUEUE];
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_true(driver_ring_wants_kick(ring));
+	test_ring_and_step(stage);
+	assert_true(driver_ring_get_used(ring, &head, &written));
+	stage->fake->platform.paused = true;
+	assert_true(fake_platform_settle(stage->fake));
+	assert_true(is_quiet(stage, ECHO_QUEUE));
+	stage->fake->platform.paused = false;
+	pci_root_resume(stage->root);
+	assert_true(fake_platform_settle(stage->fake));
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_true(driver_ring_wants_kick(ring));
+	test_ring_and_step(stage);
+	assert_true(driver_ring_get_used(ring, &head, &written));
+}
+
 static void
 test_virtio_doorbells__bounds_the_work_of_a_kick(void **state)
 {
@@ -436,6 +464,7 @@ main(void)
 		TEST(test_virtio_doorbells__a_ring_in_vain_makes_no_queue_quiet),
 		TEST(test_virtio_doorbells__a_queue_is_quiet_as_long_as_there_is_news),
 		TEST(test_virtio_doorbells__leaves_a_busy_queue_alone_in_a_pause),
+		TEST(test_virtio_doorbells__are_needed_again_after_a_pause),
 		TEST(test_virtio_doorbells__bounds_the_work_of_a_kick),
 		TEST(test_virtio_doorbells__forgets_all_at_a_reset_in_mid_io),
 		TEST(test_virtio_doorbells__runs_two_machines_side_by_side),

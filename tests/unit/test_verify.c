@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_verify.c - a machine that ends while its agent is asked is told at once, with what it said last
+ *
+ * The engine is this test's, which engine_list_find() gives out here: its fork ends at once, its agent says nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "host/engine.h"
+#include "host/engine_list.h"
+#include "templates/job_files.h"
+#include "templates/verify.h"
+#include "tests/unit/wait_for.h"
+
+#define LAST_WORDS "fake: that is not a machine"
+
+static const char manifest_text[] =
+	"{\"v\":1,\"name\":\"tiny\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
+	"\"kinds\":[\"user\"],\"agent_version\":1,"
+	"\"engine\":{\"name\":\"fake\",\"version\":\"1\",\"accelerator\":\"none\",\"state_format\":1},"
+	"\"machine\":{\"type\":\"fake-1\",\"cpu\":\"fake\",\"cpuid_sha256\":"
+	"\"0000000000000000000000000000000000000000000000000000000000000000\",\"cpus\":1,\"ram_mib\":16,"
+	"\"command_line\":\"\",\"devices\":[{\"id\":\"disk\",\"driver\":\"fake\",\"address\":\"\"}]},"
+	"\"report\":[],\"files\":[]}";
+
+struct fake_engine {
+	struct engine_vm vm;
+	engine_event_callback callback;
+	void *context;
+	gboolean holds_channel;
+	struct steps *held; /* the channel that was asked for */
+	int agent;	    /* the guest's end; -1: none */
+};
+
+struct fixture {
+	char *folder;
+	char *version;
+	char *log;
+	GCancellable *cancellable;
+	struct verify_request request;
+	gboolean ended;
+	GError *error;
+};
+
+/* The engine's operations have no other way to it; one at a time. */
+static struct fake_engine fake;
+
+static json_t *
+fake_probe(int kvm)
+{
+	(void)kvm;
+	return json_pack("{s:b, s:s}", "usable", 1, "accelerator", "none");
+}
+
+static struct engine_vm *
+fake_vm_new(const char *id, guint64 generation, const struct engine_place *place,
+	    engine_event_callback callback, void *context)
+{
+	(void)id, (void)place;
+	fake.vm.generation = generation;
+	fake.callback = callback;
+	fake.context = context;
+	return &fake.vm;
+}
+
+static void
+fake_vm_free(struct engine_vm *vm)
+{
+	assert_ptr_equal(vm, &fake.vm);
+	fake.callback = NULL;
+}
+
+static void
+fork_start(struct steps *steps, void *context)
+{
+	(void)context;
+	steps_next(steps);
+}
+
+static void
+fake_fork(struct engine_vm *vm, const struct engine_template *source, const char *overlay_path,
+	  const struct steps_call *call)
+{
+	static const struct step steps[] = { { "fork", fork_start, 1000 } };
+
+	(void)vm, (void)source, (void)overlay_path;
+	steps_run(steps, G_N_ELEMENTS(steps), NULL, NULL, call);
+}
+
+static void
+fake_give_channel(struct steps *steps)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	fake.agent = fds[1];
+	steps_set_fd(steps, fds[0]);
+	steps_next(steps);
+}
+
+static void
+channel_start(struct steps *steps, void *context)
+{
+	(void)context;
+	if (fake.holds_channel)
+		fake.held = steps_ref(steps);
+	else
+		fake_give_channel(steps);
+}
+
+static void
+fake_agent_channel(struct engine_vm *vm, gboolean vdagent, const struct steps_call *call)
+{
+	static const struct step steps[] = { { "connect", channel_start, 20000 } };
+	const struct steps_call uncancelled = { NULL, call->callback, call->data };
+
+	(void)vm;
+	assert_false(vdagent);
+	steps_run(steps, G_N_ELEMENTS(steps), NULL, NULL, &uncancelled);
+}
+
+static const struct engine_ops fake_ops = {
+	.name = "fake",
+	.process = "fake",
+	.boots = TRUE,
+	.probe = fake_probe,
+	.vm_new = fake_vm_new,
+	.vm_free = fake_vm_free,
+	.fork = fake_fork,
+	.agent_channel = fake_agent_channel,
+};
+
+const struct engine_ops *
+engine_list_find(const char *name)
+{
+	assert_string_equal(name, "fake");
+	return &fake_ops;
+}
+
+static void
+ignore_progress(void *context, const char *step, guint percent)
+{
+	(void)context, (void)step, (void)percent;
+}
+
+static void
+make_version(const struct fixture *f)
+{
+	struct manifest *manifest;
+	json_t *object = json_loads(manifest_text, 0, NULL);
+	g_autofree char *kernel = g_build_filename(f->version, "kernel", NULL);
+
+	assert_int_equal(g_mkdir(f->version, 0700), 0);
+	assert_true(g_file_set_contents(kernel, "kernel", -1, NULL));
+	json_array_append_new(json_object_get(object, "files"),
+			      manifest_describe_file(f->version, "kernel", NULL, NULL));
+	manifest = manifest_new(object, NULL);
+	assert_non_null(manifest);
+	assert_true(manifest_write(manifest, f->version, NULL));
+	manifest_free(manifest);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+
+	memset(&fake, 0, sizeof(fake));
+	fake.agent = -1;
+	fake.vm.ops = &fake_ops;
+	f->folder = g_dir_make_tmp("test-verify-XXXXXX", NULL);
+	f->version = g_build_filename(f->folder, "3", NULL);
+	f->log = g_build_filename(f->folder, "machine", "fake.log", NULL);
+	f->cancellable = g_cancellable_new();
+	make_version(f);
+	f->request = (struct verify_request){ .folder = f->version,
+					      .scratch = f->folder,
+					      .template_name = "tiny",
+					      .version = 3,
+					      .engine = "fake",
+					      .kvm = -1,
+					      .cancellable = f->cancellable,
+					      .progress = ignore_progress };
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	job_files_remove(f->folder, "3");
+	assert_int_equal(g_rmdir(f->folder), 0); /* the machine's own is gone */
+	if (fake.agent >= 0)
+		close(fake.agent);
+	g_clear_error(&f->error);
+	g_object_unref(f->cancellable);
+	g_free(f->log);
+	g_free(f->version);
+	g_free(f->folder);
+	g_free(f);
+	return 0;
+}
+
+static void
+note_end(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct fixture *f = data;
+	json_t *report;
+
+	(void)source;
+	f->ended = TRUE;
+	assert_false(verify_finish(result, &report, &f->error));
+	json_decref(report);
+}
+
+/* Until the agent is asked, or its channel asked for. */
+static void
+start(struct fixture *f)
+{
+	verify_start(&f->request, note_end, f);
+	WAIT_FOR(f->ended || fake.agent >= 0 || fake.held);
+	assert_null(f->error);
+	assert_false(f->ended);
+}
+
+static const struct {
+	enum engine_event event;
+	const char *wanted;
+} ends[] = {
+	{ ENGINE_EVENT_POWERDOWN, "ask its agent: the guest switched itself off" },
+	{ ENGINE_EVENT_PANICKED, "ask its agent: the guest's kernel panicked" },
+	{ ENGINE_EVENT_FAILED, "ask its agent: its machine failed" },
+	{ ENGINE_EVENT_GONE, "ask its agent: its machine ended by itself" },
+};
+
+static void
+test_verify__tells_how_the_machine_ended(void **state)
+{
+	struct fixture *f = *state;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(ends); i++) {
+		g_autofree char *wanted = g_strconcat(
+			ends[i].wanted, "; the last line of 'fake.log' was: " LAST_WORDS, NULL);
+
+		f->ended = FALSE;
+		start(f);
+		fake.callback(fake.context, ENGINE_EVENT_RUNNING, 0);
+		fake.callback(fake.context, ENGINE_EVENT_AGENT_PORT, 1);
+		g_main_context_iteration(NULL, FALSE);
+		assert_false(f->ended);
+		assert_true(g_file_set_contents(f->log, LAST_WORDS "\n", -1, NULL));
+		fake.callback(fake.context, ends[i].event, 0);
+		WAIT_FOR(f->ended);
+		assert_string_equal(f->error->message, wanted);
+		g_clear_error(&f->error);
+		close(fake.agent);
+		fake.agent = -1;
+	}
+}
+
+static void
+test_verify__lets_a_channel_go_that_comes_too_late(void **state)
+{
+	struct fixture *f = *state;
+	char byte;
+
+	fake.holds_channel = TRUE;
+	start(f);
+	fake.callback(fake.context, ENGINE_EVENT_FAILED, 0);
+	WAIT_FOR(f->ended);
+	assert_string_equal(f->error->message, "ask its agent: its machine failed");
+	fake_give_channel(fake.held);
+	steps_unref(g_steal_pointer(&fake.held));
+	WAIT_FOR(recv(fake.agent, &byte, 1, MSG_DONTWAIT) == 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_verify__##name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(tells_how_the_machine_ended),
+		TEST(lets_a_channel_go_that_comes_too_late),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
