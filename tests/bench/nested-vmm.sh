@@ -3,7 +3,7 @@
 # nested-vmm.sh - carrel-vmm beside QEMU, by turns in one KVM host inside QEMU (make bench-vmm)
 #
 # From exec to /init and to X, the process's own memory, exits while idle, a scrolling terminal, disk and network. The
-# figures are those of an emulated processor: their ratios count. RUNS=3 takes about 30 minutes on 2 quiet cores;
+# figures are those of an emulated processor: their ratios count. RUNS=3 takes about 35 minutes on 2 quiet cores;
 # BENCH_VMM="init" takes the first figure alone.
 RUNS=${RUNS:-3}
 set -eu
