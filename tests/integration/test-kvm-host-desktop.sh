@@ -5,7 +5,7 @@
 # One start of the KVM host: a token typed is read from the pixels, and again after the guest has rebooted; size and clipboard
 # follow the viewer, fio and stress-ng work in the guest, carrel-vmm is killed under that load, and the next desktop is
 # switched off.
-# timeout-minutes: 18
+# timeout-minutes: 15
 set -eu
 . tests/lib/kvm_appliance.sh
 . tests/lib/viewer.sh
