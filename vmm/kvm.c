@@ -4,8 +4,10 @@
  * (carrel-vmm)
  *
  * How it works: what any of our files relies on has been asked for before (base/kvm_needs.c).
- * kvm_new() makes the machine in the order that KVM wants: interrupt controllers before vCPUs.
- * Their state right then is kept, and kvm_reset() writes it back.
+ * kvm_new() makes the machine in the order that KVM wants: interrupt controllers before vCPUs. RAM
+ * comes before both: a new memslot waits until nobody reads the old ones, and with the controllers'
+ * ports registered (Linux 6.18 frees their old lists when it has time) that takes two ticks of the
+ * host's clock, 8 ms. The controllers' state right then is kept, and kvm_reset() writes it back.
  */
 #include "vmm/kvm.h"
 
@@ -130,9 +132,9 @@ kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct guest_
 	    ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)tss_gpa) < 0)
 		error = -errno;
 	if (error == 0)
-		error = kvm_add_chips(kvm);
-	if (error == 0)
 		error = kvm_add_memory(kvm, memory);
+	if (error == 0)
+		error = kvm_add_chips(kvm);
 	if (error < 0) {
 		kvm_free(kvm);
 		return error;
