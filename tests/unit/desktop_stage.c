@@ -139,6 +139,12 @@ agent_take(struct desktop_stage *f, const json_t *request)
 }
 
 void
+desktop_stage_reset(struct desktop_stage *f)
+{
+	fake_peer_say(&f->qemu->peer, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
+}
+
+void
 desktop_stage_serve_agent(struct desktop_stage *f)
 {
 	json_t *request;

@@ -40,9 +40,8 @@ struct desktop_stage {
 	struct fake_peer agent; /* fd -1: hostd is not connected */
 	enum agent_act act;
 	const char *verb; /* at which it acts so; it answers the others */
-	gboolean
-		up; /* the guest's desktop, when the agent is asked; TRUE until a test says otherwise */
-	guint said[4]; /* resync, identify, login, ready */
+	gboolean up;	  /* what the agent says of the guest's desktop; TRUE at first */
+	guint said[4];	  /* resync, identify, login, ready */
 	GString *events;
 };
 
@@ -55,6 +54,9 @@ void desktop_stage_fork(struct desktop_stage *f);
 void desktop_stage_log_in(struct desktop_stage *f);
 
 gboolean desktop_stage_is_in(const struct desktop_stage *f, enum desktop_state state);
+
+/* The machine tells that its guest has reset itself. */
+void desktop_stage_reset(struct desktop_stage *f);
 
 /* The agent says something of its own accord; takes the object. */
 void desktop_stage_say(struct desktop_stage *f, json_t *object);

@@ -39,6 +39,16 @@ adopt(struct desktop_stage *f)
 	adopt_machine(f, LAUNCH_ROLE_QEMU);
 }
 
+static void
+adopt_with_user(struct desktop_stage *f)
+{
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
 /* The machine is one of engine kvm then. */
 static void
 adopt_vmm(struct desktop_stage *f, struct fake_vmm *vmm)
@@ -113,11 +123,7 @@ test_desktop_adopt__is_at_once_what_it_was(void **state)
 {
 	struct desktop_stage *f = *state;
 
-	desktop_stage_fork(f);
-	desktop_stage_log_in(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	adopt(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	adopt_with_user(f);
 	assert_string_equal(desktop_get_session(f->desktop), SESSION);
 	assert_int_equal(f->said[1], 1);
 	assert_int_equal(f->said[2], 1);
@@ -148,12 +154,8 @@ test_desktop_adopt__goes_when_its_guest_reboots(void **state)
 {
 	struct desktop_stage *f = *state;
 
-	desktop_stage_fork(f);
-	desktop_stage_log_in(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	adopt(f);
-	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	fake_peer_say(&f->qemu->peer, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
+	adopt_with_user(f);
+	desktop_stage_reset(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "cannot be logged in again"));
 }

@@ -16,16 +16,8 @@
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/wait_for.h"
 
-#define RESETS	      1000
-#define LONG_AGO_US   (G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
-#define RESET_OF_QEMU "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n"
-
-/* As the machine tells it; whether the agent is reached is another matter. */
-static void
-reset(struct desktop_stage *f)
-{
-	fake_peer_say(&f->qemu->peer, RESET_OF_QEMU);
-}
+#define RESETS	    1000
+#define LONG_AGO_US (G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
 
 /* It has come back, and has not echoed the nonce yet. */
 static void
@@ -40,7 +32,7 @@ await_agent(struct desktop_stage *f)
 static void
 reboot(struct desktop_stage *f)
 {
-	reset(f);
+	desktop_stage_reset(f);
 	SERVE_UNTIL(f, strstr(f->events->str, "rebooted ") != NULL);
 	await_agent(f);
 }
@@ -104,7 +96,7 @@ test_desktop_reboot__a_login_waits_for_it(void **state)
 	assert_int_equal(f->said[2], 0);
 	/* which it has not got when it reboots once more */
 	f->verb = NULL;
-	reset(f);
+	desktop_stage_reset(f);
 	await_agent(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	assert_int_equal(f->said[1], 3);
@@ -151,7 +143,7 @@ test_desktop_reboot__again_while_its_user_is_logged_in_again(void **state)
 	f->verb = AGENT_VERB_LOGIN;
 	SERVE_UNTIL(f, f->said[2] == 2);
 	f->verb = NULL;
-	reset(f);
+	desktop_stage_reset(f);
 	await_agent(f);
 	SERVE_UNTIL(f, f->said[2] == 3);
 	fake_peer_settle();
@@ -169,13 +161,13 @@ test_desktop_reboot__in_a_circle(void **state)
 	desktop_stage_log_in(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	for (guint i = 0; i < RESETS; i++) {
-		reset(f);
+		desktop_stage_reset(f);
 		fake_peer_settle();
 	}
 	assert_int_equal(count_reboots(f), 1);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	f->desktop->since_us -= LONG_AGO_US;
-	reset(f);
+	desktop_stage_reset(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
 	assert_string_equal(desktop_get_reason(f->desktop), "its guest reboots again and again");
 }

@@ -103,6 +103,21 @@ test_ring_and_step(struct echo_stage *stage)
 	assert_int_equal(loop_step(stage->fake->platform.loop, 0), 1);
 }
 
+/* The driver must ring for one more chain, and it comes back. */
+static void
+test_ring_for_a_chain(struct echo_stage *stage)
+{
+	const struct driver_buffer buffer = { stage->buffer, 16, true };
+	struct driver_ring *ring = stage->driver.rings[ECHO_QUEUE];
+	uint32_t written;
+	uint16_t head;
+
+	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
+	assert_true(driver_ring_wants_kick(ring));
+	test_ring_and_step(stage);
+	assert_true(driver_ring_get_used(ring, &head, &written));
+}
+
 static void
 test_virtio_doorbells__does_nothing_without_bus_mastering(void **state)
 {
@@ -139,10 +154,7 @@ test_virtio_doorbells__a_busy_queue_goes_on_with_bus_mastering(void **state)
 
 	echo_stage_start(stage);
 	ring = driver->rings[ECHO_QUEUE];
-	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(ring));
-	test_ring_and_step(stage);
-	assert_true(driver_ring_get_used(ring, &head, &written));
+	test_ring_for_a_chain(stage);
 	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
 	assert_false(driver_ring_wants_kick(ring));
@@ -151,10 +163,7 @@ test_virtio_doorbells__a_busy_queue_goes_on_with_bus_mastering(void **state)
 	virtio_driver_set_pci(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	assert_true(fake_platform_settle(stage->fake));
 	assert_true(driver_ring_get_used(ring, &head, &written));
-	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(ring));
-	test_ring_and_step(stage);
-	assert_true(driver_ring_get_used(ring, &head, &written));
+	test_ring_for_a_chain(stage);
 }
 
 /* It was rung before the vCPUs stood, and nobody rings again. */
@@ -316,10 +325,7 @@ test_virtio_doorbells__leaves_a_busy_queue_alone_in_a_pause(void **state)
 
 	echo_stage_start(stage);
 	ring = stage->driver.rings[ECHO_QUEUE];
-	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(ring));
-	test_ring_and_step(stage);
-	assert_true(driver_ring_get_used(ring, &head, &written));
+	test_ring_for_a_chain(stage);
 	stage->fake->platform.paused = true;
 	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
 	assert_true(fake_platform_settle(stage->fake));
@@ -337,27 +343,16 @@ static void
 test_virtio_doorbells__are_needed_again_after_a_pause(void **state)
 {
 	struct echo_stage *stage = *state;
-	const struct driver_buffer buffer = { stage->buffer, 16, true };
-	struct driver_ring *ring;
-	uint32_t written;
-	uint16_t head;
 
 	echo_stage_start(stage);
-	ring = stage->driver.rings[ECHO_QUEUE];
-	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(ring));
-	test_ring_and_step(stage);
-	assert_true(driver_ring_get_used(ring, &head, &written));
+	test_ring_for_a_chain(stage);
 	stage->fake->platform.paused = true;
 	assert_true(fake_platform_settle(stage->fake));
 	assert_true(is_quiet(stage, ECHO_QUEUE));
 	stage->fake->platform.paused = false;
 	pci_root_resume(stage->root);
 	assert_true(fake_platform_settle(stage->fake));
-	assert_true(driver_ring_add(ring, &buffer, 1) >= 0);
-	assert_true(driver_ring_wants_kick(ring));
-	test_ring_and_step(stage);
-	assert_true(driver_ring_get_used(ring, &head, &written));
+	test_ring_for_a_chain(stage);
 }
 
 static void
