@@ -18,6 +18,8 @@ struct bus_ops;
 struct pci_device;
 struct pci_root;
 struct platform;
+struct state_reader;
+struct state_writer;
 
 #define PCI_MAX_DEVICES	 32
 #define PCI_MAX_BARS	 6
@@ -46,6 +48,13 @@ struct pci_device_ops {
 	void (*resume)(void *context);
 	/* BAR "index" answers at this GPA from now on; 0: nowhere. For doorbells. */
 	void (*move_bar)(void *context, uint32_t index, uint64_t gpa);
+	/*
+	 * What the guest can change and see beyond configuration space and MSI-X, in sections of
+	 * its own. Saved while the machine is paused; loaded into a paused machine whose device was
+	 * reset, once configuration space is loaded and the BARs are where it says.
+	 */
+	void (*save)(void *context, struct state_writer *writer);
+	int (*load)(void *context, struct state_reader *reader);
 };
 
 /*
@@ -73,6 +82,12 @@ void pci_root_free(struct pci_root *root); /* and its devices */
 void pci_root_reset(struct pci_root *root);
 /* Tells all devices that the machine goes on after a pause. */
 void pci_root_resume(struct pci_root *root);
+/*
+ * All of it with all devices (vmm/state_file.h), while the machine is paused; loading wants the
+ * same devices in the same slots, after pci_root_reset(). 0 or the reader's error.
+ */
+void pci_root_save(struct pci_root *root, struct state_writer *writer);
+int pci_root_load(struct pci_root *root, struct state_reader *reader);
 
 /*
  * "slot": 1 to 31, -EEXIST when it is taken. The name is for logs and stays the caller's. The root

@@ -22,6 +22,8 @@
 
 struct pci_root;
 struct platform;
+struct state_reader;
+struct state_writer;
 struct virtio_device;
 struct virtio_transport;
 
@@ -52,6 +54,15 @@ struct virtio_ops {
 	void (*write_config)(struct virtio_device *device, uint32_t offset, const void *source,
 			     uint32_t bytes);
 	void (*free)(struct virtio_device *device);
+	/*
+	 * What the device itself keeps and the guest can see; the transport saves the rest and
+	 * opens the section, which has the device's name and this version. NULL: nothing. Nothing
+	 * is in flight when it saves. It loads instead of activate, when features and queues are
+	 * there (and are not, if the driver had not set DRIVER_OK: "active" says so).
+	 */
+	uint32_t state_version;
+	void (*save)(struct virtio_device *device, struct state_writer *writer);
+	int (*load)(struct virtio_device *device, struct state_reader *reader);
 };
 
 /* Filled in by the device before virtio_pci_new(), from "queues" on by the transport. */
