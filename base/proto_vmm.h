@@ -23,6 +23,9 @@
  *                                             100 ms longer than its process), or its end is under way: ask again
  *                                             -EINVAL: it is no such file, the guest's memory, or to be written as another
  *                                             disk's base: carrel-vmm's log says which
+ * SEAL        -            1     -            paused, its link down and no home in the slot: writes what it is besides its
+ *                                             memory into the file (vmm/state_file.h); it stays paused. -EBUSY: it cannot be
+ *                                             sealed as it is now, the refusal says why
  * QUIT        -            -     -            always: answered, then the process ends, with what the guest wrote made durable
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
@@ -50,6 +53,15 @@ enum vmm_type {
 	VMM_HOME,
 	VMM_QUIT,
 	VMM_EVENT,
+	VMM_SEAL,
+};
+
+/* carrel-vmm's exit status; 0: the machine was switched off, or asked to quit. */
+enum vmm_exit {
+	VMM_EXIT_CANNOT_START = 1, /* the description is wrong, or the host cannot: the log says what */
+	VMM_EXIT_USAGE = 2,
+	VMM_EXIT_FAILED = 3,  /* the machine could not go on */
+	VMM_EXIT_FOREIGN = 4, /* nothing is wrong with the state, but this host cannot go on from there */
 };
 
 /*

@@ -3,7 +3,7 @@
  * devices.c - the devices of a machine: reset, paused and taken apart together (carrel-vmm)
  *
  * devices_make.c makes them. Those on PCI belong to the root, which resets and frees them; the others have a line of their
- * own in devices_prepare() and devices_free().
+ * own in devices_reset() and devices_free(). devices_state.c saves and loads them.
  */
 #include "vmm/devices.h"
 
@@ -211,6 +211,21 @@ devices_is_memory(const struct devices *devices, int fd)
 	       memory.st_dev == other.st_dev && memory.st_ino == other.st_ino;
 }
 
+bool
+devices_use_file(const struct devices *devices, int fd)
+{
+	bool is_used = devices_is_memory(devices, fd);
+
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++) {
+		const struct virtio_device *disk = devices->disks[i].device;
+
+		is_used =
+			is_used ||
+			(disk && (virtio_blk_is_over(disk, fd) || virtio_blk_is_kept_in(disk, fd)));
+	}
+	return is_used;
+}
+
 static int
 devices_check_disk_file(const struct devices_disk *disk, const char *name, int fd, bool writes)
 {
@@ -308,8 +323,8 @@ devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind)
 	return false;
 }
 
-int
-devices_prepare(struct devices *devices)
+void
+devices_reset(struct devices *devices)
 {
 	pci_root_reset(devices->root);
 	acpi_pm_reset(devices->pm);
@@ -318,6 +333,12 @@ devices_prepare(struct devices *devices)
 		serial_reset(devices->serial);
 	if (devices->vmgenid)
 		vmgenid_reset(devices->vmgenid);
+}
+
+int
+devices_prepare(struct devices *devices)
+{
+	devices_reset(devices);
 	return devices_write_tables(devices);
 }
 
