@@ -141,7 +141,7 @@ state_twin_is_refused(const struct state_twin *target, int fd, const char *secti
 
 const char *
 state_twin_forge(const struct state_twin *target, const struct state_twin *source,
-		 const struct state_forgery *forgeries, size_t count)
+		 const struct state_twin_forgery *forgeries, size_t count)
 {
 	static char text[2 * STATE_PROBLEM_BYTES];
 	int fd = state_twin_save(source->fake, source->root);
@@ -151,7 +151,7 @@ state_twin_forge(const struct state_twin *target, const struct state_twin *sourc
 	state_twin_insist(fd >= 0);
 	state_twin_copy_memory(target->fake, source->fake);
 	for (size_t i = 0; right && i < count; i++) {
-		const struct state_forgery *forgery = &forgeries[i];
+		const struct state_twin_forgery *forgery = &forgeries[i];
 		int copy = state_edit_copy(fd);
 
 		state_edit_patch(copy, forgery->section, forgery->offset, &forgery->value,

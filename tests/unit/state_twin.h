@@ -30,7 +30,7 @@ struct state_twin {
 int state_twin_move(const struct state_twin *target, const struct state_twin *source,
 		    const char **ret_problem);
 
-struct state_forgery {
+struct state_twin_forgery {
 	const char *section;
 	size_t offset;
 	uint64_t value;
@@ -42,7 +42,7 @@ struct state_forgery {
  * its section's name, and what was right was loaded; else what happened instead: a text until the next call.
  */
 const char *state_twin_forge(const struct state_twin *target, const struct state_twin *source,
-			     const struct state_forgery *forgeries, size_t count);
+			     const struct state_twin_forgery *forgeries, size_t count);
 
 /* The same in steps. */
 

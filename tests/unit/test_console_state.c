@@ -186,7 +186,7 @@ test_console_state__what_a_guest_is_to_be_told_is_kept(void **state)
 static void
 test_console_state__forged_ports_are_refused(void **state)
 {
-	static const struct state_forgery forgeries[] = {
+	static const struct state_twin_forgery forgeries[] = {
 		{ SECTION, 0, 1, 4 },
 		{ SECTION, 0, UINT32_MAX, 4 },
 		{ SECTION, PORT(0), 'x', 1 },

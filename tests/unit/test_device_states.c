@@ -48,7 +48,7 @@ move(const struct state_twin *target, const struct state_twin *source, bool same
 
 static void
 expect_refusals(const struct state_twin *target, const struct state_twin *source,
-		const struct state_forgery *forgeries, size_t count)
+		const struct state_twin_forgery *forgeries, size_t count)
 {
 	const char *problem = state_twin_forge(target, source, forgeries, count);
 
@@ -125,7 +125,7 @@ test_device_states__a_disk_goes_on(void **state)
 static void
 test_device_states__another_disk_is_refused(void **state)
 {
-	static const struct state_forgery forgeries[] = {
+	static const struct state_twin_forgery forgeries[] = {
 		{ BLK_SECTION, 0, BLK_STAGE_SECTORS - 1, 8 },
 		{ BLK_SECTION, 0, 0, 8 },
 		{ BLK_SECTION, 8, 2, 1 },
@@ -258,7 +258,7 @@ test_device_states__the_address_is_not_in_the_file(void **state)
 static void
 test_device_states__a_forged_network_is_refused(void **state)
 {
-	static const struct state_forgery forgeries[] = { { NET_SECTION, 0, 2, 1 } };
+	static const struct state_twin_forgery forgeries[] = { { NET_SECTION, 0, 2, 1 } };
 	struct net_twin *twin = *state;
 	const struct state_twin source = net_twin_get(twin->first);
 	const struct state_twin target = net_twin_get(twin->second);
@@ -360,7 +360,7 @@ test_device_states__a_balloon_goes_on(void **state)
 static void
 test_device_states__a_forged_balloon_is_refused(void **state)
 {
-	static const struct state_forgery forgeries[] = {
+	static const struct state_twin_forgery forgeries[] = {
 		{ BALLOON_SECTION, 0, FAKE_PLATFORM_RAM_BYTES / PAGE + 1, 4 },
 		{ BALLOON_SECTION, 0, UINT32_MAX, 4 },
 		{ BALLOON_SECTION, 8, 0, 1 }, /* and one is on its way */

@@ -255,7 +255,7 @@ test_seat_state__monitors_keep_their_size(void **state)
 }
 
 static void
-expect_refusals(struct twin *twin, const struct state_forgery *forgeries, size_t count)
+expect_refusals(struct twin *twin, const struct state_twin_forgery *forgeries, size_t count)
 {
 	const struct state_twin source = twin_get(twin->first);
 	const struct state_twin target = twin_get(twin->second);
@@ -270,7 +270,7 @@ expect_refusals(struct twin *twin, const struct state_forgery *forgeries, size_t
 static void
 test_seat_state__forged_pictures_are_refused(void **state)
 {
-	static const struct state_forgery forgeries[] = {
+	static const struct state_twin_forgery forgeries[] = {
 		{ GPU, GPU_EVENTS, 2, 4 },
 		{ GPU, GPU_N_RESOURCES, GPU_MAX_RESOURCES + 1, 4 },
 		{ GPU, GPU_N_RESOURCES, 2, 4 },
@@ -296,7 +296,7 @@ test_seat_state__forged_pictures_are_refused(void **state)
 static void
 test_seat_state__forged_monitors_are_refused(void **state)
 {
-	struct state_forgery forgeries[] = {
+	struct state_twin_forgery forgeries[] = {
 		{ GPU, -4, 1, 4 }, /* how many */
 		{ GPU, -4, UINT32_MAX, 4 },
 		{ GPU, SCANOUT_WANTED, SOURCE_MAX_WIDTH + 1, 4 },
@@ -441,7 +441,7 @@ test_seat_state__the_pointer_and_the_lights_are_kept(void **state)
 static void
 test_seat_state__forged_keys_are_refused(void **state)
 {
-	static const struct state_forgery forgeries[] = {
+	static const struct state_twin_forgery forgeries[] = {
 		{ INPUT, INPUT_LEDS, 8, 4 },
 		{ INPUT, INPUT_DOWN + BTN_LEFT / 8, 1, 1 }, /* no keyboard has it */
 		{ INPUT, INPUT_TOLD + KEY_CNT / 8 - 1, 0x80, 1 },

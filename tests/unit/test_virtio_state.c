@@ -333,7 +333,7 @@ twin_refuses(struct twin *twin, int fd, const char *section)
 		fail_msg("'%s' where '%s' is wrong", problem, section);
 }
 
-static const struct state_forgery forgeries[] = {
+static const struct state_twin_forgery forgeries[] = {
 	{ "pci", 0, 0x00000003, 4 }, /* bits that cannot be written */
 	{ "pci 00", PCI_DEVICE_ID, 0x1234, 2 },
 	{ "pci 00", PCI_BASE_ADDRESS_0, 0xd0000000, 4 }, /* it has none */
