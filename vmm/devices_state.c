@@ -97,8 +97,8 @@ devices_check_port(struct state_reader *reader, const char *name)
 	state_take_bytes(reader, saved, sizeof(saved));
 	saved[sizeof(saved) - 1] = '\0';
 	if (strcmp(saved, name) != 0)
-		state_reader_refuse(reader, "it was saved with port '%s', this machine has '%s'",
-				    saved, name);
+		state_reader_refuse_foreign(
+			reader, "it was saved with port '%s', this machine has '%s'", saved, name);
 }
 
 static void
@@ -128,10 +128,10 @@ devices_check_facts(const struct devices *devices, struct state_reader *reader)
 		uint64_t saved = state_take_u64(reader);
 
 		if (saved != facts[i])
-			state_reader_refuse(reader,
-					    "it was saved with %s=%" PRIu64
-					    ", this machine has %s=%" PRIu64,
-					    fact_names[i], saved, fact_names[i], facts[i]);
+			state_reader_refuse_foreign(reader,
+						    "it was saved with %s=%" PRIu64
+						    ", this machine has %s=%" PRIu64,
+						    fact_names[i], saved, fact_names[i], facts[i]);
 	}
 	for (size_t i = 0; i < description->n_ports; i++)
 		devices_check_port(reader, description->ports[i].name);

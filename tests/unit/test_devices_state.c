@@ -377,7 +377,7 @@ static void
 test_refuse(struct test_machine *other, int fd, const char *problem)
 {
 	assert_int_equal(devices_prepare(other->devices), 0);
-	state_round_refuse(&test_round, other->devices, fd, problem);
+	assert_int_equal(state_round_refuse(&test_round, other->devices, fd, problem), -ENOTSUP);
 	assert_false(other->fake->platform.paused); /* nothing was touched */
 	test_close(other);
 }
