@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -256,6 +257,26 @@ test_device_states__the_address_is_not_in_the_file(void **state)
 }
 
 static void
+test_device_states__a_network_does_what_its_driver_uses(void **state)
+{
+	struct net_twin *twin = *state;
+	struct net_stage *second = twin->second;
+	int old = second->peer;
+	const char *problem;
+	int fd = state_twin_save(twin->first->fake, twin->first->root);
+
+	/* while there is no driver it need not do anything */
+	virtio_driver_reset(&second->driver);
+	second->kind.make = net_stage_make_refusing_peer;
+	assert_int_equal(virtio_net_set_link(second->device, true, net_stage_pair(second)), 0);
+	close(old);
+	state_twin_copy_memory(second->fake, twin->first->fake);
+	assert_int_equal(state_twin_load(second->fake, second->root, fd, &problem), -EBADMSG);
+	assert_non_null(strstr(problem, "section '" NET_SECTION "': "));
+	close(fd);
+}
+
+static void
 test_device_states__a_forged_network_is_refused(void **state)
 {
 	static const struct state_twin_forgery forgeries[] = { { NET_SECTION, 0, 2, 1 } };
@@ -406,6 +427,7 @@ main(void)
 		TEST(a_network_goes_on_with_another_link, net_twin),
 		TEST(a_driver_hears_of_a_lost_link, net_twin),
 		TEST(the_address_is_not_in_the_file, net_twin),
+		TEST(a_network_does_what_its_driver_uses, net_twin),
 		TEST(a_forged_network_is_refused, net_twin),
 		TEST(a_balloon_goes_on, balloon_twin),
 		TEST(a_forged_balloon_is_refused, balloon_twin),
