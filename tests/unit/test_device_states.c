@@ -98,6 +98,7 @@ test_device_states__a_disk_goes_on(void **state)
 	const struct state_twin source = blk_twin_get(twin->first);
 	const struct state_twin target = blk_twin_get(twin->second);
 	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
+	static const char written[512] = "written";
 	char sector[512];
 
 	virtio_driver_set_config(&twin->first->driver, wce, 1, 0);
@@ -114,8 +115,9 @@ test_device_states__a_disk_goes_on(void **state)
 				 VIRTIO_BLK_S_OK);
 		assert_memory_equal(sector, twin->second->content + i * 512, 512);
 	}
-	assert_int_equal(blk_stage_ask(twin->second, VIRTIO_BLK_T_OUT, 7, "written", 512, NULL, 0),
-			 VIRTIO_BLK_S_OK);
+	assert_int_equal(
+		blk_stage_ask(twin->second, VIRTIO_BLK_T_OUT, 7, written, sizeof(written), NULL, 0),
+		VIRTIO_BLK_S_OK);
 	/* and so does the one that was saved, on a disk of its own */
 	state_twin_resume(twin->first->fake, twin->first->root);
 	assert_int_equal(blk_stage_ask(twin->first, VIRTIO_BLK_T_IN, 7, NULL, 0, sector, 512),
