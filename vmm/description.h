@@ -27,8 +27,9 @@
  *   }
  *
  * Optional: initrd_fd, display_fd (with scanouts, width, height), disks, net, ports, sound, serial,
- * genid, memory_private. A disk without base_fd has no capacity yet; one without overlay_fd is
- * read-only. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
+ * genid, memory_private. A disk has base_fd, which is only read, and overlay_fd, where what is
+ * written goes (without: read-only); or image_fd, a raw image that is written itself, as while a
+ * version is sealed; or neither, and no capacity yet. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
  * a 32-bit big-endian length before each frame (passt, QEMU), and its fd may be missing until LINK
  * brings one. Unknown keys, keys twice, descriptors twice or not open, are errors.
  */
@@ -63,7 +64,7 @@ enum description_net {
 struct description_disk {
 	enum description_slot slot;
 	char serial[DESCRIPTION_MAX_SERIAL + 1];
-	int base_fd;	/* -1: no medium */
+	int base_fd;	/* -1: the other is image_fd, or there is no medium */
 	int overlay_fd; /* -1: read-only */
 };
 
