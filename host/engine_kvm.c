@@ -124,7 +124,7 @@ static void
 seal_start_describe(struct steps *steps, void *context)
 {
 	const struct kvm_seal *seal = context;
-	/* The name stands for the whole: a model never changes (vmm/cpu_model.h). */
+	/* The name stands for the whole: a model never changes (base/cpu_model.h). */
 	g_autofree char *cpu = hash_text(VMM_MACHINE_CPU);
 	GError *error = NULL;
 

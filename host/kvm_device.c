@@ -19,7 +19,7 @@
 
 #define CPUINFO_MAX_BYTES (1024 * 1024)
 
-/* What the processor model of engine kvm's machines is made of (vmm/cpu_model.c), as /proc/cpuinfo calls it. */
+/* What the processor model of engine kvm's machines is made of (base/cpu_model.c), as /proc/cpuinfo calls it. */
 static const char *const model_flags[] = {
 	"pni",	  "pclmulqdq", "ssse3", "fma", "cx16", "sse4_1", "sse4_2",   "movbe",
 	"popcnt", "aes",       "xsave", "avx", "f16c", "rdrand", "fsgsbase", "bmi1",

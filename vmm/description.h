@@ -8,7 +8,7 @@
  *     "name": "d-...",                      for logs
  *     "machine": "carrel-1",                the versioned machine: slots, addresses, ids, tables
  *     "cpus": 2, "ram_mib": 1024,
- *     "cpu": "carrel-v1",                   vmm/cpu_model.h; what KVM lacks of it is an error
+ *     "cpu": "carrel-v1",                   base/cpu_model.h; what KVM lacks of it is an error
  *     "kvm_fd": 3, "memory_fd": 4, "memory_private": false,
  *     "boot": {"kernel_fd": 5, "initrd_fd": 6, "command_line": "..."},
  *     "genid": "32 hex digits",             VM generation id

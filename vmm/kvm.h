@@ -12,12 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cpuid_table;
 struct guest_memory;
 struct kvm;
-
-/* What guests of this host can be offered. */
-int kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table);
 
 /*
  * A machine with the guest's RAM, PIC, IOAPIC and PIT, and with KVM's own pages at these addresses:

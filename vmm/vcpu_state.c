@@ -24,7 +24,7 @@
 #include <sys/ioctl.h>
 
 #include "base/cleanup.h"
-#include "vmm/cpuid_table.h"
+#include "base/cpuid_table.h"
 #include "vmm/kvm.h"
 
 #define LEAF_XSAVE 0xd
