@@ -85,7 +85,7 @@ void state_reader_free(struct state_reader *reader);
 void state_reader_open(struct state_reader *reader, uint32_t version, const char *name, ...)
 	__attribute__((format(printf, 3, 4)));
 uint32_t state_reader_get_version(const struct state_reader *reader);
-bool state_reader_has(const struct state_reader *reader, const char *name);
+bool state_reader_has(struct state_reader *reader, const char *name);
 
 void state_take_bytes(struct state_reader *reader, void *target, size_t size);
 uint8_t state_take_u8(struct state_reader *reader);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * state_edit.h - a machine's state file as somebody would forge it, for tests: changed inside, its
+ * checksums right
+ *
+ * No cmocka here. What cannot be done ends the test.
+ */
+#ifndef TESTS_UNIT_STATE_EDIT_H
+#define TESTS_UNIT_STATE_EDIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* An empty file in memory. */
+int state_edit_new(void);
+/* A copy of it. */
+int state_edit_copy(int fd);
+
+/* How many bytes the section has. */
+size_t state_edit_measure(int fd, const char *section);
+/* Writes over bytes of a section. */
+void state_edit_patch(int fd, const char *section, size_t offset, const void *bytes, size_t size);
+/* Makes a section shorter or, with zeros, longer. */
+void state_edit_resize(int fd, const char *section, size_t bytes);
+void state_edit_rename(int fd, const char *section, const char *name);
+void state_edit_set_version(int fd, const char *section, uint32_t version);
+
+/* Do both files hold the same bytes? */
+int state_edit_is_same(int a, int b);
+
+#endif
