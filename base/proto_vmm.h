@@ -23,6 +23,8 @@
  *                                             100 ms longer than its process), or its end is under way: ask again
  *                                             -EINVAL: it is no such file, the guest's memory, or to be written as another
  *                                             disk's base: carrel-vmm's log says which
+ * SEAL        -            file  -            paused: what the machine is besides its memory goes into the file, which is open for
+ *                                             writing; it stays paused. -EBUSY: a disk is in the slot 'home', or the link is up
  * QUIT        -            -     -            always: answered, then the process ends, with what the guest wrote made durable
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
@@ -50,7 +52,16 @@ enum vmm_type {
 	VMM_HOME,
 	VMM_QUIT,
 	VMM_EVENT,
+	VMM_SEAL,
 };
+
+/* How a carrel-vmm ends that did not run its machine; its log says why. */
+#define VMM_EXIT_CANNOT_START 1
+#define VMM_EXIT_FOREIGN \
+	4 /* its state cannot be restored exactly by this host, or by this carrel-vmm */
+
+/* Of what SEAL writes; the manifest has it, so that hostd knows before it starts a fork. */
+#define VMM_STATE_FORMAT 1
 
 /*
  * The machine's life. starting -> running <-> paused (-> paused, for another reason); both -> off, panicked, failed

@@ -148,7 +148,8 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 		.changed = desktops_handle_changed,
 		.fact = desktops_handle_fact,
 	};
-	desktops->templates = template_store_new(desktops->lib, desktops_handle_template, desktops);
+	desktops->templates = template_store_new(desktops->lib, options->templates_in_ram,
+						 desktops_handle_template, desktops);
 	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
 	return desktops;
 }
@@ -265,6 +266,15 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 			       (int)json_get_integer(want, "version", 0), engine, reason);
 }
 
+static gboolean
+desktops_find_template(struct desktops *desktops, const json_t *want,
+		       struct engine_template *ret_source, GError **error)
+{
+	return template_store_find(desktops->templates, json_get_text(want, "template", ""),
+				   (guint32)json_get_integer(want, "version", 0),
+				   json_get_text(want, "kind", ""), ret_source, error);
+}
+
 static void
 desktops_create(struct desktops *desktops, const json_t *want)
 {
@@ -280,18 +290,14 @@ desktops_create(struct desktops *desktops, const json_t *want)
 			desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
 		return;
 	}
-	found = template_store_find(desktops->templates, json_get_text(want, "template", ""),
-				    (guint32)json_get_integer(want, "version", 0),
-				    json_get_text(want, "kind", ""), &source, &error);
-	if (!found && !error)
+	refusal = desktops_find_refusal(desktops, want);
+	found = !refusal && desktops_find_template(desktops, want, &source, &error);
+	if (!found && !error && !refusal)
 		return;
 	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
 			       (guint64)json_get_integer(want, "generation", 0));
-	refusal = desktops_find_refusal(desktops, want);
-	if (error)
-		desktop_fail(desktop, error->message);
-	else if (refusal)
-		desktop_fail(desktop, refusal);
+	if (!found)
+		desktop_fail(desktop, refusal ? refusal : error->message);
 	else
 		desktop_fork(desktop, &source,
 			     strcmp(json_get_text(want, "network", ""), "passt") == 0);
@@ -391,10 +397,7 @@ desktops_mark_templates(struct desktops *desktops)
 		g_autoptr(GError) error = NULL;
 
 		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
-			template_store_find(desktops->templates,
-					    json_get_text(want, "template", ""),
-					    (guint32)json_get_integer(want, "version", 0),
-					    json_get_text(want, "kind", ""), &source, &error);
+			desktops_find_template(desktops, want, &source, &error);
 	}
 }
 

@@ -24,6 +24,7 @@ struct desktops_options {
 	const char *lib;
 	guint ram_reserve_mib;
 	gboolean accept_unisolated; /* run guests without hardware virtualization */
+	gboolean templates_in_ram;  /* as template_store_new() says */
 	struct desktop_agent_times times;
 };
 

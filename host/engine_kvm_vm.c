@@ -9,12 +9,15 @@
  */
 #include "host/engine_kvm_vm.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "host/kvm_device.h"
 
 #define REDIAL_MS	   1000
 #define LINK_LINES_AT_ONCE 9 /* three a loss */
@@ -81,6 +84,22 @@ kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps)
 	kvm->booting = steps ? steps_ref(steps) : NULL;
 }
 
+void
+kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps)
+{
+	g_clear_pointer(&kvm->filling, steps_unref);
+	kvm->filling = steps ? steps_ref(steps) : NULL;
+}
+
+void
+kvm_vm_await_exit(struct kvm_vm *kvm, struct steps *steps)
+{
+	kvm_vm_set_booting(kvm, NULL);
+	kvm_vm_set_filling(kvm, NULL);
+	g_clear_pointer(&kvm->exiting, steps_unref);
+	kvm->exiting = steps_ref(steps);
+}
+
 /* A machine that ends while it boots is a failed boot. TRUE: it was. */
 static gboolean
 kvm_vm_fail_boot(struct kvm_vm *kvm, const char *why)
@@ -119,6 +138,20 @@ kvm_vm_may_log(struct kvm_vm *kvm)
 }
 
 static void
+kvm_vm_take_pause(struct kvm_vm *kvm, gboolean lacks_space)
+{
+	struct steps *filling = lacks_space ? g_steal_pointer(&kvm->filling) : NULL;
+
+	if (!filling) {
+		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, lacks_space);
+		return;
+	}
+	steps_fail(filling, g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+					"the guest's disk cannot grow: %s", g_strerror(ENOSPC)));
+	steps_unref(filling);
+}
+
+static void
 kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
 {
 	const char *end = kvm_vm_find_end(state);
@@ -126,7 +159,7 @@ kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
 	if (state == VMM_STATE_RUNNING)
 		kvm_vm_tell(kvm, ENGINE_EVENT_RUNNING, 0);
 	else if (state == VMM_STATE_PAUSED)
-		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, pause_reason == VMM_PAUSE_NO_SPACE);
+		kvm_vm_take_pause(kvm, pause_reason == VMM_PAUSE_NO_SPACE);
 	else if (end && !kvm_vm_fail_boot(kvm, end))
 		kvm_vm_tell(kvm, ends[state].event, 0);
 }
@@ -232,10 +265,15 @@ kvm_vm_handle_exit(void *context)
 {
 	struct kvm_vm *kvm = context;
 	struct steps *booting = g_steal_pointer(&kvm->booting);
+	struct steps *exiting = g_steal_pointer(&kvm->exiting);
 
 	kvm_vm_disconnect(kvm);
-	/* Both of these may free the machine: from here on only what was taken out of it is used. */
+	/* Each of these may free the machine: from here on only what was taken out of it is used. */
 	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, kvm->process.ran_out);
+	if (exiting) {
+		steps_next(exiting);
+		steps_unref(exiting);
+	}
 	if (!booting)
 		return;
 	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
@@ -269,7 +307,7 @@ kvm_vm_handle_spawned(void *data, int pidfd, const GError *error)
 	g_free(closure);
 }
 
-void
+static void
 kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_command *command,
 	     guint64 memory_max_bytes)
 {
@@ -280,6 +318,36 @@ kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_command *
 	kvm->spawner->spawn(kvm->spawner->context, kvm->vm.id, kvm->vm.generation, LAUNCH_ROLE_VMM,
 			    (const char *const *)command->argv, command->fds, command->targets,
 			    command->n_fds, memory_max_bytes, kvm_vm_handle_spawned, closure);
+}
+
+void
+kvm_vm_start(struct kvm_vm *kvm, struct steps *steps, struct vmm_machine *machine,
+	     guint64 memory_max_bytes)
+{
+	struct vmm_command command;
+	int error;
+
+	machine->id = kvm->vm.id;
+	memcpy(machine->sockets, kvm->sockets, sizeof(machine->sockets));
+	error = vmm_machine_build(machine, &command);
+	if (error < 0) {
+		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error),
+					      "the machine's description: %s", g_strerror(-error)));
+		return;
+	}
+	kvm_vm_spawn(kvm, steps, &command, memory_max_bytes);
+	vmm_command_done(&command);
+}
+
+int
+kvm_vm_open_device(struct kvm_vm *kvm, struct steps *steps)
+{
+	int fd = kvm->device >= 0 ? fcntl(kvm->device, F_DUPFD_CLOEXEC, 3) : kvm_device_open("");
+
+	if (fd < 0)
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+						      kvm_device_explain(fd)));
+	return fd;
 }
 
 int

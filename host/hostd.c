@@ -497,6 +497,7 @@ hostd_make_desktops(struct hostd *hostd)
 		.lib = hostd->options->lib,
 		.ram_reserve_mib = (guint)settings_get_integer(settings, "host", "ram_reserve_mib"),
 		.accept_unisolated = settings_get_flag(settings, "host", "accept_unisolated"),
+		.templates_in_ram = settings_get_flag(settings, "host", "templates_in_ram"),
 	};
 
 	return desktops_new(&options, &desktops_event_table, hostd);

@@ -81,7 +81,7 @@ static guint64
 publish_reckon_need(const struct publish *publish)
 {
 	guint64 ram_mib = (guint64)json_get_integer(publish->job->arguments, "ram_mib", 0);
-	guint64 bytes = EXTRA_BYTES + (publish->ops->boots ? 0 : ram_mib << 20);
+	guint64 bytes = EXTRA_BYTES + (ram_mib << 20);
 
 	for (gsize i = 0; i < IMAGE_FILE_COUNT; i++) {
 		g_autofree char *path = g_build_filename(publish->image, image_file_names[i], NULL);
@@ -196,8 +196,7 @@ publish_start_seal(struct steps *steps, void *context)
 static json_t *
 publish_describe_files(const struct publish *publish, GCancellable *cancellable, GError **error)
 {
-	const gsize n_files =
-		IMAGE_FILE_COUNT + (publish->ops->boots ? 0 : G_N_ELEMENTS(sealed_files));
+	const gsize n_files = IMAGE_FILE_COUNT + G_N_ELEMENTS(sealed_files);
 	json_t *files = json_array();
 
 	for (gsize i = 0; i < n_files; i++) {

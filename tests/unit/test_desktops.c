@@ -30,7 +30,7 @@ static const char manifest_text[] =
 	"\",\"cpus\":2,\"ram_mib\":1024,"
 	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
 	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH
-	"\"}]}";
+	"\"},{\"path\":\"qemu/user/memory\",\"size\":1073741824,\"sha256\":\"" HASH "\"}]}";
 
 struct fixture {
 	struct fake_launch *launch;

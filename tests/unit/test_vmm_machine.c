@@ -68,8 +68,9 @@ make_machine(struct vmm_machine *machine)
 		.memory = make_file((off_t)RAM_MIB << 20),
 		.kernel = make_template_file(4096),
 		.initrd = make_template_file(4096),
-		.disk = make_template_file(1 << 20),
-		.overlay = make_file(0),
+		.state = -1,
+		.disk = make_file(1 << 20),
+		.overlay = -1,
 	};
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
 		/* a name that the kernel makes up: unix(7), autobind */
