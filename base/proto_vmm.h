@@ -23,8 +23,9 @@
  *                                             100 ms longer than its process), or its end is under way: ask again
  *                                             -EINVAL: it is no such file, the guest's memory, or to be written as another
  *                                             disk's base: carrel-vmm's log says which
- * SEAL        -            file  -            paused: what the machine is besides its memory goes into the file, which is open for
- *                                             writing; it stays paused. -EBUSY: a disk is in the slot 'home', or the link is up
+ * SEAL        -            1     -            paused, its link down and no home in the slot: writes what it is besides its
+ *                                             memory into the file (vmm/state_file.h); it stays paused. -EBUSY: it cannot be
+ *                                             sealed as it is now, the refusal says why
  * QUIT        -            -     -            always: answered, then the process ends, with what the guest wrote made durable
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
@@ -55,10 +56,15 @@ enum vmm_type {
 	VMM_SEAL,
 };
 
-/* How a carrel-vmm ends that did not run its machine; its log says why. */
-#define VMM_EXIT_CANNOT_START 1
-#define VMM_EXIT_FOREIGN \
-	4 /* its state cannot be restored exactly by this host, or by this carrel-vmm */
+/* carrel-vmm's exit status; 0: the machine was switched off, or asked to quit. */
+enum vmm_exit {
+	VMM_EXIT_CANNOT_START =
+		1, /* the description is wrong, or the host cannot: the log says what */
+	VMM_EXIT_USAGE = 2,
+	VMM_EXIT_FAILED = 3, /* the machine could not go on */
+	VMM_EXIT_FOREIGN =
+		4, /* nothing is wrong with the state, but this host cannot go on from there */
+};
 
 /* Of what SEAL writes; the manifest has it, so that hostd knows before it starts a fork. */
 #define VMM_STATE_FORMAT 1

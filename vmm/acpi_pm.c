@@ -21,6 +21,7 @@
 #include "vmm/irq_lines.h"
 #include "vmm/loop.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
 
 #define ACPI_PM_STATUS_TIMER  (1u << 0)
 #define ACPI_PM_STATUS_BUTTON (1u << 8)
@@ -36,6 +37,9 @@
 
 #define ACPI_PM_NS_PER_S UINT64_C(1000000000)
 #define ACPI_PM_HALF	 (UINT64_C(1) << 31) /* ticks between two changes of the timer's top bit */
+
+#define ACPI_PM_STATE_VERSION 1
+#define ACPI_PM_MAX_AGE_NS    (UINT64_C(1) << 62) /* of a timer that was saved: 146 years */
 
 /*
  * The keyboard controller's command port: reads say that it is ready for a command, which is all
@@ -327,4 +331,58 @@ acpi_pm_raise_gpe(struct acpi_pm *pm, unsigned int gpe)
 {
 	pm->state.gpe_status |= (uint8_t)(1u << gpe);
 	acpi_pm_update(pm);
+}
+
+void
+acpi_pm_save(struct acpi_pm *pm, struct state_writer *writer)
+{
+	const struct acpi_pm_state *state = &pm->state;
+
+	acpi_pm_check_timer(pm);
+	state_writer_begin(writer, ACPI_PM_STATE_VERSION, "acpi-pm");
+	state_put_u16(writer, state->status);
+	state_put_u16(writer, state->enable);
+	state_put_u16(writer, state->control);
+	state_put_u8(writer, state->gpe_status);
+	state_put_u8(writer, state->gpe_enable);
+	state_put_u64(writer, acpi_pm_get_age_ns(pm));
+	state_writer_end(writer);
+}
+
+static void
+acpi_pm_take(struct acpi_pm_state *state, struct state_reader *reader)
+{
+	state->status = state_take_u16(reader);
+	state->enable = state_take_u16(reader);
+	state->control = state_take_u16(reader);
+	state->gpe_status = state_take_u8(reader);
+	state->gpe_enable = state_take_u8(reader);
+	state->timer_ns = state_take_u64(reader);
+	state_reader_want(reader, !(state->status & ~ACPI_PM_STATUS_ALL),
+			  "an event that does not exist has happened");
+	state_reader_want(reader, !(state->enable & ~ACPI_PM_ENABLE_ALL),
+			  "an event that does not exist is enabled");
+	state_reader_want(reader, !(state->control & ~ACPI_PM_CONTROL_TYPE),
+			  "the control register has bits that cannot be set");
+	state_reader_want(reader, state->timer_ns <= ACPI_PM_MAX_AGE_NS,
+			  "the timer has run for too long");
+}
+
+/* The changes of the timer's top bit until it was saved have been seen: acpi_pm_save() looked. */
+int
+acpi_pm_load(struct acpi_pm *pm, struct state_reader *reader)
+{
+	struct acpi_pm_state state = { 0 };
+	int error;
+
+	state_reader_open(reader, ACPI_PM_STATE_VERSION, "acpi-pm");
+	acpi_pm_take(&state, reader);
+	error = state_reader_close(reader);
+	if (error < 0)
+		return error;
+	pm->state = state;
+	pm->running = false;
+	pm->state.timer_halves = acpi_pm_get_ticks(pm) / ACPI_PM_HALF;
+	acpi_pm_update(pm);
+	return 0;
 }

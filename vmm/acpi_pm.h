@@ -14,6 +14,8 @@
 
 struct acpi_pm;
 struct platform;
+struct state_reader;
+struct state_writer;
 
 #define ACPI_PM_PORT	      0x600
 #define ACPI_PM_PORTS	      16
@@ -40,6 +42,14 @@ void acpi_pm_reset(struct acpi_pm *pm);
 /* While the machine is paused the PM timer stands still. */
 void acpi_pm_pause(struct acpi_pm *pm);
 void acpi_pm_resume(struct acpi_pm *pm);
+
+/*
+ * The section "acpi-pm" (vmm/state_file.h): all registers, and how long the PM timer has run. What
+ * was loaded stands until acpi_pm_resume(), its SCI is as its events want it. 0 or the reader's
+ * error; then nothing has changed.
+ */
+void acpi_pm_save(struct acpi_pm *pm, struct state_writer *writer);
+int acpi_pm_load(struct acpi_pm *pm, struct state_reader *reader);
 
 void acpi_pm_press_power_button(struct acpi_pm *pm);
 /* "gpe": 0 to 7 */

@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/proto_vmm.h"
 #include "vmm/control.h"
 #include "vmm/description.h"
 #include "vmm/loop.h"
@@ -28,12 +29,6 @@
 #include "vmm/machine_control.h"
 #include "vmm/platform.h"
 #include "vmm/vmm_sandbox.h"
-
-enum {
-	EXIT_CANNOT_START = 1,
-	EXIT_USAGE = 2,
-	EXIT_MACHINE_FAILED = 3,
-};
 
 static const char version_text[] = "carrel-vmm " PACKAGE_VERSION "\n";
 static const char usage_text[] =
@@ -162,9 +157,9 @@ vmm_run(struct machine *machine, const struct description *description, int sign
 	loop_remove(signals);
 	if (error < 0) {
 		log_error("the event loop has failed: %s", strerror(-error));
-		return EXIT_MACHINE_FAILED;
+		return VMM_EXIT_FAILED;
 	}
-	return machine_get_state(machine) == VMM_STATE_FAILED ? EXIT_MACHINE_FAILED : 0;
+	return machine_get_state(machine) == VMM_STATE_FAILED ? VMM_EXIT_FAILED : 0;
 }
 
 int
@@ -180,21 +175,23 @@ main(int argc, char **argv)
 
 	if (vmm_parse_options(argc, argv, &description_fd) < 0) {
 		fputs(usage_text, stderr);
-		return EXIT_USAGE;
+		return VMM_EXIT_USAGE;
 	}
 	if (vmm_read_description(description_fd, &description) < 0)
-		return EXIT_CANNOT_START;
+		return VMM_EXIT_CANNOT_START;
 	if (description.sandbox && vmm_sandbox_contain() < 0)
-		return EXIT_CANNOT_START;
+		return VMM_EXIT_CANNOT_START;
 	error = vmm_block_signals(&signal_fd);
 	if (error < 0) {
 		log_error("signals cannot be received: %s", strerror(-error));
-		return EXIT_CANNOT_START;
+		return VMM_EXIT_CANNOT_START;
 	}
-	if (machine_new(&description, &machine, problem) < 0) {
+	error = machine_new(&description, &machine, problem);
+	if (error < 0) {
 		if (problem[0])
 			log_error("machine '%s' does not start: %s", description.name, problem);
-		return EXIT_CANNOT_START;
+		return error == -ENOTSUP && description.state_fd >= 0 ? VMM_EXIT_FOREIGN
+								      : VMM_EXIT_CANNOT_START;
 	}
 	/* The network card has its own of it: when that is closed, passt has to see the end. */
 	if (description.net_fd >= 0)

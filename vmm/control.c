@@ -442,6 +442,14 @@ control_handle_home(void *context, struct seq_message *message)
 	return 0;
 }
 
+static int
+control_handle_seal(void *context, struct seq_message *message)
+{
+	struct control *control = context;
+
+	return control->setup.ops->seal(control->setup.context, message->fds[0], &control->refusal);
+}
+
 /* Answered first: the loop ends after this turn. */
 static int
 control_handle_quit(void *context, struct seq_message *message)
@@ -471,6 +479,7 @@ static const struct seq_rule rule_table[] = {
 	  control_handle_link },
 	{ VMM_HOME, sizeof(struct vmm_home), sizeof(struct vmm_home), 0, 2, RUNNING | PAUSED,
 	  control_handle_home },
+	{ VMM_SEAL, 0, 0, 1, 1, PAUSED, control_handle_seal },
 	{ VMM_QUIT, 0, 0, 0, 0, ALWAYS, control_handle_quit },
 };
 

@@ -42,6 +42,8 @@ struct control_ops {
 	 */
 	int (*attach_home)(void *context, int base_fd, int overlay_fd);
 	int (*detach_home)(void *context);
+	/* Of a machine that is paused. "fd" stays the caller's; why not goes into ret_problem. */
+	int (*seal)(void *context, int fd, struct vmm_refusal *ret_problem);
 };
 
 struct control_setup {

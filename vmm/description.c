@@ -46,6 +46,7 @@ static const struct json_field description_fields[] = {
 	{ "kvm_fd", JSON_KIND_INTEGER, 0, FIRST_FD, MAX_FD },
 	{ "memory_fd", JSON_KIND_INTEGER, 0, FIRST_FD, MAX_FD },
 	{ "memory_private", JSON_KIND_BOOLEAN, 1, 0, 0 },
+	{ "state_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
 	{ "boot", JSON_KIND_OBJECT, 0, 0, 0 },
 	{ "genid", JSON_KIND_STRING, 1, 32, 32 },
 	{ "control_fd", JSON_KIND_INTEGER, 0, FIRST_FD, MAX_FD },
@@ -182,6 +183,7 @@ description_read_numbers(const json_t *object, struct description *description)
 	description->kvm_fd = description_get_fd(object, "kvm_fd");
 	description->memory_fd = description_get_fd(object, "memory_fd");
 	description->memory_private = json_get_flag(object, "memory_private", false);
+	description->state_fd = description_get_fd(object, "state_fd");
 	description->control_fd = description_get_fd(object, "control_fd");
 	description->control_uid = (uint32_t)json_get_integer(object, "control_uid", 0);
 	description->display_fd = description_get_fd(object, "display_fd");
@@ -372,6 +374,12 @@ description_check_sense(const struct description *description, struct json_probl
 		return description_refuse(ret_problem, "net of kind 'tap' needs 'fd'");
 	if (description->net_fd < 0 && description->net_link)
 		return description_refuse(ret_problem, "net with 'link' true needs 'fd'");
+	if (description->state_fd >= 0 && !description->memory_private)
+		return description_refuse(ret_problem,
+					  "'state_fd' needs 'memory_private': others go on from "
+					  "there too");
+	if (description->state_fd >= 0 && description->net_link)
+		return description_refuse(ret_problem, "'state_fd' goes on with net's link down");
 	return description_check_lists(description, ret_problem);
 }
 

@@ -10,6 +10,7 @@
  *     "cpus": 2, "ram_mib": 1024,
  *     "cpu": "carrel-v1",                   base/cpu_model.h; what KVM lacks of it is an error
  *     "kvm_fd": 3, "memory_fd": 4, "memory_private": false,
+ *     "state_fd": 14,                       it goes on from there: a fork of that memory
  *     "boot": {"kernel_fd": 5, "initrd_fd": 6, "command_line": "..."},
  *     "genid": "32 hex digits",             VM generation id
  *     "control_fd": 7, "control_uid": 998,  listening (proto_vmm.h), and who may connect to this
@@ -27,9 +28,10 @@
  *   }
  *
  * Optional: initrd_fd, display_fd (with scanouts, width, height), disks, net, ports, sound, serial,
- * genid, memory_private. A disk has base_fd, which is only read, and overlay_fd, where what is
- * written goes (without: read-only); or image_fd, a raw image that is written itself, as while a
- * version is sealed; or neither, and no capacity yet. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
+ * genid, memory_private, state_fd (only with private memory and without a link). A disk has
+ * base_fd, which is only read, and overlay_fd, where what is written goes (without: read-only); or
+ * image_fd, a raw image that is written itself, as while a version is sealed; or neither, and no
+ * capacity yet. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
  * a 32-bit big-endian length before each frame (passt, QEMU), and its fd may be missing until LINK
  * brings one. Unknown keys, keys twice, descriptors twice or not open, are errors.
  */
@@ -83,6 +85,7 @@ struct description {
 	int kvm_fd;
 	int memory_fd;
 	bool memory_private;
+	int state_fd; /* -1: it boots */
 	int kernel_fd;
 	int initrd_fd;
 	char command_line[DESCRIPTION_MAX_COMMAND_LINE + 1];

@@ -211,6 +211,21 @@ devices_is_memory(const struct devices *devices, int fd)
 	       memory.st_dev == other.st_dev && memory.st_ino == other.st_ino;
 }
 
+bool
+devices_use_file(const struct devices *devices, int fd)
+{
+	bool is_used = devices_is_memory(devices, fd);
+
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++) {
+		const struct virtio_device *disk = devices->disks[i].device;
+
+		is_used =
+			is_used ||
+			(disk && (virtio_blk_is_over(disk, fd) || virtio_blk_is_kept_in(disk, fd)));
+	}
+	return is_used;
+}
+
 static int
 devices_check_disk_file(const struct devices_disk *disk, const char *name, int fd, bool writes)
 {

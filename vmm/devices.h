@@ -52,6 +52,8 @@ int devices_attach_home(struct devices *devices, int base_fd, int overlay_fd);
 int devices_detach_home(struct devices *devices);
 bool devices_has_home(const struct devices *devices);
 bool devices_has_link(const struct devices *devices);
+/* Is it the guest's memory, or a file of a disk? */
+bool devices_use_file(const struct devices *devices, int fd);
 
 /*
  * Before the guest's first instruction, at the start and after a reset: as after power-on, tables

@@ -269,6 +269,13 @@ gpu_clamp_place(uint32_t place)
 	return value < -CURSOR_MAX_OFFSET ? -CURSOR_MAX_OFFSET : value;
 }
 
+static bool
+gpu_is_cursor(const struct gpu_resource *resource)
+{
+	return resource->state.width <= SOURCE_MAX_CURSOR &&
+	       resource->state.height <= SOURCE_MAX_CURSOR;
+}
+
 /* Tells the link what "scanout" has as its cursor now; "resource" NULL hides it. */
 static void
 gpu_show_cursor(struct gpu *gpu, uint32_t i, const struct gpu_resource *resource)
@@ -310,8 +317,7 @@ gpu_handle_cursor(struct gpu *gpu, const union gpu_request *request,
 	if (cursor->hdr.type == VIRTIO_GPU_CMD_UPDATE_CURSOR) {
 		if (cursor->resource_id != 0 && !resource)
 			return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-		if (resource && (resource->state.width > SOURCE_MAX_CURSOR ||
-				 resource->state.height > SOURCE_MAX_CURSOR))
+		if (resource && !gpu_is_cursor(resource))
 			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 		scanout->cursor_id = cursor->resource_id;
 		scanout->cursor_hot_x = cursor->hot_x;
@@ -429,6 +435,26 @@ gpu_command_cursor(struct gpu *gpu, const struct virtqueue_chain *chain, uint32_
 	*ret_written =
 		(uint32_t)virtqueue_chain_write(chain, 0, &answer.header, sizeof(answer.header));
 	return 0;
+}
+
+bool
+gpu_command_is_place(int32_t x, int32_t y)
+{
+	return gpu_clamp_place((uint32_t)x) == x && gpu_clamp_place((uint32_t)y) == y;
+}
+
+void
+gpu_command_show(struct gpu *gpu)
+{
+	for (uint32_t i = 0; i < gpu->state.n_scanouts; i++) {
+		const struct gpu_scanout_state *scanout = &gpu->state.scanouts[i];
+		const struct gpu_resource *cursor =
+			gpu_resource_find(&gpu->table, scanout->cursor_id);
+
+		seat_link_set_scanout(gpu->link, i, scanout->rect.width, scanout->rect.height);
+		/* its number may be another picture's by now */
+		gpu_show_cursor(gpu, i, cursor && gpu_is_cursor(cursor) ? cursor : NULL);
+	}
 }
 
 void

@@ -5,6 +5,7 @@
 #ifndef VMM_GPU_COMMAND_H
 #define VMM_GPU_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,11 @@
 #include "vmm/gpu_resource.h"
 
 struct seat_link;
+struct state_reader;
+struct state_writer;
 struct virtqueue_chain;
+
+#define GPU_STATE_VERSION 1
 
 struct gpu_scanout_state {
 	uint32_t wanted_width; /* what the monitor says that it is; 0: not plugged in */
@@ -51,5 +56,13 @@ int gpu_command_cursor(struct gpu *gpu, const struct virtqueue_chain *chain, uin
 
 /* All that the driver has made is gone. */
 void gpu_command_reset(struct gpu *gpu);
+/* Tells the link all that is shown, as if the driver had set it now. */
+void gpu_command_show(struct gpu *gpu);
+/* Can a cursor be there? */
+bool gpu_command_is_place(int32_t x, int32_t y);
+
+/* gpu_state.c: as in struct virtio_ops; loading wants a card without anything. */
+void gpu_state_save(const struct gpu *gpu, struct state_writer *writer);
+int gpu_state_load(struct gpu *gpu, struct state_reader *reader);
 
 #endif

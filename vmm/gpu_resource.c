@@ -16,6 +16,7 @@
 
 #include "base/damage.h"
 #include "vmm/guest_memory.h"
+#include "vmm/state_file.h"
 #include "vmm/virtqueue.h"
 
 #define PIXEL_BYTES	4
@@ -181,13 +182,25 @@ gpu_resource_read_entries(const struct guest_memory *memory, const struct virtqu
 	return true;
 }
 
+/* It has these from now on. */
+static void
+gpu_resource_back(struct gpu_resource_table *table, struct gpu_resource *resource,
+		  struct gpu_extent *extents, uint32_t n_extents)
+{
+	struct gpu_extent *fitting = realloc(extents, n_extents * sizeof(*extents));
+
+	resource->extents = fitting ? fitting : extents;
+	resource->state.n_extents = n_extents;
+	resource->state.backed = 1;
+	table->total_extents += n_extents;
+}
+
 uint32_t
 gpu_resource_attach(struct gpu_resource_table *table, struct gpu_resource *resource,
 		    const struct guest_memory *memory, const struct virtqueue_chain *chain,
 		    uint64_t offset, uint32_t n_entries)
 {
 	struct gpu_extent *extents;
-	struct gpu_extent *fitting;
 	uint32_t n_extents = 0;
 
 	if (resource->state.backed)
@@ -204,12 +217,72 @@ gpu_resource_attach(struct gpu_resource_table *table, struct gpu_resource *resou
 		free(extents);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
-	fitting = realloc(extents, n_extents * sizeof(*extents));
-	resource->extents = fitting ? fitting : extents;
-	resource->state.n_extents = n_extents;
-	resource->state.backed = 1;
-	table->total_extents += n_extents;
+	gpu_resource_back(table, resource, extents, n_extents);
 	return 0;
+}
+
+void
+gpu_resource_save(const struct gpu_resource *resource, struct state_writer *writer)
+{
+	const struct gpu_resource_state *state = &resource->state;
+
+	state_put_u32(writer, state->id);
+	state_put_u32(writer, state->format);
+	state_put_u32(writer, state->width);
+	state_put_u32(writer, state->height);
+	state_put_u32(writer, state->n_extents); /* 0: it has no backing */
+	for (uint32_t i = 0; i < state->n_extents; i++) {
+		state_put_u64(writer, resource->extents[i].gpa);
+		state_put_u32(writer, resource->extents[i].bytes);
+	}
+}
+
+/* Pieces are checked and joined as those that a driver attaches. */
+static int
+gpu_resource_load_backing(struct gpu_resource_table *table, struct gpu_resource *resource,
+			  const struct guest_memory *memory, uint32_t n_entries,
+			  struct state_reader *reader)
+{
+	struct gpu_extent *extents = malloc(n_entries * sizeof(*extents));
+	uint32_t n_extents = 0;
+
+	if (!extents)
+		return state_reader_refuse(reader, "there is no memory for a picture's places");
+	for (uint32_t i = 0; i < n_entries && state_reader_check(reader) == 0; i++) {
+		struct virtio_gpu_mem_entry entry = { .addr = state_take_u64(reader) };
+
+		entry.length = state_take_u32(reader);
+		if (!gpu_resource_add_extent(memory, &entry, extents, &n_extents))
+			state_reader_refuse(reader, "a picture that is not in RAM");
+	}
+	if (state_reader_check(reader) < 0) {
+		free(extents);
+		return state_reader_check(reader);
+	}
+	gpu_resource_back(table, resource, extents, n_extents);
+	return 0;
+}
+
+int
+gpu_resource_load(struct gpu_resource_table *table, const struct guest_memory *memory,
+		  struct state_reader *reader)
+{
+	uint32_t id = state_take_u32(reader);
+	uint32_t format = state_take_u32(reader);
+	uint32_t width = state_take_u32(reader);
+	uint32_t height = state_take_u32(reader);
+	uint32_t n_entries = state_take_count(reader, GPU_MAX_ENTRIES);
+
+	if (state_reader_check(reader) < 0)
+		return state_reader_check(reader);
+	if (gpu_resource_create(table, id, format, width, height) != 0)
+		return state_reader_refuse(reader, "a picture that cannot be made");
+	if (n_entries == 0)
+		return 0;
+	if (table->total_extents + n_entries > GPU_MAX_TOTAL_EXTENTS)
+		return state_reader_refuse(reader, "pictures in too many places");
+	return gpu_resource_load_backing(table, gpu_resource_find(table, id), memory, n_entries,
+					 reader);
 }
 
 /* The first extent that ends behind "offset"; n_extents when there is none. */

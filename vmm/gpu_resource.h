@@ -14,6 +14,8 @@
 
 struct damage_rect;
 struct guest_memory;
+struct state_reader;
+struct state_writer;
 struct virtqueue_chain;
 
 #define GPU_MAX_RESOURCES     256
@@ -35,7 +37,7 @@ struct gpu_resource_state {
 	uint32_t format;
 	uint32_t width;
 	uint32_t height;
-	uint32_t backed; /* 1: it has a backing, maybe an empty one */
+	uint32_t backed; /* 1: it has a backing */
 	uint32_t n_extents;
 };
 
@@ -64,6 +66,11 @@ uint32_t gpu_resource_attach(struct gpu_resource_table *table, struct gpu_resour
 void gpu_resource_detach(struct gpu_resource_table *table, struct gpu_resource *resource);
 void gpu_resource_remove(struct gpu_resource_table *table, struct gpu_resource *resource);
 void gpu_resource_clear(struct gpu_resource_table *table);
+
+/* Into the section that is open, and one more out of it. 0 or the reader's error. */
+void gpu_resource_save(const struct gpu_resource *resource, struct state_writer *writer);
+int gpu_resource_load(struct gpu_resource_table *table, const struct guest_memory *memory,
+		      struct state_reader *reader);
 
 /*
  * Copies a rectangle that lies within the resource as bytes B, G, R, A, rows "stride" bytes apart;

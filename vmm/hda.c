@@ -386,7 +386,12 @@ static int
 hda_plug_in(struct hda *hda, struct pci_root *root)
 {
 	static const struct bus_ops registers = { hda_handle_read, hda_handle_write };
-	static const struct pci_device_ops ops = { .reset = hda_reset, .free = hda_free };
+	static const struct pci_device_ops ops = {
+		.reset = hda_reset,
+		.free = hda_free,
+		.save = hda_save,
+		.load = hda_load,
+	};
 	static const struct pci_identity identity = {
 		.vendor = 0x8086,
 		.device = 0x2668,

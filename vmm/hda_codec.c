@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "vmm/hda_layout.h"
+#include "vmm/state_file.h"
 
 #define CODEC_ID	0x1af40022u /* "duplex codec", of the vendor of the virtio devices */
 #define CODEC_REVISION	0x00100101u
@@ -105,12 +106,6 @@ static bool
 hda_codec_is_converter(enum hda_node node)
 {
 	return node == HDA_NODE_DAC || node == HDA_NODE_ADC;
-}
-
-static bool
-hda_codec_is_pin(enum hda_node node)
-{
-	return node == HDA_NODE_LINE_OUT || node == HDA_NODE_MIC;
 }
 
 static uint32_t
@@ -223,12 +218,19 @@ hda_codec_get_pin_control(struct hda_codec_state *codec, enum hda_node node, uin
 	return codec->nodes[node].pin_control;
 }
 
+/* What of the pin's control a driver can set. */
+static uint8_t
+hda_codec_get_pin_ability(enum hda_node node)
+{
+	if (node == HDA_NODE_LINE_OUT)
+		return PIN_OUTPUT;
+	return node == HDA_NODE_MIC ? PIN_INPUT : 0;
+}
+
 static uint32_t
 hda_codec_set_pin_control(struct hda_codec_state *codec, enum hda_node node, uint32_t payload)
 {
-	if (hda_codec_is_pin(node))
-		codec->nodes[node].pin_control =
-			payload & (node == HDA_NODE_LINE_OUT ? PIN_OUTPUT : PIN_INPUT);
+	codec->nodes[node].pin_control = payload & hda_codec_get_pin_ability(node);
 	return 0;
 }
 
@@ -340,4 +342,50 @@ hda_codec_find_gain(const struct hda_codec_state *codec, enum hda_node converter
 	ret_gain[0] = hda_codec_get_factor(node->gain[0]);
 	ret_gain[1] = hda_codec_get_factor(node->gain[1]);
 	return true;
+}
+
+void
+hda_codec_save(const struct hda_codec_state *codec, struct state_writer *writer)
+{
+	for (enum hda_node i = 0; i < HDA_NODE_COUNT; i++) {
+		const struct hda_node_state *node = &codec->nodes[i];
+
+		state_put_u16(writer, node->format);
+		state_put_u8(writer, node->stream);
+		state_put_u8(writer, node->power);
+		state_put_u8(writer, node->pin_control);
+		state_put_u8(writer, node->gain[0]);
+		state_put_u8(writer, node->gain[1]);
+	}
+}
+
+static bool
+hda_codec_is_possible(enum hda_node i, const struct hda_node_state *node)
+{
+	uint8_t most = hda_codec_is_converter(i) ? GAIN_STEPS : 0;
+
+	if (!hda_codec_is_converter(i) &&
+	    (node->format || node->stream || node->gain[0] || node->gain[1]))
+		return false;
+	if (node->power != 0 && (i != HDA_NODE_AUDIO || node->power != POWER_OFF))
+		return false;
+	return !(node->pin_control & ~hda_codec_get_pin_ability(i)) &&
+	       (node->gain[0] & ~GAIN_MUTE) <= most && (node->gain[1] & ~GAIN_MUTE) <= most;
+}
+
+void
+hda_codec_load(struct hda_codec_state *codec, struct state_reader *reader)
+{
+	for (enum hda_node i = 0; i < HDA_NODE_COUNT; i++) {
+		struct hda_node_state *node = &codec->nodes[i];
+
+		node->format = state_take_u16(reader);
+		node->stream = state_take_u8(reader);
+		node->power = state_take_u8(reader);
+		node->pin_control = state_take_u8(reader);
+		node->gain[0] = state_take_u8(reader);
+		node->gain[1] = state_take_u8(reader);
+		state_reader_want(reader, hda_codec_is_possible(i, node),
+				  "a node of the codec is as no driver can set it");
+	}
 }

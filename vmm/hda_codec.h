@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct state_reader;
+struct state_writer;
+
 #define HDA_CODEC_ADDRESS 0
 #define HDA_CODEC_UNITY	  65536 /* of gains: samples as they are */
 
@@ -46,5 +49,9 @@ bool hda_codec_answer(struct hda_codec_state *codec, uint32_t command, uint32_t 
  */
 bool hda_codec_find_gain(const struct hda_codec_state *codec, enum hda_node converter, uint32_t tag,
 			 uint32_t ret_gain[2]);
+
+/* Its part of an open section (vmm/state_file.h); what a driver could not have set is refused. */
+void hda_codec_save(const struct hda_codec_state *codec, struct state_writer *writer);
+void hda_codec_load(struct hda_codec_state *codec, struct state_reader *reader);
 
 #endif

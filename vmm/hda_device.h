@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * hda_device.h - what the sound card is inside: shared by hda.c, hda_command.c and hda_stream.c
- * alone
+ * hda_device.h - what the sound card is inside: shared by hda.c, hda_command.c, hda_state.c and
+ * hda_stream.c alone
  */
 #ifndef VMM_HDA_DEVICE_H
 #define VMM_HDA_DEVICE_H
@@ -13,6 +13,9 @@
 #include "base/log.h"
 #include "vmm/hda_codec.h"
 #include "vmm/hda_layout.h"
+
+struct state_reader;
+struct state_writer;
 
 /*
  * One entry of a stream's list (section 3.6.3), as the guest wrote it: part of the guest's memory's
@@ -75,5 +78,11 @@ void hda_stream_move_due(struct hda *hda);
 void hda_stream_pause(struct hda *hda, uint32_t index);
 void hda_stream_resume(struct hda *hda, uint32_t index);
 void hda_stream_set_timer(struct hda *hda);
+/* It is RAM, not empty and not too long. */
+bool hda_stream_may_use(const struct hda *hda, const struct hda_buffer *buffer);
+
+/* hda_state.c: as in struct pci_device_ops. What was loaded stands until hda_resume(). */
+void hda_save(void *context, struct state_writer *writer);
+int hda_load(void *context, struct state_reader *reader);
 
 #endif

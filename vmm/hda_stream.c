@@ -58,6 +58,13 @@ hda_stream_fail(struct hda *hda, uint32_t index, const char *what)
 	hda_complain(hda, what);
 }
 
+bool
+hda_stream_may_use(const struct hda *hda, const struct hda_buffer *buffer)
+{
+	return buffer->bytes <= MAX_BUFFER_BYTES &&
+	       guest_memory_find(hda->platform->memory, buffer->gpa, buffer->bytes);
+}
+
 /* The list, copied once. False: it has an entry that is no RAM, empty or too long. */
 static bool
 hda_stream_copy_list(const struct hda *hda, uint32_t index, struct hda_stream_state *stream)
@@ -67,13 +74,9 @@ hda_stream_copy_list(const struct hda *hda, uint32_t index, struct hda_stream_st
 	if (hda_fetch(hda, hda_get_address(hda, hda_stream_at(index, HDA_SD_BDPL)), stream->buffers,
 		      n_buffers * sizeof(stream->buffers[0])) < 0)
 		return false;
-	for (uint32_t i = 0; i < n_buffers; i++) {
-		const struct hda_buffer *buffer = &stream->buffers[i];
-
-		if (buffer->bytes > MAX_BUFFER_BYTES ||
-		    !guest_memory_find(hda->platform->memory, buffer->gpa, buffer->bytes))
+	for (uint32_t i = 0; i < n_buffers; i++)
+		if (!hda_stream_may_use(hda, &stream->buffers[i]))
 			return false;
-	}
 	stream->n_buffers = n_buffers;
 	return true;
 }

@@ -10,6 +10,8 @@
  */
 #include "vmm/input_events.h"
 
+#include "vmm/state_file.h"
+
 #define POSITION_EVENTS 3 /* x, y, EV_SYN */
 
 static bool
@@ -131,4 +133,44 @@ input_events_pop(struct input_events *events)
 {
 	events->first = (events->first + 1) % INPUT_EVENTS_MAX;
 	events->count--;
+}
+
+bool
+input_events_knows(const struct input_events *events, uint16_t code)
+{
+	return input_events_test(events->down, code) || input_events_test(events->told, code);
+}
+
+void
+input_events_save(const struct input_events *events, struct state_writer *writer)
+{
+	state_put_bytes(writer, events->down, sizeof(events->down));
+	state_put_bytes(writer, events->told, sizeof(events->told));
+	state_put_bool(writer, events->lost);
+	state_put_u32(writer, events->count);
+	for (uint32_t i = 0; i < events->count; i++) {
+		const struct virtio_input_event *event =
+			&events->events[(events->first + i) % INPUT_EVENTS_MAX];
+
+		state_put_u16(writer, event->type);
+		state_put_u16(writer, event->code);
+		state_put_u32(writer, event->value);
+	}
+}
+
+void
+input_events_load(struct input_events *events, struct state_reader *reader)
+{
+	state_take_bytes(reader, events->down, sizeof(events->down));
+	state_take_bytes(reader, events->told, sizeof(events->told));
+	events->lost = state_take_bool(reader);
+	events->first = 0;
+	events->count = state_take_count(reader, INPUT_EVENTS_MAX);
+	for (uint32_t i = 0; i < events->count; i++) {
+		struct virtio_input_event *event = &events->events[i];
+
+		event->type = state_take_u16(reader);
+		event->code = state_take_u16(reader);
+		event->value = state_take_u32(reader);
+	}
 }

@@ -13,6 +13,9 @@
 
 #define INPUT_EVENTS_MAX 512
 
+struct state_reader;
+struct state_writer;
+
 /* Zero-initialised: nothing is pressed and nothing waits. All of it is state to be saved. */
 struct input_events {
 	uint8_t down[KEY_CNT / 8]; /* keys and buttons as they are */
@@ -33,5 +36,11 @@ void input_events_turn(struct input_events *events, int32_t steps);
 /* False when there is none. */
 bool input_events_peek(struct input_events *events, struct virtio_input_event *ret_event);
 void input_events_pop(struct input_events *events);
+
+/* Is it down, or does the guest have it for down? */
+bool input_events_knows(const struct input_events *events, uint16_t code);
+/* Into the section that is open, and out of it; first is 0 then. */
+void input_events_save(const struct input_events *events, struct state_writer *writer);
+void input_events_load(struct input_events *events, struct state_reader *reader);
 
 #endif

@@ -22,8 +22,10 @@
 #include "base/cleanup.h"
 #include "base/kvm_needs.h"
 #include "vmm/guest_memory.h"
+#include "vmm/state_file.h"
 
-#define MAX_MSRS 2048
+#define MAX_MSRS      2048
+#define STATE_VERSION 1
 
 static_assert(GUEST_MEMORY_MAX_PARTS <= KVM_NEEDS_MEMSLOTS, "they have been asked for");
 
@@ -158,6 +160,61 @@ kvm_start_clock(struct kvm *kvm)
 	if (kvm->clock_stands)
 		ioctl(kvm->vm_fd, KVM_SET_CLOCK, &clock);
 	kvm->clock_stands = false;
+}
+
+/*
+ * The interrupt controllers' structs are KVM's own: api.rst promises that they stay as they are.
+ */
+int
+kvm_save(struct kvm *kvm, struct state_writer *writer)
+{
+	struct kvm_pit_state2 pit;
+
+	if (ioctl(kvm->vm_fd, KVM_GET_PIT2, &pit) < 0)
+		return -errno;
+	state_writer_begin(writer, STATE_VERSION, "kvm");
+	for (size_t i = 0; i < N_CHIPS; i++) {
+		struct kvm_irqchip chip = { .chip_id = chip_table[i] };
+
+		if (ioctl(kvm->vm_fd, KVM_GET_IRQCHIP, &chip) < 0)
+			return -errno;
+		state_put_bytes(writer, &chip.chip, sizeof(chip.chip));
+	}
+	state_put_bytes(writer, &pit, sizeof(pit));
+	state_put_u64(writer, kvm->clock.clock);
+	state_writer_end(writer);
+	return 0;
+}
+
+int
+kvm_load(struct kvm *kvm, struct state_reader *reader)
+{
+	struct kvm_irqchip chips[N_CHIPS] = { 0 };
+	struct kvm_pit_state2 pit;
+	uint64_t clock;
+	int error;
+
+	state_reader_open(reader, STATE_VERSION, "kvm");
+	for (size_t i = 0; i < N_CHIPS; i++) {
+		chips[i].chip_id = chip_table[i];
+		state_take_bytes(reader, &chips[i].chip, sizeof(chips[i].chip));
+	}
+	state_take_bytes(reader, &pit, sizeof(pit));
+	clock = state_take_u64(reader);
+	error = state_reader_close(reader);
+	if (error < 0)
+		return error;
+	if (ioctl(kvm->vm_fd, KVM_SET_PIT2, &pit) < 0)
+		return state_reader_refuse(reader, "KVM does not take the timer: %s",
+					   strerror(errno));
+	for (size_t i = 0; i < N_CHIPS; i++)
+		if (ioctl(kvm->vm_fd, KVM_SET_IRQCHIP, &chips[i]) < 0)
+			return state_reader_refuse(reader,
+						   "KVM does not take interrupt controller %zu: %s",
+						   i, strerror(errno));
+	kvm->clock = (struct kvm_clock_data){ .clock = clock };
+	kvm->clock_stands = true;
+	return 0;
 }
 
 int

@@ -14,6 +14,8 @@
 
 struct guest_memory;
 struct kvm;
+struct state_reader;
+struct state_writer;
 
 /*
  * A machine with the guest's RAM, PIC, IOAPIC and PIT, and with KVM's own pages at these addresses:
@@ -29,6 +31,13 @@ int kvm_reset(struct kvm *kvm);
 /* The guest's clock (kvmclock) stands; it goes on from there. While no vCPU runs. */
 void kvm_stop_clock(struct kvm *kvm);
 void kvm_start_clock(struct kvm *kvm);
+
+/*
+ * PIC, IOAPIC, PIT and the guest's clock, in the section "kvm". Saved while the clock stands; after
+ * loading it stands where it was saved. 0 or -errno, the reader's among them.
+ */
+int kvm_save(struct kvm *kvm, struct state_writer *writer);
+int kvm_load(struct kvm *kvm, struct state_reader *reader);
 
 /* Its descriptor is the caller's; *ret_run_bytes of it are mapped to speak with KVM_RUN. */
 int kvm_create_vcpu(struct kvm *kvm, uint32_t index, int *ret_fd, size_t *ret_run_bytes);

@@ -174,6 +174,7 @@ machine_do_pause(struct machine *machine, enum vmm_pause_reason reason, const ch
 	machine_set_state(machine, VMM_STATE_PAUSED, reason, text);
 }
 
+/* After a pause, and at the start, where a fork stands as if it had been paused. */
 static void
 machine_go_on(struct machine *machine)
 {
@@ -318,8 +319,7 @@ machine_run(struct machine *machine)
 	if (error < 0)
 		return error;
 	pthread_mutex_lock(&machine->lock);
-	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
-	machine_go(machine);
+	machine_go_on(machine);
 	pthread_mutex_unlock(&machine->lock);
 	error = loop_run(machine->platform.loop);
 	pthread_mutex_lock(&machine->lock);

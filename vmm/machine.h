@@ -27,7 +27,7 @@ struct platform;
 typedef void (*machine_watcher)(void *context, const struct vmm_event *event);
 
 /*
- * A machine that is ready for its first instruction. The description must outlive it; its
+ * A machine that is ready for its first instruction, or, with a state, for the next one. The description must outlive it; its
  * descriptors stay open and the caller's; of the network's the machine has a duplicate. On an error
  * ret_problem says in one line what is wrong; it is empty when the log says it already.
  */
@@ -50,6 +50,12 @@ const char *machine_state_name(enum vmm_state state);
 enum vmm_state machine_get_state(const struct machine *machine);
 enum vmm_pause_reason machine_get_pause_reason(const struct machine *machine);
 uint64_t machine_get_exits(const struct machine *machine);
+
+/*
+ * All that it is besides its memory, into the file; while it is paused, with its link down and no
+ * home. 0 or -errno; then ret_problem says why, or is empty.
+ */
+int machine_save(struct machine *machine, int fd, char ret_problem[MACHINE_PROBLEM_BYTES]);
 
 void machine_ask_pause(struct machine *machine);
 void machine_ask_resume(struct machine *machine);

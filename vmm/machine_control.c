@@ -6,6 +6,8 @@
 #include "vmm/machine_control.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "vmm/control.h"
 #include "vmm/description.h"
@@ -96,6 +98,18 @@ machine_control_detach_home(void *context)
 	return devices_detach_home(machine_get_devices(context));
 }
 
+static int
+machine_control_seal(void *context, int fd, struct vmm_refusal *ret_problem)
+{
+	char problem[MACHINE_PROBLEM_BYTES];
+	int error = machine_save(context, fd, problem);
+
+	if (error < 0)
+		snprintf(ret_problem->text, sizeof(ret_problem->text), "%s",
+			 problem[0] ? problem : strerror(-error));
+	return error;
+}
+
 static const struct control_ops control_ops = {
 	.get_status = machine_control_get_status,
 	.get_statistics = machine_control_get_statistics,
@@ -109,6 +123,7 @@ static const struct control_ops control_ops = {
 	.set_link = machine_control_set_link,
 	.attach_home = machine_control_attach_home,
 	.detach_home = machine_control_detach_home,
+	.seal = machine_control_seal,
 };
 
 static void

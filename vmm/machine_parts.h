@@ -68,5 +68,7 @@ void machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, c
 
 /* Everything as the first instruction finds it. The vCPUs stand. 0 or -errno. */
 int machine_prepare(struct machine *machine);
+/* Instead: everything as the description's state has it, paused. 0 or -errno and the problem. */
+int machine_load(struct machine *machine);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * How it works: start_list is the machine, in the order in which it is made; machine_free() takes
  * it apart. The platform's table is all that devices see of it. machine_prepare() is the last step
- * of the start and all of a reset.
+ * of the start and all of a reset; a fork's last step is machine_load() (machine_state.c).
  */
 #include <assert.h>
 #include <errno.h>
@@ -234,8 +234,17 @@ machine_make_vcpus(struct machine *machine)
 		cpu_model_fill(machine->description->cpu, machine->supported,
 			       machine->description->cpus, i, &cpuid);
 		error = vcpu_new(machine->kvm, i, &cpuid, &machine->vcpu_host, &machine->vcpus[i]);
+		if (error == 0 && machine->description->state_fd < 0)
+			error = vcpu_power_on(machine->vcpus[i], machine->kvm, &cpuid);
 	}
 	return error;
+}
+
+static int
+machine_make_ready(struct machine *machine)
+{
+	return machine->description->state_fd < 0 ? machine_prepare(machine)
+						  : machine_load(machine);
 }
 
 static const struct {
@@ -250,7 +259,7 @@ static const struct {
 	{ "KVM does not make a virtual machine", machine_make_kvm },
 	{ NULL, machine_make_devices },
 	{ "KVM does not make the vCPUs", machine_make_vcpus },
-	{ "it cannot be made ready for its first instruction", machine_prepare },
+	{ "it cannot be made ready for its first instruction", machine_make_ready },
 };
 
 static int

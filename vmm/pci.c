@@ -18,7 +18,9 @@
 #include "vmm/bus.h"
 #include "vmm/pci_device.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
 
+#define PCI_STATE_VERSION  1
 #define PORT_BASE	   0xcf8
 #define PORT_BYTES	   8
 #define PORT_RESET	   1 /* from PORT_BASE on: a register of one byte, Q35's reset control */
@@ -264,4 +266,46 @@ pci_root_resume(struct pci_root *root)
 	for (uint32_t i = 0; i < PCI_MAX_DEVICES; i++)
 		if (root->devices[i])
 			pci_device_resume(root->devices[i]);
+}
+
+void
+pci_root_save(struct pci_root *root, struct state_writer *writer)
+{
+	state_writer_begin(writer, PCI_STATE_VERSION, "pci");
+	state_put_u32(writer, root->address);
+	state_writer_end(writer);
+	for (uint32_t i = 0; i < PCI_MAX_DEVICES; i++) {
+		struct pci_device *device = root->devices[i];
+
+		if (!device)
+			continue;
+		pci_device_save(device, writer);
+		if (device->ops && device->ops->save)
+			device->ops->save(device->context, writer);
+	}
+}
+
+int
+pci_root_load(struct pci_root *root, struct state_reader *reader)
+{
+	int error;
+
+	state_reader_open(reader, PCI_STATE_VERSION, "pci");
+	root->address = state_take_u32(reader);
+	state_reader_want(reader, (root->address & ~ADDRESS_WRITABLE) == 0,
+			  "an address with bits that cannot be written");
+	error = state_reader_close(reader);
+	for (uint32_t i = 0; error == 0 && i < PCI_MAX_DEVICES; i++)
+		if (root->devices[i])
+			error = pci_device_load(root->devices[i], reader);
+	/* all that answered are there before any that waits for its place */
+	if (error == 0)
+		pci_root_map(root);
+	for (uint32_t i = 0; error == 0 && i < PCI_MAX_DEVICES; i++) {
+		struct pci_device *device = root->devices[i];
+
+		if (device && device->ops && device->ops->load)
+			error = device->ops->load(device->context, reader);
+	}
+	return error;
 }

@@ -212,29 +212,44 @@ pci_device_unmap_bars(struct pci_device *device)
 	}
 }
 
+bool
+pci_device_has_bar(const struct pci_device *device, uint32_t index)
+{
+	return device->bars[index].gpa != 0;
+}
+
+int
+pci_device_map_bar(struct pci_device *device, uint32_t index)
+{
+	const struct pci_bar *bar = &device->bars[index];
+	struct bus_range range = {
+		.name = device->name,
+		.bytes = bar->bytes,
+		.ops = bar->ops,
+		.context = bar->context,
+	};
+	int error;
+
+	if (bar->gpa != 0)
+		return 0;
+	if (bar->bytes > 0)
+		range.base = pci_device_get_wanted(device, index);
+	if (range.base == 0)
+		return -ENOENT;
+	error = bus_add(device->platform->mmio, &range);
+	if (!error)
+		pci_device_set_gpa(device, index, range.base);
+	return error;
+}
+
 void
 pci_device_map_bars(struct pci_device *device)
 {
 	for (uint32_t i = 0; i < PCI_MAX_BARS; i++) {
-		const struct pci_bar *bar = &device->bars[i];
-		struct bus_range range = {
-			.name = device->name,
-			.bytes = bar->bytes,
-			.ops = bar->ops,
-			.context = bar->context,
-		};
-		int error;
+		int error = pci_device_map_bar(device, i);
 
-		if (bar->bytes == 0 || bar->gpa != 0)
-			continue;
-		range.base = pci_device_get_wanted(device, i);
-		if (range.base == 0)
-			continue;
-		error = bus_add(device->platform->mmio, &range);
-		if (!error)
-			pci_device_set_gpa(device, i, range.base);
-		else if (error !=
-			 -EEXIST) /* the guest may put one on another while it moves them */
+		/* the guest may put one on another while it moves them */
+		if (error && error != -ENOENT && error != -EEXIST)
 			log_error("pci: BAR %u of '%s' cannot be on the bus: %s", i, device->name,
 				  strerror(-error));
 	}

@@ -63,9 +63,25 @@ void pci_device_handle_write(struct pci_device *device, uint32_t offset, uint32_
  */
 void pci_device_unmap_bars(struct pci_device *device);
 void pci_device_map_bars(struct pci_device *device);
+/* Does it answer? */
+bool pci_device_has_bar(const struct pci_device *device, uint32_t index);
+/*
+ * 0 when it answers now, or did already; -ENOENT: the guest wants it nowhere; -EEXIST: another one
+ * is there; another -errno.
+ */
+int pci_device_map_bar(struct pci_device *device, uint32_t index);
+
+/*
+ * pci_state.c: the section "pci NN", without the device's own. Those BARs are on the bus then that
+ * were when it was saved.
+ */
+void pci_device_save(const struct pci_device *device, struct state_writer *writer);
+int pci_device_load(struct pci_device *device, struct state_reader *reader);
 
 void pci_msix_reset(struct pci_device *device);
 /* The guest has written into configuration space: pending vectors may be free to go. */
 void pci_msix_flush(struct pci_device *device);
+/* Can the guest have made the entry so? */
+bool pci_msix_can_be(const uint32_t entry[PCI_MSIX_WORDS]);
 
 #endif

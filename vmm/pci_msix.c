@@ -124,6 +124,13 @@ pci_device_add_msi(struct pci_device *device)
 	return 0;
 }
 
+bool
+pci_msix_can_be(const uint32_t entry[PCI_MSIX_WORDS])
+{
+	return entry[WORD_ADDRESS_LOW] % sizeof(uint32_t) == 0 &&
+	       (entry[WORD_CONTROL] & ~(uint32_t)PCI_MSIX_ENTRY_CTRL_MASKBIT) == 0;
+}
+
 void
 pci_msix_reset(struct pci_device *device)
 {

@@ -23,8 +23,10 @@
 #include "vmm/loop.h"
 #include "vmm/platform.h"
 #include "vmm/rtc_time.h"
+#include "vmm/state_file.h"
 
-#define RTC_CMOS_BYTES 128
+#define RTC_STATE_VERSION 1
+#define RTC_CMOS_BYTES	  128
 
 enum rtc_register {
 	RTC_SECOND = 0x00,
@@ -70,6 +72,8 @@ enum rtc_register {
 #define RTC_FIRST_TICK_NS 500000000 /* from the divider's release */
 #define RTC_CRYSTAL_HZ	  32768
 #define RTC_NEVER	  INT64_MAX
+#define RTC_MAX_TIME_S \
+	INT64_C(8000000000) /* that is saved; 2223, what a guest can set ends in 2199 */
 
 struct rtc_state {
 	uint8_t index;
@@ -429,4 +433,62 @@ rtc_reset(struct rtc *rtc)
 	rtc_put_sizes(rtc);
 	rtc_restart_checks(rtc);
 	rtc_update(rtc);
+}
+
+void
+rtc_save(const struct rtc *rtc, struct state_writer *writer)
+{
+	const struct rtc_state *state = &rtc->state;
+
+	state_writer_begin(writer, RTC_STATE_VERSION, "rtc");
+	state_put_u8(writer, state->index);
+	state_put_bytes(writer, state->cmos, sizeof(state->cmos));
+	state_put_u64(writer, (uint64_t)state->offset_ns);
+	state_put_u64(writer, (uint64_t)state->checked_s);
+	state_writer_end(writer);
+}
+
+static void
+rtc_take(struct rtc_state *state, struct state_reader *reader)
+{
+	const int64_t max_ns = RTC_MAX_TIME_S * RTC_NS_PER_S;
+	int64_t now_ns = (int64_t)rtc_time_now_ns();
+
+	state->index = state_take_u8(reader);
+	state_take_bytes(reader, state->cmos, sizeof(state->cmos));
+	state->offset_ns = (int64_t)state_take_u64(reader);
+	state->checked_s = (int64_t)state_take_u64(reader);
+	state_reader_want(reader, state->index < RTC_CMOS_BYTES,
+			  "a register is chosen that is not there");
+	state_reader_want(reader, !(state->cmos[RTC_A] & RTC_A_UPDATING),
+			  "register A has a bit that is not kept");
+	state_reader_want(reader, !(state->cmos[RTC_C] & ~(RTC_EVENTS | RTC_C_ANY)),
+			  "register C has events that do not exist");
+	state_reader_want(reader, state->checked_s >= 0 && state->checked_s <= RTC_MAX_TIME_S,
+			  "its time is not one of a clock");
+	state_reader_want(reader,
+			  state->offset_ns >= -now_ns && state->offset_ns <= max_ns - now_ns,
+			  "its difference to the host's time makes no time of a clock");
+}
+
+/*
+ * The rest of the state is where rtc_update() looks from here on. What was due since the guest
+ * stood is told once, as after a night of the host: an alarm that got lost would leave a guest
+ * waiting for a day.
+ */
+int
+rtc_load(struct rtc *rtc, struct state_reader *reader)
+{
+	struct rtc_state state = { 0 };
+	int error;
+
+	state_reader_open(reader, RTC_STATE_VERSION, "rtc");
+	rtc_take(&state, reader);
+	error = state_reader_close(reader);
+	if (error < 0)
+		return error;
+	rtc->state = state;
+	rtc->state.period = rtc_get_period(rtc);
+	rtc_update(rtc);
+	return 0;
 }

@@ -14,6 +14,8 @@
 
 struct platform;
 struct rtc;
+struct state_reader;
+struct state_writer;
 
 #define RTC_PORT    0x70
 #define RTC_PORTS   2
@@ -23,5 +25,14 @@ struct rtc;
 int rtc_new(struct platform *platform, uint32_t cpus, struct rtc **ret_rtc);
 void rtc_free(struct rtc *rtc);
 void rtc_reset(struct rtc *rtc);
+
+/*
+ * The section "rtc" (vmm/state_file.h): all registers and CMOS memory, and how the guest's time
+ * differs from the host's. So what is loaded shows the time that it is then, as a clock with a
+ * battery does and as a machine that was just started, but for what the guest itself has set (local
+ * time, say). 0 or the reader's error; then nothing has changed.
+ */
+void rtc_save(const struct rtc *rtc, struct state_writer *writer);
+int rtc_load(struct rtc *rtc, struct state_reader *reader);
 
 #endif

@@ -18,11 +18,14 @@
 #include "vmm/bus.h"
 #include "vmm/irq_lines.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
 
+#define SERIAL_STATE_VERSION 1
 #define SERIAL_FIFO_BYTES    16 /* in loopback mode, what a 16550A's receiver holds */
 #define SERIAL_IIR_FIFO	     0xc0
 #define SERIAL_IER_ALL	     0x0f
 #define SERIAL_MCR_ALL	     0x1f
+#define SERIAL_MSR_DELTAS    0x0f
 #define SERIAL_MSR_CONNECTED (UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS)
 
 struct serial_state {
@@ -355,4 +358,68 @@ serial_feed(struct serial *serial, const uint8_t *bytes, size_t n_bytes)
 		n++;
 	serial_update(serial);
 	return n;
+}
+
+/* The oldest byte first, wherever the ring begins. */
+void
+serial_save(const struct serial *serial, struct state_writer *writer)
+{
+	const struct serial_state *state = &serial->state;
+
+	state_writer_begin(writer, SERIAL_STATE_VERSION, "serial");
+	state_put_u8(writer, state->ier);
+	state_put_u8(writer, state->fcr);
+	state_put_u8(writer, state->lcr);
+	state_put_u8(writer, state->mcr);
+	state_put_u8(writer, state->msr_delta);
+	state_put_u8(writer, state->scratch);
+	state_put_bool(writer, state->overrun != 0);
+	state_put_bool(writer, state->sent_pending);
+	state_put_u16(writer, state->divisor);
+	state_put_u32(writer, state->input_count);
+	for (unsigned int i = 0; i < state->input_count; i++)
+		state_put_u8(writer,
+			     state->input[(state->input_first + i) % SERIAL_MAX_INPUT_BYTES]);
+	state_writer_end(writer);
+}
+
+static void
+serial_take(struct serial_state *state, struct state_reader *reader)
+{
+	state->ier = state_take_u8(reader);
+	state->fcr = state_take_u8(reader);
+	state->lcr = state_take_u8(reader);
+	state->mcr = state_take_u8(reader);
+	state->msr_delta = state_take_u8(reader);
+	state->scratch = state_take_u8(reader);
+	state->overrun = state_take_bool(reader) ? UART_LSR_OE : 0;
+	state->sent_pending = state_take_bool(reader);
+	state->divisor = state_take_u16(reader);
+	state->input_count = (uint16_t)state_take_count(reader, SERIAL_MAX_INPUT_BYTES);
+	state_take_bytes(reader, state->input, state->input_count);
+	state_reader_want(reader, !(state->ier & ~SERIAL_IER_ALL),
+			  "an interrupt that does not exist is enabled");
+	state_reader_want(reader, !(state->fcr & ~UART_FCR_ENABLE_FIFO),
+			  "the FIFO has a setting that is not kept");
+	state_reader_want(reader, !(state->mcr & ~SERIAL_MCR_ALL),
+			  "the modem has lines that do not exist");
+	state_reader_want(reader, !(state->msr_delta & ~SERIAL_MSR_DELTAS),
+			  "lines of the modem that do not exist have changed");
+}
+
+/* serial_update() sets the line where it is another than after a reset. */
+int
+serial_load(struct serial *serial, struct state_reader *reader)
+{
+	struct serial_state state = { 0 };
+	int error;
+
+	state_reader_open(reader, SERIAL_STATE_VERSION, "serial");
+	serial_take(&state, reader);
+	error = state_reader_close(reader);
+	if (error < 0)
+		return error;
+	serial->state = state;
+	serial_update(serial);
+	return 0;
 }

@@ -13,6 +13,8 @@
 
 struct platform;
 struct serial;
+struct state_reader;
+struct state_writer;
 
 #define SERIAL_PORT	       0x3f8
 #define SERIAL_PORTS	       8
@@ -33,5 +35,13 @@ void serial_reset(struct serial *serial);
 
 /* Input for the guest. Returns how many of the bytes there was room for. */
 size_t serial_feed(struct serial *serial, const uint8_t *bytes, size_t n_bytes);
+
+/*
+ * The section "serial" (vmm/state_file.h): registers, and input that the guest has not read. A line
+ * that has begun is not in it: its rest is logged without what came before. Loading wants a device
+ * that was reset, and sets its interrupt's line. 0 or the reader's error; then nothing has changed.
+ */
+void serial_save(const struct serial *serial, struct state_writer *writer);
+int serial_load(struct serial *serial, struct state_reader *reader);
 
 #endif

@@ -536,16 +536,41 @@ state_take_count(struct state_reader *reader, uint32_t max)
 	return 0;
 }
 
+static int state_reader_refuse_list(struct state_reader *reader, int error, const char *format,
+				    va_list arguments) __attribute__((format(printf, 3, 0)));
+
+static int
+state_reader_refuse_list(struct state_reader *reader, int error, const char *format,
+			 va_list arguments)
+{
+	char text[STATE_PROBLEM_BYTES - STATE_FILE_NAME_BYTES - 16];
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	return state_reader_fail(reader, error, "section '%s': %s", reader->name, text);
+}
+
 int
 state_reader_refuse(struct state_reader *reader, const char *format, ...)
 {
-	char text[STATE_PROBLEM_BYTES - STATE_FILE_NAME_BYTES - 16];
 	va_list arguments;
+	int error;
 
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	error = state_reader_refuse_list(reader, -EBADMSG, format, arguments);
 	va_end(arguments);
-	return state_reader_fail(reader, -EBADMSG, "section '%s': %s", reader->name, text);
+	return error;
+}
+
+int
+state_reader_refuse_foreign(struct state_reader *reader, const char *format, ...)
+{
+	va_list arguments;
+	int error;
+
+	va_start(arguments, format);
+	error = state_reader_refuse_list(reader, -ENOTSUP, format, arguments);
+	va_end(arguments);
+	return error;
 }
 
 void

@@ -103,6 +103,9 @@ uint32_t state_take_count(struct state_reader *reader, uint32_t max);
  */
 int state_reader_refuse(struct state_reader *reader, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same with -ENOTSUP: it was saved on a host, or by a machine, that this one is not like. */
+int state_reader_refuse_foreign(struct state_reader *reader, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* state_reader_refuse() with this text when the condition does not hold. */
 void state_reader_want(struct state_reader *reader, bool holds, const char *text);
 

@@ -29,10 +29,12 @@
 #include "base/cpuid_table.h"
 #include "vmm/bus.h"
 #include "vmm/kvm.h"
+#include "vmm/state_file.h"
 
 #define KICK_SIGNAL SIGRTMIN
 /* Linux gives out the usual 8 MiB in huge pages: the first touch would cost 2 MiB. */
-#define STACK_BYTES (256 * 1024)
+#define STACK_BYTES   (256 * 1024)
+#define STATE_VERSION 1
 
 enum vcpu_wish {
 	VCPU_WISH_STAND,
@@ -47,6 +49,7 @@ struct vcpu {
 	struct kvm_run *run; /* shared with KVM */
 	size_t run_bytes;
 	struct vcpu_state *power_on;
+	struct vcpu_state *taken; /* between vcpu_take() and vcpu_load() */
 	pthread_t thread;
 	bool has_thread;
 	atomic_uint_fast64_t exits;
@@ -299,8 +302,6 @@ vcpu_new(struct kvm *kvm, uint32_t index, const struct cpuid_table *cpuid,
 	if (error == 0)
 		error = vcpu_state_set_cpuid(vcpu->fd, cpuid);
 	if (error == 0)
-		error = vcpu_state_new(kvm, vcpu->fd, cpuid, &vcpu->power_on);
-	if (error == 0)
 		error = vcpu_start_thread(vcpu);
 	if (error < 0) {
 		vcpu_free(vcpu);
@@ -342,9 +343,75 @@ vcpu_wait(struct vcpu *vcpu)
 }
 
 int
+vcpu_power_on(struct vcpu *vcpu, struct kvm *kvm, const struct cpuid_table *cpuid)
+{
+	return vcpu_state_new(kvm, vcpu->fd, cpuid, &vcpu->power_on);
+}
+
+int
+vcpu_save(struct vcpu *vcpu, struct state_writer *writer)
+{
+	struct vcpu_state *now;
+	int error = vcpu_state_read_now(vcpu->fd, vcpu->power_on, &now);
+
+	if (error < 0)
+		return error;
+	state_writer_begin(writer, STATE_VERSION, "cpu %u", vcpu->index);
+	vcpu_state_put(vcpu->power_on, writer);
+	vcpu_state_put(now, writer);
+	state_writer_end(writer);
+	vcpu_state_free(now);
+	return 0;
+}
+
+int
+vcpu_take(struct vcpu *vcpu, struct state_reader *reader, uint64_t *ret_tsc)
+{
+	int error;
+
+	state_reader_open(reader, STATE_VERSION, "cpu %u", vcpu->index);
+	error = vcpu_state_take(reader, &vcpu->power_on);
+	if (error == 0)
+		error = vcpu_state_take(reader, &vcpu->taken);
+	if (error == 0)
+		error = state_reader_close(reader);
+	if (error < 0)
+		return error;
+	*ret_tsc = vcpu_state_get_tsc(vcpu->taken);
+	return 0;
+}
+
+int
+vcpu_load(struct vcpu *vcpu, uint64_t tsc, uint32_t *ret_msr)
+{
+	int error;
+
+	vcpu_state_set_tsc(vcpu->taken, tsc);
+	error = vcpu_state_load(vcpu->taken, vcpu->fd, ret_msr);
+	vcpu_state_free(vcpu->taken);
+	vcpu->taken = NULL;
+	return error;
+}
+
+uint32_t
+vcpu_get_tsc_khz(const struct vcpu *vcpu)
+{
+	int khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+
+	return khz > 0 ? (uint32_t)khz : 0;
+}
+
+int
+vcpu_set_tsc_khz(struct vcpu *vcpu, uint32_t khz)
+{
+	return ioctl(vcpu->fd, KVM_SET_TSC_KHZ, (unsigned long)khz) < 0 ? -ENOTSUP : 0;
+}
+
+int
 vcpu_reset(struct vcpu *vcpu, const struct vcpu_entry *entry)
 {
-	int error = vcpu_state_load(vcpu->power_on, vcpu->fd);
+	uint32_t msr;
+	int error = vcpu_state_load(vcpu->power_on, vcpu->fd, &msr);
 
 	if (error < 0 || !entry)
 		return error;
@@ -371,6 +438,7 @@ vcpu_free(struct vcpu *vcpu)
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
 	vcpu_state_free(vcpu->power_on);
+	vcpu_state_free(vcpu->taken);
 	pthread_cond_destroy(&vcpu->changed);
 	pthread_mutex_destroy(&vcpu->mutex);
 	free(vcpu);

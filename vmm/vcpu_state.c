@@ -12,8 +12,13 @@
  *
  * KVM lists MSRs that this CPUID does not have: those that cannot be read, or cannot be written
  * back as they were, are left out of the list once, so that from then on every write has to
- * succeed. The time stamp counter is written as 0, which KVM takes as "starts now, together with
- * the other vCPUs".
+ * succeed. KVM writes them in the list's order: the timer's deadline is the last, after the time
+ * stamp counter that it is measured by. For power-on that counter is written as 0, which KVM takes
+ * as "starts now, together with the other vCPUs".
+ *
+ * vcpu_state_read_now() reads the same list again while the vCPU stands. A deadline of 0 with the
+ * timer in that mode may mean that it has run out and its interrupt is lost with the process: it is
+ * saved as "now", and comes again. Once too often does no harm.
  */
 #include "vmm/vcpu_state.h"
 
@@ -26,14 +31,22 @@
 #include "base/cleanup.h"
 #include "base/cpuid_table.h"
 #include "vmm/kvm.h"
+#include "vmm/state_file.h"
 
+#define MAX_MSRS   2048
 #define LEAF_XSAVE 0xd
 
 #define MSR_TSC		      0x10
+#define MSR_TSC_DEADLINE      0x6e0
 #define MSR_MISC_ENABLE	      0x1a0
 #define MSR_MTRR_DEFAULT      0x2ff
 #define FAST_STRINGS	      UINT64_C(1)     /* else Linux avoids "rep movs" */
 #define MTRR_ON_AND_WRITEBACK UINT64_C(0xc06) /* else Linux does without the page attribute table */
+
+#define LAPIC_TIMER	     0x320 /* its entry in the local vector table */
+#define LAPIC_TIMER_MODES    (UINT32_C(3) << 17)
+#define LAPIC_TIMER_DEADLINE (UINT32_C(2) << 17)
+#define LAPIC_TIMER_MASKED   (UINT32_C(1) << 16)
 
 #define CR0_PE	 UINT64_C(1)
 #define CR0_ET	 (UINT64_C(1) << 4)
@@ -108,6 +121,28 @@ vcpu_state_keep_working_msrs(int vcpu_fd, struct kvm_msrs *msrs, unsigned long r
 	return 0;
 }
 
+static struct kvm_msr_entry *
+vcpu_state_find_msr(const struct vcpu_state *state, uint32_t index)
+{
+	for (size_t i = 0; i < state->msrs->nmsrs; i++)
+		if (state->msrs->entries[i].index == index)
+			return &state->msrs->entries[i];
+	return NULL;
+}
+
+static void
+vcpu_state_move_deadline_last(struct vcpu_state *state)
+{
+	struct kvm_msr_entry *deadline = vcpu_state_find_msr(state, MSR_TSC_DEADLINE);
+	struct kvm_msr_entry moved;
+
+	if (!deadline)
+		return;
+	moved = *deadline;
+	vcpu_state_drop_msr(state->msrs, (size_t)(deadline - state->msrs->entries));
+	state->msrs->entries[state->msrs->nmsrs++] = moved;
+}
+
 /* To what firmware would have left there; the time stamp counter is explained above. */
 static void
 vcpu_state_adjust_msr(struct kvm_msr_entry *msr)
@@ -121,22 +156,32 @@ vcpu_state_adjust_msr(struct kvm_msr_entry *msr)
 }
 
 static int
-vcpu_state_read_msrs(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
+vcpu_state_new_msrs(struct vcpu_state *state, size_t n_msrs)
+{
+	state->msrs =
+		calloc(1, sizeof(*state->msrs) + (n_msrs + 1) * sizeof(state->msrs->entries[0]));
+	if (!state->msrs)
+		return -ENOMEM;
+	state->msrs->nmsrs = (uint32_t)n_msrs;
+	return 0;
+}
+
+/* Those of a vCPU after power-on, and which ones there are. */
+static int
+vcpu_state_find_msrs(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
 {
 	CLEANUP_FREE uint32_t *numbers = NULL;
 	size_t n_numbers = 0;
 	int error;
 
 	error = kvm_list_msrs(kvm, &numbers, &n_numbers);
+	if (error == 0)
+		error = vcpu_state_new_msrs(state, n_numbers);
 	if (error < 0)
 		return error;
-	state->msrs =
-		calloc(1, sizeof(*state->msrs) + (n_numbers + 1) * sizeof(state->msrs->entries[0]));
-	if (!state->msrs)
-		return -ENOMEM;
-	state->msrs->nmsrs = (uint32_t)n_numbers;
 	for (size_t i = 0; i < n_numbers; i++)
 		state->msrs->entries[i].index = numbers[i];
+	vcpu_state_move_deadline_last(state);
 	error = vcpu_state_keep_working_msrs(vcpu_fd, state->msrs, KVM_GET_MSRS);
 	if (error < 0)
 		return error;
@@ -159,8 +204,9 @@ vcpu_state_open_xcr0(struct vcpu_state *state, const struct cpuid_table *cpuid)
 			state->xcrs.xcrs[0].value = cpuid->leaves[i].eax;
 }
 
+/* All but the MSRs. */
 static int
-vcpu_state_read(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
+vcpu_state_read(struct vcpu_state *state, int vcpu_fd)
 {
 	if (ioctl(vcpu_fd, KVM_GET_MP_STATE, &state->mp) < 0 ||
 	    ioctl(vcpu_fd, KVM_GET_REGS, &state->regs) < 0 ||
@@ -171,7 +217,7 @@ vcpu_state_read(struct vcpu_state *state, struct kvm *kvm, int vcpu_fd)
 	    ioctl(vcpu_fd, KVM_GET_LAPIC, &state->lapic) < 0 ||
 	    ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events) < 0)
 		return -errno;
-	return vcpu_state_read_msrs(state, kvm, vcpu_fd);
+	return 0;
 }
 
 int
@@ -183,12 +229,132 @@ vcpu_state_new(struct kvm *kvm, int vcpu_fd, const struct cpuid_table *cpuid,
 
 	if (!state)
 		return -ENOMEM;
-	error = vcpu_state_read(state, kvm, vcpu_fd);
+	error = vcpu_state_read(state, vcpu_fd);
+	if (error == 0)
+		error = vcpu_state_find_msrs(state, kvm, vcpu_fd);
 	if (error < 0) {
 		vcpu_state_free(state);
 		return error;
 	}
 	vcpu_state_open_xcr0(state, cpuid);
+	*ret_state = state;
+	return 0;
+}
+
+static void
+vcpu_state_keep_timer(struct vcpu_state *state)
+{
+	struct kvm_msr_entry *deadline = vcpu_state_find_msr(state, MSR_TSC_DEADLINE);
+	uint32_t timer;
+
+	memcpy(&timer, state->lapic.regs + LAPIC_TIMER, sizeof(timer));
+	if (deadline && deadline->data == 0 && !(timer & LAPIC_TIMER_MASKED) &&
+	    (timer & LAPIC_TIMER_MODES) == LAPIC_TIMER_DEADLINE)
+		deadline->data = vcpu_state_get_tsc(state);
+}
+
+static int
+vcpu_state_read_msrs(struct vcpu_state *state, int vcpu_fd)
+{
+	int done = ioctl(vcpu_fd, KVM_GET_MSRS, state->msrs);
+
+	if (done < 0)
+		return -errno;
+	return (uint32_t)done == state->msrs->nmsrs ? 0 : -EIO;
+}
+
+int
+vcpu_state_read_now(int vcpu_fd, const struct vcpu_state *power_on, struct vcpu_state **ret_state)
+{
+	struct vcpu_state *state = calloc(1, sizeof(*state));
+	int error = state ? vcpu_state_new_msrs(state, power_on->msrs->nmsrs) : -ENOMEM;
+
+	if (error == 0) {
+		memcpy(state->msrs->entries, power_on->msrs->entries,
+		       power_on->msrs->nmsrs * sizeof(power_on->msrs->entries[0]));
+		error = vcpu_state_read(state, vcpu_fd);
+	}
+	if (error == 0)
+		error = vcpu_state_read_msrs(state, vcpu_fd);
+	if (error < 0) {
+		vcpu_state_free(state);
+		return error;
+	}
+	vcpu_state_keep_timer(state);
+	*ret_state = state;
+	return 0;
+}
+
+uint64_t
+vcpu_state_get_tsc(const struct vcpu_state *state)
+{
+	const struct kvm_msr_entry *tsc = vcpu_state_find_msr(state, MSR_TSC);
+
+	return tsc ? tsc->data : 0;
+}
+
+void
+vcpu_state_set_tsc(struct vcpu_state *state, uint64_t tsc)
+{
+	struct kvm_msr_entry *entry = vcpu_state_find_msr(state, MSR_TSC);
+
+	if (entry)
+		entry->data = tsc;
+}
+
+/* The structs are KVM's own, whose layout is for good. */
+void
+vcpu_state_put(const struct vcpu_state *state, struct state_writer *writer)
+{
+	state_put_u32(writer, state->mp.mp_state);
+	state_put_bytes(writer, &state->regs, sizeof(state->regs));
+	state_put_bytes(writer, &state->sregs, sizeof(state->sregs));
+	state_put_bytes(writer, &state->xsave, sizeof(state->xsave));
+	state_put_bytes(writer, &state->xcrs, sizeof(state->xcrs));
+	state_put_bytes(writer, &state->debug, sizeof(state->debug));
+	state_put_bytes(writer, &state->lapic, sizeof(state->lapic));
+	state_put_bytes(writer, &state->events, sizeof(state->events));
+	state_put_u32(writer, state->msrs->nmsrs);
+	for (size_t i = 0; i < state->msrs->nmsrs; i++) {
+		state_put_u32(writer, state->msrs->entries[i].index);
+		state_put_u64(writer, state->msrs->entries[i].data);
+	}
+}
+
+static int
+vcpu_state_take_values(struct state_reader *reader, struct vcpu_state *state)
+{
+	uint32_t n_msrs;
+
+	state->mp.mp_state = state_take_u32(reader);
+	state_take_bytes(reader, &state->regs, sizeof(state->regs));
+	state_take_bytes(reader, &state->sregs, sizeof(state->sregs));
+	state_take_bytes(reader, &state->xsave, sizeof(state->xsave));
+	state_take_bytes(reader, &state->xcrs, sizeof(state->xcrs));
+	state_take_bytes(reader, &state->debug, sizeof(state->debug));
+	state_take_bytes(reader, &state->lapic, sizeof(state->lapic));
+	state_take_bytes(reader, &state->events, sizeof(state->events));
+	n_msrs = state_take_count(reader, MAX_MSRS);
+	if (vcpu_state_new_msrs(state, n_msrs) < 0)
+		return state_reader_refuse(reader, "out of memory");
+	for (size_t i = 0; i < n_msrs; i++) {
+		state->msrs->entries[i].index = state_take_u32(reader);
+		state->msrs->entries[i].data = state_take_u64(reader);
+	}
+	return state_reader_check(reader);
+}
+
+int
+vcpu_state_take(struct state_reader *reader, struct vcpu_state **ret_state)
+{
+	struct vcpu_state *state = calloc(1, sizeof(*state));
+	int error = state ? vcpu_state_take_values(reader, state)
+			  : state_reader_refuse(reader, "out of memory");
+
+	if (error < 0) {
+		vcpu_state_free(state);
+		return error;
+	}
 	*ret_state = state;
 	return 0;
 }
@@ -203,7 +369,7 @@ vcpu_state_free(struct vcpu_state *state)
 }
 
 int
-vcpu_state_load(const struct vcpu_state *state, int vcpu_fd)
+vcpu_state_load(const struct vcpu_state *state, int vcpu_fd, uint32_t *ret_msr)
 {
 	int done;
 
@@ -218,8 +384,10 @@ vcpu_state_load(const struct vcpu_state *state, int vcpu_fd)
 	done = ioctl(vcpu_fd, KVM_SET_MSRS, state->msrs);
 	if (done < 0)
 		return -errno;
-	if ((uint32_t)done != state->msrs->nmsrs)
-		return -EIO;
+	if ((uint32_t)done != state->msrs->nmsrs) {
+		*ret_msr = state->msrs->entries[done].index;
+		return -ENOTSUP;
+	}
 	return ioctl(vcpu_fd, KVM_SET_VCPU_EVENTS, &state->events) < 0 ? -errno : 0;
 }
 

@@ -13,6 +13,8 @@
 
 struct cpuid_table;
 struct kvm;
+struct state_reader;
+struct state_writer;
 struct vcpu_state;
 
 enum vcpu_mode {
@@ -45,8 +47,24 @@ int vcpu_state_set_cpuid(int vcpu_fd, const struct cpuid_table *table);
 int vcpu_state_new(struct kvm *kvm, int vcpu_fd, const struct cpuid_table *cpuid,
 		   struct vcpu_state **ret_state);
 void vcpu_state_free(struct vcpu_state *state);
-/* Writes them, as the reset line does. */
-int vcpu_state_load(const struct vcpu_state *state, int vcpu_fd);
+/* Writes them, in the order in which they depend on each other. -ENOTSUP: KVM does not take *ret_msr. */
+int vcpu_state_load(const struct vcpu_state *state, int vcpu_fd, uint32_t *ret_msr);
+
+/*
+ * What the vCPU's registers are now; the list of MSRs is that of "power_on". In an order in which
+ * reading one does not change another, after the pending interrupt of a timer that has run out was
+ * made to come again.
+ */
+int vcpu_state_read_now(int vcpu_fd, const struct vcpu_state *power_on,
+			struct vcpu_state **ret_state);
+
+/* In the section that is open. Taking: the caller frees *ret_state; 0 or the reader's error. */
+void vcpu_state_put(const struct vcpu_state *state, struct state_writer *writer);
+int vcpu_state_take(struct state_reader *reader, struct vcpu_state **ret_state);
+
+/* The time stamp counter; the same value for all vCPUs makes KVM let them go on together. */
+uint64_t vcpu_state_get_tsc(const struct vcpu_state *state);
+void vcpu_state_set_tsc(struct vcpu_state *state, uint64_t tsc);
 
 int vcpu_state_enter(int vcpu_fd, const struct vcpu_entry *entry);
 

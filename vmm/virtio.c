@@ -41,7 +41,6 @@
 #define LOG_EVERY_MS	 60000
 #define NS_PER_MS	 1000000
 #define REASON_MAX_BYTES 128
-#define ISR_QUEUE	 1
 #define FEATURE(bit)	 (UINT64_C(1) << (bit))
 #define TRANSPORT_FEATURES                                                    \
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | \
@@ -186,8 +185,7 @@ virtio_transport_free(struct virtio_transport *transport)
 	free(transport);
 }
 
-/* KVM is told of the doorbells of the queues that run, wherever the guest has put them. */
-static void
+void
 virtio_transport_place_doorbells(struct virtio_transport *transport)
 {
 	struct virtio_device *device = transport->device;
@@ -283,6 +281,7 @@ virtio_transport_reset(struct virtio_transport *transport)
 	virtio_transport_place_doorbells(transport);
 	device->ops->reset(device);
 	device->driver_features = 0;
+	transport->tell_later = false;
 	*state = (struct virtio_transport_state){
 		.config_vector = VIRTIO_MSI_NO_VECTOR,
 		.config_generation = state->config_generation,
@@ -302,8 +301,7 @@ virtio_fail_queue(struct virtio_device *device, uint32_t queue, const char *reas
 	virtio_fail(device, text);
 }
 
-/* NULL, or what is wrong. */
-static const char *
+const char *
 virtio_transport_start_queue(struct virtio_transport *transport, uint32_t index)
 {
 	struct virtio_device *device = transport->device;
@@ -354,7 +352,7 @@ virtio_transport_activate(struct virtio_transport *transport)
 	virtio_transport_kick_all(transport);
 }
 
-static bool
+bool
 virtio_transport_accept_features(struct virtio_transport *transport)
 {
 	uint64_t wanted = transport->state.driver_features;
@@ -429,7 +427,7 @@ virtio_signal_queue(struct virtio_device *device, uint32_t queue)
 	if (transport->poller && virtqueue_has_news(ring))
 		loop_poll_on(transport->poller);
 	if (virtqueue_should_signal(ring))
-		virtio_transport_signal(transport, ISR_QUEUE,
+		virtio_transport_signal(transport, VIRTIO_ISR_QUEUE,
 					transport->state.queues[queue].vector);
 }
 
@@ -440,8 +438,24 @@ virtio_signal_config(struct virtio_device *device)
 
 	transport->state.config_generation++;
 	if (virtio_transport_has_status(transport, VIRTIO_CONFIG_S_DRIVER_OK))
-		virtio_transport_signal(transport, VIRTIO_PCI_ISR_CONFIG,
+		virtio_transport_signal(transport, VIRTIO_ISR_CONFIG,
 					transport->state.config_vector);
+}
+
+void
+virtio_tell_later(struct virtio_device *device)
+{
+	device->transport->tell_later = true;
+}
+
+void
+virtio_transport_resume(struct virtio_transport *transport)
+{
+	if (transport->tell_later && !transport->device->platform->paused) {
+		transport->tell_later = false;
+		virtio_signal_config(transport->device);
+	}
+	virtio_transport_kick_all(transport);
 }
 
 void

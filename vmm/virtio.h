@@ -79,6 +79,11 @@ struct virtio_device {
 	 * busy it is looked at and its driver need not ring.
 	 */
 	uint64_t polled_queues;
+	/*
+	 * A bit each: queues of which the device keeps a chain for as long as it likes, also while
+	 * the machine is saved; it saves the chain's head, and checks in_flight when it loads it.
+	 */
+	uint64_t kept_queues;
 
 	struct virtqueue queues[VIRTIO_MAX_QUEUES];
 	uint64_t driver_features;
@@ -108,6 +113,8 @@ bool virtio_pop(struct virtio_device *device, uint32_t queue, struct virtqueue_c
 void virtio_signal_queue(struct virtio_device *device, uint32_t queue);
 /* The device's configuration has changed: generation grows, configuration interrupt. */
 void virtio_signal_config(struct virtio_device *device);
+/* The same once the machine goes on: for a device that is being loaded. */
+void virtio_tell_later(struct virtio_device *device);
 /* handle_queue is called again, after other sources had their turn. */
 void virtio_kick_again(struct virtio_device *device, uint32_t queue);
 void virtio_fail(struct virtio_device *device, const char *reason);

@@ -30,8 +30,10 @@
 
 #include "vmm/guest_memory.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
 #include "vmm/virtio.h"
 
+#define VIRTIO_BALLOON_STATE_VERSION 1
 #define VIRTIO_BALLOON_PAGE_BYTES    (UINT64_C(1) << VIRTIO_BALLOON_PFN_SHIFT)
 #define VIRTIO_BALLOON_QUEUE_SIZE    128
 #define VIRTIO_BALLOON_QUEUES	     5
@@ -269,6 +271,45 @@ virtio_balloon_reset(struct virtio_device *device)
 	balloon->statistics.guest_total_bytes = 0;
 }
 
+/* What the guest told of its memory is not kept: a machine that goes on later asks again. */
+static void
+virtio_balloon_save(struct virtio_device *device, struct state_writer *writer)
+{
+	const struct virtio_balloon_state *state = &((struct virtio_balloon *)device)->state;
+
+	state_put_u32(writer, state->target_pages);
+	state_put_u32(writer, state->actual_pages);
+	state_put_bool(writer, state->holds_statistics);
+	state_put_u16(writer, state->statistics_head);
+}
+
+/* Pages that were given are holes in the memory's file, and empty here without an act of ours. */
+static int
+virtio_balloon_load(struct virtio_device *device, struct state_reader *reader)
+{
+	struct virtio_balloon_state *state = &((struct virtio_balloon *)device)->state;
+	const struct virtqueue *queue = &device->queues[VIRTIO_BALLOON_STATISTICS];
+
+	state->target_pages = state_take_u32(reader);
+	state->actual_pages = state_take_u32(reader);
+	state->holds_statistics = state_take_bool(reader);
+	state->statistics_head = state_take_u16(reader);
+	state_reader_want(reader,
+			  state->target_pages <= guest_memory_get_bytes(device->platform->memory) /
+							 VIRTIO_BALLOON_PAGE_BYTES,
+			  "a target of more memory than there is");
+	if (state->holds_statistics)
+		state_reader_want(reader,
+				  virtio_balloon_get_role(device, VIRTIO_BALLOON_STATISTICS) ==
+						  VIRTIO_BALLOON_STATISTICS &&
+					  state->statistics_head < queue->setup.size,
+				  "it keeps a request for statistics that it cannot have");
+	if (device->active)
+		state_reader_want(reader, queue->state.in_flight == state->holds_statistics,
+				  "it keeps another number of requests than are on their way");
+	return state_reader_check(reader);
+}
+
 static void
 virtio_balloon_free(struct virtio_device *device)
 {
@@ -284,6 +325,9 @@ static const struct virtio_ops virtio_balloon_ops = {
 	.read_config = virtio_balloon_read_config,
 	.write_config = virtio_balloon_write_config,
 	.free = virtio_balloon_free,
+	.state_version = VIRTIO_BALLOON_STATE_VERSION,
+	.save = virtio_balloon_save,
+	.load = virtio_balloon_load,
 };
 
 int
@@ -302,6 +346,7 @@ virtio_balloon_new(struct platform *platform, struct virtio_device **ret_device)
 				  VIRTIO_BALLOON_FEATURE(REPORTING);
 	device->config_bytes = VIRTIO_BALLOON_CONFIG_BYTES;
 	device->n_queues = VIRTIO_BALLOON_QUEUES;
+	device->kept_queues = UINT64_C(1) << VIRTIO_BALLOON_STATISTICS;
 	for (uint32_t i = 0; i < VIRTIO_BALLOON_QUEUES; i++)
 		device->queue_sizes[i] = VIRTIO_BALLOON_QUEUE_SIZE;
 	*ret_device = device;
@@ -333,6 +378,6 @@ virtio_balloon_get_statistics(struct virtio_device *device,
 
 	*ret_statistics = balloon->statistics;
 	ret_statistics->balloon_bytes = balloon->state.actual_pages * VIRTIO_BALLOON_PAGE_BYTES;
-	if (device->active)
+	if (device->active && !device->platform->paused)
 		virtio_balloon_ask_statistics(balloon);
 }

@@ -25,9 +25,11 @@
 
 #include "vmm/overlay_file.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
 #include "vmm/virtio_blk_request.h"
 
-#define VIRTIO_BLK_QUEUE_SIZE 256
+#define VIRTIO_BLK_STATE_VERSION 1
+#define VIRTIO_BLK_QUEUE_SIZE	 256
 /* A full queue's longest request: header and status take a descriptor each */
 #define VIRTIO_BLK_MAX_SEGMENTS	     (VIRTIO_BLK_QUEUE_SIZE - 2)
 #define VIRTIO_BLK_MAX_SEGMENT_BYTES (4U << 20)
@@ -116,6 +118,37 @@ virtio_blk_reset(struct virtio_device *device)
 	blk->state.write_cache = 1;
 }
 
+/*
+ * Pausing has ended all requests but those that the host has no room for: these are half done on a
+ * disk that is not saved. The statistics are this process's, and which queues wait for a free
+ * request is seen when all are looked at.
+ */
+static void
+virtio_blk_save(struct virtio_device *device, struct state_writer *writer)
+{
+	const struct virtio_blk *blk = virtio_blk_from(device);
+
+	if (blk->n_free < VIRTIO_BLK_REQUESTS)
+		state_writer_fail(writer, -EBUSY);
+	state_put_u64(writer, blk->state.capacity_sectors);
+	state_put_u8(writer, blk->state.write_cache);
+}
+
+/* The medium is this machine's own, a copy of what the saved one had when it was saved. */
+static int
+virtio_blk_load(struct virtio_device *device, struct state_reader *reader)
+{
+	struct virtio_blk *blk = virtio_blk_from(device);
+	uint64_t capacity_sectors = state_take_u64(reader);
+
+	blk->state.write_cache = state_take_bool(reader);
+	if (state_reader_check(reader) == 0 && capacity_sectors != blk->state.capacity_sectors)
+		state_reader_refuse(reader, "its disk has %llu sectors, this machine's '%s' %llu",
+				    (unsigned long long)capacity_sectors, blk->name,
+				    (unsigned long long)blk->state.capacity_sectors);
+	return state_reader_check(reader);
+}
+
 static void
 virtio_blk_free(struct virtio_device *device)
 {
@@ -140,6 +173,9 @@ static const struct virtio_ops virtio_blk_ops = {
 	.read_config = virtio_blk_read_config,
 	.write_config = virtio_blk_write_config,
 	.free = virtio_blk_free,
+	.state_version = VIRTIO_BLK_STATE_VERSION,
+	.save = virtio_blk_save,
+	.load = virtio_blk_load,
 };
 
 static int

@@ -30,78 +30,17 @@
 
 #include "vmm/platform.h"
 #include "vmm/port_peer.h"
-#include "vmm/virtio.h"
+#include "vmm/virtio_console_device.h"
 
 #define VIRTIO_CONSOLE_QUEUE_SIZE	  128
 #define VIRTIO_CONSOLE_CONTROL_QUEUE_SIZE 32
 #define VIRTIO_CONSOLE_CHAINS_A_KICK	  32
 #define VIRTIO_CONSOLE_CONTROL_IN	  2 /* queues, as the driver sees them */
 #define VIRTIO_CONSOLE_CONTROL_OUT	  3
-#define VIRTIO_CONSOLE_FIRST_PORT	  1
-
-/* What the guest is still to be told of a port, in this order */
-enum virtio_console_due {
-	VIRTIO_CONSOLE_DUE_ADD,
-	VIRTIO_CONSOLE_DUE_NAME,
-	VIRTIO_CONSOLE_DUE_CLOSE,
-	VIRTIO_CONSOLE_DUE_OPEN,
-	VIRTIO_CONSOLE_DUE_COUNT,
-};
-
-#define DUE(what) (1U << VIRTIO_CONSOLE_DUE_##what)
-
-/* How far the driver is with a port: only forward, until a reset. */
-enum virtio_console_stage {
-	VIRTIO_CONSOLE_UNKNOWN,
-	VIRTIO_CONSOLE_ADDED, /* it is told of it, or will be */
-	VIRTIO_CONSOLE_READY, /* and has said that it is ready */
-};
-
-/* What the guest sees; saved and restored. */
-struct virtio_console_port_state {
-	uint8_t stage; /* enum virtio_console_stage */
-	uint8_t open;  /* by a program in the guest */
-	uint8_t due;   /* a set of enum virtio_console_due */
-	uint8_t reserved;
-	uint32_t sent_bytes; /* of the next chain that the guest sends */
-};
-
-struct virtio_console;
-
-struct virtio_console_port {
-	struct virtio_console_port_state state;
-	struct virtio_console *console;
-	uint32_t number; /* the driver's */
-	bool blocked;	 /* the peer's socket is full */
-	struct port_peer *peer;
-	char name[VIRTIO_CONSOLE_MAX_NAME + 1];
-};
-
-struct virtio_console {
-	struct virtio_device device; /* first */
-	size_t n_ports;
-	struct virtio_console_port ports[VIRTIO_CONSOLE_MAX_PORTS];
-	void (*opened)(void *context, size_t port, bool open);
-	void *context;
-	struct virtqueue_chain chain; /* the one being looked at */
-};
 
 static_assert(2 * (VIRTIO_CONSOLE_FIRST_PORT + VIRTIO_CONSOLE_MAX_PORTS) + 2 <= VIRTIO_MAX_QUEUES,
 	      "two queues a port, and two for control");
 static_assert(VIRTQUEUE_MAX_CHAIN_BYTES <= UINT32_MAX, "sent_bytes has 32 bits");
-
-/* Section 5.3.2; number 0 has the first two queues, before those for control */
-static uint32_t
-virtio_console_get_in_queue(const struct virtio_console_port *port)
-{
-	return 2 * port->number + 2;
-}
-
-static uint32_t
-virtio_console_get_out_queue(const struct virtio_console_port *port)
-{
-	return virtio_console_get_in_queue(port) + 1;
-}
 
 static struct virtio_console_port *
 virtio_console_find_port(struct virtio_console *console, uint32_t number)
@@ -244,6 +183,19 @@ virtio_console_discard(struct virtio_console *console, uint32_t queue)
 
 /* Peers */
 
+void
+virtio_console_note_peer(struct virtio_console_port *port, bool connected)
+{
+	if (port->state.stage != VIRTIO_CONSOLE_READY)
+		return;
+	if (connected)
+		port->state.due |= VIRTIO_CONSOLE_DUE(OPEN);
+	else if (port->state.due & VIRTIO_CONSOLE_DUE(OPEN))
+		port->state.due &= (uint8_t)~VIRTIO_CONSOLE_DUE(OPEN);
+	else
+		port->state.due |= VIRTIO_CONSOLE_DUE(CLOSE);
+}
+
 static void
 virtio_console_handle_peer(void *context, bool connected)
 {
@@ -255,14 +207,9 @@ virtio_console_handle_peer(void *context, bool connected)
 		port->state.sent_bytes = 0;
 		virtio_console_discard(port->console, virtio_console_get_out_queue(port));
 	}
+	virtio_console_note_peer(port, connected);
 	if (port->state.stage != VIRTIO_CONSOLE_READY)
 		return;
-	if (connected)
-		port->state.due |= DUE(OPEN);
-	else if (port->state.due & DUE(OPEN))
-		port->state.due &= (uint8_t)~DUE(OPEN);
-	else
-		port->state.due |= DUE(CLOSE);
 	if (connected && port->state.open)
 		port_peer_set_reading(port->peer, PORT_PEER_READ);
 	virtio_console_flush(port->console);
@@ -314,7 +261,7 @@ static const struct port_peer_events virtio_console_peer_events = {
 
 /* Control, from the guest */
 
-static void
+void
 virtio_console_set_open(struct virtio_console_port *port, bool open)
 {
 	if (port->state.open == open)
@@ -333,19 +280,19 @@ virtio_console_handle_device_ready(struct virtio_console *console)
 		if (state->stage != VIRTIO_CONSOLE_UNKNOWN)
 			continue;
 		state->stage = VIRTIO_CONSOLE_ADDED;
-		state->due |= DUE(ADD);
+		state->due |= VIRTIO_CONSOLE_DUE(ADD);
 	}
 }
 
 static void
 virtio_console_handle_port_ready(struct virtio_console_port *port)
 {
-	if (port->state.stage != VIRTIO_CONSOLE_ADDED || port->state.due & DUE(ADD))
+	if (port->state.stage != VIRTIO_CONSOLE_ADDED || port->state.due & VIRTIO_CONSOLE_DUE(ADD))
 		return;
 	port->state.stage = VIRTIO_CONSOLE_READY;
-	port->state.due |= DUE(NAME);
+	port->state.due |= VIRTIO_CONSOLE_DUE(NAME);
 	if (port_peer_is_connected(port->peer))
-		port->state.due |= DUE(OPEN);
+		port->state.due |= VIRTIO_CONSOLE_DUE(OPEN);
 }
 
 /* What means nothing now, or nothing at all, changes nothing. */
@@ -471,6 +418,9 @@ static const struct virtio_ops virtio_console_ops = {
 	.handle_queue = virtio_console_handle_queue,
 	.read_config = virtio_console_read_config,
 	.free = virtio_console_free,
+	.state_version = VIRTIO_CONSOLE_STATE_VERSION,
+	.save = virtio_console_save,
+	.load = virtio_console_load,
 };
 
 static int

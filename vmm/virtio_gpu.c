@@ -108,6 +108,18 @@ virtio_gpu_free(struct virtio_device *device)
 	free(device);
 }
 
+static void
+virtio_gpu_save(struct virtio_device *device, struct state_writer *writer)
+{
+	gpu_state_save(&((struct virtio_gpu *)device)->gpu, writer);
+}
+
+static int
+virtio_gpu_load(struct virtio_device *device, struct state_reader *reader)
+{
+	return gpu_state_load(&((struct virtio_gpu *)device)->gpu, reader);
+}
+
 static const struct virtio_ops virtio_gpu_ops = {
 	.name = "virtio-gpu",
 	.type = VIRTIO_ID_GPU,
@@ -117,6 +129,9 @@ static const struct virtio_ops virtio_gpu_ops = {
 	.read_config = virtio_gpu_read_config,
 	.write_config = virtio_gpu_write_config,
 	.free = virtio_gpu_free,
+	.state_version = GPU_STATE_VERSION,
+	.save = virtio_gpu_save,
+	.load = virtio_gpu_load,
 };
 
 int

@@ -20,8 +20,10 @@
 #include "vmm/input_events.h"
 #include "vmm/key_table.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
 #include "vmm/virtio.h"
 
+#define STATE_VERSION	  1
 #define EVENT_QUEUE	  0
 #define STATUS_QUEUE	  1
 #define QUEUE_SIZE	  64
@@ -269,6 +271,66 @@ virtio_input_reset(struct virtio_device *device)
 		seat_link_set_leds(self->link, 0);
 }
 
+/* State: what the driver asked for, and what happened and has not reached it. */
+
+static void
+virtio_input_save(struct virtio_device *device, struct state_writer *writer)
+{
+	const struct virtio_input *self = (struct virtio_input *)device;
+
+	state_put_u8(writer, self->state.select);
+	state_put_u8(writer, self->state.subselect);
+	state_put_u32(writer, self->state.leds);
+	input_events_save(&self->state.events, writer);
+}
+
+static bool
+virtio_input_has_code(const struct virtio_input *self, uint16_t type, uint16_t code)
+{
+	struct virtio_input_config config = { 0 };
+
+	if (type == EV_SYN)
+		return code == SYN_REPORT;
+	if (type > EV_MAX || code / 8u >= sizeof(config.u.bitmap))
+		return false;
+	virtio_input_put_bits(&config, &kind_table[self->kind], (uint8_t)type);
+	return config.u.bitmap[code / 8] >> code % 8 & 1;
+}
+
+/*
+ * Who held keys and buttons down was connected to another machine: here nobody does, and the guest
+ * hears of it behind what waits.
+ */
+static int
+virtio_input_load(struct virtio_device *device, struct state_reader *reader)
+{
+	struct virtio_input *self = (struct virtio_input *)device;
+	struct input_events *events = &self->state.events;
+
+	self->state.select = state_take_u8(reader);
+	self->state.subselect = state_take_u8(reader);
+	self->state.leds = state_take_u32(reader);
+	state_reader_want(reader, self->state.leds >> COUNT(led_table) == 0,
+			  "a light that there is not");
+	input_events_load(events, reader);
+	for (uint16_t code = 0; code < KEY_CNT; code++)
+		state_reader_want(reader,
+				  !input_events_knows(events, code) ||
+					  virtio_input_has_code(self, EV_KEY, code),
+				  "a key is pressed that there is not");
+	for (uint32_t i = 0; i < events->count; i++)
+		state_reader_want(
+			reader,
+			virtio_input_has_code(self, events->events[i].type, events->events[i].code),
+			"an event that there cannot be");
+	if (state_reader_check(reader) < 0)
+		return state_reader_check(reader);
+	input_events_release_all(events);
+	if (self->kind == VIRTIO_INPUT_KEYBOARD)
+		seat_link_set_leds(self->link, self->state.leds);
+	return 0;
+}
+
 static void
 virtio_input_free(struct virtio_device *device)
 {
@@ -284,6 +346,9 @@ static const struct virtio_ops virtio_input_ops = {
 	.read_config = virtio_input_read_config,
 	.write_config = virtio_input_write_config,
 	.free = virtio_input_free,
+	.state_version = STATE_VERSION,
+	.save = virtio_input_save,
+	.load = virtio_input_load,
 };
 
 int

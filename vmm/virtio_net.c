@@ -32,8 +32,10 @@
 
 #include "vmm/net_peer.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
 #include "vmm/virtio.h"
 
+#define VIRTIO_NET_STATE_VERSION  1
 #define VIRTIO_NET_RECEIVE	  0 /* queues */
 #define VIRTIO_NET_SEND		  1
 #define VIRTIO_NET_QUEUE_SIZE	  256
@@ -44,7 +46,7 @@
 
 #define VIRTIO_NET_FEATURE(name) (UINT64_C(1) << VIRTIO_NET_F_##name)
 
-/* What the guest sees; saved and restored. */
+/* What the guest sees */
 struct virtio_net_state {
 	uint8_t mac[6];
 	uint8_t plugged; /* the cable is in; there is a link if there is a peer too */
@@ -326,6 +328,34 @@ virtio_net_reset(struct virtio_device *device)
 		net_peer_set_reading(net->peer, false);
 }
 
+/*
+ * Only what the guest knows of the link is kept. The address is the new machine's, as its
+ * description has it: no two forks have the same. What a peer holds (a frame that is half sent, or
+ * read and not taken) ends with the peer, as in any network; a machine that is sealed has no link.
+ */
+static void
+virtio_net_save(struct virtio_device *device, struct state_writer *writer)
+{
+	state_put_bool(writer, virtio_net_has_link(device));
+}
+
+static int
+virtio_net_load(struct virtio_device *device, struct state_reader *reader)
+{
+	bool had_link = state_take_bool(reader);
+	int error;
+
+	if (state_reader_check(reader) < 0)
+		return state_reader_check(reader);
+	if (had_link != virtio_net_has_link(device))
+		virtio_tell_later(device);
+	error = device->active ? virtio_net_activate(device) : 0;
+	if (error < 0)
+		return state_reader_refuse(reader, "the network cannot do what its driver uses: %s",
+					   strerror(-error));
+	return 0;
+}
+
 static void
 virtio_net_free(struct virtio_device *device)
 {
@@ -343,6 +373,9 @@ static const struct virtio_ops virtio_net_ops = {
 	.handle_queue = virtio_net_handle_queue,
 	.read_config = virtio_net_read_config,
 	.free = virtio_net_free,
+	.state_version = VIRTIO_NET_STATE_VERSION,
+	.save = virtio_net_save,
+	.load = virtio_net_load,
 };
 
 int

@@ -146,7 +146,19 @@ virtio_pci_reset(void *context)
 static void
 virtio_pci_resume(void *context)
 {
-	virtio_transport_kick_all(context);
+	virtio_transport_resume(context);
+}
+
+static void
+virtio_pci_save(void *context, struct state_writer *writer)
+{
+	virtio_transport_save(context, writer);
+}
+
+static int
+virtio_pci_load(void *context, struct state_reader *reader)
+{
+	return virtio_transport_load(context, reader);
 }
 
 static void
@@ -173,6 +185,8 @@ static const struct pci_device_ops virtio_pci_ops = {
 	.resume = virtio_pci_resume,
 	.free = virtio_pci_free,
 	.move_bar = virtio_pci_move_bar,
+	.save = virtio_pci_save,
+	.load = virtio_pci_load,
 };
 
 static int

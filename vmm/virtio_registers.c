@@ -98,11 +98,7 @@ virtio_registers_read_common(const struct virtio_transport *transport, uint32_t 
 	}
 }
 
-/*
- * What a vector register reads after this was written: NO_VECTOR where there is no such vector;
- * section 4.1.5.1.2
- */
-static uint16_t
+uint16_t
 virtio_registers_check_vector(const struct virtio_transport *transport, uint32_t value)
 {
 	return value <= transport->device->n_queues && value < PCI_MAX_VECTORS

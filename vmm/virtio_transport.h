@@ -21,6 +21,11 @@
 #define VIRTIO_REGISTERS_BYTES	      0x4000
 #define VIRTIO_DOORBELL_STRIDE	      4 /* bytes from one to the next */
 
+/* The ISR status: a queue's interrupt or the configuration's; virtio 1.2 section 4.1.4.5 */
+#define VIRTIO_ISR_QUEUE  1
+#define VIRTIO_ISR_CONFIG 2
+#define VIRTIO_ISR_BITS	  (VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG)
+
 struct loop_poller;
 struct loop_source;
 
@@ -67,6 +72,7 @@ struct virtio_transport {
 	struct virtio_doorbell doorbells[VIRTIO_MAX_QUEUES];
 	uint64_t doorbells_gpa;	    /* where the notification structure is; 0: nowhere */
 	struct loop_poller *poller; /* NULL: no queue is polled */
+	bool tell_later;	    /* virtio_tell_later() */
 	struct log_limit limit;
 };
 
@@ -87,8 +93,25 @@ void virtio_transport_kick(struct virtio_transport *transport, uint32_t queue);
 /* All queues that are started: there may be chains that nobody has rung for, or was heard to. */
 void virtio_transport_kick_all(struct virtio_transport *transport);
 void virtio_transport_move_doorbells(struct virtio_transport *transport, uint64_t gpa);
+/* KVM is told of the doorbells of the queues that run, wherever the guest has put them. */
+void virtio_transport_place_doorbells(struct virtio_transport *transport);
+/* The machine goes on after a pause, or the device may master the bus. */
+void virtio_transport_resume(struct virtio_transport *transport);
+/* What the driver has written is what it gets, when all of that is offered. */
+bool virtio_transport_accept_features(struct virtio_transport *transport);
+/* As its registers say. NULL, or what is wrong with them: a constant text. */
+const char *virtio_transport_start_queue(struct virtio_transport *transport, uint32_t index);
+
+/* virtio_state.c: as in struct pci_device_ops. */
+void virtio_transport_save(const struct virtio_transport *transport, struct state_writer *writer);
+int virtio_transport_load(struct virtio_transport *transport, struct state_reader *reader);
 
 /* virtio_registers.c; the context is the transport. */
 extern const struct bus_ops virtio_registers_ops;
+/*
+ * What a vector register reads after this was written: NO_VECTOR where there is no such vector;
+ * section 4.1.5.1.2
+ */
+uint16_t virtio_registers_check_vector(const struct virtio_transport *transport, uint32_t value);
 
 #endif

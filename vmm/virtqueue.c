@@ -109,6 +109,22 @@ virtqueue_stop(struct virtqueue *queue)
 	*queue = (struct virtqueue){ 0 };
 }
 
+int
+virtqueue_set_state(struct virtqueue *queue, const struct virtqueue_state *state)
+{
+	static const struct virtqueue_state none = { 0 };
+
+	if (!queue->descriptors)
+		return memcmp(state, &none, sizeof(none)) == 0 ? 0 : -EINVAL;
+	if (state->in_flight > queue->setup.size ||
+	    (uint16_t)(state->next_avail - state->next_used) != state->in_flight)
+		return -EINVAL;
+	queue->state = *state;
+	if (state->broken)
+		queue->reason = "it was broken when it was saved";
+	return 0;
+}
+
 static struct vring_desc
 virtqueue_load(const struct virtqueue_table *table, uint16_t index)
 {

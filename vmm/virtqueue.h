@@ -82,6 +82,11 @@ struct virtqueue_result {
 int virtqueue_start(struct virtqueue *queue, const struct guest_memory *memory,
 		    const struct virtqueue_setup *setup);
 void virtqueue_stop(struct virtqueue *queue);
+/*
+ * Goes on where a queue stood whose rings were here: after virtqueue_start(), or all zeros. 0, or
+ * -EINVAL when no queue can stand so.
+ */
+int virtqueue_set_state(struct virtqueue *queue, const struct virtqueue_state *state);
 
 /*
  * 1 and the chain; 0 when there is none; -EPROTO when the queue is broken. As long as there are

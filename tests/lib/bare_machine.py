@@ -41,11 +41,12 @@ def need(*paths):
 class Machine(vmm_start.Description):
     """One guest; its description can be changed until start()."""
 
-    def __init__(self, guest, command_line='', ram_mib=16, cpus=1):
+    def __init__(self, guest, command_line='', ram_mib=16, cpus=1, folder=None):
         path = os.path.join(GUESTS, f'guest_{guest}.guest')
         need(path)
         super().__init__('d-test', cpus, ram_mib, cpu='carrel-v0', sandbox=True)
-        self.folder = os.environ['TMPDIR']
+        self.folder = folder or os.environ['TMPDIR']
+        os.makedirs(self.folder, exist_ok=True)
         self.boot(path, command_line=command_line)
         self.sockets(self.folder)
         self.memory = os.dup(self.json['memory_fd'])

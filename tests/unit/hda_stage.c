@@ -216,3 +216,82 @@ hda_stage_ask(struct hda_stage *stage, uint32_t node, uint32_t verb_and_payload)
 	assert_int_equal(response[1], HDA_CODEC_ADDRESS);
 	return response[0];
 }
+
+void
+hda_stage_write_list(struct hda_stage *stage, const struct hda_stage_buffer *buffers,
+		     uint32_t n_buffers)
+{
+	memcpy(fake_platform_map(stage->fake, stage->list, n_buffers * sizeof(*buffers)), buffers,
+	       n_buffers * sizeof(*buffers));
+}
+
+/* azx_pcm_prepare(): a cycle of four periods, of which the first is cut in two so that interrupts come late enough */
+void
+hda_stage_prepare(struct hda_stage *stage, uint32_t base, uint32_t node)
+{
+	struct hda_stage_buffer buffers[HDA_STAGE_PERIODS + 1] = {
+		{ stage->samples, 4, 0 },
+		{ stage->samples + 4, HDA_STAGE_PERIOD_BYTES - 4, 1 },
+	};
+
+	for (uint32_t i = 1; i < HDA_STAGE_PERIODS; i++)
+		buffers[i + 1] =
+			(struct hda_stage_buffer){ stage->samples + i * HDA_STAGE_PERIOD_BYTES,
+						   HDA_STAGE_PERIOD_BYTES, 1 };
+	hda_stage_write_list(stage, buffers, HDA_STAGE_PERIODS + 1);
+	hda_stage_put(stage, base + HDA_SD_CTL, 1, HDA_SD_CTL_RESET);
+	assert_int_equal(hda_stage_get(stage, base + HDA_SD_CTL, 1) & 1, 1);
+	hda_stage_put(stage, base + HDA_SD_CTL, 1, 0);
+	assert_int_equal(hda_stage_get(stage, base + HDA_SD_CTL, 1) & 1, 0);
+	hda_stage_put(stage, base + HDA_SD_CTL, 4, HDA_STAGE_TAG << HDA_SD_CTL_TAG_SHIFT);
+	hda_stage_put(stage, base + HDA_SD_CBL, 4, HDA_STAGE_CYCLE);
+	hda_stage_put(stage, base + HDA_SD_FMT, 2, HDA_FORMAT_48000);
+	hda_stage_put(stage, base + HDA_SD_LVI, 2, HDA_STAGE_PERIODS);
+	hda_stage_put(stage, base + HDA_SD_BDPL, 4, stage->list);
+	hda_stage_put(stage, base + HDA_SD_BDPU, 4, 0);
+	hda_stage_ask(stage, node, 0x70600 | HDA_STAGE_TAG << 4);
+	hda_stage_ask(stage, node, 0x20000 | HDA_FORMAT_48000);
+	fake_platform_forget(stage->fake);
+}
+
+/* snd_hdac_stream_start() */
+void
+hda_stage_run(struct hda_stage *stage, uint32_t base)
+{
+	hda_stage_put(stage, HDA_INTCTL, 4,
+		      HDA_INT_GLOBAL | HDA_INT_CONTROLLER | (base == HDA_STAGE_OUT ? 2 : 1));
+	hda_stage_put(stage, base + HDA_SD_CTL, 1, HDA_SD_CTL_RUN | HDA_SD_INTERRUPTS);
+}
+
+void
+hda_stage_fill(struct hda_stage *stage)
+{
+	int16_t *samples = fake_platform_map(stage->fake, stage->samples, HDA_STAGE_CYCLE);
+
+	for (int i = 0; i < HDA_STAGE_CYCLE / 4; i++) {
+		samples[2 * i] = (int16_t)i;
+		samples[2 * i + 1] = (int16_t)-i;
+	}
+}
+
+void
+hda_stage_expect_ramp(const struct hda_stage *stage, uint32_t first, uint32_t n_frames)
+{
+	for (uint32_t i = 0; i < n_frames; i++) {
+		uint32_t frame = (first + i) % (HDA_STAGE_CYCLE / 4);
+
+		assert_int_equal(stage->heard[2 * i], (int16_t)frame);
+		assert_int_equal(stage->heard[2 * i + 1], (int16_t)-frame);
+	}
+}
+
+bool
+hda_stage_take_period(struct hda_stage *stage, uint32_t base)
+{
+	if (!(hda_stage_get(stage, HDA_INTSTS, 4) & (base == HDA_STAGE_OUT ? 2 : 1)))
+		return false;
+	assert_int_equal(hda_stage_get(stage, base + HDA_SD_STS, 1) & HDA_SD_INTERRUPTS,
+			 HDA_SD_COMPLETE);
+	hda_stage_put(stage, base + HDA_SD_STS, 1, HDA_SD_INTERRUPTS);
+	return true;
+}

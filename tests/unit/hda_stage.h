@@ -24,10 +24,22 @@
 #define HDA_STAGE_IN	  HDA_STREAM
 #define HDA_STAGE_OUT	  (HDA_STREAM + HDA_STREAM_BYTES)
 #define HDA_STAGE_NOT_RAM UINT64_C(0xb0000000)
+/* A cycle of the samples, as hda_stage_prepare() makes it */
+#define HDA_STAGE_PERIODS	4
+#define HDA_STAGE_PERIOD_FRAMES 4800 /* 100 ms */
+#define HDA_STAGE_PERIOD_BYTES	(HDA_STAGE_PERIOD_FRAMES * 4)
+#define HDA_STAGE_TAG		5
 
 struct fake_platform;
 struct hda;
 struct pci_root;
+
+/* An entry of a stream's list */
+struct hda_stage_buffer {
+	uint64_t gpa;
+	uint32_t bytes;
+	uint32_t flags;
+};
 
 struct hda_stage {
 	struct fake_platform *fake;
@@ -62,5 +74,16 @@ void hda_stage_wait(struct hda_stage *stage, uint32_t ms);
 void hda_stage_send(struct hda_stage *stage, uint32_t command);
 /* One command through the rings, with its interrupt. */
 uint32_t hda_stage_ask(struct hda_stage *stage, uint32_t node, uint32_t verb_and_payload);
+
+/* Streams, by their first register and the codec's converter: a cycle of four periods, and on. */
+void hda_stage_write_list(struct hda_stage *stage, const struct hda_stage_buffer *buffers,
+			  uint32_t n_buffers);
+void hda_stage_prepare(struct hda_stage *stage, uint32_t base, uint32_t node);
+void hda_stage_run(struct hda_stage *stage, uint32_t base);
+/* Samples that rise with each frame, and that so many of them were heard, from this one on. */
+void hda_stage_fill(struct hda_stage *stage);
+void hda_stage_expect_ramp(const struct hda_stage *stage, uint32_t first, uint32_t n_frames);
+/* What the interrupt's handler reads and takes away. */
+bool hda_stage_take_period(struct hda_stage *stage, uint32_t base);
 
 #endif

@@ -20,6 +20,7 @@ machine_stage_describe(int kernel_fd, struct description *ret_description)
 		.ram_bytes = MACHINE_STAGE_RAM_BYTES,
 		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
 		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
+		.state_fd = -1,
 		.kernel_fd = kernel_fd,
 		.initrd_fd = -1,
 		.control_fd = -1,

@@ -9,7 +9,10 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/state_round.h"
 #include "vmm/acpi_pm.h"
 
 #define TEST_SCI    9
@@ -252,6 +255,125 @@ test_acpi_pm__reset_forgets(void **state)
 	assert_int_equal(fake_platform_in(fake, 0x60c, 2), 0);
 }
 
+static void
+test_acpi_pm_save(void *context, struct state_writer *writer)
+{
+	acpi_pm_save(context, writer);
+}
+
+static int
+test_acpi_pm_load(void *context, struct state_reader *reader)
+{
+	return acpi_pm_load(context, reader);
+}
+
+static const struct state_round test_round = { "acpi-pm", test_acpi_pm_save, test_acpi_pm_load };
+
+/* Another machine, with what this one has; later, and on a host with another clock. */
+static struct test_machine
+test_acpi_pm_fork(struct test_machine *machine)
+{
+	struct test_machine fork;
+	int fd;
+
+	acpi_pm_pause(machine->pm);
+	fd = state_round_save(&test_round, machine->pm);
+	test_shift_ns -= TEST_S / 2;
+	assert_int_equal(fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &fork.fake), 0);
+	assert_int_equal(acpi_pm_new(&fork.fake->platform, &fork.pm), 0);
+	state_round_load(&test_round, fork.pm, fd);
+	close(fd);
+	return fork;
+}
+
+static void
+test_acpi_pm_end_fork(struct test_machine *fork)
+{
+	acpi_pm_free(fork->pm);
+	fake_platform_free(fork->fake);
+}
+
+static void
+test_acpi_pm__fork_has_what_was_pending(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	fake_platform_out(machine->fake, 0x602, 2, TEST_BUTTON);
+	fake_platform_out(machine->fake, 0x60d, 1, 1 << ACPI_PM_GPE_GENID);
+	fake_platform_out(machine->fake, 0x604, 2, 3 << 10);
+	acpi_pm_press_power_button(machine->pm);
+	acpi_pm_raise_gpe(machine->pm, ACPI_PM_GPE_GENID);
+	fork = test_acpi_pm_fork(machine);
+	assert_true(fork.fake->irq_level[TEST_SCI]);
+	assert_int_equal(fake_platform_in(fork.fake, 0x600, 4), TEST_BUTTON << 16 | TEST_BUTTON);
+	assert_int_equal(fake_platform_in(fork.fake, 0x604, 2), 3 << 10 | 1);
+	fake_platform_out(fork.fake, 0x600, 2, TEST_BUTTON);
+	assert_true(fork.fake->irq_level[TEST_SCI]);
+	assert_int_equal(fake_platform_in(fork.fake, 0x60c, 2), 0x2020);
+	fake_platform_out(fork.fake, 0x60c, 1, 1 << ACPI_PM_GPE_GENID);
+	assert_false(fork.fake->irq_level[TEST_SCI]);
+	test_acpi_pm_end_fork(&fork);
+}
+
+static void
+test_acpi_pm__fork_goes_on_with_the_timer(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_shift_ns += 2 * TEST_S;
+	fork = test_acpi_pm_fork(machine);
+	test_shift_ns += TEST_S;
+	assert_int_equal(fake_platform_in(fork.fake, 0x608, 4), 2 * 3579545);
+	acpi_pm_resume(fork.pm);
+	assert_int_equal(fake_platform_in(fork.fake, 0x608, 4), 2 * 3579545);
+	test_shift_ns += TEST_S;
+	assert_int_equal(fake_platform_in(fork.fake, 0x608, 4), 3 * 3579545);
+	test_acpi_pm_end_fork(&fork);
+}
+
+/* A change of the top bit that was told of before is not told of again; the next one is. */
+static void
+test_acpi_pm__fork_interrupts_at_the_next_change(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_shift_ns += (int64_t)((2 * TEST_HALF_S - 0.020) * 1e9);
+	fake_platform_out(machine->fake, 0x602, 2, TEST_TIMER);
+	fake_platform_out(machine->fake, 0x600, 2, TEST_TIMER);
+	fork = test_acpi_pm_fork(machine);
+	assert_false(fork.fake->irq_level[TEST_SCI]);
+	test_shift_ns = 0;
+	test_frozen_ns = 0; /* 20 ms before the change */
+	acpi_pm_resume(fork.pm);
+	assert_int_equal(fake_platform_in(fork.fake, 0x600, 2), 0);
+	assert_true(fake_platform_wait(fork.fake, test_acpi_pm_has_sci, fork.fake, 10000));
+	assert_int_equal(fake_platform_in(fork.fake, 0x600, 2), TEST_TIMER);
+	test_acpi_pm_end_fork(&fork);
+}
+
+static void
+test_acpi_pm__forged_states_are_refused(void **state)
+{
+	static const struct state_forgery forgeries[] = {
+		{ 0, 2, 0x0002, "has happened" },
+		{ 0, 2, 0x8000, "has happened" },
+		{ 2, 2, 0x0002, "is enabled" },
+		{ 4, 2, 0x2000, "control register" }, /* a guest that sleeps has ended */
+		{ 4, 2, 0x0001, "control register" },
+		{ 8, 8, UINT64_MAX, "too long" },
+		{ 8, 8, (UINT64_C(1) << 62) + 1, "too long" },
+	};
+	struct test_machine *machine = *state;
+	int fd;
+
+	acpi_pm_pause(machine->pm);
+	fd = state_round_save(&test_round, machine->pm);
+	acpi_pm_press_power_button(machine->pm);
+	state_round_refuse_all(&test_round, machine->pm, fd, forgeries,
+			       sizeof(forgeries) / sizeof(forgeries[0]));
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -268,6 +390,10 @@ main(void)
 		TEST(test_acpi_pm__timer_status_at_each_change_of_the_top_bit),
 		TEST(test_acpi_pm__timer_interrupt_comes_by_itself),
 		TEST(test_acpi_pm__reset_forgets),
+		TEST(test_acpi_pm__fork_has_what_was_pending),
+		TEST(test_acpi_pm__fork_goes_on_with_the_timer),
+		TEST(test_acpi_pm__fork_interrupts_at_the_next_change),
+		TEST(test_acpi_pm__forged_states_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

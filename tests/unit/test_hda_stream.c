@@ -21,92 +21,7 @@
 #include "vmm/sound_sink.h"
 
 #define TEST_RATE      SOUND_RATE
-#define TEST_PERIODS   4
-#define TEST_FRAMES    4800 /* in a period: 100 ms */
-#define TEST_BYTES     (TEST_FRAMES * 4)
-#define TEST_TAG       5
 #define TEST_NS_PER_MS UINT64_C(1000000)
-
-struct buffer {
-	uint64_t gpa;
-	uint32_t bytes;
-	uint32_t flags;
-};
-
-static void
-stage_write_list(struct hda_stage *stage, const struct buffer *buffers, uint32_t n_buffers)
-{
-	memcpy(fake_platform_map(stage->fake, stage->list, n_buffers * sizeof(*buffers)), buffers,
-	       n_buffers * sizeof(*buffers));
-}
-
-/* azx_pcm_prepare(): a cycle of four periods, of which the first is cut in two so that interrupts come late enough */
-static void
-stage_prepare(struct hda_stage *stage, uint32_t base, uint32_t node)
-{
-	struct buffer buffers[TEST_PERIODS + 1] = {
-		{ stage->samples, 4, 0 },
-		{ stage->samples + 4, TEST_BYTES - 4, 1 },
-	};
-
-	for (uint32_t i = 1; i < TEST_PERIODS; i++)
-		buffers[i + 1] = (struct buffer){ stage->samples + i * TEST_BYTES, TEST_BYTES, 1 };
-	stage_write_list(stage, buffers, TEST_PERIODS + 1);
-	hda_stage_put(stage, base + HDA_SD_CTL, 1, HDA_SD_CTL_RESET);
-	assert_int_equal(hda_stage_get(stage, base + HDA_SD_CTL, 1) & 1, 1);
-	hda_stage_put(stage, base + HDA_SD_CTL, 1, 0);
-	assert_int_equal(hda_stage_get(stage, base + HDA_SD_CTL, 1) & 1, 0);
-	hda_stage_put(stage, base + HDA_SD_CTL, 4, TEST_TAG << HDA_SD_CTL_TAG_SHIFT);
-	hda_stage_put(stage, base + HDA_SD_CBL, 4, HDA_STAGE_CYCLE);
-	hda_stage_put(stage, base + HDA_SD_FMT, 2, HDA_FORMAT_48000);
-	hda_stage_put(stage, base + HDA_SD_LVI, 2, TEST_PERIODS);
-	hda_stage_put(stage, base + HDA_SD_BDPL, 4, stage->list);
-	hda_stage_put(stage, base + HDA_SD_BDPU, 4, 0);
-	hda_stage_ask(stage, node, 0x70600 | TEST_TAG << 4);
-	hda_stage_ask(stage, node, 0x20000 | HDA_FORMAT_48000);
-	fake_platform_forget(stage->fake);
-}
-
-/* snd_hdac_stream_start() */
-static void
-stage_run(struct hda_stage *stage, uint32_t base)
-{
-	hda_stage_put(stage, HDA_INTCTL, 4,
-		      HDA_INT_GLOBAL | HDA_INT_CONTROLLER | (base == HDA_STAGE_OUT ? 2 : 1));
-	hda_stage_put(stage, base + HDA_SD_CTL, 1, HDA_SD_CTL_RUN | HDA_SD_INTERRUPTS);
-}
-
-static void
-stage_fill(struct hda_stage *stage)
-{
-	int16_t *samples = fake_platform_map(stage->fake, stage->samples, HDA_STAGE_CYCLE);
-
-	for (int i = 0; i < HDA_STAGE_CYCLE / 4; i++) {
-		samples[2 * i] = (int16_t)i;
-		samples[2 * i + 1] = (int16_t)-i;
-	}
-}
-
-static void
-stage_expect_ramp(const struct hda_stage *stage, uint32_t n_frames)
-{
-	for (uint32_t i = 0; i < n_frames; i++) {
-		assert_int_equal(stage->heard[2 * i], (int16_t)(i % (HDA_STAGE_CYCLE / 4)));
-		assert_int_equal(stage->heard[2 * i + 1], (int16_t) - (i % (HDA_STAGE_CYCLE / 4)));
-	}
-}
-
-/* What the interrupt's handler reads and takes away. */
-static bool
-stage_take_period(struct hda_stage *stage, uint32_t base)
-{
-	if (!(hda_stage_get(stage, HDA_INTSTS, 4) & (base == HDA_STAGE_OUT ? 2 : 1)))
-		return false;
-	assert_int_equal(hda_stage_get(stage, base + HDA_SD_STS, 1) & HDA_SD_INTERRUPTS,
-			 HDA_SD_COMPLETE);
-	hda_stage_put(stage, base + HDA_SD_STS, 1, HDA_SD_INTERRUPTS);
-	return true;
-}
 
 /* A second, with the interrupt of each period in its time. */
 static void
@@ -117,9 +32,9 @@ test_hda_stream__plays_a_ramp(void **state)
 		fake_platform_map(stage->fake, stage->positions + 8 * SOUND_PLAY, 8);
 	uint32_t n_periods = 0;
 
-	stage_fill(stage);
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_fill(stage);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	assert_true(stage->moves[SOUND_PLAY]);
 	assert_true(hda_stage_get(stage, HDA_STAGE_OUT + HDA_SD_STS, 1) & HDA_SD_STS_READY);
 	for (uint32_t ms = 1; ms <= 1000; ms++) {
@@ -128,13 +43,13 @@ test_hda_stream__plays_a_ramp(void **state)
 			assert_int_equal(*position, ms * 48 * 4 % HDA_STAGE_CYCLE);
 		if (stage->fake->msi_counts[HDA_STAGE_MSI] > n_periods) {
 			assert_int_equal(ms % 100, 0);
-			assert_true(stage_take_period(stage, HDA_STAGE_OUT));
+			assert_true(hda_stage_take_period(stage, HDA_STAGE_OUT));
 			n_periods++;
 		}
 	}
 	assert_int_equal(n_periods, 10);
 	assert_int_equal(stage->n_heard, TEST_RATE);
-	stage_expect_ramp(stage, TEST_RATE);
+	hda_stage_expect_ramp(stage, 0, TEST_RATE);
 	assert_int_equal(hda_stage_get(stage, HDA_STAGE_OUT + HDA_SD_LPIB, 4), *position);
 
 	hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_CTL, 1, 0);
@@ -148,20 +63,20 @@ static void
 test_hda_stream__short_periods_have_their_interrupts_in_time(void **state)
 {
 	struct hda_stage *stage = *state;
-	const struct buffer buffers[] = { { stage->samples, 3 * 48 * 4, 1 },
-					  { stage->samples, 4 * 48 * 4, 1 } };
+	const struct hda_stage_buffer buffers[] = { { stage->samples, 3 * 48 * 4, 1 },
+						    { stage->samples, 4 * 48 * 4, 1 } };
 	static const uint32_t times[] = { 3, 7, 10, 14, 17 };
 
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_write_list(stage, buffers, 2);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_write_list(stage, buffers, 2);
 	hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_LVI, 2, 1);
 	hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_CBL, 4, 7 * 48 * 4);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	for (uint32_t ms = 1, i = 0; i < sizeof(times) / sizeof(times[0]); ms++) {
 		hda_stage_wait(stage, 1);
 		assert_int_equal(stage->fake->msi_counts[HDA_STAGE_MSI], i + (ms == times[i]));
 		if (ms == times[i]) {
-			assert_true(stage_take_period(stage, HDA_STAGE_OUT));
+			assert_true(hda_stage_take_period(stage, HDA_STAGE_OUT));
 			i++;
 		}
 	}
@@ -173,8 +88,8 @@ test_hda_stream__position_and_wall_clock_are_of_the_moment(void **state)
 	struct hda_stage *stage = *state;
 	uint32_t wall = hda_stage_get(stage, HDA_WALCLK, 4);
 
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	hda_stage_now_ns += 3 * TEST_NS_PER_MS; /* the timer has not run */
 	assert_int_equal(hda_stage_get(stage, HDA_STAGE_OUT + HDA_SD_LPIB, 4), 3 * 48 * 4);
 	assert_int_equal(hda_stage_get(stage, HDA_WALCLK, 4) - wall, 3 * 24000);
@@ -189,8 +104,8 @@ test_hda_stream__records(void **state)
 	memset(fake_platform_map(stage->fake, stage->samples, HDA_STAGE_CYCLE), 0x55,
 	       HDA_STAGE_CYCLE);
 	stage->most_recorded = 4800;
-	stage_prepare(stage, HDA_STAGE_IN, HDA_NODE_ADC);
-	stage_run(stage, HDA_STAGE_IN);
+	hda_stage_prepare(stage, HDA_STAGE_IN, HDA_NODE_ADC);
+	hda_stage_run(stage, HDA_STAGE_IN);
 	assert_true(stage->moves[SOUND_RECORD]);
 	hda_stage_wait(stage, 150);
 	for (int i = 0; i < 4800; i++) {
@@ -200,7 +115,7 @@ test_hda_stream__records(void **state)
 	for (int i = 4800 * 2; i < 7200 * 2; i++) /* the sink has no more: silence */
 		assert_int_equal(samples[i], 0);
 	assert_int_equal(samples[7200 * 2], 0x5555);
-	assert_true(stage_take_period(stage, HDA_STAGE_IN));
+	assert_true(hda_stage_take_period(stage, HDA_STAGE_IN));
 }
 
 static void
@@ -208,13 +123,13 @@ test_hda_stream__sound_goes_where_the_codec_sends_it(void **state)
 {
 	struct hda_stage *stage = *state;
 
-	stage_fill(stage);
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	hda_stage_ask(stage, HDA_NODE_DAC, 0x70600 | (TEST_TAG + 1) << 4);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_fill(stage);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_ask(stage, HDA_NODE_DAC, 0x70600 | (HDA_STAGE_TAG + 1) << 4);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	hda_stage_wait(stage, 10);
 	assert_int_equal(stage->n_heard, 0);
-	hda_stage_ask(stage, HDA_NODE_DAC, 0x70600 | TEST_TAG << 4);
+	hda_stage_ask(stage, HDA_NODE_DAC, 0x70600 | HDA_STAGE_TAG << 4);
 	hda_stage_ask(stage, HDA_NODE_DAC, 0x3a000 | (0x4a - 6)); /* left: -6 dB */
 	hda_stage_ask(stage, HDA_NODE_DAC, 0x39080);		  /* right: mute */
 	hda_stage_wait(stage, 50);
@@ -229,11 +144,11 @@ test_hda_stream__holds_streams_that_wait_for_others(void **state)
 	static const uint32_t registers[] = { HDA_SSYNC, HDA_SSYNC_ICH6 };
 	struct hda_stage *stage = *state;
 
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
 		stage->n_heard = 0;
 		hda_stage_put(stage, registers[i], 4, 1u << SOUND_PLAY);
-		stage_run(stage, HDA_STAGE_OUT);
+		hda_stage_run(stage, HDA_STAGE_OUT);
 		assert_true(hda_stage_get(stage, HDA_STAGE_OUT + HDA_SD_STS, 1) & HDA_SD_STS_READY);
 		hda_stage_wait(stage, 20);
 		assert_int_equal(stage->n_heard, 0);
@@ -248,9 +163,9 @@ test_hda_stream__stands_while_the_machine_does(void **state)
 {
 	struct hda_stage *stage = *state;
 
-	stage_fill(stage);
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_fill(stage);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	hda_stage_wait(stage, 20);
 	hda_pause(stage->hda);
 	assert_false(stage->moves[SOUND_PLAY]);
@@ -259,7 +174,7 @@ test_hda_stream__stands_while_the_machine_does(void **state)
 	hda_resume(stage->hda);
 	hda_stage_wait(stage, 20);
 	assert_int_equal(stage->n_heard, 1920);
-	stage_expect_ramp(stage, 1920);
+	hda_stage_expect_ramp(stage, 0, 1920);
 }
 
 static void
@@ -267,32 +182,33 @@ test_hda_stream__does_not_catch_up_much(void **state)
 {
 	struct hda_stage *stage = *state;
 
-	stage_fill(stage);
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
-	hda_stage_now_ns += 3600 * 1000 * TEST_NS_PER_MS;
+	hda_stage_fill(stage);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_now_ns += 10 * 1000 * TEST_NS_PER_MS; /* the real host has run for longer */
 	hda_stage_wait(stage, 1);
 	assert_int_equal(stage->n_heard, TEST_RATE / 5);
 	hda_stage_wait(stage, 100);
 	assert_int_equal(stage->n_heard, TEST_RATE / 5 + 4800);
-	stage_expect_ramp(stage, stage->n_heard);
+	hda_stage_expect_ramp(stage, 0, stage->n_heard);
 }
 
 static void
 test_hda_stream__a_list_counts_as_it_was_at_the_start(void **state)
 {
-	static const struct buffer bad[TEST_PERIODS + 1] = { { HDA_STAGE_NOT_RAM, 0xffffffff, 1 } };
+	static const struct hda_stage_buffer bad[HDA_STAGE_PERIODS + 1] = { { HDA_STAGE_NOT_RAM,
+									      0xffffffff, 1 } };
 	struct hda_stage *stage = *state;
 
-	stage_fill(stage);
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
-	stage_write_list(stage, bad, TEST_PERIODS + 1);
+	hda_stage_fill(stage);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_write_list(stage, bad, HDA_STAGE_PERIODS + 1);
 	hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_LVI, 2, 255);
 	hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_CBL, 4, 0);
 	hda_stage_wait(stage, 500);
 	assert_int_equal(stage->n_heard, TEST_RATE / 2);
-	stage_expect_ramp(stage, TEST_RATE / 2);
+	hda_stage_expect_ramp(stage, 0, TEST_RATE / 2);
 }
 
 /* Each is refused, the stream says why, and the next good one plays. */
@@ -300,7 +216,7 @@ static void
 test_hda_stream__bad_streams_do_not_run(void **state)
 {
 	static const struct {
-		struct buffer buffer;
+		struct hda_stage_buffer buffer;
 		uint32_t list, n_bytes;
 		uint16_t format;
 	} cases[] = {
@@ -317,13 +233,13 @@ test_hda_stream__bad_streams_do_not_run(void **state)
 	struct hda_stage *stage = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-		stage_write_list(stage, &cases[i].buffer, 1);
+		hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+		hda_stage_write_list(stage, &cases[i].buffer, 1);
 		if (cases[i].list)
 			hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_BDPL, 4, cases[i].list);
 		hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_CBL, 4, cases[i].n_bytes);
 		hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_FMT, 2, cases[i].format);
-		stage_run(stage, HDA_STAGE_OUT);
+		hda_stage_run(stage, HDA_STAGE_OUT);
 		assert_int_equal(hda_stage_get(stage, HDA_STAGE_OUT + HDA_SD_CTL, 1),
 				 HDA_SD_INTERRUPTS);
 		assert_int_equal(hda_stage_get(stage, HDA_STAGE_OUT + HDA_SD_STS, 1), HDA_SD_ERROR);
@@ -331,8 +247,8 @@ test_hda_stream__bad_streams_do_not_run(void **state)
 		hda_stage_wait(stage, 10);
 		assert_int_equal(stage->n_heard, 0);
 	}
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	hda_stage_wait(stage, 10);
 	assert_int_equal(stage->n_heard, 480);
 }
@@ -342,8 +258,8 @@ test_hda_stream__a_stream_without_bus_mastering_stops(void **state)
 {
 	struct hda_stage *stage = *state;
 
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	hda_stage_wait(stage, 10);
 	fake_platform_write(stage->fake, HDA_STAGE_CONFIG + PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	hda_stage_wait(stage, 10);
@@ -356,8 +272,8 @@ test_hda_stream__reset_ends_all(void **state)
 {
 	struct hda_stage *stage = *state;
 
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	hda_stage_wait(stage, 10);
 	pci_root_reset(stage->root);
 	assert_false(stage->moves[SOUND_PLAY]);
@@ -381,16 +297,16 @@ test_hda_stream__plays_and_records_with_nobody_there(void **state)
 	pci_root_reset(stage->root);
 	hda_stage_open_pci(stage);
 	hda_stage_start_controller(stage);
-	stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
-	stage_run(stage, HDA_STAGE_OUT);
+	hda_stage_prepare(stage, HDA_STAGE_OUT, HDA_NODE_DAC);
+	hda_stage_run(stage, HDA_STAGE_OUT);
 	hda_stage_wait(stage, 110);
 	assert_int_equal(positions[2 * SOUND_PLAY], 110 * 48 * 4);
-	assert_true(stage_take_period(stage, HDA_STAGE_OUT));
+	assert_true(hda_stage_take_period(stage, HDA_STAGE_OUT));
 	hda_stage_put(stage, HDA_STAGE_OUT + HDA_SD_CTL, 1, 0);
 
-	stage_fill(stage);
-	stage_prepare(stage, HDA_STAGE_IN, HDA_NODE_ADC);
-	stage_run(stage, HDA_STAGE_IN);
+	hda_stage_fill(stage);
+	hda_stage_prepare(stage, HDA_STAGE_IN, HDA_NODE_ADC);
+	hda_stage_run(stage, HDA_STAGE_IN);
 	hda_stage_wait(stage, 20);
 	samples = fake_platform_map(stage->fake, stage->samples, HDA_STAGE_CYCLE);
 	for (int i = 0; i < 960 * 2; i++)

@@ -10,8 +10,10 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/state_round.h"
 #include "vmm/rtc.h"
 #include "vmm/rtc_time.h"
 
@@ -336,6 +338,178 @@ test_rtc__sizes_for_firmware(void **state)
 		assert_int_equal(test_rtc_in(machine, table[i][0]), table[i][1]);
 }
 
+static void
+test_rtc_save(void *context, struct state_writer *writer)
+{
+	rtc_save(context, writer);
+}
+
+static int
+test_rtc_load(void *context, struct state_reader *reader)
+{
+	return rtc_load(context, reader);
+}
+
+static const struct state_round test_round = { "rtc", test_rtc_save, test_rtc_load };
+
+static void
+test_rtc_open_fork(struct test_machine *fork)
+{
+	assert_int_equal(fake_platform_new(UINT64_C(48) << 20, &fork->fake), 0);
+	assert_int_equal(rtc_new(&fork->fake->platform, 3, &fork->rtc), 0);
+}
+
+static struct test_machine
+test_rtc_fork(struct test_machine *machine)
+{
+	struct test_machine fork;
+	int fd = state_round_save(&test_round, machine->rtc);
+
+	test_rtc_open_fork(&fork);
+	state_round_load(&test_round, fork.rtc, fd);
+	close(fd);
+	return fork;
+}
+
+static void
+test_rtc__fork_has_memory_and_registers(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_rtc_out(machine, 0x40, 0xa5);
+	test_rtc_out(machine, 0x7f, 0x5a);
+	test_rtc_out(machine, 0x0b, 0x12);
+	test_now_ns += TEST_S;
+	test_rtc_out(machine, 0x41, 1); /* the device looks at the time */
+	assert_true(machine->fake->irq_level[TEST_IRQ]);
+	fake_platform_out(machine->fake, 0x70, 1, 0x7f);
+	fork = test_rtc_fork(machine);
+	assert_true(fork.fake->irq_level[TEST_IRQ]);
+	assert_int_equal(fake_platform_in(fork.fake, 0x71, 1), 0x5a);
+	assert_int_equal(test_rtc_in(&fork, 0x40), 0xa5);
+	assert_int_equal(test_rtc_in(&fork, 0x0b), 0x12);
+	assert_int_equal(test_rtc_in(&fork, 0x0c) & 0x90, 0x90);
+	assert_false(fork.fake->irq_level[TEST_IRQ]);
+	test_rtc_tear_down(&(void *){ &fork });
+}
+
+/* Seven hours after it was saved; the guest has local time in its clock, two hours more than UTC. */
+static void
+test_rtc__fork_shows_the_present(void **state)
+{
+	struct test_machine *machine = *state, fork;
+	int fd;
+
+	test_rtc_out(machine, 4, 0x01);
+	test_rtc_out(machine, 7, 0x22);
+	test_rtc_expect(machine, "20261122015950");
+	fd = state_round_save(&test_round, machine->rtc);
+	test_rtc_open_fork(&fork);
+	state_round_load(&test_round, fork.rtc, fd);
+	test_rtc_expect(&fork, "20261122015950");
+	test_now_ns += 7 * 3600 * TEST_S;
+	test_rtc_expect(&fork, "20261122085950");
+	close(fd);
+	test_rtc_tear_down(&(void *){ &fork });
+}
+
+/* A time that is being set stays as far as it was. */
+static void
+test_rtc__fork_goes_on_setting_the_time(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_rtc_out(machine, 0x0b, 0x82);
+	test_rtc_out(machine, 9, 0x30);
+	fork = test_rtc_fork(machine);
+	test_now_ns += 5 * TEST_S;
+	test_rtc_expect(&fork, "20301121235950");
+	test_rtc_out(&fork, 7, 0x20);
+	test_rtc_out(&fork, 0x0b, 0x02);
+	test_rtc_expect(&fork, "20301120235950");
+	test_rtc_tear_down(&(void *){ &fork });
+}
+
+static void
+test_rtc_set_alarm(struct test_machine *machine, uint8_t hour, uint8_t minute, uint8_t second)
+{
+	test_rtc_out(machine, 1, second);
+	test_rtc_out(machine, 3, minute);
+	test_rtc_out(machine, 5, hour);
+	test_rtc_out(machine, 0x0b, 0x22);
+}
+
+static void
+test_rtc__fork_rings_at_its_time(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_rtc_set_alarm(machine, 0x23, 0x59, 0x52);
+	fork = test_rtc_fork(machine);
+	test_now_ns += TEST_S;
+	test_rtc_out(&fork, 0x40, 0);
+	assert_false(fork.fake->irq_level[TEST_IRQ]);
+	test_now_ns += TEST_S;
+	test_rtc_out(&fork, 0x40, 0);
+	assert_true(fork.fake->irq_level[TEST_IRQ]);
+	test_rtc_tear_down(&(void *){ &fork });
+}
+
+/* It needs no access of the guest's. */
+static void
+test_rtc__fork_rings_by_itself(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_now_ns = 0;
+	test_rtc_set_alarm(machine, 0xff, 0xff, 0xff); /* each second */
+	fork = test_rtc_fork(machine);
+	test_rtc_expect_irq(&fork, 0x20);
+	test_rtc_tear_down(&(void *){ &fork });
+}
+
+static void
+test_rtc__alarm_between_save_and_load_rings_once(void **state)
+{
+	struct test_machine *machine = *state, fork;
+	int fd;
+
+	test_rtc_set_alarm(machine, 0x23, 0x59, 0x52);
+	fd = state_round_save(&test_round, machine->rtc);
+	test_now_ns += 40 * 24 * 3600 * TEST_S;
+	test_rtc_open_fork(&fork);
+	state_round_load_later(&test_round, fork.rtc, fd);
+	assert_true(fork.fake->irq_level[TEST_IRQ]);
+	assert_int_equal(test_rtc_in(&fork, 0x0c) & 0xa0, 0xa0);
+	assert_int_equal(test_rtc_in(&fork, 0x0c) & 0xa0, 0);
+	assert_false(fork.fake->irq_level[TEST_IRQ]);
+	close(fd);
+	test_rtc_tear_down(&(void *){ &fork });
+}
+
+static void
+test_rtc__forged_states_are_refused(void **state)
+{
+	static const struct state_forgery forgeries[] = {
+		{ 0, 1, 0x80, "a register is chosen" },
+		{ 1 + 0x0a, 1, 0x80, "register A" },
+		{ 1 + 0x0c, 1, 0x01, "register C" },
+		{ 129, 8, UINT64_C(1) << 63, "difference" },
+		{ 129, 8, -(TEST_NOW + 1), "difference" }, /* before 1970 */
+		{ 129, 8, UINT64_C(8000000001) * TEST_S - TEST_NOW, "difference" },
+		{ 129, 8, INT64_MAX, "difference" },
+		{ 137, 8, UINT64_MAX, "its time" },
+		{ 137, 8, INT64_MAX, "its time" },
+	};
+	struct test_machine *machine = *state;
+	int fd = state_round_save(&test_round, machine->rtc);
+
+	test_rtc_out(machine, 0x40, 0xa5);
+	state_round_refuse_all(&test_round, machine->rtc, fd, forgeries,
+			       sizeof(forgeries) / sizeof(forgeries[0]));
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -354,6 +528,13 @@ main(void)
 		TEST(test_rtc__reset_keeps_memory_and_drops_interrupts),
 		TEST(test_rtc__read_only_registers),
 		TEST(test_rtc__sizes_for_firmware),
+		TEST(test_rtc__fork_has_memory_and_registers),
+		TEST(test_rtc__fork_shows_the_present),
+		TEST(test_rtc__fork_goes_on_setting_the_time),
+		TEST(test_rtc__fork_rings_at_its_time),
+		TEST(test_rtc__fork_rings_by_itself),
+		TEST(test_rtc__alarm_between_save_and_load_rings_once),
+		TEST(test_rtc__forged_states_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

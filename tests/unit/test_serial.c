@@ -10,10 +10,12 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/serial_reg.h>
 
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/state_round.h"
 #include "vmm/serial.h"
 
 #define TEST_IRQ       4
@@ -296,6 +298,133 @@ test_serial__no_interrupt_without_out2(void **state)
 	assert_int_equal(test_serial_in(machine, UART_LSR), UART_LSR_TEMT | UART_LSR_THRE);
 }
 
+static void
+test_serial_save(void *context, struct state_writer *writer)
+{
+	serial_save(context, writer);
+}
+
+static int
+test_serial_load(void *context, struct state_reader *reader)
+{
+	return serial_load(context, reader);
+}
+
+static const struct state_round test_round = { "serial", test_serial_save, test_serial_load };
+
+static void
+test_serial_fork(struct test_machine *machine, struct test_machine *fork)
+{
+	int fd = state_round_save(&test_round, machine->serial);
+
+	*fork = (struct test_machine){ 0 };
+	assert_int_equal(fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &fork->fake), 0);
+	assert_int_equal(
+		serial_new(&fork->fake->platform, test_serial_take_line, fork, &fork->serial), 0);
+	state_round_load(&test_round, fork->serial, fd);
+	close(fd);
+}
+
+static void
+test_serial__fork_has_registers_and_input(void **state)
+{
+	struct test_machine *machine = *state, fork;
+	char long_input[SERIAL_MAX_INPUT_BYTES + 1] = { 0 };
+
+	memset(long_input, 'x', SERIAL_MAX_INPUT_BYTES);
+	test_serial_out(machine, UART_LCR, UART_LCR_DLAB);
+	test_serial_out(machine, UART_DLL, 0x34);
+	test_serial_out(machine, UART_DLM, 0x12);
+	test_serial_out(machine, UART_LCR, UART_LCR_WLEN8);
+	test_serial_out(machine, UART_SCR, 0x5a);
+	test_serial_out(machine, UART_FCR, UART_FCR_ENABLE_FIFO);
+	test_serial_out(machine, UART_IER, UART_IER_RDI);
+	test_serial_out(machine, UART_MCR, UART_MCR_OUT2);
+	/* what waits goes around the ring's end */
+	assert_int_equal(test_serial_feed(machine, long_input), SERIAL_MAX_INPUT_BYTES);
+	for (int i = 0; i < SERIAL_MAX_INPUT_BYTES; i++)
+		test_serial_in(machine, UART_RX);
+	test_serial_feed(machine, "x");
+	test_serial_in(machine, UART_RX);
+	assert_int_equal(test_serial_feed(machine, long_input + 3), SERIAL_MAX_INPUT_BYTES - 3);
+	test_serial_feed(machine, "ab");
+
+	test_serial_fork(machine, &fork);
+	assert_true(fork.fake->irq_level[TEST_IRQ]);
+	assert_int_equal(test_serial_in(&fork, UART_IIR), UART_IIR_RDI | 0xc0);
+	assert_int_equal(test_serial_in(&fork, UART_SCR), 0x5a);
+	for (int i = 0; i < SERIAL_MAX_INPUT_BYTES - 3; i++)
+		assert_int_equal(test_serial_in(&fork, UART_RX), 'x');
+	assert_int_equal(test_serial_in(&fork, UART_RX), 'a');
+	assert_int_equal(test_serial_in(&fork, UART_RX), 'b');
+	assert_false(fork.fake->irq_level[TEST_IRQ]);
+	test_serial_out(&fork, UART_LCR, UART_LCR_DLAB);
+	assert_int_equal(test_serial_in(&fork, UART_DLL), 0x34);
+	assert_int_equal(test_serial_in(&fork, UART_DLM), 0x12);
+	test_serial_tear_down(&(void *){ &fork });
+}
+
+/* Lines of the modem that have changed, an overrun, and the transmitter that is empty again. */
+static void
+test_serial__fork_has_interrupts_that_nobody_saw(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_serial_out(machine, UART_MCR, UART_MCR_LOOP);
+	test_serial_out(machine, UART_TX, 'a');
+	test_serial_out(machine, UART_TX, 'b');
+	test_serial_out(machine, UART_IER, UART_IER_MSI | UART_IER_THRI | UART_IER_RLSI);
+	test_serial_fork(machine, &fork);
+	assert_int_equal(test_serial_in(&fork, UART_IIR), UART_IIR_RLSI);
+	assert_int_equal(test_serial_in(&fork, UART_LSR) & UART_LSR_OE, UART_LSR_OE);
+	assert_int_equal(test_serial_in(&fork, UART_IIR), UART_IIR_THRI);
+	assert_int_equal(test_serial_in(&fork, UART_IIR), UART_IIR_MSI);
+	assert_int_equal(test_serial_in(&fork, UART_MSR),
+			 UART_MSR_DDCD | UART_MSR_DDSR | UART_MSR_DCTS);
+	assert_int_equal(test_serial_in(&fork, UART_RX), 'a');
+	test_serial_tear_down(&(void *){ &fork });
+}
+
+static void
+test_serial__fork_prints_without_half_a_line(void **state)
+{
+	struct test_machine *machine = *state, fork;
+
+	test_serial_print(machine, "one of the template's");
+	test_serial_fork(machine, &fork);
+	test_serial_print(&fork, " lines\n");
+	assert_int_equal(fork.n_lines, 1);
+	assert_string_equal(fork.lines[0], " lines");
+	test_serial_print(machine, " own\n");
+	assert_string_equal(machine->lines[0], "one of the template's own");
+	test_serial_tear_down(&(void *){ &fork });
+}
+
+static void
+test_serial__forged_states_are_refused(void **state)
+{
+	static const struct state_forgery forgeries[] = {
+		{ 0, 1, 0x10, "is enabled" },
+		{ 1, 1, 0x02, "FIFO" },
+		{ 3, 1, 0x20, "do not exist" },
+		{ 4, 1, 0x10, "have changed" },
+		{ 6, 1, 2, "" },
+		{ 7, 1, 0xff, "" },
+		{ 10, 4, SERIAL_MAX_INPUT_BYTES + 1, "1025 where" },
+		{ 10, 4, UINT32_MAX, "" },
+		{ 10, 4, 4, "" }, /* there are 3 */
+	};
+	struct test_machine *machine = *state;
+	int fd;
+
+	test_serial_feed(machine, "abc");
+	fd = state_round_save(&test_round, machine->serial);
+	test_serial_out(machine, UART_SCR, 1);
+	state_round_refuse_all(&test_round, machine->serial, fd, forgeries,
+			       sizeof(forgeries) / sizeof(forgeries[0]));
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -312,6 +441,10 @@ main(void)
 		TEST(test_serial__clearing_the_fifo_drops_input),
 		TEST(test_serial__modem_lines_interrupt_when_they_change),
 		TEST(test_serial__no_interrupt_without_out2),
+		TEST(test_serial__fork_has_registers_and_input),
+		TEST(test_serial__fork_has_interrupts_that_nobody_saw),
+		TEST(test_serial__fork_prints_without_half_a_line),
+		TEST(test_serial__forged_states_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

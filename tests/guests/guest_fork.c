@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * guest_fork.c - a machine that is sealed, and then goes on in others: it waits until its VM generation id changes, and
+ * looks whether all else is as it was
+ *
+ * Command line: the number of CPUs. The second CPU counts all the time; the first has a timer of its local APIC and looks
+ * at its clocks, none of which may make a step of a second, however long ago it was sealed.
+ */
+#include <linux/virtio_blk.h>
+
+#include "tests/guests/bare.h"
+#include "tests/guests/bare_irq.h"
+#include "tests/guests/bare_virtio.h"
+
+#define SLOT_DISK	 3
+#define SLOT_RNG	 8
+#define SECTOR_BYTES	 512
+#define SECTOR_WORDS	 (SECTOR_BYTES / sizeof(uint64_t))
+#define GPE_STATUS	 0x60c /* vmm/acpi_pm.h */
+#define GPE_ENABLE	 0x60d
+#define GPE_GENID	 (1 << 5)
+#define PM_TIMER_PORT	 0x608
+#define PM_TIMER_HZ	 3579545
+#define SCI		 9
+#define VECTOR_SCI	 (BARE_IRQ_FIRST + 8)
+#define VECTOR_TIMER	 (BARE_IRQ_FIRST + 9)
+#define GENID		 ((volatile uint64_t *)UINT64_C(0xef000)) /* vmm/memory_map.h */
+#define APIC_TIMER	 0xfee00320
+#define APIC_PERIODIC	 0x20000
+#define APIC_COUNT	 0xfee00380
+#define APIC_DIVIDE	 0xfee003e0
+#define APIC_EACH	 0xb
+#define TIMER_COUNTS	 20000000 /* of 1 ns */
+#define APIC_COMMAND	 0xfee00300
+#define ALL_OTHERS_INIT	 0xc4500
+#define ALL_OTHERS_START 0xc4608 /* at page 8 */
+#define START_ADDRESS	 0x8000
+#define COUNT_ADDRESS	 0x8ff0
+#define MSR_SYSTEM_TIME	 UINT32_C(0x4b564d01)
+#define NS_PER_MS	 1000000
+#define MAX_STEP_MS	 1000
+#define BLOCK_WORDS	 65536
+#define BLOCK		 ((volatile uint64_t *)UINT64_C(0x800000))
+
+/* KVM's clock: Linux, Documentation/virt/kvm/x86/msr.rst */
+struct clock_page {
+	uint32_t version;
+	uint32_t reserved;
+	uint64_t cycles;
+	uint64_t ns;
+	uint32_t multiplier;
+	int8_t shift;
+	uint8_t flags;
+};
+
+/* 16-bit code: 1: lock incl 0x8ff0; pause; jmp 1b */
+static const uint8_t count_code[] = { 0xf0, 0x66, 0xff, 0x06, 0xf0, 0x8f, 0xf3, 0x90, 0xeb, 0xf6 };
+
+static volatile uint32_t *const count = (volatile uint32_t *)COUNT_ADDRESS;
+static volatile struct clock_page page __attribute__((aligned(64)));
+static volatile bool is_changed;
+static uint64_t genid[2];
+static struct bare_virtio disk;
+static struct bare_virtio rng;
+static uint64_t data[SECTOR_WORDS];
+
+static void
+handle_sci(void)
+{
+	if (!(bare_in8(GPE_STATUS) & GPE_GENID))
+		return;
+	bare_out8(GPE_STATUS, GPE_GENID);
+	is_changed = true;
+}
+
+static uint8_t
+do_request(uint32_t type, uint64_t sector)
+{
+	struct virtio_blk_outhdr head = { .type = type, .sector = sector };
+	uint8_t status = 0xff;
+	const struct bare_buffer buffers[] = {
+		{ &head, sizeof(head), false },
+		{ data, sizeof(data), type == VIRTIO_BLK_T_IN },
+		{ &status, 1, true },
+	};
+
+	bare_virtio_transfer(&disk, 0, buffers, 3);
+	__asm__ volatile("" ::: "memory");
+	return status;
+}
+
+static bool
+write_sector(uint64_t sector, uint64_t mark)
+{
+	for (uint32_t i = 0; i < SECTOR_WORDS; i++)
+		data[i] = mark + i;
+	return do_request(VIRTIO_BLK_T_OUT, sector) == VIRTIO_BLK_S_OK;
+}
+
+static bool
+read_sector(uint64_t sector, uint64_t mark)
+{
+	bool is_good = do_request(VIRTIO_BLK_T_IN, sector) == VIRTIO_BLK_S_OK;
+
+	for (uint32_t i = 0; i < SECTOR_WORDS; i++)
+		is_good = is_good && data[i] == mark + i;
+	return is_good;
+}
+
+static uint64_t
+read_clock_ms(void)
+{
+	uint64_t cycles, ns;
+	uint32_t version;
+
+	do {
+		version = page.version;
+		cycles = bare_clock_start() - page.cycles;
+		cycles = page.shift < 0 ? cycles >> -page.shift : cycles << page.shift;
+		ns = page.ns + (uint64_t)((unsigned __int128)cycles * page.multiplier >> 32);
+	} while (version % 2 == 1 || version != page.version);
+	return ns / NS_PER_MS;
+}
+
+static void
+start_timer(void)
+{
+	BARE_REGISTER(uint32_t, APIC_DIVIDE) = APIC_EACH;
+	BARE_REGISTER(uint32_t, APIC_TIMER) = VECTOR_TIMER | APIC_PERIODIC;
+	BARE_REGISTER(uint32_t, APIC_COUNT) = TIMER_COUNTS;
+}
+
+static void
+start_others(void)
+{
+	volatile uint8_t *code = (volatile uint8_t *)START_ADDRESS;
+
+	for (uint32_t i = 0; i < sizeof(count_code); i++)
+		code[i] = count_code[i];
+	BARE_REGISTER(uint32_t, APIC_COMMAND) = ALL_OTHERS_INIT;
+	BARE_REGISTER(uint32_t, APIC_COMMAND) = ALL_OTHERS_START;
+}
+
+static bool
+set_up(void)
+{
+	bare_irq_set_up();
+	bare_irq_set_handler(VECTOR_SCI, handle_sci);
+	bare_irq_route(SCI, VECTOR_SCI, true);
+	bare_out8(GPE_ENABLE, GPE_GENID);
+	__asm__ volatile("wrmsr" ::"c"(MSR_SYSTEM_TIME), "a"((uint32_t)(uintptr_t)&page | 1),
+			 "d"(0));
+	start_timer();
+	if (bare_command_line_number() > 1)
+		start_others();
+	for (uint32_t i = 0; i < 2; i++)
+		genid[i] = GENID[i];
+	for (uint32_t i = 0; i < BLOCK_WORDS; i += BLOCK_WORDS / 64)
+		BLOCK[i] = ~(uint64_t)i;
+	return bare_virtio_open(&disk, SLOT_DISK) && bare_virtio_start(&disk, 0, 1) &&
+	       bare_virtio_open(&rng, SLOT_RNG) && bare_virtio_start(&rng, 0, 1) &&
+	       bare_check(BARE_WAIT(page.version != 0), "there is KVM's clock") &&
+	       bare_check(BARE_WAIT(bare_irq_get_count(VECTOR_TIMER) > 0), "there is a timer") &&
+	       bare_check(write_sector(1, 100), "the disk is written");
+}
+
+/* Until it has another identity. */
+static void
+wait_for_fork(void)
+{
+	uint64_t clock_ms = read_clock_ms(), most_ms = 0, most_pm = 0;
+	uint32_t ticks = bare_in32(PM_TIMER_PORT);
+
+	bare_say("note: is settled");
+	while (!is_changed) {
+		uint64_t now_ms = read_clock_ms();
+		uint32_t now = bare_in32(PM_TIMER_PORT);
+
+		if (now_ms - clock_ms > most_ms)
+			most_ms = now_ms - clock_ms;
+		if (now - ticks > most_pm)
+			most_pm = now - ticks;
+		clock_ms = now_ms;
+		ticks = now;
+	}
+	bare_say("note: is forked, steps of %u and %u ms", most_ms, most_pm / (PM_TIMER_HZ / 1000));
+	bare_check(most_ms < MAX_STEP_MS, "KVM's clock goes on from where it was");
+	bare_check(most_pm / (PM_TIMER_HZ / 1000) < MAX_STEP_MS, "so does the PM timer");
+}
+
+static void
+say_random(void)
+{
+	uint64_t random[2] = { 0, 0 };
+	const struct bare_buffer buffer = { random, sizeof(random), true };
+
+	bare_check_equal(bare_virtio_transfer(&rng, 0, &buffer, 1), sizeof(random),
+			 "there are random numbers");
+	bare_say("note: random 0x%x 0x%x", random[0], random[1]);
+}
+
+static void
+check_all(void)
+{
+	uint32_t timers = bare_irq_get_count(VECTOR_TIMER);
+	uint32_t counts = *count;
+	bool is_good = true;
+
+	bare_say("note: genid 0x%x 0x%x", GENID[0], GENID[1]);
+	bare_check(GENID[0] != genid[0] || GENID[1] != genid[1], "it is another generation");
+	bare_check(BARE_WAIT(bare_irq_get_count(VECTOR_TIMER) > timers + 2), "the timer goes on");
+	if (bare_command_line_number() > 1)
+		bare_check(BARE_WAIT(*count > counts + 2), "the other CPU goes on");
+	for (uint32_t i = 0; i < BLOCK_WORDS; i += BLOCK_WORDS / 64)
+		is_good = is_good && BLOCK[i] == ~(uint64_t)i;
+	bare_check(is_good, "memory is what it was");
+	bare_check(read_sector(1, 100), "so is the disk");
+	bare_check(write_sector(1, 200) && write_sector(2, 300) && read_sector(1, 200),
+		   "it can be written");
+	say_random();
+}
+
+void
+guest_main(void)
+{
+	if (!set_up())
+		return;
+	wait_for_fork();
+	check_all();
+}

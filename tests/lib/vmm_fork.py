@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# vmm_fork.py - a sealed machine with one of the guests of tests/guests/, and machines that go on from there
+#
+#   template = Template('fork', cpus=2)       # boots it, waits for "note: is settled", seals it
+#   machine = template.fork()                  # a bare_machine.Machine, which can be changed until run()
+#   machine.run()
+import hashlib
+import os
+import shutil
+import tempfile
+
+import bare_machine
+import vmm_link
+
+DISK_BYTES = bare_machine.MIB
+
+
+def make_genid():
+    return os.urandom(16).hex()
+
+
+def copy_file(fd):
+    """A new file in memory with the same bytes, and the same holes."""
+    copy = os.memfd_create('copy')
+    with open(f'/proc/self/fd/{fd}', 'rb') as source, open(f'/proc/self/fd/{copy}', 'wb') as target:
+        shutil.copyfileobj(source, target)
+    return copy
+
+
+def get_hash(fd):
+    with open(f'/proc/self/fd/{fd}', 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+class Template:
+    def __init__(self, guest='fork', cpus=1, ram_mib=16, settled='note: is settled', change=None):
+        """change(machine) is asked what else the machine has, of the sealed one and of each fork."""
+        self.guest = guest
+        self.cpus = cpus
+        self.ram_mib = ram_mib
+        self.change = change
+        self.folder = tempfile.mkdtemp(dir=os.environ['TMPDIR'])
+        machine = self.make('template', os.memfd_create('overlay'))
+        self.memory = os.dup(machine.json['memory_fd'])
+        self.overlay = os.dup(machine.json['disks'][0]['overlay_fd'])
+        self.state = os.memfd_create('state')
+        machine.start()
+        machine.read_until(settled)
+        self.control = vmm_link.Control(machine.control_path)
+        self.control.ask(vmm_link.PAUSE)
+        self.control.ask(vmm_link.SEAL, fds=[self.state])
+        self.control.ask(vmm_link.QUIT)
+        machine.read_until()
+        machine.check(0)
+        self.sealed = machine
+
+    def make(self, name, overlay):
+        machine = bare_machine.Machine(self.guest, str(self.cpus), self.ram_mib, self.cpus,
+                                       os.path.join(self.folder, name))
+        machine.json['genid'] = make_genid()
+        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.file('base', size=DISK_BYTES),
+                                  'overlay_fd': machine.add(overlay)}]
+        if self.change:
+            self.change(machine)
+        return machine
+
+    def fork(self, name='fork', state=None, memory=None):
+        """Another state or memory than the template's, if they are given, which stay the caller's."""
+        machine = self.make(name, copy_file(self.overlay))
+        os.close(machine.json['memory_fd'])
+        machine.fds.remove(machine.json['memory_fd'])
+        memory = self.memory if memory is None else memory
+        state = self.state if state is None else state
+        machine.json.update(memory_fd=machine.open(f'/proc/self/fd/{memory}'), memory_private=True,
+                            state_fd=machine.open(f'/proc/self/fd/{state}'))
+        return machine
+
+    def get_hashes(self):
+        return [get_hash(fd) for fd in (self.memory, self.state, self.overlay)]
