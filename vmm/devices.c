@@ -3,7 +3,7 @@
  * devices.c - the devices of a machine: reset, paused and taken apart together (carrel-vmm)
  *
  * devices_make.c makes them. Those on PCI belong to the root, which resets and frees them; the others have a line of their
- * own in devices_prepare() and devices_free().
+ * own in devices_reset() and devices_free(). devices_state.c saves and loads them.
  */
 #include "vmm/devices.h"
 
@@ -323,8 +323,8 @@ devices_is_port_open(const struct devices *devices, enum vmm_event_kind kind)
 	return false;
 }
 
-int
-devices_prepare(struct devices *devices)
+void
+devices_reset(struct devices *devices)
 {
 	pci_root_reset(devices->root);
 	acpi_pm_reset(devices->pm);
@@ -333,6 +333,12 @@ devices_prepare(struct devices *devices)
 		serial_reset(devices->serial);
 	if (devices->vmgenid)
 		vmgenid_reset(devices->vmgenid);
+}
+
+int
+devices_prepare(struct devices *devices)
+{
+	devices_reset(devices);
 	return devices_write_tables(devices);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * devices.h - the devices of a machine: made, reset, paused and taken apart together
+ * devices.h - the devices of a machine: made, reset, paused, saved and taken apart together
  *
  * All with the machine's lock held (vmm/platform.h), but devices_free(): no other thread is left by
  * then.
@@ -17,6 +17,8 @@ struct description;
 struct devices;
 struct platform;
 struct seat;
+struct state_reader;
+struct state_writer;
 struct vmm_statistics;
 
 /*
@@ -66,6 +68,25 @@ int devices_prepare(struct devices *devices);
  */
 void devices_pause(struct devices *devices);
 void devices_resume(struct devices *devices);
+
+/*
+ * All of them (vmm/state_file.h, devices_state.c), while the machine is paused. What the guest was
+ * told is written is made durable first; that it is not, or that a disk keeps requests for lack of
+ * space, is the writer's error.
+ */
+void devices_save(struct devices *devices, struct state_writer *writer);
+/*
+ * In the place of devices_prepare(): into guest memory that is loaded already, tables included. The
+ * interrupt controllers are to be loaded too, since lines are set. Afterwards all is paused. 0, or
+ * the reader's error: that it is another machine's state changes nothing, any other leaves devices
+ * of which the guest may not go on.
+ */
+int devices_load(struct devices *devices, struct state_reader *reader);
+/*
+ * What was loaded is another machine from here on: it has the description's VM generation id, and
+ * the guest is told. After all else is loaded, or that would take the interrupt back.
+ */
+void devices_change_identity(struct devices *devices);
 
 /*
  * Does a disk keep requests for which the host has no room? Each change is a PLATFORM_EVENT_SPACE.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * devices_parts.h - what devices.c and devices_make.c share
+ * devices_parts.h - what devices.c, devices_make.c and devices_state.c share
  */
 #ifndef VMM_DEVICES_PARTS_H
 #define VMM_DEVICES_PARTS_H
@@ -43,6 +43,9 @@ struct devices {
 
 /* All that the description asks for. 0 or -errno and a line in the log; what was made stays the caller's to free. */
 int devices_make(struct devices *devices);
+
+/* As after power-on, but for the tables in guest memory; of that only the VM generation id is written. */
+void devices_reset(struct devices *devices);
 
 /*
  * What a disk is to be made of (-1: not there) is nothing that the machine has for something else;

@@ -53,9 +53,9 @@ uint64_t machine_get_exits(const struct machine *machine);
 
 /*
  * All that it is besides its memory, into the file; while it is paused, with its link down and no
- * home. 0 or -errno; then ret_problem says why, or is empty.
+ * home. 0; -EBUSY and *ret_problem, a constant text, when it is not like that; another -errno.
  */
-int machine_save(struct machine *machine, int fd, char ret_problem[MACHINE_PROBLEM_BYTES]);
+int machine_save(struct machine *machine, int fd, const char **ret_problem);
 
 void machine_ask_pause(struct machine *machine);
 void machine_ask_resume(struct machine *machine);

@@ -101,12 +101,12 @@ machine_control_detach_home(void *context)
 static int
 machine_control_seal(void *context, int fd, struct vmm_refusal *ret_problem)
 {
-	char problem[MACHINE_PROBLEM_BYTES];
-	int error = machine_save(context, fd, problem);
+	const char *problem = NULL;
+	int error = machine_save(context, fd, &problem);
 
 	if (error < 0)
 		snprintf(ret_problem->text, sizeof(ret_problem->text), "%s",
-			 problem[0] ? problem : strerror(-error));
+			 problem ? problem : strerror(-error));
 	return error;
 }
 

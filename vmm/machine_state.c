@@ -114,15 +114,14 @@ machine_find_hindrance(const struct machine *machine, int fd)
 }
 
 int
-machine_save(struct machine *machine, int fd, char ret_problem[MACHINE_PROBLEM_BYTES])
+machine_save(struct machine *machine, int fd, const char **ret_problem)
 {
 	const char *hindrance = machine_find_hindrance(machine, fd);
 	struct state_writer *writer;
 	int error;
 
-	ret_problem[0] = '\0';
 	if (hindrance) {
-		snprintf(ret_problem, MACHINE_PROBLEM_BYTES, "%s", hindrance);
+		*ret_problem = hindrance;
 		return -EBUSY;
 	}
 	error = fd_kind_check(fd, FD_KIND_WRITE_FILE);

@@ -436,10 +436,11 @@ rtc_reset(struct rtc *rtc)
 }
 
 void
-rtc_save(const struct rtc *rtc, struct state_writer *writer)
+rtc_save(struct rtc *rtc, struct state_writer *writer)
 {
 	const struct rtc_state *state = &rtc->state;
 
+	rtc_update(rtc);
 	state_writer_begin(writer, RTC_STATE_VERSION, "rtc");
 	state_put_u8(writer, state->index);
 	state_put_bytes(writer, state->cmos, sizeof(state->cmos));

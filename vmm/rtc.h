@@ -32,7 +32,7 @@ void rtc_reset(struct rtc *rtc);
  * battery does and as a machine that was just started, but for what the guest itself has set (local
  * time, say). 0 or the reader's error; then nothing has changed.
  */
-void rtc_save(const struct rtc *rtc, struct state_writer *writer);
+void rtc_save(struct rtc *rtc, struct state_writer *writer);
 int rtc_load(struct rtc *rtc, struct state_reader *reader);
 
 #endif

@@ -287,6 +287,14 @@ virtio_blk_has_medium(const struct virtio_device *device)
 	return ((const struct virtio_blk *)device)->disk != NULL;
 }
 
+uint64_t
+virtio_blk_get_bytes(const struct virtio_device *device)
+{
+	const struct virtio_blk *blk = (const struct virtio_blk *)device;
+
+	return blk->state.capacity_sectors * VIRTIO_BLK_SECTOR;
+}
+
 bool
 virtio_blk_is_kept_in(const struct virtio_device *device, int fd)
 {

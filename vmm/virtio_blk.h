@@ -62,6 +62,8 @@ int virtio_blk_attach(struct virtio_device *device, int base_fd, int overlay_fd)
  */
 int virtio_blk_detach(struct virtio_device *device);
 bool virtio_blk_has_medium(const struct virtio_device *device);
+/* Its medium's; 0: there is none. */
+uint64_t virtio_blk_get_bytes(const struct virtio_device *device);
 /* Is what it writes kept in the file that this descriptor is of? */
 bool virtio_blk_is_kept_in(const struct virtio_device *device, int fd);
 /* Is that its base? */
