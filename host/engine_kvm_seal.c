@@ -124,19 +124,12 @@ seal_start_save(struct steps *steps, void *context)
 }
 
 static void
-seal_ignore_answer(struct steps *steps, void *context, const void *payload)
-{
-	(void)steps, (void)context, (void)payload;
-}
-
-static void
 seal_start_quit(struct steps *steps, void *context)
 {
 	struct kvm_seal *seal = context;
 
 	steps_set_json(steps, json_incref(seal->seal.result));
-	kvm_vm_await_exit(seal->kvm, steps);
-	kvm_vm_ask(seal->kvm, steps, context, VMM_QUIT, NULL, 0, -1, seal_ignore_answer);
+	kvm_vm_quit(seal->kvm, steps);
 }
 
 static const struct step seal_steps[] = {

@@ -47,34 +47,34 @@ kvm_vm_handle_answer(void *data, const void *payload, const GError *error)
 	g_free(closure);
 }
 
+/* FALSE when the step was failed. */
+static gboolean
+kvm_vm_check_link(const struct kvm_vm *kvm, struct steps *steps)
+{
+	if (kvm->link)
+		return TRUE;
+	steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+					      process_watch_is_on(&kvm->process)
+						      ? "the connection to its carrel-vmm is lost; "
+							"it is dialled again, try again soon"
+						      : "the machine does not run"));
+	return FALSE;
+}
+
 void
 kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
 	   const void *payload, gsize size, int fd, kvm_answer_function then)
 {
 	struct kvm_closure *closure;
 
-	if (!kvm->link) {
-		steps_fail(steps, g_error_new_literal(
-					  G_IO_ERROR, G_IO_ERROR_CLOSED,
-					  process_watch_is_on(&kvm->process)
-						  ? "the connection to its carrel-vmm is lost; "
-						    "it is dialled again, try again soon"
-						  : "the machine does not run"));
+	if (!kvm_vm_check_link(kvm, steps))
 		return;
-	}
 	closure = g_new0(struct kvm_closure, 1);
 	closure->kvm = kvm;
 	closure->steps = steps_ref(steps);
 	closure->context = context;
 	closure->then = then;
 	vmm_control_ask(kvm->link, type, payload, size, fd, kvm_vm_handle_answer, closure);
-}
-
-static void
-kvm_vm_tell(struct kvm_vm *kvm, enum engine_event event, gint64 value)
-{
-	if (kvm->callback)
-		kvm->callback(kvm->context, event, value);
 }
 
 void
@@ -91,13 +91,35 @@ kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps)
 	kvm->filling = steps ? steps_ref(steps) : NULL;
 }
 
+/* Its connection may end before the answer is read: that is no refusal, the end of the process is what counts. */
+static void
+kvm_vm_handle_quit(void *data, const void *payload, const GError *error)
+{
+	struct steps *steps = data;
+
+	(void)payload;
+	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+		steps_fail(steps, g_error_copy(error));
+	steps_unref(steps);
+}
+
 void
-kvm_vm_await_exit(struct kvm_vm *kvm, struct steps *steps)
+kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps)
 {
 	kvm_vm_set_booting(kvm, NULL);
 	kvm_vm_set_filling(kvm, NULL);
+	if (!kvm_vm_check_link(kvm, steps))
+		return;
 	g_clear_pointer(&kvm->exiting, steps_unref);
 	kvm->exiting = steps_ref(steps);
+	vmm_control_ask(kvm->link, VMM_QUIT, NULL, 0, -1, kvm_vm_handle_quit, steps_ref(steps));
+}
+
+static void
+kvm_vm_tell(struct kvm_vm *kvm, enum engine_event event, gint64 value)
+{
+	if (kvm->callback)
+		kvm->callback(kvm->context, event, value);
 }
 
 /* A machine that ends while it boots is a failed boot. TRUE: it was. */

@@ -56,8 +56,8 @@ void kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps);
 /* From here on the step fails when the host's disk is full; without one the guest stands until there is room. */
 void kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps);
 
-/* Ends the step when the process has ended, which then fails no other. */
-void kvm_vm_await_exit(struct kvm_vm *kvm, struct steps *steps);
+/* Has the process end; ends the step when it has, which then fails no other. */
+void kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps);
 
 /* Describes the machine, with its own id and sockets, and starts the process; ends the step when it is there. */
 void kvm_vm_start(struct kvm_vm *kvm, struct steps *steps, struct vmm_machine *machine,
