@@ -149,6 +149,8 @@ desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	if (!steps_finish(result, &error)) {
+		if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN))
+			desktop->host->foreign(desktop->host->context, desktop, error->message);
 		g_prefix_error(&error, "the fork failed: ");
 		desktop_fail_machine(desktop, error->message);
 	} else if (desktop_set_state(desktop, DESKTOP_STATE_IDENTIFYING)) {

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/proto_vmm.h"
 #include "host/doctor.h"
 #include "host/engine_list.h"
 
@@ -111,6 +113,14 @@ desktops_handle_fact(void *context, struct desktop *desktop, const struct displa
 	desktops->events->fact(desktops->context, desktop, fact);
 }
 
+static void desktops_set_foreign(struct desktops *desktops, const char *id, const char *reason);
+
+static void
+desktops_handle_foreign(void *context, const struct desktop *desktop, const char *reason)
+{
+	desktops_set_foreign(context, desktop_get_id(desktop), reason);
+}
+
 static void
 desktops_handle_template(void *context)
 {
@@ -147,6 +157,7 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 		.event = desktops_handle_event,
 		.changed = desktops_handle_changed,
 		.fact = desktops_handle_fact,
+		.foreign = desktops_handle_foreign,
 	};
 	desktops->templates = template_store_new(desktops->lib, options->templates_in_ram,
 						 desktops_handle_template, desktops);
@@ -266,6 +277,23 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 			       (int)json_get_integer(want, "version", 0), engine, reason);
 }
 
+static void
+desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char *reason)
+{
+	desktops->events->foreign(desktops->context, json_get_text(want, "template", ""),
+				  (guint32)json_get_integer(want, "version", 0),
+				  json_get_text(want, "engine", ""), reason);
+}
+
+/* Asked again while it is wanted: whoever hears of it may have to wait before it does something. */
+static void
+desktops_await_seal(struct desktops *desktops, const json_t *want, const GError *error)
+{
+	desktops_tell_foreign(desktops, want, error->message);
+	if (desktops->again == 0)
+		desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
+}
+
 static gboolean
 desktops_find_template(struct desktops *desktops, const json_t *want,
 		       struct engine_template *ret_source, GError **error)
@@ -294,6 +322,10 @@ desktops_create(struct desktops *desktops, const json_t *want)
 	found = !refusal && desktops_find_template(desktops, want, &source, &error);
 	if (!found && !error && !refusal)
 		return;
+	if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN)) {
+		desktops_await_seal(desktops, want, error);
+		return;
+	}
 	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
 			       (guint64)json_get_integer(want, "generation", 0));
 	if (!found)
@@ -423,6 +455,49 @@ desktops_request(struct desktops *desktops, const char *verb, const char *id)
 		desktop_powerdown(desktop);
 	else
 		log_warning("desktop=%s: '%s' is not offered by this host", id, verb);
+}
+
+void
+desktops_renew_template(struct desktops *desktops, const char *name, guint32 version)
+{
+	template_store_forget(desktops->templates, name, version);
+	desktops_look_again(desktops);
+}
+
+/* What the broker wanted of this desktop; NULL: nothing any more. */
+static const json_t *
+desktops_find_want(const struct desktops *desktops, const char *id)
+{
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *want = json_array_get(desktops->wanted, i);
+
+		if (strcmp(json_get_text(want, "id", ""), id) == 0)
+			return want;
+	}
+	return NULL;
+}
+
+/* It is sealed again at once, and others of it wait for that. */
+static void
+desktops_set_foreign(struct desktops *desktops, const char *id, const char *reason)
+{
+	const json_t *want = desktops_find_want(desktops, id);
+
+	if (!want)
+		return;
+	template_store_set_foreign(desktops->templates, json_get_text(want, "template", ""),
+				   (guint32)json_get_integer(want, "version", 0),
+				   json_get_text(want, "kind", ""), reason);
+	desktops_tell_foreign(desktops, want, reason);
+}
+
+void
+desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited)
+{
+	if (exited->role == LAUNCH_ROLE_VMM && WIFEXITED(exited->wait_status) &&
+	    WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
+		desktops_set_foreign(desktops, exited->name,
+				     "its state is not one that this carrel-vmm can restore here");
 }
 
 json_t *
