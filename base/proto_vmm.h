@@ -56,16 +56,6 @@ enum vmm_type {
 	VMM_SEAL,
 };
 
-/* carrel-vmm's exit status; 0: the machine was switched off, or asked to quit. */
-enum vmm_exit {
-	VMM_EXIT_CANNOT_START =
-		1, /* the description is wrong, or the host cannot: the log says what */
-	VMM_EXIT_USAGE = 2,
-	VMM_EXIT_FAILED = 3, /* the machine could not go on */
-	VMM_EXIT_FOREIGN =
-		4, /* nothing is wrong with the state, but this host cannot go on from there */
-};
-
 /* Of what SEAL writes; the manifest has it, so that hostd knows before it starts a fork. */
 #define VMM_STATE_FORMAT 1
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "host/desktop_parts.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/process_log.h"
 #include "host/process_watch.h"

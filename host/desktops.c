@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/proto_vmm.h"
+#include "base/vmm_exit.h"
 #include "host/doctor.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 
 #define MAX_FORKING    4

@@ -19,17 +19,6 @@
 
 struct engine_ops;
 
-/* Beside those of GIO. */
-enum engine_error {
-	ENGINE_ERROR_FOREIGN, /* the version's machine cannot be restored exactly here: it must be sealed again */
-};
-
-#define ENGINE_ERROR engine_error_quark()
-GQuark engine_error_quark(void);
-/* "it was sealed with WHAT SEALED, here it is HERE". */
-void engine_error_set_foreign(GError **error, const char *what, const char *sealed,
-			      const char *here);
-
 /* The pidfd of a process that a spawner started, taken over; or -1 and an error. */
 typedef void (*engine_spawned_callback)(void *data, int pidfd, const GError *error);
 

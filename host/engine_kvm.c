@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/proto_source.h"
+#include "host/engine_error.h"
 #include "host/engine_kvm_vm.h"
 #include "host/kvm_device.h"
 #include "host/picture.h"

@@ -8,6 +8,7 @@
 
 #include "host/desktop_network.h"
 #include "host/engine.h"
+#include "host/engine_error.h"
 
 #define UNISOLATED_REFUSED                                                                   \
 	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "host/engine_error.h"
 #include "host/engine_qemu_vm.h"
 #include "host/kvm_device.h"
 

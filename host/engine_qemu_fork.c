@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "host/engine_error.h"
 #include "host/engine_qemu_vm.h"
 #include "host/overlay.h"
 

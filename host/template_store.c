@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/template_memory.h"
 

@@ -26,6 +26,7 @@ results=$PWD/results
 
 # What a module has beside the files whose names begin as its own does (overlay: overlay_file.c, overlay_table.c)
 declare -A more_files=(
+	[devices_state]='serial|rtc|acpi_pm|hda_state|hda_codec'
 	[legacy_devices]='serial|rtc|rtc_time|acpi_pm'
 	[seat_link]='link_scanout|link_sound'
 	[virtio_blk]='disk|disk_io'

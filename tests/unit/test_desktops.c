@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/proto_vmm.h"
+#include "base/vmm_exit.h"
 #include "host/desktops.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_peer.h"

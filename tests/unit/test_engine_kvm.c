@@ -22,6 +22,7 @@
 #include "base/frame.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/vmm_machine.h"
 #include "tests/unit/fake_kvm.h"

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "host/engine.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "templates/job_files.h"
 #include "templates/verify.h"

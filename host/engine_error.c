@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * engine.c - the errors of engines (carrel-hostd, carrel-worker)
+ * engine_error.c - the errors of engines beside those of GIO (carrel-hostd, carrel-worker)
  */
-#include "host/engine.h"
+#include "host/engine_error.h"
 
 G_DEFINE_QUARK(engine - error - quark, engine_error)
 
