@@ -44,6 +44,10 @@ hashes() {
 	appliance_inside "cd '$template' && find . -type f -exec sha256sum {} + | sort" 300
 }
 
+nothing_runs() {
+	[ -z "$(appliance_inside 'pidof carrel-vmm' || true)" ]
+}
+
 # fork_milliseconds: of the desktops that were forked so far
 fork_milliseconds() {
 	grep -o "step=forked ms=[0-9]*" "$appliance_log" | sed "s/.*=//; s/$/ ms/" | tr '\n' ' '
@@ -67,6 +71,18 @@ tell "$forks desktops are ready: their agents have answered and given them their
 [ "$(appliance_inside 'pidof carrel-vmm | wc -w')" = "$forks" ] || fail "there are not $forks machines"
 [ "$(hashes)" = "$published" ] || fail "a file of the version has changed: $(hashes)"
 tell "the version's files are as they were published"
+# as if it had come from a host with another processor; nobody may use it meanwhile
+carrel pool delete lab >/dev/null
+wait_until 60 nothing_runs || fail "desktops are left: $(carrel desktop list)"
+appliance_inside "sed -i 's/\"cpuid_sha256\": *\"[0-9a-f]*\"/\"cpuid_sha256\": \"$(printf %064d 0)\"/' '$template/manifest.json'"
+doctor=$(appliance_inside "CARREL_BUILD_DIR='$CARREL_BUILD_DIR' '$appliance_root/run' carrel-hostd --doctor --lib '$kvm_appliance_folder/lib'" 60)
+grep -q "'tiny@1': it was sealed with CPU carrel-v1, here it is another one" <<<"$doctor" || fail "the doctor does not name it: $doctor"
+carrel pool create other --template tiny --size 1 --user ada >/dev/null
+appliance_wait other ready 1 "$publish_seconds"
+grep "template 'tiny@1'" "$appliance_log" || fail "hostd does not say that it was sealed again"
+grep -q "template 'tiny@1' is sealed again for this host" "$appliance_log" || fail "hostd does not say how it ended"
+[ "$(hashes)" != "$published" ] || fail "the version is as it was"
+tell "a version from another processor was sealed again by itself, and forked"
 harm=$(appliance_inside "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || true)
 [ -z "$harm" ] || fail "the host suffered: $harm"
 appliance_stop
