@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #define VMM_PROTOCOL_VERSION 1
+#define VMM_STATE_FORMAT     1 /* of what SEAL writes: manifests say it, hostd knows it before a fork */
 
 /* What a machine may have; hostd refuses more before it starts one. */
 #define VMM_MAX_CPUS	64
@@ -55,9 +56,6 @@ enum vmm_type {
 	VMM_EVENT,
 	VMM_SEAL,
 };
-
-/* Of what SEAL writes; the manifest has it, so that hostd knows before it starts a fork. */
-#define VMM_STATE_FORMAT 1
 
 /*
  * The machine's life. starting -> running <-> paused (-> paused, for another reason); both -> off, panicked, failed
