@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #define VMM_PROTOCOL_VERSION 1
+#define VMM_STATE_FORMAT     1 /* of what SEAL writes: manifests say it, hostd knows it before a fork */
 
 /* What a machine may have; hostd refuses more before it starts one. */
 #define VMM_MAX_CPUS	64

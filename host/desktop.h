@@ -28,6 +28,8 @@ struct desktop_host {
 	/* Its state changed. Do not free the desktop here. */
 	void (*changed)(void *context, struct desktop *desktop);
 	void (*fact)(void *context, struct desktop *desktop, const struct display_fact *fact);
+	/* Its fork has found out that this host cannot restore its template's version; then it fails. */
+	void (*foreign)(void *context, const struct desktop *desktop, const char *reason);
 };
 
 /* It is forking, but nothing runs before desktop_fork() or desktop_adopt(). */

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "host/desktop_parts.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/process_log.h"
 #include "host/process_watch.h"
@@ -149,6 +150,8 @@ desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	if (!steps_finish(result, &error)) {
+		if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN))
+			desktop->host->foreign(desktop->host->context, desktop, error->message);
 		g_prefix_error(&error, "the fork failed: ");
 		desktop_fail_machine(desktop, error->message);
 	} else if (desktop_set_state(desktop, DESKTOP_STATE_IDENTIFYING)) {

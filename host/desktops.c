@@ -12,10 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/vmm_exit.h"
 #include "host/doctor.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 
 #define MAX_FORKING    4
@@ -111,6 +114,14 @@ desktops_handle_fact(void *context, struct desktop *desktop, const struct displa
 	desktops->events->fact(desktops->context, desktop, fact);
 }
 
+static void desktops_set_foreign(struct desktops *desktops, const char *id, const char *reason);
+
+static void
+desktops_handle_foreign(void *context, const struct desktop *desktop, const char *reason)
+{
+	desktops_set_foreign(context, desktop_get_id(desktop), reason);
+}
+
 static void
 desktops_handle_template(void *context)
 {
@@ -147,8 +158,10 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 		.event = desktops_handle_event,
 		.changed = desktops_handle_changed,
 		.fact = desktops_handle_fact,
+		.foreign = desktops_handle_foreign,
 	};
-	desktops->templates = template_store_new(desktops->lib, desktops_handle_template, desktops);
+	desktops->templates = template_store_new(desktops->lib, options->templates_in_ram,
+						 desktops_handle_template, desktops);
 	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
 	return desktops;
 }
@@ -266,6 +279,32 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 }
 
 static void
+desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char *reason)
+{
+	desktops->events->foreign(desktops->context, json_get_text(want, "template", ""),
+				  (guint32)json_get_integer(want, "version", 0),
+				  json_get_text(want, "engine", ""), reason);
+}
+
+/* Asked again while it is wanted: whoever hears of it may have to wait before it does something. */
+static void
+desktops_await_seal(struct desktops *desktops, const json_t *want, const GError *error)
+{
+	desktops_tell_foreign(desktops, want, error->message);
+	if (desktops->again == 0)
+		desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
+}
+
+static gboolean
+desktops_find_template(struct desktops *desktops, const json_t *want,
+		       struct engine_template *ret_source, GError **error)
+{
+	return template_store_find(desktops->templates, json_get_text(want, "template", ""),
+				   (guint32)json_get_integer(want, "version", 0),
+				   json_get_text(want, "kind", ""), ret_source, error);
+}
+
+static void
 desktops_create(struct desktops *desktops, const json_t *want)
 {
 	struct engine_template source;
@@ -280,18 +319,18 @@ desktops_create(struct desktops *desktops, const json_t *want)
 			desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
 		return;
 	}
-	found = template_store_find(desktops->templates, json_get_text(want, "template", ""),
-				    (guint32)json_get_integer(want, "version", 0),
-				    json_get_text(want, "kind", ""), &source, &error);
-	if (!found && !error)
+	refusal = desktops_find_refusal(desktops, want);
+	found = !refusal && desktops_find_template(desktops, want, &source, &error);
+	if (!found && !error && !refusal)
 		return;
+	if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN)) {
+		desktops_await_seal(desktops, want, error);
+		return;
+	}
 	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
 			       (guint64)json_get_integer(want, "generation", 0));
-	refusal = desktops_find_refusal(desktops, want);
-	if (error)
-		desktop_fail(desktop, error->message);
-	else if (refusal)
-		desktop_fail(desktop, refusal);
+	if (!found)
+		desktop_fail(desktop, refusal ? refusal : error->message);
 	else
 		desktop_fork(desktop, &source,
 			     strcmp(json_get_text(want, "network", ""), "passt") == 0);
@@ -391,10 +430,7 @@ desktops_mark_templates(struct desktops *desktops)
 		g_autoptr(GError) error = NULL;
 
 		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
-			template_store_find(desktops->templates,
-					    json_get_text(want, "template", ""),
-					    (guint32)json_get_integer(want, "version", 0),
-					    json_get_text(want, "kind", ""), &source, &error);
+			desktops_find_template(desktops, want, &source, &error);
 	}
 }
 
@@ -420,6 +456,49 @@ desktops_request(struct desktops *desktops, const char *verb, const char *id)
 		desktop_powerdown(desktop);
 	else
 		log_warning("desktop=%s: '%s' is not offered by this host", id, verb);
+}
+
+void
+desktops_renew_template(struct desktops *desktops, const char *name, guint32 version)
+{
+	template_store_forget(desktops->templates, name, version);
+	desktops_look_again(desktops);
+}
+
+/* What the broker wanted of this desktop; NULL: nothing any more. */
+static const json_t *
+desktops_find_want(const struct desktops *desktops, const char *id)
+{
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *want = json_array_get(desktops->wanted, i);
+
+		if (strcmp(json_get_text(want, "id", ""), id) == 0)
+			return want;
+	}
+	return NULL;
+}
+
+/* It is sealed again at once, and others of it wait for that. */
+static void
+desktops_set_foreign(struct desktops *desktops, const char *id, const char *reason)
+{
+	const json_t *want = desktops_find_want(desktops, id);
+
+	if (!want)
+		return;
+	template_store_set_foreign(desktops->templates, json_get_text(want, "template", ""),
+				   (guint32)json_get_integer(want, "version", 0),
+				   json_get_text(want, "kind", ""), reason);
+	desktops_tell_foreign(desktops, want, reason);
+}
+
+void
+desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited)
+{
+	if (exited->role == LAUNCH_ROLE_VMM && WIFEXITED(exited->wait_status) &&
+	    WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
+		desktops_set_foreign(desktops, exited->name,
+				     "its state is not one that this carrel-vmm can restore here");
 }
 
 json_t *

@@ -45,7 +45,7 @@ struct engine_template {
 	const struct manifest *manifest;
 	const char *folder; /* <lib>/templates/<name>/<version> */
 	const char *kind;   /* "user" */
-	int memory; /* the sealed memfd, template_memory_load(); -1 where the engine boots its forks */
+	int memory;	    /* of the guest: what a fork maps privately, as loads_memory says */
 };
 
 /* What a worker seals: a staging folder that holds disk.img, kernel and initrd, and gets <engine>/<kind>/. */
@@ -87,13 +87,21 @@ struct engine_ops {
 	const char *process;		 /* the role's name: that of its log */
 	enum display_source_kind source; /* what display_source() connects to */
 	enum launch_socket control;	 /* the socket that its process needs to be reached by */
-	gboolean boots; /* nothing is sealed: a fork boots from the disk, which takes minutes */
+	/* A fork's memory must be a memfd, template_memory_load(); else the version's file does, open for reading only. */
+	gboolean loads_memory;
 
 	/*
 	 * {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. kvm: as in
 	 * struct engine_place.
 	 */
 	json_t *(*probe)(int kvm);
+
+	/*
+	 * Could this host restore exactly what the version holds? FALSE and ENGINE_ERROR_FOREIGN, with the reason, when it has to be
+	 * sealed again here; other errors when that would not help. What only a process of the engine finds out fails its
+	 * fork. kvm: as above. Called by engine_list_check().
+	 */
+	gboolean (*check)(const struct manifest *manifest, int kvm, GError **error);
 
 	/* A machine without a process. The place's sockets are duplicated; the spawner must outlive it. */
 	struct engine_vm *(*vm_new)(const char *id, guint64 generation,
@@ -104,7 +112,10 @@ struct engine_ops {
 	/* Ends in "files are written, the process has ended". steps_get_json() gives the machine's part of the manifest. */
 	void (*seal)(struct engine_vm *vm, const struct engine_seal *seal,
 		     const struct steps_call *call);
-	/* Ends when the guest runs, its link down. overlay_path must not exist, except where the fork was done before. */
+	/*
+	 * Ends when the guest runs, its link down. overlay_path must not exist, except where the fork was done before.
+	 * ENGINE_ERROR_FOREIGN: as in check().
+	 */
 	void (*fork)(struct engine_vm *vm, const struct engine_template *template,
 		     const char *overlay_path, const struct steps_call *call);
 	/* Takes a running process over after a restart of hostd. The pidfd is taken over. */

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "host/engine_error.h"
 #include "host/engine_qemu_vm.h"
 #include "host/kvm_device.h"
 
@@ -60,6 +61,29 @@ engine_qemu_probe(int kvm)
 			 hardware ? "hardware" : "none", "reason",
 			 program ? ""
 				 : "qemu-system-x86_64 is not installed: install qemu-system-x86");
+}
+
+/* QEMU's version and its CPU are asked of the fork's own process, before it loads anything. */
+static gboolean
+engine_qemu_check(const struct manifest *manifest, int kvm, GError **error)
+{
+	json_t *probe = engine_qemu_probe(kvm);
+	const char *here = json_get_text(probe, "accelerator", "");
+	g_autofree char *format = g_strdup_printf("%d", manifest->state_format);
+	gboolean same = FALSE;
+
+	if (strcmp(manifest->machine_type, QEMU_MACHINE_TYPE) != 0)
+		engine_error_set_foreign(error, "machine type", manifest->machine_type,
+					 QEMU_MACHINE_TYPE);
+	else if (manifest->state_format != QEMU_MACHINE_STATE_FORMAT)
+		engine_error_set_foreign(error, "state format", format,
+					 G_STRINGIFY(QEMU_MACHINE_STATE_FORMAT));
+	else if (strcmp(manifest->accelerator, "kvm") == 0 && strcmp(here, "kvm") != 0)
+		engine_error_set_foreign(error, "accelerator", manifest->accelerator, here);
+	else
+		same = TRUE;
+	json_decref(probe);
+	return same;
 }
 
 static struct engine_vm *
@@ -373,7 +397,9 @@ const struct engine_ops engine_qemu_ops = {
 	.process = "qemu",
 	.source = DISPLAY_SOURCE_QEMU,
 	.control = LAUNCH_SOCKET_CONTROL,
+	.loads_memory = TRUE,
 	.probe = engine_qemu_probe,
+	.check = engine_qemu_check,
 	.vm_new = engine_qemu_vm_new,
 	.vm_free = engine_qemu_vm_free,
 	.seal = engine_qemu_seal,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "host/engine_error.h"
 #include "host/engine_qemu_vm.h"
 #include "host/overlay.h"
 
@@ -114,10 +115,10 @@ fork_start_connect(struct steps *steps, void *context)
 static void
 fork_refuse(struct steps *steps, const char *what, const char *sealed, const char *here)
 {
-	steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-				      "the template was sealed with %s %s, here it is %s: publish "
-				      "it again on this host",
-				      what, sealed, here));
+	GError *error = NULL;
+
+	engine_error_set_foreign(&error, what, sealed, here);
+	steps_fail(steps, error);
 }
 
 static void
@@ -149,7 +150,7 @@ fork_take_cpu(struct steps *steps, void *context, const json_t *value)
 	if (strcmp(sha256, fork->manifest->cpuid_sha256) == 0)
 		steps_next(steps);
 	else
-		fork_refuse(steps, "a CPU", fork->manifest->cpu, "another one under this name");
+		fork_refuse(steps, "CPU", fork->manifest->cpu, "another one under this name");
 }
 
 static void

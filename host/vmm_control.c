@@ -37,7 +37,7 @@ static const gsize answer_sizes[] = {
 	[VMM_STATUS] = sizeof(struct vmm_status),
 	[VMM_STATISTICS] = sizeof(struct vmm_statistics),
 	[VMM_SCREENSHOT] = sizeof(struct vmm_picture),
-	[VMM_EVENT] = 0,
+	[VMM_SEAL] = 0,
 };
 
 static void

@@ -12,14 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cpuid_table;
 struct guest_memory;
 struct kvm;
 struct state_reader;
 struct state_writer;
-
-/* What guests of this host can be offered. */
-int kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table);
 
 /*
  * A machine with the guest's RAM, PIC, IOAPIC and PIT, and with KVM's own pages at these addresses:

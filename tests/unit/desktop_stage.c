@@ -39,6 +39,16 @@ note_changed(void *context, struct desktop *desktop)
 }
 
 static void
+note_foreign(void *context, const struct desktop *desktop, const char *reason)
+{
+	struct desktop_stage *f = context;
+
+	(void)desktop;
+	assert_non_null(strstr(reason, "here it is"));
+	g_string_append(f->events, "foreign ");
+}
+
+static void
 note_fact(void *context, struct desktop *desktop, const struct display_fact *fact)
 {
 	(void)context, (void)desktop, (void)fact;
@@ -247,6 +257,7 @@ desktop_stage_setup(void **state)
 		.event = note_event,
 		.changed = note_changed,
 		.fact = note_fact,
+		.foreign = note_foreign,
 	};
 	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
 	*state = f;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_kvm.c - what KVM tells of a host
+ * test_kvm_cpuid.c - what KVM tells of a host's processor
  *
  * It brings an ioctl(2) of its own, for a host whose KVM can be anything.
  */
@@ -16,8 +16,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "vmm/cpuid_table.h"
-#include "vmm/kvm.h"
+#include "base/cpuid_table.h"
+#include "base/kvm_cpuid.h"
 
 #define FAKE_FD 1000
 
@@ -68,13 +68,13 @@ setup(void **state)
 }
 
 static void
-test_kvm__lists_the_processor_with_its_subleaves(void **state)
+test_kvm_cpuid__lists_the_processor_with_its_subleaves(void **state)
 {
 	struct cpuid_table table;
 
 	(void)state;
 	fake.n_leaves = 3;
-	assert_int_equal(kvm_list_cpuid(FAKE_FD, &table), 0);
+	assert_int_equal(kvm_cpuid_list(FAKE_FD, &table), 0);
 	assert_int_equal(table.n_leaves, 3);
 	assert_int_equal(table.leaves[2].leaf, 7);
 	assert_int_equal(table.leaves[2].subleaf, 1);
@@ -82,14 +82,15 @@ test_kvm__lists_the_processor_with_its_subleaves(void **state)
 	assert_false(table.leaves[1].indexed);
 	assert_int_equal(table.leaves[2].edx, 5);
 	fake.n_leaves = CPUID_TABLE_MAX + 1;
-	assert_int_equal(kvm_list_cpuid(FAKE_FD, &table), -E2BIG);
+	assert_int_equal(kvm_cpuid_list(FAKE_FD, &table), -E2BIG);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_kvm__lists_the_processor_with_its_subleaves, setup),
+		cmocka_unit_test_setup(test_kvm_cpuid__lists_the_processor_with_its_subleaves,
+				       setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
