@@ -413,7 +413,7 @@ identity_ended(struct agent *agent, struct task *task, int status)
 	if (status < 0)
 		return;
 	json_object_set(task->answer, "steps", task->steps);
-	if (agent->state == AGENT_STATE_FRESH)
+	if (agent->state != AGENT_STATE_IN_SESSION)
 		agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 }
 
