@@ -18,6 +18,7 @@
 #include "agent/agent.h"
 #include "agent/identity.h"
 #include "agent/notes.h"
+#include "agent/quiesce.h"
 #include "agent/screen.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -212,28 +213,6 @@ verbs_end_shutdown(struct agent *agent, struct task *task, int status)
 	if (status == 0)
 		agent_set_state(agent, AGENT_STATE_ENDING);
 }
-
-/*
- * What is in memory stays: the programs that a log-in starts are then shared by all forks and nobody reads them from
- * the disk again.
- */
-static int
-verbs_run_sync(struct agent *agent, struct task *task)
-{
-	(void)agent, (void)task;
-	sync();
-	return TASK_DONE;
-}
-
-static const struct task_step quiesce_steps[] = {
-	{ "keyboard", keyboard_run_query, keyboard_finish_query, true },
-	{ "sync", verbs_run_sync, NULL, false },
-};
-
-static const struct task_kind quiesce_task_kind = {
-	.steps = quiesce_steps,
-	.n_steps = COUNT(quiesce_steps),
-};
 
 static const struct task_step shutdown_steps[] = {
 	{ "shutdown", verbs_run_shutdown, NULL, false },
