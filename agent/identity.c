@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/card.h"
+#include "agent/netcard.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -342,9 +342,9 @@ identity_run_mac(struct agent *agent, struct task *task)
 	int error;
 
 	(void)agent;
-	if (!identity_parse_mac(mac, address) || card_find(card) < 0)
+	if (!identity_parse_mac(mac, address) || netcard_find(card) < 0)
 		return TASK_SKIPPED;
-	error = card_set_address(card, address);
+	error = netcard_set_address(card, address);
 	if (error < 0)
 		return task_fail(task, error, "cannot set the address of '%s' to %s: %s", card, mac,
 				 strerror(-error));
@@ -359,9 +359,9 @@ identity_run_link(struct agent *agent, struct task *task)
 	int error;
 
 	(void)agent;
-	if (card_find(card) < 0)
+	if (netcard_find(card) < 0)
 		return TASK_SKIPPED;
-	error = card_set_up(card, up);
+	error = netcard_set_up(card, up);
 	if (error < 0)
 		return task_fail(task, error, "cannot set '%s' %s: %s", card, up ? "up" : "down",
 				 strerror(-error));

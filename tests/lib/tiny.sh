@@ -35,7 +35,7 @@ make_parts() {
 		[ -s "$1/modules/$number-${module##*/}.ko" ] || fail "the golden image has no module '$module'"
 		number=$((number + 1))
 	done
-	"${CC:-gcc}" -D_GNU_SOURCE -static -O2 -o "$1/init" "$root"/tests/recipes/tiny/tiny_{init,witness}.c
+	"${CC:-gcc}" -D_GNU_SOURCE -I"$root" -static -O2 -o "$1/init" "$root"/tests/recipes/tiny/tiny_{init,witness}.c
 }
 
 image=$(bash "$root/tests/lib/golden.sh")

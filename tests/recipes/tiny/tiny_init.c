@@ -21,7 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tiny_witness.h"
+#include "tests/recipes/tiny/tiny_witness.h"
 
 #define PORTS	      2 /* org.carrel.agent.0, com.redhat.spice.0 */
 #define PORT_FOLDER   "/sys/class/virtio-ports"

@@ -7,7 +7,7 @@
  * numbers at once, then reads all the rest, waits until the kernel has noticed the new generation id, and writes one
  * line of JSON to the port that a desktop's spice-vdagent has (nobody else uses it here). That write waits for a reader.
  */
-#include "tiny_witness.h"
+#include "tests/recipes/tiny/tiny_witness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -124,7 +124,7 @@ witness_read_line(const char *path, char *ret_text)
 static void
 witness_draw(char *ret_text, int fd)
 {
-	uint8_t bytes[DRAWN_BYTES];
+	uint8_t bytes[DRAWN_BYTES] = { 0 };
 	ssize_t n = fd < 0 ? getrandom(bytes, sizeof(bytes), 0) : read(fd, bytes, sizeof(bytes));
 
 	if (n != (ssize_t)sizeof(bytes))
@@ -186,7 +186,7 @@ witness_read_genid(char *ret_text)
 static void
 witness_read_values(struct witness *witness, char values[VALUE_COUNT][VALUE_SIZE])
 {
-	uint8_t seed[SEED_BYTES];
+	uint8_t seed[SEED_BYTES] = { 0 };
 
 	witness_draw(values[VALUE_RANDOM], -1);
 	witness_draw(values[VALUE_URANDOM], witness->urandom);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * card.c - the guest's network card (carrel-agent, in the guest): netdevice(7)
+ * netcard.c - the guest's network card (carrel-agent, in the guest): netdevice(7)
  */
-#include "agent/card.h"
+#include "agent/netcard.h"
 
 #include <errno.h>
 #include <net/if_arp.h>
@@ -17,7 +17,7 @@
 #include "base/io.h"
 
 static bool
-card_is_ethernet(const char *name)
+netcard_is_ethernet(const char *name)
 {
 	CLEANUP_FREE char *text = NULL;
 	char path[64 + IF_NAMESIZE];
@@ -31,13 +31,13 @@ card_is_ethernet(const char *name)
 }
 
 int
-card_find(char ret_name[IF_NAMESIZE])
+netcard_find(char ret_name[IF_NAMESIZE])
 {
 	struct if_nameindex *all = if_nameindex();
 	int result = -ENODEV;
 
 	for (struct if_nameindex *at = all; at && at->if_index != 0; at++) {
-		if (!card_is_ethernet(at->if_name))
+		if (!netcard_is_ethernet(at->if_name))
 			continue;
 		snprintf(ret_name, IF_NAMESIZE, "%s", at->if_name);
 		result = 0;
@@ -49,7 +49,7 @@ card_find(char ret_name[IF_NAMESIZE])
 
 /* Any socket will do for requests to a card. */
 static int
-card_open(const char *name, struct ifreq *ret_request)
+netcard_open(const char *name, struct ifreq *ret_request)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -61,7 +61,7 @@ card_open(const char *name, struct ifreq *ret_request)
 }
 
 static int
-card_switch(int fd, struct ifreq *request, bool up)
+netcard_switch(int fd, struct ifreq *request, bool up)
 {
 	if (ioctl(fd, SIOCGIFFLAGS, request) < 0)
 		return -errno;
@@ -73,11 +73,11 @@ card_switch(int fd, struct ifreq *request, bool up)
 }
 
 int
-card_set_address(const char *name, const uint8_t mac[6])
+netcard_set_address(const char *name, const uint8_t mac[6])
 {
 	struct ifreq request;
-	CLEANUP_CLOSE int fd = card_open(name, &request);
-	int error = fd < 0 ? fd : card_switch(fd, &request, false);
+	CLEANUP_CLOSE int fd = netcard_open(name, &request);
+	int error = fd < 0 ? fd : netcard_switch(fd, &request, false);
 
 	if (error < 0)
 		return error;
@@ -87,10 +87,10 @@ card_set_address(const char *name, const uint8_t mac[6])
 }
 
 int
-card_set_up(const char *name, bool up)
+netcard_set_up(const char *name, bool up)
 {
 	struct ifreq request;
-	CLEANUP_CLOSE int fd = card_open(name, &request);
+	CLEANUP_CLOSE int fd = netcard_open(name, &request);
 
-	return fd < 0 ? fd : card_switch(fd, &request, up);
+	return fd < 0 ? fd : netcard_switch(fd, &request, up);
 }

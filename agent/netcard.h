@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * card.h - the guest's network card: its address, and whether it is used
+ * netcard.h - the guest's network card: its address, and whether it is used
  */
-#ifndef AGENT_CARD_H
-#define AGENT_CARD_H
+#ifndef AGENT_NETCARD_H
+#define AGENT_NETCARD_H
 
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* The first network card; a desktop has one at most. 0 or -ENODEV. */
-int card_find(char ret_name[IF_NAMESIZE]);
+int netcard_find(char ret_name[IF_NAMESIZE]);
 
 /* The card of that name goes down and gets that address. 0 or a negative errno. */
-int card_set_address(const char *name, const uint8_t mac[6]);
+int netcard_set_address(const char *name, const uint8_t mac[6]);
 
 /* 0 or a negative errno. */
-int card_set_up(const char *name, bool up);
+int netcard_set_up(const char *name, bool up);
 
 #endif
