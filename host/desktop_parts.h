@@ -24,7 +24,6 @@ struct desktop {
 	char *session;	      /* whose login was asked for */
 	json_t *login;	      /* until it is sent */
 	json_t *login_sent;   /* of the user who is inside, for after a reboot */
-	gboolean rebooted;    /* the guest has booted again: it lacks its names, and its user */
 	char *run_folder;
 	struct desktop_folder folder;
 	gint64 since_us; /* of the step that events measure */

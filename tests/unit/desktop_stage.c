@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/frame.h"
-#include "base/proto_agent.h"
 #include "tests/unit/desktop_stage.h"
 
 static const char *const template_files[] = { "disk.img", "kernel", "initrd", "qemu/user/state" };
@@ -89,6 +88,22 @@ agent_make_answer(const json_t *request, gboolean ok)
 			 "generation", json_object_get(request, "generation"), "ok", ok);
 }
 
+/* What the guest has got now, for an agent that tells. */
+static void
+agent_reach(struct desktop_stage *f, enum agent_state state)
+{
+	if (f->says != AGENT_STATE_UNKNOWN)
+		f->says = state;
+}
+
+static json_t *
+agent_make_echo(const struct desktop_stage *f, const char *nonce)
+{
+	if (f->says == AGENT_STATE_UNKNOWN)
+		return json_pack("{s:s}", "nonce", nonce);
+	return json_pack("{s:s, s:s}", "nonce", nonce, "state", agent_state_name(f->says));
+}
+
 static void
 agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 {
@@ -96,14 +111,17 @@ agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 	json_t *answer = agent_make_answer(request, TRUE);
 	json_t *body;
 
-	if (nonce)
-		body = json_pack("{s:s}", "nonce", nonce);
-	else if (strcmp(verb, AGENT_VERB_IDENTIFY) == 0)
+	if (nonce) {
+		body = agent_make_echo(f, nonce);
+	} else if (strcmp(verb, AGENT_VERB_IDENTIFY) == 0) {
+		agent_reach(f, AGENT_STATE_IDENTIFIED);
 		body = json_pack("{s:[]}", "steps");
-	else if (strcmp(verb, AGENT_VERB_READY) == 0)
+	} else if (strcmp(verb, AGENT_VERB_READY) == 0) {
 		body = json_pack("{s:b}", "x", f->up);
-	else
+	} else {
+		agent_reach(f, AGENT_STATE_IN_SESSION);
 		body = json_pack("{s:s}", "session", "c1");
+	}
 	json_object_set_new(answer, "body", body);
 	desktop_stage_say(f, answer);
 }
@@ -149,8 +167,15 @@ agent_take(struct desktop_stage *f, const json_t *request)
 }
 
 void
+desktop_stage_boot(struct desktop_stage *f)
+{
+	agent_reach(f, AGENT_STATE_FRESH);
+}
+
+void
 desktop_stage_reset(struct desktop_stage *f)
 {
+	desktop_stage_boot(f);
 	fake_peer_say(&f->qemu->peer, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
 }
 
@@ -244,6 +269,7 @@ desktop_stage_setup(void **state)
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 	f->agent.fd = -1;
 	f->up = TRUE;
+	f->says = AGENT_STATE_QUIESCED;
 	f->accepting = g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_AGENT], G_IO_IN,
 				     agent_handle_connection, f);
 	f->events = g_string_new(NULL);

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/io.h"
-#include "base/proto_agent.h"
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/fake_vmm.h"
 
@@ -160,6 +159,59 @@ test_desktop_adopt__goes_when_its_guest_reboots(void **state)
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "cannot be logged in again"));
 }
 
+/* The same when it rebooted while no hostd was there to be told. */
+static void
+test_desktop_adopt__goes_when_its_guest_rebooted_meanwhile(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	desktop_stage_boot(f);
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "cannot be logged in again"));
+	assert_non_null(strstr(f->events->str, "rebooted "));
+	assert_int_equal(f->said[1] + f->said[2], 2);
+}
+
+static void
+test_desktop_adopt__is_identified_when_its_guest_rebooted_meanwhile(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	desktop_stage_boot(f);
+	f->up = FALSE;
+	adopt(f);
+	/* its agent is there before its desktop */
+	SERVE_UNTIL(f, f->said[3] == 2);
+	assert_int_equal(f->said[1], 1);
+	f->up = TRUE;
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_int_equal(f->said[1], 2);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
+/* The agent's word of it was for the hostd that is gone. */
+static void
+test_desktop_adopt__goes_when_its_user_logged_off_meanwhile(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	f->says = AGENT_STATE_IDENTIFIED;
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
+	assert_string_equal(desktop_get_reason(f->desktop), "its user logged off");
+	assert_non_null(strstr(f->events->str, "logoff "));
+}
+
 static void
 test_desktop_adopt__goes_without_a_machine(void **state)
 {
@@ -184,6 +236,9 @@ main(void)
 		TEST(is_at_once_what_it_was),
 		TEST(its_user_stays_although_the_agent_is_silent),
 		TEST(goes_when_its_guest_reboots),
+		TEST(goes_when_its_guest_rebooted_meanwhile),
+		TEST(is_identified_when_its_guest_rebooted_meanwhile),
+		TEST(goes_when_its_user_logged_off_meanwhile),
 		TEST(goes_without_a_machine),
 	};
 
