@@ -47,12 +47,14 @@ vmm_sandbox_contain(void)
 			strerror(-error));
 		return error;
 	}
+	log_step("host's files left");
 	error = forbidden_acts_try_outside(act);
 	if (error == -EPERM)
 		log_error("sandbox: the process could %s: the guest is not started", act);
 	else if (error < 0)
 		log_error("sandbox: what contains the process cannot be tried out: %s",
 			  strerror(-error));
+	log_step("containment tried");
 	return error;
 }
 
@@ -69,6 +71,7 @@ vmm_sandbox_new(struct vmm_sandbox **ret_sandbox)
 	error = vmm_sandbox_try("the loop", sandbox_loop_rules, sandbox_n_loop_rules);
 	if (error == 0)
 		error = vmm_sandbox_try("a vCPU", sandbox_vcpu_rules, sandbox_n_vcpu_rules);
+	log_step("filters tried");
 	if (error == 0)
 		error = sandbox_filter_new(sandbox_loop_rules, sandbox_n_loop_rules,
 					   SANDBOX_FILTER_KILL, &sandbox->loop);
