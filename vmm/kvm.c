@@ -119,6 +119,21 @@ kvm_add_chips(struct kvm *kvm)
 	return 0;
 }
 
+/*
+ * To hear of changes to our memory KVM takes all its locks at once, which Linux breaks off with
+ * EINTR when anything, be it a debugger, wants the thread's attention (mm_take_all_locks()).
+ */
+static int
+kvm_create(int kvm_fd)
+{
+	int fd;
+
+	do
+		fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
 int
 kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, struct kvm **ret_kvm)
 {
@@ -128,7 +143,7 @@ kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, struct kvm **ret_kv
 	if (!kvm)
 		return -ENOMEM;
 	kvm->kvm_fd = kvm_fd;
-	kvm->vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	kvm->vm_fd = kvm_create(kvm_fd);
 	if (kvm->vm_fd < 0 || ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_gpa) < 0 ||
 	    ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)tss_gpa) < 0)
 		error = -errno;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_kvm.c - what KVM tells of a host
+ * test_kvm.c - what KVM tells of a host, and a machine that it makes at the second attempt
  *
  * It brings an ioctl(2) of its own, for a host whose KVM can be anything.
  */
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,7 +24,21 @@
 
 static struct {
 	uint32_t n_leaves;
+	int interruptions; /* of KVM_CREATE_VM that are still to come */
+	int refusal;	   /* what comes of it then; 0: a machine */
+	int attempts;
 } fake;
+
+static int
+fake_create_machine(void)
+{
+	fake.attempts++;
+	if (fake.interruptions == 0 && fake.refusal == 0)
+		return open("/dev/null", O_RDWR | O_CLOEXEC);
+	errno = fake.interruptions > 0 ? EINTR : fake.refusal;
+	fake.interruptions -= fake.interruptions > 0;
+	return -1;
+}
 
 int
 ioctl(int fd, unsigned long request, ...)
@@ -34,10 +49,14 @@ ioctl(int fd, unsigned long request, ...)
 	va_start(arguments, request);
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
+	if (request == KVM_SET_IDENTITY_MAP_ADDR || request == KVM_SET_TSS_ADDR)
+		return 0;
 	if (fd != FAKE_FD) {
 		errno = ENOTTY;
 		return -1;
 	}
+	if (request == KVM_CREATE_VM)
+		return fake_create_machine();
 	if (request == KVM_GET_SUPPORTED_CPUID) {
 		struct kvm_cpuid2 *list = argument;
 
@@ -85,11 +104,28 @@ test_kvm__lists_the_processor_with_its_subleaves(void **state)
 	assert_int_equal(kvm_list_cpuid(FAKE_FD, &table), -E2BIG);
 }
 
+static void
+test_kvm__is_made_although_a_signal_comes(void **state)
+{
+	struct kvm *kvm;
+
+	(void)state;
+	fake.interruptions = 2;
+	assert_int_equal(kvm_new(FAKE_FD, 0, 0, &kvm), 0);
+	assert_int_equal(fake.attempts, 3);
+	kvm_free(kvm);
+	fake.attempts = 0;
+	fake.refusal = ENOMEM;
+	assert_int_equal(kvm_new(FAKE_FD, 0, 0, &kvm), -ENOMEM);
+	assert_int_equal(fake.attempts, 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_kvm__lists_the_processor_with_its_subleaves, setup),
+		cmocka_unit_test_setup(test_kvm__is_made_although_a_signal_comes, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
