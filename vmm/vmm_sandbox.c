@@ -47,7 +47,7 @@ vmm_sandbox_contain(void)
 			strerror(-error));
 		return error;
 	}
-	log_step("host's files left");
+	log_step("files left");
 	error = forbidden_acts_try_outside(act);
 	if (error == -EPERM)
 		log_error("sandbox: the process could %s: the guest is not started", act);
