@@ -153,7 +153,7 @@ def measure_steps(template, runs, samples):
     environment = {**os.environ, 'CARREL_DEBUG': '1'}
     for _ in range(runs):
         fork, = run_forks(template, ['fork'], 1, environment)
-        before = fork.exec_at
+        before = fork.started_at
         for line in fork.lines:
             _, found, step = line.partition(' step at ')
             if found:

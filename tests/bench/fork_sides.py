@@ -53,7 +53,7 @@ class Fork:
         self.output, output = os.pipe()
         self.rest = b''
         self.lines = []
-        self.exec_at = self.running_at = None
+        self.started_at = self.running_at = None
         self.fds = [self.output]
         self.pid = spawned.spawn(command, inherited, output, namespaces, environment)
         os.close(output)
@@ -71,13 +71,13 @@ class Fork:
 
     def take(self, line, now):
         self.lines.append(line)
-        if line.startswith('exec '):
-            self.exec_at = float(line.split()[1])
+        if line.startswith('start '):
+            self.started_at = float(line.split()[1])
         elif line.endswith('go'):
             self.running_at = now
 
     def ms(self):
-        return (self.running_at - self.exec_at) * 1000
+        return (self.running_at - self.started_at) * 1000
 
     def end(self):
         spawned.end(self.pid)

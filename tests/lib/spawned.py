@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# spawned.py - starts programs in namespaces of their own so that the moment of their exec is known
+# spawned.py - starts programs in namespaces of their own so that the moment of their start is known
 #
 #   spawned.be_their_parent()                       # once
 #   pid = spawned.spawn([VMM, '--description', '5'], [5, 6], output, spawned.CONTAINED)
@@ -38,31 +38,25 @@ def enter(namespaces):
         write('/proc/sys/user/max_user_namespaces', '0')
 
 
-def become(command, fds, output, environment):
-    os.dup2(os.open('/dev/null', os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+def start(command, fds, output, environment):
+    """The C library's posix_spawn(3) has no memory to copy, and none to give up at exec, as a small launcher has not either."""
     for fd in fds:
         os.set_inheritable(fd, True)
-    os.write(1, f'exec {time.monotonic():.6f}\n'.encode())
-    os.execve(command[0], command, environment)
-
-
-def fork_into(namespaces, told, command, fds, output, environment):
-    enter(namespaces)
-    pid = os.fork()
-    if pid == 0:
-        become(command, fds, output, environment)
-    os.write(told, str(pid).encode())
+    files = [(os.POSIX_SPAWN_OPEN, 0, '/dev/null', os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, output, 1),
+             (os.POSIX_SPAWN_DUP2, output, 2)]
+    os.write(output, f'start {time.monotonic():.6f}\n'.encode())
+    return os.posix_spawn(command[0], command, environment, file_actions=files)
 
 
 def spawn(command, fds, output, namespaces, environment=None):
-    """Its pid. Its first line of output is "exec TIME", the CLOCK_MONOTONIC right before that."""
+    """Its pid. Its first line of output is "start TIME", the CLOCK_MONOTONIC right before its process is made."""
     hears, told = os.pipe()
     between = os.fork()
     if between == 0:
         try:
-            fork_into(namespaces, told, command, fds, output, os.environ if environment is None else environment)
+            enter(namespaces)
+            pid = start(command, fds, output, os.environ if environment is None else environment)
+            os.write(told, str(pid).encode())
             os._exit(0)
         except OSError as error:
             os.write(2, f'{command[0]}: {error}\n'.encode())
