@@ -2,8 +2,8 @@
 /*
  * forbidden_acts.c - the start-up self-test of what contains a process (carrel-vmm, carrel-display, before a stranger is heard)
  *
- * How it works: the real filters kill at the first such act, so a child tries them under filters that are compiled from the same
- * rules but refuse with an errno of their own. Only that errno counts: what fails for another reason was let through. All
+ * How it works: the real filters kill at the first such act, so a child tries them under the same programs
+ * except that these refuse with an errno of their own. Only that errno counts: what fails for another reason was let through. All
  * arguments are such that an act that is let through does no harm to the child's parent. What lies outside is tried by
  * outside_acts.c, without a filter. The child's exit status is the number of the first act that was possible, counted from 1.
  */
@@ -190,19 +190,18 @@ forbidden_acts_try_outside(char ret_act[FORBIDDEN_ACTS_WORDS])
 }
 
 int
-forbidden_acts_try_rules(const struct sandbox_rule *rules, size_t n_rules,
-			 char ret_act[FORBIDDEN_ACTS_WORDS])
+forbidden_acts_try_filter(const struct sandbox_filter *filter, char ret_act[FORBIDDEN_ACTS_WORDS])
 {
 	struct forbidden_acts_trial trial = { .find = forbidden_acts_find_in_filter,
 					      .words = forbidden_acts_words };
-	struct sandbox_filter *filter;
-	int error = sandbox_filter_new(rules, n_rules, SANDBOX_FILTER_REFUSE, &filter);
+	struct sandbox_filter *refusing;
+	int error = sandbox_filter_new_refusing(filter, &refusing);
 
 	if (error < 0)
 		return error;
-	trial.filter = filter;
+	trial.filter = refusing;
 	error = forbidden_acts_try(&trial, ret_act);
-	sandbox_filter_free(filter);
+	sandbox_filter_free(refusing);
 	return error;
 }
 

@@ -10,16 +10,16 @@
 
 #include <stddef.h>
 
-struct sandbox_rule;
+struct sandbox_filter;
 
 #define FORBIDDEN_ACTS_WORDS 80
 
 /* As the process is, without a filter: its namespaces, root and rights (contain.h), by outside_acts.h. */
 int forbidden_acts_try_outside(char ret_act[FORBIDDEN_ACTS_WORDS]);
 
-/* Under a filter of these rules, of the kind that refuses. */
-int forbidden_acts_try_rules(const struct sandbox_rule *rules, size_t n_rules,
-			     char ret_act[FORBIDDEN_ACTS_WORDS]);
+/* Under this filter, except that it refuses where it would kill. */
+int forbidden_acts_try_filter(const struct sandbox_filter *filter,
+			      char ret_act[FORBIDDEN_ACTS_WORDS]);
 
 /*
  * Under sandbox_refuse_service_calls(): fewer acts, since the libraries of a service need more than a list could name. "extra" must have

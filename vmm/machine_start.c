@@ -264,7 +264,7 @@ static const struct {
 	int (*make)(struct machine *machine);
 } start_list[] = {
 	{ "host checked", "this host's KVM cannot be used", machine_check_host },
-	{ "filters made", "it cannot be contained", machine_make_sandbox },
+	{ "filters tried", "it cannot be contained", machine_make_sandbox },
 	{ "memory mapped", "the guest's memory cannot be mapped", machine_make_memory },
 	{ "loop made", "the event loop cannot be made", machine_make_loop },
 	{ "buses made", "the buses cannot be made", machine_make_buses },

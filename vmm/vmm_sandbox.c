@@ -21,10 +21,10 @@ struct vmm_sandbox {
 };
 
 static int
-vmm_sandbox_try(const char *who, const struct sandbox_rule *rules, size_t n_rules)
+vmm_sandbox_try(const char *who, const struct sandbox_filter *filter)
 {
 	char act[FORBIDDEN_ACTS_WORDS];
-	int error = forbidden_acts_try_rules(rules, n_rules, act);
+	int error = forbidden_acts_try_filter(filter, act);
 
 	if (error == -EPERM)
 		log_error("sandbox: %s could %s: the guest is not started", who, act);
@@ -68,16 +68,16 @@ vmm_sandbox_new(struct vmm_sandbox **ret_sandbox)
 		return -ENOMEM;
 	/* An arena for each thread would need more calls than device code does, and memory. */
 	mallopt(M_ARENA_MAX, 1);
-	error = vmm_sandbox_try("the loop", sandbox_loop_rules, sandbox_n_loop_rules);
-	if (error == 0)
-		error = vmm_sandbox_try("a vCPU", sandbox_vcpu_rules, sandbox_n_vcpu_rules);
-	log_step("filters tried");
-	if (error == 0)
-		error = sandbox_filter_new(sandbox_loop_rules, sandbox_n_loop_rules,
-					   SANDBOX_FILTER_KILL, &sandbox->loop);
+	error = sandbox_filter_new(sandbox_loop_rules, sandbox_n_loop_rules, SANDBOX_FILTER_KILL,
+				   &sandbox->loop);
 	if (error == 0)
 		error = sandbox_filter_new(sandbox_vcpu_rules, sandbox_n_vcpu_rules,
 					   SANDBOX_FILTER_KILL, &sandbox->vcpu);
+	log_step("filters made");
+	if (error == 0)
+		error = vmm_sandbox_try("the loop", sandbox->loop);
+	if (error == 0)
+		error = vmm_sandbox_try("a vCPU", sandbox->vcpu);
 	if (error < 0) {
 		vmm_sandbox_free(sandbox);
 		return error;
