@@ -56,14 +56,6 @@ enum vmm_type {
 	VMM_SEAL,
 };
 
-/* carrel-vmm's exit status; 0: the machine was switched off, or asked to quit. */
-enum vmm_exit {
-	VMM_EXIT_CANNOT_START = 1, /* the description is wrong, or the host cannot: the log says what */
-	VMM_EXIT_USAGE = 2,
-	VMM_EXIT_FAILED = 3,  /* the machine could not go on */
-	VMM_EXIT_FOREIGN = 4, /* nothing is wrong with the state, but this host cannot go on from there */
-};
-
 /*
  * The machine's life. starting -> running <-> paused (-> paused, for another reason); both -> off, panicked, failed
  * (paused: by what the guest did just before). Off ends the process, the other two wait for QUIT. What was written is durable

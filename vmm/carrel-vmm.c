@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/proto_vmm.h"
+#include "base/vmm_exit.h"
 #include "vmm/control.h"
 #include "vmm/description.h"
 #include "vmm/loop.h"

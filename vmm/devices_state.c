@@ -3,8 +3,8 @@
  * devices_state.c - the devices of a machine are saved and loaded together (carrel-vmm, the loop's
  * thread)
  *
- * How it works: the section "devices" comes first and says what machine it was: fact_names has what
- * can be counted of it, then come the names of its ports. devices_load() refuses another machine's
+ * How it works: the section "devices" comes first and says what devices there were: fact_names has what
+ * can be counted of them, then come the names of the ports. devices_load() refuses another machine's
  * before it changes anything. Then state_list is all devices in their order; those on PCI are the
  * root's.
  *
@@ -32,10 +32,8 @@
 
 #define STATE_VERSION 1
 
-/* What machine it is. They stand in the file in this order, so more of them is another version. */
+/* What devices there are. They stand in the file in this order, so more of them is another version. */
 enum devices_fact {
-	FACT_CPUS,
-	FACT_RAM_BYTES,
 	FACT_SERIAL,
 	FACT_GENID,
 	FACT_DISK,
@@ -51,7 +49,6 @@ enum devices_fact {
 
 /* As the description calls them, where it does. */
 static const char *const fact_names[] = {
-	[FACT_CPUS] = "cpus",	  [FACT_RAM_BYTES] = "ram_bytes",
 	[FACT_SERIAL] = "serial", [FACT_GENID] = "genid",
 	[FACT_DISK] = "disk",	  [FACT_DISK_BYTES] = "disk_bytes",
 	[FACT_HOME] = "home",	  [FACT_HOME_BYTES] = "home_bytes",
@@ -71,8 +68,6 @@ devices_get_facts(const struct devices *devices, uint64_t facts[FACT_COUNT])
 	const struct virtio_device *disk = devices->disks[DESCRIPTION_SLOT_DISK].device;
 	const struct virtio_device *home = devices->disks[DESCRIPTION_SLOT_HOME].device;
 
-	facts[FACT_CPUS] = description->cpus;
-	facts[FACT_RAM_BYTES] = description->ram_bytes;
 	facts[FACT_SERIAL] = devices->serial != NULL;
 	facts[FACT_GENID] = devices->vmgenid != NULL;
 	facts[FACT_DISK] = disk != NULL;
@@ -95,15 +90,15 @@ devices_save_name(struct state_writer *writer, const char *name)
 }
 
 static void
-devices_check_name(struct state_reader *reader, const char *what, const char *name)
+devices_check_port(struct state_reader *reader, const char *name)
 {
 	char saved[NAME_BYTES];
 
 	state_take_bytes(reader, saved, sizeof(saved));
 	saved[sizeof(saved) - 1] = '\0';
 	if (strcmp(saved, name) != 0)
-		state_reader_refuse(reader, "it was saved with %s '%s', this machine has '%s'",
-				    what, saved, name);
+		state_reader_refuse_foreign(
+			reader, "it was saved with port '%s', this machine has '%s'", saved, name);
 }
 
 static void
@@ -114,7 +109,6 @@ devices_save_facts(const struct devices *devices, struct state_writer *writer)
 
 	devices_get_facts(devices, facts);
 	state_writer_begin(writer, STATE_VERSION, "devices");
-	devices_save_name(writer, description->machine);
 	for (size_t i = 0; i < FACT_COUNT; i++)
 		state_put_u64(writer, facts[i]);
 	for (size_t i = 0; i < description->n_ports; i++)
@@ -130,18 +124,17 @@ devices_check_facts(const struct devices *devices, struct state_reader *reader)
 
 	devices_get_facts(devices, facts);
 	state_reader_open(reader, STATE_VERSION, "devices");
-	devices_check_name(reader, "machine", description->machine);
 	for (size_t i = 0; i < FACT_COUNT; i++) {
 		uint64_t saved = state_take_u64(reader);
 
 		if (saved != facts[i])
-			state_reader_refuse(reader,
-					    "it was saved with %s=%" PRIu64
-					    ", this machine has %s=%" PRIu64,
-					    fact_names[i], saved, fact_names[i], facts[i]);
+			state_reader_refuse_foreign(reader,
+						    "it was saved with %s=%" PRIu64
+						    ", this machine has %s=%" PRIu64,
+						    fact_names[i], saved, fact_names[i], facts[i]);
 	}
 	for (size_t i = 0; i < description->n_ports; i++)
-		devices_check_name(reader, "port", description->ports[i].name);
+		devices_check_port(reader, description->ports[i].name);
 	return state_reader_close(reader);
 }
 

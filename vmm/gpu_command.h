@@ -14,11 +14,7 @@
 #include "vmm/gpu_resource.h"
 
 struct seat_link;
-struct state_reader;
-struct state_writer;
 struct virtqueue_chain;
-
-#define GPU_STATE_VERSION 1
 
 struct gpu_scanout_state {
 	uint32_t wanted_width; /* what the monitor says that it is; 0: not plugged in */
@@ -60,9 +56,5 @@ void gpu_command_reset(struct gpu *gpu);
 void gpu_command_show(struct gpu *gpu);
 /* Can a cursor be there? */
 bool gpu_command_is_place(int32_t x, int32_t y);
-
-/* gpu_state.c: as in struct virtio_ops; loading wants a card without anything. */
-void gpu_state_save(const struct gpu *gpu, struct state_writer *writer);
-int gpu_state_load(struct gpu *gpu, struct state_reader *reader);
 
 #endif

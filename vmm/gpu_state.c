@@ -8,10 +8,11 @@
  * again from its resource; one whose resource is gone is hidden until the guest sets another. At
  * the end the link is told all that is shown, for a display that connects to see it.
  */
-#include "vmm/gpu_command.h"
+#include "vmm/gpu_state.h"
 
 #include <linux/virtio_gpu.h>
 
+#include "vmm/gpu_command.h"
 #include "vmm/state_file.h"
 
 #define EVENT_BITS VIRTIO_GPU_EVENT_DISPLAY

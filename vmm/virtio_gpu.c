@@ -15,6 +15,7 @@
 
 #include "base/proto_vmm.h"
 #include "vmm/gpu_command.h"
+#include "vmm/gpu_state.h"
 #include "vmm/picture_file.h"
 #include "vmm/platform.h"
 #include "vmm/virtio.h"

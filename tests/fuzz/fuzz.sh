@@ -26,6 +26,7 @@ results=$PWD/results
 
 # What a module has beside the files whose names begin as its own does (overlay: overlay_file.c, overlay_table.c)
 declare -A more_files=(
+	[devices_state]='serial|rtc|acpi_pm|hda_state|hda_codec'
 	[legacy_devices]='serial|rtc|rtc_time|acpi_pm'
 	[seat_link]='link_scanout|link_sound'
 	[virtio_blk]='disk|disk_io'
@@ -33,6 +34,7 @@ declare -A more_files=(
 	[virtio_gpu]='gpu_command|gpu_resource|edid|seat'
 	[virtio_net]='net_stream|net_peer|net_checksum'
 	[virtio_pci]='virtio|virtio_registers|pci_device|pci_msix'
+	[virtio_state]='pci_state|gpu_state|virtio_console_state'
 	[vmm_control]='control|control_news'
 )
 least_virtqueue=95 # per cent of its branches: all that guests say passes it

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -115,6 +116,16 @@ detach_home(void *context)
 	return -ENOENT;
 }
 
+static int
+seal(void *context, int fd, struct vmm_refusal *ret_problem)
+{
+	ask_paused(context);
+	if (fd < 0)
+		abort();
+	memset(ret_problem->text, 'x', sizeof(ret_problem->text) - 1);
+	return -EBUSY;
+}
+
 static const struct control_ops ops = {
 	.get_status = get_status,
 	.get_statistics = get_statistics,
@@ -128,6 +139,7 @@ static const struct control_ops ops = {
 	.set_link = set_link,
 	.attach_home = attach_home,
 	.detach_home = detach_home,
+	.seal = seal,
 };
 
 static void

@@ -2,13 +2,20 @@
 # vmm_fork_driver.py - carrel-vmm on /dev/kvm: a sealed machine goes on in others: vmm_fork_driver.py TEST
 import os
 import random
+import struct
 import sys
 import time
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
 import vmm_fork  # noqa: E402
 import vmm_link  # noqa: E402
+
+# vmm/state_file.h; base/vmm_exit.h
+HEAD = struct.Struct('<QIIQII')
+SECTION_BYTES = 44
+CANNOT_START, FOREIGN = 1, 4
 
 FORKS = 20
 TOGETHER = 6
@@ -70,6 +77,89 @@ def test_fork_again():
     control.ask(vmm_link.RESET)
     machine.read_until('note: is settled')
     machine.stop()
+
+
+def forge(fd, section, offset, data):
+    """A copy of the state in which this is changed, all checksums right."""
+    state = bytearray(os.pread(fd, os.fstat(fd).st_size, 0))
+    at = HEAD.size
+    while state[at:at + 32].rstrip(b'\0').decode() != section:
+        at += SECTION_BYTES + struct.unpack_from('<I', state, at + 36)[0]
+    size, = struct.unpack_from('<I', state, at + 36)
+    begin = at + SECTION_BYTES
+    offset = offset if offset >= 0 else size + offset
+    state[begin + offset:begin + offset + len(data)] = data
+    state[at + 40:at + 44] = bytes(4)
+    struct.pack_into('<I', state, at + 40, zlib.crc32(state[at:begin + size]))
+    return write_file(state)
+
+
+def write_file(data):
+    fd = os.memfd_create('state')
+    os.write(fd, data)
+    return fd
+
+
+def make_bad_states(template):
+    """What is wrong with the state, carrel-vmm's exit status, and what it says."""
+    state = os.pread(template.state, os.fstat(template.state).st_size, 0)
+    later = bytearray(state)
+    struct.pack_into('<I', later, 8, 2)
+    damaged = bytearray(state)
+    damaged[HEAD.size + SECTION_BYTES] ^= 1
+    yield state[:-1], CANNOT_START, 'bytes and should have'
+    yield b'', CANNOT_START, 'a file of 0 bytes is no machine'
+    yield bytes(len(state)), CANNOT_START, "the file is no machine's state"
+    yield damaged, CANNOT_START, "section 'machine': it is damaged"
+    yield later, FOREIGN, 'its format is version 2, this carrel-vmm reads 1'
+
+
+def make_forgeries():
+    """The same for one section's bytes, from "offset" on."""
+    yield 'machine', 0, b'carrel-9\0', FOREIGN, "section 'machine': it is of machine type 'carrel-9'"
+    yield 'machine', 64, b'other\0', FOREIGN, "section 'machine': it is of processor model 'other'"
+    yield 'machine', 128, b'\2', FOREIGN, "section 'machine': it has not the same number of processors"
+    yield 'machine', 132, b'\2', FOREIGN, "section 'machine': it has not the same amount of memory"
+    yield 'machine', 144, b'\xff\xff', CANNOT_START, "section 'machine': "
+    yield 'machine', 156, b'\xff', FOREIGN, "section 'machine': this host's processor is another: CPUID 0"
+    yield 'cpu 0', -12, b'\x78\x56\x34\x12', FOREIGN, "this host's KVM does not take MSR 0x12345678 of cpu 0"
+    yield 'devices', 0, b'\7', FOREIGN, "section 'devices': it was saved with serial=7"
+    yield 'acpi-pm', 0, b'\xff' * 8, CANNOT_START, "section 'acpi-pm': "
+
+
+def expect_refusal(machine, status, problem):
+    machine.run(status)
+    if len(machine.log) != 1 or problem not in machine.log[0]:
+        bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
+
+
+def refuse_seal(control, fd, problem):
+    try:
+        control.ask(vmm_link.SEAL, fds=[fd])
+    except OSError as error:
+        if problem in str(error):
+            return
+        bare_machine.fail(f"a seal was refused with '{error}', not '{problem}'")
+    bare_machine.fail('a seal was not refused')
+
+
+def test_fork_refusals():
+    """A state that is damaged, or not of this host, is refused by the name of the section; then a good one is taken."""
+    template = vmm_fork.Template()
+    for data, status, problem in make_bad_states(template):
+        expect_refusal(template.fork(state=write_file(data)), status, problem)
+    for section, offset, data, status, problem in make_forgeries():
+        expect_refusal(template.fork(state=forge(template.state, section, offset, data)), status, problem)
+    machine = template.fork()
+    machine.json['memory_private'] = False
+    expect_refusal(machine, CANNOT_START, "'state_fd' needs 'memory_private'")
+    machine = template.fork()
+    machine.start()
+    machine.read_until('starting -> running')
+    control = vmm_link.Control(machine.control_path)
+    state = os.memfd_create('state')
+    refuse_seal(control, state, 'the machine is running')
+    machine.finish()
 
 
 def test_fork_killed():

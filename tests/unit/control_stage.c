@@ -113,6 +113,18 @@ control_stage_detach_home(void *context)
 	return stage->refusal;
 }
 
+static int
+control_stage_seal(void *context, int fd, struct vmm_refusal *ret_problem)
+{
+	struct control_stage *stage = context;
+
+	if (stage->refusal < 0)
+		memcpy(ret_problem->text, "it lies upside down", sizeof("it lies upside down"));
+	else
+		assert_int_equal(write(fd, "state", 5), 5);
+	return stage->refusal;
+}
+
 static const struct control_ops ops = {
 	.get_status = control_stage_get_status,
 	.get_statistics = control_stage_get_statistics,
@@ -126,6 +138,7 @@ static const struct control_ops ops = {
 	.set_link = control_stage_set_link,
 	.attach_home = control_stage_attach_home,
 	.detach_home = control_stage_detach_home,
+	.seal = control_stage_seal,
 };
 
 void

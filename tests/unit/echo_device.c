@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/state_file.h"
+
 #define ECHO_MAX_BYTES 4096 /* of one chain that are echoed */
 
 static int
@@ -74,6 +76,29 @@ echo_device_write_config(struct virtio_device *device, uint32_t offset, const vo
 }
 
 static void
+echo_device_save(struct virtio_device *device, struct state_writer *writer)
+{
+	const struct echo_device *echo = (struct echo_device *)device;
+
+	state_put_bytes(writer, echo->config, sizeof(echo->config));
+	state_put_u32(writer, echo->n_held);
+	for (uint32_t i = 0; i < echo->n_held; i++)
+		state_put_u16(writer, echo->held[i]);
+}
+
+static int
+echo_device_load(struct virtio_device *device, struct state_reader *reader)
+{
+	struct echo_device *echo = (struct echo_device *)device;
+
+	state_take_bytes(reader, echo->config, sizeof(echo->config));
+	echo->n_held = state_take_count(reader, ECHO_HOLD_SIZE);
+	for (uint32_t i = 0; i < echo->n_held; i++)
+		echo->held[i] = state_take_u16(reader);
+	return state_reader_check(reader);
+}
+
+static void
 echo_device_free(struct virtio_device *device)
 {
 	struct echo_device *echo = (struct echo_device *)device;
@@ -91,6 +116,9 @@ static const struct virtio_ops echo_device_ops = {
 	.read_config = echo_device_read_config,
 	.write_config = echo_device_write_config,
 	.free = echo_device_free,
+	.state_version = 1,
+	.save = echo_device_save,
+	.load = echo_device_load,
 };
 
 int
@@ -111,6 +139,7 @@ echo_device_new(struct pci_root *root, struct platform *platform, uint32_t slot,
 		.n_queues = 3,
 		.queue_sizes = { ECHO_QUEUE_SIZE, ECHO_HOLD_SIZE, 0 },
 		.polled_queues = 1 << ECHO_QUEUE | 1 << ECHO_QUEUE_HOLD,
+		.kept_queues = 1 << ECHO_QUEUE_HOLD,
 	};
 	error = virtio_pci_new(root, slot, 0x088000, &echo->device);
 	if (error) {

@@ -169,6 +169,22 @@ life_connect_display(struct life_stage *stage)
 }
 
 static void
+life_seal(struct life_stage *stage)
+{
+	const struct vmm_link down = { 0 };
+	const int state = memfd_create("state", MFD_CLOEXEC);
+
+	life_order(stage, VMM_PAUSE);
+	life_check(stage, life_ask(stage, VMM_SEAL, NULL, 0, &state, 1) == -EBUSY,
+		   "it is sealed with its link up");
+	if (life_ask(stage, VMM_LINK, &down, sizeof(down), NULL, 0) < 0 ||
+	    life_ask(stage, VMM_SEAL, NULL, 0, &state, 1) < 0)
+		life_fail(stage, "it cannot be sealed");
+	life_order(stage, VMM_RESUME);
+	close(state);
+}
+
+static void
 life_play_orders(struct life_stage *stage)
 {
 	static const uint32_t orders[] = { VMM_PAUSE, VMM_RESUME, VMM_RESET, VMM_POWERDOWN };
@@ -179,6 +195,7 @@ life_play_orders(struct life_stage *stage)
 	display_peer_close(display);
 	life_look(stage);
 	life_change_homes(stage);
+	life_seal(stage);
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
 		life_order(stage, orders[i]);
 		usleep(STEP_US);

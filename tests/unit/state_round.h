@@ -31,11 +31,10 @@ int state_round_save(const struct state_round *round, void *context);
 void state_round_load(const struct state_round *round, void *context, int fd);
 /* The same of a device that time has changed since: it is not compared. */
 void state_round_load_later(const struct state_round *round, void *context, int fd);
-/* The file is refused, with the section's name and this text. */
-void state_round_fail(const struct state_round *round, void *context, int fd, const char *problem);
+/* The file is refused with an error, which is returned, the section's name and this text. */
+int state_round_fail(const struct state_round *round, void *context, int fd, const char *problem);
 /* So it is, and the device stays as it was. */
-void state_round_refuse(const struct state_round *round, void *context, int fd,
-			const char *problem);
+int state_round_refuse(const struct state_round *round, void *context, int fd, const char *problem);
 /*
  * Each of these forgeries of the file is refused so; and a section that is too short, too long or
  * of a later version.

@@ -149,6 +149,24 @@ test_control__changes_the_home(void **state)
 }
 
 static void
+test_control__seals_what_is_paused(void **state)
+{
+	int fd = memfd_create("state", MFD_CLOEXEC);
+	struct display_peer *peer;
+	struct control_stage stage;
+
+	(void)state;
+	control_stage_open(&stage, VMM_STATE_PAUSED, getuid());
+	peer = control_stage_connect(&stage);
+	assert_int_equal(control_stage_ask(&stage, peer->fd, VMM_SEAL, NULL, 0, fd), 0);
+	assert_int_equal(stage.message.head.size, 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 5);
+	display_peer_close(peer);
+	control_stage_close(&stage);
+	close(fd);
+}
+
+static void
 test_control__refuses_in_words(void **state)
 {
 	static const struct {
@@ -175,6 +193,9 @@ test_control__refuses_in_words(void **state)
 		{ VMM_SCREENSHOT, 0, true, VMM_STATE_OFF, -ENODATA, -ENODATA, "nothing yet" },
 		{ VMM_SCREENSHOT, 0, true, VMM_STATE_OFF, -EOPNOTSUPP, -EOPNOTSUPP, "no screen" },
 		{ VMM_SCREENSHOT, 0, true, VMM_STATE_OFF, -ENOSPC, -ENOSPC, "No space" },
+		{ VMM_SEAL, 0, false, VMM_STATE_PAUSED, 0, -EBADMSG, "descriptors" },
+		{ VMM_SEAL, 0, true, VMM_STATE_RUNNING, 0, -EBUSY, "is running" },
+		{ VMM_SEAL, 0, true, VMM_STATE_PAUSED, -EBUSY, -EBUSY, "upside down" },
 		{ VMM_LINK, 4, false, VMM_STATE_STARTING, -EOPNOTSUPP, -EOPNOTSUPP, "no network" },
 	};
 	const uint8_t payload[8] = { 0 };
@@ -332,6 +353,7 @@ main(void)
 		cmocka_unit_test(test_control__answers_what_it_is_asked),
 		cmocka_unit_test(test_control__passes_descriptors_on),
 		cmocka_unit_test(test_control__changes_the_home),
+		cmocka_unit_test(test_control__seals_what_is_paused),
 		cmocka_unit_test(test_control__refuses_in_words),
 		cmocka_unit_test(test_control__answers_a_change_when_it_has_come),
 		cmocka_unit_test(test_control__makes_one_change_at_a_time),

@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "tests/unit/blk_stage.h"
 #include "tests/unit/disk_stage.h"
+#include "tests/unit/state_twin.h"
 #include "vmm/loop.h"
 #include "vmm/virtio.h"
 #include "vmm/virtio_blk.h"
@@ -278,6 +279,8 @@ test_virtio_blk_flight__full_host(void **state)
 	assert_int_equal(virtio_blk_sync(stage->device), -ENOSPC);
 	assert_int_equal(virtio_blk_detach(stage->device), -ENOSPC);
 	assert_true(virtio_blk_has_medium(stage->device));
+	assert_int_equal(state_twin_save(stage->fake, stage->root), -EBUSY);
+	stage->fake->platform.paused = false;
 	assert_false(driver_ring_get_used(stage->driver.rings[0], &head, &written));
 	assert_int_equal(ftruncate(filler, 0), 0);
 	virtio_blk_retry(stage->device);
