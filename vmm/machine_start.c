@@ -154,6 +154,13 @@ machine_make_sandbox(struct machine *machine)
 	return machine->description->sandbox ? vmm_sandbox_new(&machine->sandbox) : 0;
 }
 
+/* Before anything that a stranger has made is read: a kernel or a state. */
+static int
+machine_confirm_sandbox(struct machine *machine)
+{
+	return vmm_sandbox_confirm(machine->sandbox);
+}
+
 static int
 machine_make_memory(struct machine *machine)
 {
@@ -264,7 +271,7 @@ static const struct {
 	int (*make)(struct machine *machine);
 } start_list[] = {
 	{ "host checked", "this host's KVM cannot be used", machine_check_host },
-	{ "filters tried", "it cannot be contained", machine_make_sandbox },
+	{ "trials begun", "it cannot be contained", machine_make_sandbox },
 	{ "memory mapped", "the guest's memory cannot be mapped", machine_make_memory },
 	{ "loop made", "the event loop cannot be made", machine_make_loop },
 	{ "buses made", "the buses cannot be made", machine_make_buses },
@@ -274,6 +281,7 @@ static const struct {
 	  machine_add_chips },
 	{ "devices made", NULL, machine_make_devices },
 	{ "vCPUs made", "KVM does not make the vCPUs", machine_make_vcpus },
+	{ "filters confirmed", NULL, machine_confirm_sandbox },
 	{ "made ready", "it cannot be made ready for its first instruction", machine_make_ready },
 };
 
