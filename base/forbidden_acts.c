@@ -2,8 +2,8 @@
 /*
  * forbidden_acts.c - the start-up self-test of what contains a process (carrel-vmm, carrel-display, before a stranger is heard)
  *
- * How it works: the real filters kill at the first such act, so a child tries them under filters that are compiled from the same
- * rules but refuse with an errno of their own. Only that errno counts: what fails for another reason was let through. All
+ * How it works: the real filters kill at the first such act, so a child tries them under the same programs
+ * except that these refuse with an errno of their own. Only that errno counts: what fails for another reason was let through. All
  * arguments are such that an act that is let through does no harm to the child's parent. What lies outside is tried by
  * outside_acts.c, without a filter. The child's exit status is the number of the first act that was possible, counted from 1.
  */
@@ -43,8 +43,8 @@ struct forbidden_act {
 	bool in_service; /* refused by sandbox_refuse_service_calls(), too */
 };
 
-struct forbidden_acts_trial {
-	int (*find)(const struct forbidden_acts_trial *trial); /* in the child */
+struct forbidden_acts_plan {
+	int (*find)(const struct forbidden_acts_plan *plan); /* in the child */
 	const char *(*words)(int act);
 	const struct sandbox_filter *filter;
 	const char *const *extra;
@@ -120,17 +120,17 @@ forbidden_acts_find_refused(bool in_service)
 }
 
 static int
-forbidden_acts_find_in_filter(const struct forbidden_acts_trial *trial)
+forbidden_acts_find_in_filter(const struct forbidden_acts_plan *plan)
 {
-	if (sandbox_filter_enter(trial->filter) < 0)
+	if (sandbox_filter_enter(plan->filter) < 0)
 		return CHILD_FAILED;
 	return forbidden_acts_find_refused(false);
 }
 
 static int
-forbidden_acts_find_in_service(const struct forbidden_acts_trial *trial)
+forbidden_acts_find_in_service(const struct forbidden_acts_plan *plan)
 {
-	if (sandbox_refuse_service_calls(trial->extra, trial->n_extra) < 0)
+	if (sandbox_refuse_service_calls(plan->extra, plan->n_extra) < 0)
 		return CHILD_FAILED;
 	return forbidden_acts_find_refused(true);
 }
@@ -142,9 +142,9 @@ forbidden_acts_words(int act)
 }
 
 static int
-forbidden_acts_find_outside(const struct forbidden_acts_trial *trial)
+forbidden_acts_find_outside(const struct forbidden_acts_plan *plan)
 {
-	(void)trial;
+	(void)plan;
 	return outside_acts_find();
 }
 
@@ -165,44 +165,61 @@ forbidden_acts_judge(const struct forbidden_acts_trial *trial, int status,
 
 /* In the child nothing of the C library's own ending. */
 static int
-forbidden_acts_try(const struct forbidden_acts_trial *trial, char ret_act[FORBIDDEN_ACTS_WORDS])
+forbidden_acts_begin(const struct forbidden_acts_plan *plan, struct forbidden_acts_trial *ret_trial)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		_exit(trial->find(trial));
-	while (waitpid(pid, &status, 0) < 0)
+		_exit(plan->find(plan));
+	*ret_trial = (struct forbidden_acts_trial){ .pid = pid, .words = plan->words };
+	return 0;
+}
+
+int
+forbidden_acts_finish(const struct forbidden_acts_trial *trial, char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	int status;
+
+	while (waitpid(trial->pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return forbidden_acts_judge(trial, status, ret_act);
 }
 
-int
-forbidden_acts_try_outside(char ret_act[FORBIDDEN_ACTS_WORDS])
+static int
+forbidden_acts_try(const struct forbidden_acts_plan *plan, char ret_act[FORBIDDEN_ACTS_WORDS])
 {
-	const struct forbidden_acts_trial trial = { .find = forbidden_acts_find_outside,
-						    .words = outside_acts_words };
+	struct forbidden_acts_trial trial;
+	int error = forbidden_acts_begin(plan, &trial);
 
-	return forbidden_acts_try(&trial, ret_act);
+	return error < 0 ? error : forbidden_acts_finish(&trial, ret_act);
 }
 
 int
-forbidden_acts_try_rules(const struct sandbox_rule *rules, size_t n_rules,
-			 char ret_act[FORBIDDEN_ACTS_WORDS])
+forbidden_acts_try_outside(char ret_act[FORBIDDEN_ACTS_WORDS])
 {
-	struct forbidden_acts_trial trial = { .find = forbidden_acts_find_in_filter,
-					      .words = forbidden_acts_words };
-	struct sandbox_filter *filter;
-	int error = sandbox_filter_new(rules, n_rules, SANDBOX_FILTER_REFUSE, &filter);
+	const struct forbidden_acts_plan plan = { .find = forbidden_acts_find_outside,
+						  .words = outside_acts_words };
+
+	return forbidden_acts_try(&plan, ret_act);
+}
+
+int
+forbidden_acts_begin_filter(const struct sandbox_filter *filter,
+			    struct forbidden_acts_trial *ret_trial)
+{
+	struct forbidden_acts_plan plan = { .find = forbidden_acts_find_in_filter,
+					    .words = forbidden_acts_words };
+	struct sandbox_filter *refusing;
+	int error = sandbox_filter_new_refusing(filter, &refusing);
 
 	if (error < 0)
 		return error;
-	trial.filter = filter;
-	error = forbidden_acts_try(&trial, ret_act);
-	sandbox_filter_free(filter);
+	plan.filter = refusing;
+	error = forbidden_acts_begin(&plan, ret_trial);
+	sandbox_filter_free(refusing);
 	return error;
 }
 
@@ -210,10 +227,10 @@ int
 forbidden_acts_try_service(const char *const *extra, size_t n_extra,
 			   char ret_act[FORBIDDEN_ACTS_WORDS])
 {
-	const struct forbidden_acts_trial trial = { .find = forbidden_acts_find_in_service,
-						    .words = forbidden_acts_words,
-						    .extra = extra,
-						    .n_extra = n_extra };
+	const struct forbidden_acts_plan plan = { .find = forbidden_acts_find_in_service,
+						  .words = forbidden_acts_words,
+						  .extra = extra,
+						  .n_extra = n_extra };
 
-	return forbidden_acts_try(&trial, ret_act);
+	return forbidden_acts_try(&plan, ret_act);
 }

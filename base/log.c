@@ -14,9 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#define DEBUG_VARIABLE "CARREL_DEBUG"
 #define LINE_MAX_BYTES 2048
+#define NS_PER_US      1000
 
 static const struct {
 	const char *name;
@@ -47,7 +50,7 @@ log_write(enum log_level level, const char *format, ...)
 	va_list arguments;
 	int head;
 
-	if (level == LOG_LEVEL_DEBUG && !getenv("CARREL_DEBUG"))
+	if (level == LOG_LEVEL_DEBUG && !getenv(DEBUG_VARIABLE))
 		return;
 	head = log_write_head(line, sizeof(line), level);
 	va_start(arguments, format);
@@ -63,6 +66,17 @@ log_write(enum log_level level, const char *format, ...)
 		/* Nobody is left to tell. */
 	}
 	errno = saved_errno;
+}
+
+void
+log_step(const char *what)
+{
+	struct timespec now;
+
+	if (!getenv(DEBUG_VARIABLE))
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	log_debug("step at %lld.%06ld: %s", (long long)now.tv_sec, now.tv_nsec / NS_PER_US, what);
 }
 
 bool

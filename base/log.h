@@ -21,6 +21,12 @@ enum log_level {
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * A debug line for whoever wonders where the time goes: this step of a program's start is done now, on CLOCK_MONOTONIC. The time
+ * between two such lines is what the second one's step took. "what" is words, without a colon.
+ */
+void log_step(const char *what);
+
 #define log_error(...)	 log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)	 log_write(LOG_LEVEL_INFO, __VA_ARGS__)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -39,6 +40,19 @@ sandbox_filter_add(scmp_filter_ctx context, const struct sandbox_rule *rule, uin
 				      &compare);
 }
 
+static struct sandbox_filter *
+sandbox_filter_allocate(size_t n_instructions)
+{
+	struct sandbox_filter *filter =
+		malloc(sizeof(*filter) + n_instructions * sizeof(filter->code[0]));
+
+	if (!filter)
+		return NULL;
+	filter->program.len = (unsigned short)n_instructions;
+	filter->program.filter = filter->code;
+	return filter;
+}
+
 static int
 sandbox_filter_read(int fd, struct sandbox_filter **ret_filter)
 {
@@ -47,15 +61,13 @@ sandbox_filter_read(int fd, struct sandbox_filter **ret_filter)
 
 	if (fstat(fd, &status) < 0)
 		return -errno;
-	filter = malloc(sizeof(*filter) + (size_t)status.st_size);
+	filter = sandbox_filter_allocate((size_t)status.st_size / sizeof(filter->code[0]));
 	if (!filter)
 		return -ENOMEM;
 	if (pread(fd, filter->code, (size_t)status.st_size, 0) != status.st_size) {
 		free(filter);
 		return -EIO;
 	}
-	filter->program.len = (unsigned short)((size_t)status.st_size / sizeof(filter->code[0]));
-	filter->program.filter = filter->code;
 	*ret_filter = filter;
 	return 0;
 }
@@ -82,9 +94,7 @@ int
 sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules, enum sandbox_filter_kind kind,
 		   struct sandbox_filter **ret_filter)
 {
-	scmp_filter_ctx context =
-		seccomp_init(kind == SANDBOX_FILTER_REFUSE ? SCMP_ACT_ERRNO(SANDBOX_FILTER_REFUSED)
-							   : SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int error;
 
 	if (!context)
@@ -92,6 +102,35 @@ sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules, enum sandbo
 	error = sandbox_filter_compile(context, rules, n_rules, kind, ret_filter);
 	seccomp_release(context);
 	return error;
+}
+
+static uint32_t
+sandbox_filter_soften(uint32_t action)
+{
+	switch (action & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_KILL_PROCESS:
+		return SECCOMP_RET_ERRNO | SANDBOX_FILTER_REFUSED;
+	case SECCOMP_RET_TRACE:
+		return SECCOMP_RET_ALLOW;
+	default:
+		return action;
+	}
+}
+
+int
+sandbox_filter_new_refusing(const struct sandbox_filter *filter, struct sandbox_filter **ret_filter)
+{
+	struct sandbox_filter *copy = sandbox_filter_allocate(filter->program.len);
+
+	if (!copy)
+		return -ENOMEM;
+	for (size_t i = 0; i < filter->program.len; i++) {
+		copy->code[i] = filter->code[i];
+		if (copy->code[i].code == (BPF_RET | BPF_K))
+			copy->code[i].k = sandbox_filter_soften(copy->code[i].k);
+	}
+	*ret_filter = copy;
+	return 0;
 }
 
 int

@@ -26,8 +26,6 @@ struct sandbox_rule {
 
 enum sandbox_filter_kind {
 	SANDBOX_FILTER_KILL,
-	/* Refuses with errno SANDBOX_FILTER_REFUSED, which no call has by itself: to try out what is refused. */
-	SANDBOX_FILTER_REFUSE,
 	/* As KILL, but each listed call stops for a tracer with its rule's index (PTRACE_EVENT_SECCOMP, ptrace(2)): to count. */
 	SANDBOX_FILTER_TRACE,
 };
@@ -37,6 +35,12 @@ enum sandbox_filter_kind {
 /* 0; -EINVAL for an unknown call; -errno. */
 int sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
 		       enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter);
+/*
+ * The same program, which refuses with errno SANDBOX_FILTER_REFUSED, as no call does by itself, where the other kills: to try out
+ * what is refused. A tracer hears nothing of it. 0 or -errno.
+ */
+int sandbox_filter_new_refusing(const struct sandbox_filter *filter,
+				struct sandbox_filter **ret_filter);
 /* The calling thread, and those that it makes, for good. Also takes the chance of new privileges. 0 or -errno. */
 int sandbox_filter_enter(const struct sandbox_filter *filter);
 /* NULL is allowed. */

@@ -186,12 +186,14 @@ main(int argc, char **argv)
 	int status;
 	int error;
 
+	log_step("program loaded");
 	if (vmm_parse_options(argc, argv, &description_fd) < 0) {
 		fputs(usage_text, stderr);
 		return VMM_EXIT_USAGE;
 	}
 	if (vmm_read_description(description_fd, &description) < 0)
 		return VMM_EXIT_CANNOT_START;
+	log_step("description read");
 	vmm_open_pagemap(&description);
 	if (description.sandbox && vmm_sandbox_contain() < 0)
 		return VMM_EXIT_CANNOT_START;

@@ -4,8 +4,8 @@
  * (carrel-vmm)
  *
  * How it works: what any of our files relies on has been asked for before (base/kvm_needs.c).
- * kvm_new() makes the machine in the order that KVM wants: interrupt controllers before vCPUs. RAM
- * comes before both: a new memslot waits until nobody reads the old ones, and with the controllers'
+ * The machine is made in the order that KVM wants: interrupt controllers before vCPUs. RAM comes
+ * before both: a new memslot waits until nobody reads the old ones, and with the controllers'
  * ports registered (Linux 6.18 frees their old lists when it has time) that takes two ticks of the
  * host's clock, 8 ms. The controllers' state right then is kept, and kvm_reset() writes it back.
  */
@@ -55,7 +55,7 @@ struct kvm {
 	bool clock_stands;
 };
 
-static int
+int
 kvm_add_memory(struct kvm *kvm, const struct guest_memory *memory)
 {
 	struct guest_memory_part parts[GUEST_MEMORY_MAX_PARTS];
@@ -75,7 +75,7 @@ kvm_add_memory(struct kvm *kvm, const struct guest_memory *memory)
 	return 0;
 }
 
-static int
+int
 kvm_add_chips(struct kvm *kvm)
 {
 	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -93,9 +93,23 @@ kvm_add_chips(struct kvm *kvm)
 	return 0;
 }
 
+/*
+ * To hear of changes to our memory KVM takes all its locks at once, which Linux breaks off with
+ * EINTR when anything, be it a debugger, wants the thread's attention (mm_take_all_locks()).
+ */
+static int
+kvm_create(int kvm_fd)
+{
+	int fd;
+
+	do
+		fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
 int
-kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct guest_memory *memory,
-	struct kvm **ret_kvm)
+kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, struct kvm **ret_kvm)
 {
 	struct kvm *kvm = calloc(1, sizeof(*kvm));
 	int error = 0;
@@ -103,14 +117,10 @@ kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct guest_
 	if (!kvm)
 		return -ENOMEM;
 	kvm->kvm_fd = kvm_fd;
-	kvm->vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	kvm->vm_fd = kvm_create(kvm_fd);
 	if (kvm->vm_fd < 0 || ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_gpa) < 0 ||
 	    ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)tss_gpa) < 0)
 		error = -errno;
-	if (error == 0)
-		error = kvm_add_memory(kvm, memory);
-	if (error == 0)
-		error = kvm_add_chips(kvm);
 	if (error < 0) {
 		kvm_free(kvm);
 		return error;

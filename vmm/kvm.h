@@ -18,14 +18,16 @@ struct state_reader;
 struct state_writer;
 
 /*
- * A machine with the guest's RAM, PIC, IOAPIC and PIT, and with KVM's own pages at these addresses:
- * one page for the identity map, three for the task state segment. The descriptor and the memory
- * stay the caller's.
+ * A machine with KVM's own pages at these addresses: one page for the identity map, three for the
+ * task state segment. The descriptor stays the caller's.
  */
-int kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, const struct guest_memory *memory,
-	    struct kvm **ret_kvm);
+int kvm_new(int kvm_fd, uint64_t identity_gpa, uint64_t tss_gpa, struct kvm **ret_kvm);
+/* The guest's RAM, which stays the caller's: first, for it costs time later (kvm.c). */
+int kvm_add_memory(struct kvm *kvm, const struct guest_memory *memory);
+/* PIC, IOAPIC and PIT: before the first vCPU. */
+int kvm_add_chips(struct kvm *kvm);
 void kvm_free(struct kvm *kvm);
-/* PIC, IOAPIC and PIT as they were after kvm_new(). */
+/* PIC, IOAPIC and PIT as they were after kvm_add_chips(). */
 int kvm_reset(struct kvm *kvm);
 
 /* The guest's clock (kvmclock) stands; it goes on from there. While no vCPU runs. */

@@ -318,9 +318,11 @@ machine_run(struct machine *machine)
 
 	if (error < 0)
 		return error;
+	log_step("loop contained");
 	pthread_mutex_lock(&machine->lock);
 	machine_go_on(machine);
 	pthread_mutex_unlock(&machine->lock);
+	log_step("vCPUs let go");
 	error = loop_run(machine->platform.loop);
 	pthread_mutex_lock(&machine->lock);
 	if (machine->state != VMM_STATE_OFF)

@@ -155,6 +155,13 @@ machine_make_sandbox(struct machine *machine)
 	return machine->description->sandbox ? vmm_sandbox_new(&machine->sandbox) : 0;
 }
 
+/* Before anything that a stranger has made is read: a kernel or a state. */
+static int
+machine_confirm_sandbox(struct machine *machine)
+{
+	return vmm_sandbox_confirm(machine->sandbox);
+}
+
 static int
 machine_make_memory(struct machine *machine)
 {
@@ -188,7 +195,19 @@ static int
 machine_make_kvm(struct machine *machine)
 {
 	return kvm_new(machine->description->kvm_fd, MEMORY_MAP_IDENTITY_PAGE, MEMORY_MAP_TSS,
-		       machine->platform.memory, &machine->kvm);
+		       &machine->kvm);
+}
+
+static int
+machine_add_memory(struct machine *machine)
+{
+	return kvm_add_memory(machine->kvm, machine->platform.memory);
+}
+
+static int
+machine_add_chips(struct machine *machine)
+{
+	return kvm_add_chips(machine->kvm);
 }
 
 static int
@@ -248,18 +267,23 @@ machine_make_ready(struct machine *machine)
 }
 
 static const struct {
+	const char *step; /* as the log of steps has it */
 	const char *what; /* NULL: its maker logs what is wrong */
 	int (*make)(struct machine *machine);
 } start_list[] = {
-	{ "this host's KVM cannot be used", machine_check_host },
-	{ "it cannot be contained", machine_make_sandbox },
-	{ "the guest's memory cannot be mapped", machine_make_memory },
-	{ "the event loop cannot be made", machine_make_loop },
-	{ "the buses cannot be made", machine_make_buses },
-	{ "KVM does not make a virtual machine", machine_make_kvm },
-	{ NULL, machine_make_devices },
-	{ "KVM does not make the vCPUs", machine_make_vcpus },
-	{ "it cannot be made ready for its first instruction", machine_make_ready },
+	{ "host checked", "this host's KVM cannot be used", machine_check_host },
+	{ "trials begun", "it cannot be contained", machine_make_sandbox },
+	{ "memory mapped", "the guest's memory cannot be mapped", machine_make_memory },
+	{ "loop made", "the event loop cannot be made", machine_make_loop },
+	{ "buses made", "the buses cannot be made", machine_make_buses },
+	{ "KVM machine made", "KVM does not make a virtual machine", machine_make_kvm },
+	{ "memslots set", "KVM does not take the guest's memory", machine_add_memory },
+	{ "interrupt controllers made", "KVM does not make interrupt controllers",
+	  machine_add_chips },
+	{ "devices made", NULL, machine_make_devices },
+	{ "vCPUs made", "KVM does not make the vCPUs", machine_make_vcpus },
+	{ "filters confirmed", NULL, machine_confirm_sandbox },
+	{ "made ready", "it cannot be made ready for its first instruction", machine_make_ready },
 };
 
 static int
@@ -276,6 +300,8 @@ machine_make(struct machine *machine)
 		if (error < 0 && machine->problem[0] == '\0' && start_list[i].what)
 			snprintf(machine->problem, MACHINE_PROBLEM_BYTES, "%s: %s",
 				 start_list[i].what, strerror(-error));
+		if (error == 0)
+			log_step(start_list[i].step);
 	}
 	pthread_mutex_unlock(&machine->lock);
 	return error;

@@ -286,14 +286,18 @@ machine_load_all(struct machine *machine, struct state_reader *reader)
 {
 	int error = machine_check_identity(machine, reader);
 
+	log_step("identity compared");
 	if (error == 0)
 		error = machine_load_memory(machine, reader);
 	if (error == 0)
 		error = machine_load_vcpus(machine, reader);
+	log_step("vCPUs loaded");
 	if (error == 0)
 		error = kvm_load(machine->kvm, reader);
+	log_step("interrupt controllers loaded");
 	if (error == 0)
 		error = devices_load(machine->devices, reader);
+	log_step("devices loaded");
 	if (error == 0)
 		error = state_reader_finish(reader);
 	return error;
@@ -306,6 +310,7 @@ machine_load(struct machine *machine)
 	struct state_reader *reader;
 	int error = state_reader_new(machine->description->state_fd, &reader, problem);
 
+	log_step("state read");
 	if (error == 0) {
 		machine->platform.paused = true;
 		error = machine_load_all(machine, reader);

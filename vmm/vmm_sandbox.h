@@ -20,10 +20,12 @@ struct vmm_sandbox;
 int vmm_sandbox_contain(void);
 
 /*
- * Compiles the filters and tries them out: -EPERM when they let through what they must not, which
- * is logged; or -errno.
+ * Compiles the filters; children try them out. vmm_sandbox_confirm() waits for these, before a
+ * guest runs: -EPERM when the filters let through what they must not; without a sandbox (NULL) 0.
+ * 0 or -errno; what is found is logged.
  */
 int vmm_sandbox_new(struct vmm_sandbox **ret_sandbox);
+int vmm_sandbox_confirm(struct vmm_sandbox *sandbox);
 /* NULL is allowed. */
 void vmm_sandbox_free(struct vmm_sandbox *sandbox);
 

@@ -85,22 +85,28 @@ def show(value):
 
 
 COLUMNS = ("figure", "unit", "median", "p99", "least", "most", "samples")
-RIVAL_COLUMNS = ("figure", "unit", "median", "least", "most", "rival", "its median", "least", "most", "ratio", "samples")
+RIVAL_COLUMNS = ("figure", "unit", "median", "p99", "least", "most", "rival", "its median", "its p99", "least", "most", "ratio",
+                 "samples")
 
 
 def make_row(figure):
     samples = figure["samples"]
-    row = [figure["name"], figure["unit"], show(figure["median"])]
-    if "rival" not in figure:
-        return row + [show(figure["p99"]), show(min(samples)), show(max(samples)), str(len(samples))]
-    its = figure["rival_samples"]
-    return row + [show(min(samples)), show(max(samples)), figure["rival"], show(figure["rival_median"]), show(min(its)),
-                  show(max(its)), f"{figure['ratio']:.2f}", str(len(samples))]
+    row = [figure["name"], figure["unit"], show(figure["median"]), show(figure["p99"]), show(min(samples)), show(max(samples))]
+    if "rival" in figure:
+        its = figure["rival_samples"]
+        row += [figure["rival"], show(figure["rival_median"]), show(find_p99(its)), show(min(its)), show(max(its)),
+                f"{figure['ratio']:.3f}"]
+    return row + [str(len(samples))]
 
 
-def make_rows(figures):
-    """The head and a row a figure: of a bench, either all have a rival or none."""
-    return [RIVAL_COLUMNS if "rival" in figures[0] else COLUMNS] + [make_row(figure) for figure in figures]
+def make_tables(figures):
+    """The head and a row a figure: one of those that have a rival, one of the others."""
+    tables = []
+    for columns, has_rival in ((RIVAL_COLUMNS, True), (COLUMNS, False)):
+        rows = [make_row(figure) for figure in figures if ("rival" in figure) == has_rival]
+        if rows:
+            tables.append([columns] + rows)
+    return tables
 
 
 def print_table(rows):
@@ -119,15 +125,16 @@ def record(name, engine, samples):
                    "figures": figures}, file, indent=1)
         file.write("\n")
     os.rename(path + ".new", path)
-    print_table(make_rows(figures))
+    for rows in make_tables(figures):
+        print_table(rows)
     print(f"written to '{path}'")
 
 
 def make_section(bench):
-    head, *rows = make_rows(bench["figures"])
-    lines = [f"\n### {bench['bench']}\n", f"commit {bench['commit']}, engine {bench['engine']}, {bench['machine']}\n",
-             "| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
-    lines += [f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in rows]
+    lines = [f"\n### {bench['bench']}\n", f"commit {bench['commit']}, engine {bench['engine']}, {bench['machine']}"]
+    for head, *rows in make_tables(bench["figures"]):
+        lines += ["", "| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
+        lines += [f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

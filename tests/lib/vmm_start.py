@@ -17,6 +17,16 @@ import tempfile
 import contained
 
 
+def listen(path, kind):
+    """The descriptor of a new listening socket, in the place of an old one."""
+    listener = socket.socket(socket.AF_UNIX, kind)
+    if os.path.exists(path):
+        os.unlink(path)
+    listener.bind(path)
+    listener.listen(4)
+    return listener.detach()
+
+
 class Description:
     """The JSON and the descriptors that it names; all of them are inherited by carrel-vmm."""
 
@@ -45,12 +55,7 @@ class Description:
         return self.open(f'/proc/self/fd/{fd}')
 
     def listen(self, path, kind):
-        listener = socket.socket(socket.AF_UNIX, kind)
-        if os.path.exists(path):
-            os.unlink(path)
-        listener.bind(path)
-        listener.listen(4)
-        return self.add(listener.detach())
+        return self.add(listen(path, kind))
 
     def boot(self, kernel, initrd=None, command_line=''):
         self.json['boot'] = {'kernel_fd': self.open(kernel), 'command_line': command_line}

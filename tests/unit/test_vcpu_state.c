@@ -65,9 +65,10 @@ stage_open(struct stage *stage)
 	stage->power_on = NULL;
 	assert_int_equal(ftruncate(stage->memory_fd, (off_t)RAM_BYTES), 0);
 	assert_int_equal(guest_memory_new(stage->memory_fd, RAM_BYTES, false, &stage->memory), 0);
-	assert_int_equal(kvm_new(stage->kvm_fd, MEMORY_MAP_IDENTITY_PAGE, MEMORY_MAP_TSS,
-				 stage->memory, &stage->kvm),
-			 0);
+	assert_int_equal(
+		kvm_new(stage->kvm_fd, MEMORY_MAP_IDENTITY_PAGE, MEMORY_MAP_TSS, &stage->kvm), 0);
+	assert_int_equal(kvm_add_memory(stage->kvm, stage->memory), 0);
+	assert_int_equal(kvm_add_chips(stage->kvm), 0);
 	assert_int_equal(kvm_create_vcpu(stage->kvm, 0, &stage->vcpu_fd, &run_bytes), 0);
 	assert_int_equal(kvm_cpuid_list(stage->kvm_fd, &stage->supported), 0);
 	cpu_model_fill(MODEL, &stage->supported, 1, 0, &stage->cpuid);

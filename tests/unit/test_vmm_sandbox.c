@@ -28,6 +28,7 @@
 #include "base/sandbox_filter.h"
 #include "tests/unit/machine_lives.h"
 #include "vmm/sandbox_rules.h"
+#include "vmm/vmm_sandbox.h"
 
 /* AddressSanitizer makes system calls of its own, for which the filters end the process */
 #ifdef __SANITIZE_ADDRESS__
@@ -44,11 +45,20 @@ int __real_sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
 			      enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter);
 
 static bool traced; /* what the wrapped function makes */
+static bool leaks;
 
 int
 __wrap_sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
 			  enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter)
 {
+	struct sandbox_rule more[MAX_RULES];
+
+	if (leaks) {
+		assert_true(n_rules < MAX_RULES);
+		memcpy(more, rules, n_rules * sizeof(more[0]));
+		more[n_rules] = (struct sandbox_rule){ .call = "openat", .reason = "test" };
+		return __real_sandbox_filter_new(more, n_rules + 1, kind, ret_filter);
+	}
 	if (traced && kind == SANDBOX_FILTER_KILL)
 		kind = SANDBOX_FILTER_TRACE;
 	return __real_sandbox_filter_new(rules, n_rules, kind, ret_filter);
@@ -187,6 +197,20 @@ test_vmm_sandbox__every_rule_is_used(void **state)
 }
 
 /* A rule too many is found, whichever it is. */
+static int
+try_rules(const struct sandbox_rule *rules, size_t n_rules, char ret_act[FORBIDDEN_ACTS_WORDS])
+{
+	struct forbidden_acts_trial trial;
+	struct sandbox_filter *filter;
+	int error = sandbox_filter_new(rules, n_rules, SANDBOX_FILTER_KILL, &filter);
+
+	if (error < 0)
+		return error;
+	error = forbidden_acts_begin_filter(filter, &trial);
+	sandbox_filter_free(filter);
+	return error < 0 ? error : forbidden_acts_finish(&trial, ret_act);
+}
+
 static void
 test_vmm_sandbox__self_test_finds_what_is_let_through(void **state)
 {
@@ -208,16 +232,37 @@ test_vmm_sandbox__self_test_finds_what_is_let_through(void **state)
 	if (WITH_ASAN)
 		skip();
 	memcpy(rules, sandbox_vcpu_rules, n * sizeof(rules[0]));
-	assert_int_equal(forbidden_acts_try_rules(rules, n, act), 0);
-	assert_int_equal(forbidden_acts_try_rules(sandbox_loop_rules, sandbox_n_loop_rules, act),
-			 0);
+	assert_int_equal(try_rules(rules, n, act), 0);
+	assert_int_equal(try_rules(sandbox_loop_rules, sandbox_n_loop_rules, act), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		rules[n] = cases[i].rule;
-		assert_int_equal(forbidden_acts_try_rules(rules, n + 1, act), -EPERM);
+		assert_int_equal(try_rules(rules, n + 1, act), -EPERM);
 		assert_string_equal(act, cases[i].words);
 	}
 	rules[n].call = "no_such_call";
-	assert_int_equal(forbidden_acts_try_rules(rules, n + 1, act), -EINVAL);
+	assert_int_equal(try_rules(rules, n + 1, act), -EINVAL);
+}
+
+static void
+test_vmm_sandbox__is_confirmed_only_when_it_is_tight(void **state)
+{
+	struct vmm_sandbox *sandbox;
+
+	(void)state;
+	if (WITH_ASAN)
+		skip();
+	for (int i = 0; i < 2; i++) {
+		leaks = i == 1;
+		assert_int_equal(vmm_sandbox_new(&sandbox), 0);
+		assert_int_equal(vmm_sandbox_confirm(sandbox), leaks ? -EPERM : 0);
+		vmm_sandbox_free(sandbox);
+	}
+	/* Nobody has asked for the verdict: no child is left over. */
+	assert_int_equal(vmm_sandbox_new(&sandbox), 0);
+	vmm_sandbox_free(sandbox);
+	leaks = false;
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
 }
 
 static void
@@ -283,6 +328,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vmm_sandbox__rules_are_few_and_have_reasons),
 		cmocka_unit_test(test_vmm_sandbox__self_test_finds_what_is_let_through),
+		cmocka_unit_test(test_vmm_sandbox__is_confirmed_only_when_it_is_tight),
 		cmocka_unit_test(test_vmm_sandbox__what_is_not_listed_kills),
 		cmocka_unit_test(test_vmm_sandbox__a_machine_lives_in_it),
 		cmocka_unit_test(test_vmm_sandbox__every_rule_is_used),

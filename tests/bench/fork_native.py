@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# fork_native.py - forks by carrel-vmm and by QEMU, by turns, on this machine's own /dev/kvm (bench-fork.sh starts it)
+"""
+fork_native.py RUNS FOLDER [WHAT...]   WHAT: time, rate, memory, steps; all of them without
+
+Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
+"""
+import os
+import selectors
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import fork_sides  # noqa: E402
+import spawned  # noqa: E402
+
+RAM_MIB = 1024
+OTHER_RAM_MIB = (256, 4096, 16384)
+AT_ONCE = (1, 2, 4)
+FORKS_A_RATE = 20
+RUNS_A_RATE = 4    # of RUNS, one measures the rate
+ALIVE = {'carrel': (1, 10, 100), 'qemu': (1, 10, 40)}
+ROUNDS_OF_MEMORY = 3
+IDLE_S = 5
+FORK_S = 60  # at most
+SMAPS_OF_RAM = 'memfd:memory'
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_forks(template, names, at_once, environment=None):
+    """All of them are alive in the end; "at_once" are on their way at a time."""
+    names = list(names)
+    forks, busy = [], {}
+    with selectors.DefaultSelector() as selector:
+        while names or busy:
+            while names and len(busy) < at_once:
+                fork = template.fork(names.pop(0), environment)
+                forks.append(fork)
+                busy[fork] = fork.fds
+                for fd in fork.fds:
+                    selector.register(fd, selectors.EVENT_READ, fork)
+            events = selector.select(FORK_S)
+            if not events:
+                raise SystemExit(f'{template.name}: no guest ran within {FORK_S} s')
+            for key, _ in events:
+                if key.data in busy:
+                    key.data.handle(key.fd)
+                    if key.data.running_at:
+                        for fd in busy.pop(key.data):
+                            selector.unregister(fd)
+    return forks
+
+
+def end_all(forks):
+    for fork in forks:
+        fork.end()
+
+
+class Samples:
+    def __init__(self, file):
+        self.file = file
+
+    def add(self, template, figure, unit, value):
+        mark = '\tqemu' if template.name == 'qemu' else ''
+        print(f'{figure}\t{unit}\t{value:.3f}{mark}', file=self.file, flush=True)
+
+
+def in_turn(templates, run):
+    """Each is first as often as the other."""
+    return templates if run % 2 == 0 else templates[::-1]
+
+
+def measure_time(templates, figure, runs, samples):
+    for run in range(runs):
+        for template in in_turn(templates, run):
+            forks = run_forks(template, ['fork'], 1)
+            samples.add(template, figure, 'ms', forks[0].ms())
+            end_all(forks)
+
+
+def measure_rate(templates, runs, samples):
+    for run in range(max(1, runs // RUNS_A_RATE)):
+        for at_once in AT_ONCE:
+            for template in in_turn(templates, run):
+                started = time.monotonic()
+                forks = run_forks(template, [f'fork-{i}' for i in range(FORKS_A_RATE)], at_once)
+                took = max(fork.running_at for fork in forks) - started
+                samples.add(template, f'forks_per_second_{at_once}', '1/s', len(forks) / took)
+                end_all(forks)
+
+
+def read_kib(path, name):
+    with open(path, encoding='ascii') as file:
+        for line in file:
+            if line.startswith(name + ':'):
+                return int(line.split()[1])
+    raise SystemExit(f'{path} has no {name}')
+
+
+def read_own_pss_kib(pid):
+    """Without the template's pages, which lie in shared memory."""
+    rollup = f'/proc/{pid}/smaps_rollup'
+    return read_kib(rollup, 'Pss') - read_kib(rollup, 'Pss_Shmem')
+
+
+def read_private_kib(pid):
+    """Without the guest's memory."""
+    kib = 0
+    is_ram = False
+    with open(f'/proc/{pid}/smaps', encoding='utf-8') as file:
+        for line in file:
+            name, value, *_ = line.split() + ['']
+            if '-' in name and not name.endswith(':'):
+                is_ram = SMAPS_OF_RAM in line
+            elif name in ('Private_Clean:', 'Private_Dirty:', 'Swap:') and not is_ram:
+                kib += int(value)
+    return kib
+
+
+def measure_memory_of(template, samples):
+    forks = []
+    available = {}
+    alive = ALIVE[template.name]
+    try:
+        for n in alive:
+            forks += run_forks(template, [f'fork-{i}' for i in range(len(forks), n)], 2)
+            time.sleep(IDLE_S)
+            available[n] = read_kib('/proc/meminfo', 'MemAvailable')
+            pss = [read_own_pss_kib(fork.pid) for fork in forks]
+            name = f'idle_pss_{n}_alive_mib' if n in (1, 10) else 'idle_pss_mib'
+            samples.add(template, name, 'MiB', sum(pss) / n / 1024)
+        private = [read_private_kib(fork.pid) for fork in forks]
+        samples.add(template, 'vmm_private_mib', 'MiB', sum(private) / len(private) / 1024)
+        samples.add(template, 'idle_host_mib', 'MiB', (available[alive[1]] - available[alive[2]]) / (alive[2] - alive[1]) / 1024)
+    finally:
+        end_all(forks)
+
+
+def measure_memory(templates, samples):
+    for run in range(ROUNDS_OF_MEMORY):
+        for template in in_turn(templates, run):
+            say(f'memory of idle forks, {template.name}')
+            measure_memory_of(template, samples)
+
+
+def list_steps(template):
+    """(what, ms) as carrel-vmm says it of its own start; the last is up to the guest's word."""
+    fork, = run_forks(template, ['fork'], 1, {**os.environ, 'CARREL_DEBUG': '1'})
+    fork.end()
+    before = fork.started_at
+    steps = []
+    for line in fork.lines:
+        _, found, step = line.partition(' step at ')
+        if found:
+            at, what = step.split(': ')
+            steps.append((what, (float(at) - before) * 1000))
+            before = float(at)
+    return steps + [('first instruction', (fork.running_at - before) * 1000)]
+
+
+def measure_steps(template, runs, samples):
+    for _ in range(runs):
+        for what, ms in list_steps(template):
+            samples.add(template, f'fork_step_{what.replace(" ", "_")}_ms', 'ms', ms)
+
+
+def measure_memslots(template, runs, figure, samples):
+    """KVM's own share of a fork, which without nested paging grows with RAM."""
+    for _ in range(runs):
+        samples.add(template, figure, 'ms', dict(list_steps(template))['memslots set'])
+
+
+def make_templates(ram_mib, folder, kinds=(fork_sides.CarrelTemplate, fork_sides.QemuTemplate)):
+    say(f'templates with {ram_mib} MiB')
+    return [kind(ram_mib, folder) for kind in kinds]
+
+
+def main(runs, folder, *wanted):
+    runs = int(runs)
+    samples = Samples(os.fdopen(os.dup(1), 'w'))
+    os.dup2(2, 1)  # what the guests of the templates say
+    spawned.be_their_parent()
+    wanted = wanted or ('time', 'rate', 'memory', 'steps')
+    templates = make_templates(RAM_MIB, folder)
+    if 'time' in wanted:
+        measure_time(templates, 'fork_to_running_ms', runs, samples)
+        for ram_mib in OTHER_RAM_MIB:
+            others = make_templates(ram_mib, folder)
+            measure_time(others, f'fork_to_running_{ram_mib}_mib_ms', runs, samples)
+            measure_memslots(others[0], runs, f'memslots_{ram_mib}_mib_ms', samples)
+    if 'rate' in wanted:
+        measure_rate(templates, runs, samples)
+    if 'memory' in wanted:
+        measure_memory(templates, samples)
+    if 'steps' in wanted:
+        measure_steps(templates[0], runs, samples)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
