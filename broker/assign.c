@@ -10,6 +10,7 @@
 
 #include "base/id.h"
 #include "broker/broker.h"
+#include "broker/pools.h"
 #include "broker/store.h"
 
 static json_t *
@@ -52,6 +53,20 @@ assign_find_free(struct store *store, const char *pool, GError **error)
 		" ORDER BY CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 ELSE 2 END, created_ms, id"
 		" LIMIT 1",
 		"s", pool);
+}
+
+/* A pool may keep none free, where making one takes a moment. */
+static json_t *
+assign_find_or_make_free(struct store *store, const char *pool, GError **error)
+{
+	g_autoptr(GError) problem = NULL;
+	json_t *desktop = assign_find_free(store, pool, &problem);
+
+	if (!desktop && !problem && pools_add_one(store, pool, &problem))
+		desktop = assign_find_free(store, pool, &problem);
+	if (problem)
+		g_propagate_error(error, g_steal_pointer(&problem));
+	return desktop;
 }
 
 static gboolean
@@ -98,7 +113,7 @@ assign_decide(struct store *store, const struct assign_request *request, json_t 
 	json_t *desktop = NULL;
 
 	if (!session && !problem) {
-		desktop = assign_find_free(store, request->pool, &problem);
+		desktop = assign_find_or_make_free(store, request->pool, &problem);
 		if (!desktop && !problem)
 			result = ASSIGN_EMPTY;
 		else if (desktop)

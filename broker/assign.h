@@ -42,7 +42,7 @@ struct assign_request {
 
 /*
  * Gives the user a desktop of the pool: the session that this key made, else the open one, else a new one on a desktop
- * that nobody has. ret_session (a new reference): {"session", "desktop", "state"}, set for NEW and EXISTING.
+ * that nobody has, which is made now if the pool may have one more. ret_session (a new reference): {"session", "desktop", "state"}, set for NEW and EXISTING.
  */
 enum assign_result assign_take(struct store *store, const struct assign_request *request,
 			       json_t **ret_session, GError **error);

@@ -110,6 +110,11 @@ static const char store_schema_3[] =
 	"CREATE TRIGGER ticket_spent_once BEFORE UPDATE OF state ON ticket WHEN OLD.state IN ('spent', 'expired', 'void', 'refused')"
 	" AND NEW.state <> OLD.state BEGIN SELECT RAISE(ABORT, 'ticket.spent'); END;";
 
-static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3 };
+/* A pool may leave it to the broker how many spare desktops it keeps. */
+static const char store_schema_4[] =
+	"ALTER TABLE pool ADD COLUMN auto_spare INTEGER NOT NULL DEFAULT 0 CHECK (auto_spare IN (0, 1));";
+
+static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3,
+						  store_schema_4 };
 
 #endif

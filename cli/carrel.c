@@ -29,12 +29,12 @@ static const struct cli_command command_table[] = {
 	{ "template", "show", "NAME", N_("show the versions of one template"), 1, 1,
 	  cmd_template_show },
 	{ "pool", "create",
-	  "NAME --template T[@N] --size N [--user U]... [--group G]... [--network none|passt]",
+	  "NAME --template T[@N] --size N [--spare N|auto] [--user U]... [--group G]... [--network none|passt]",
 	  N_("offer desktops"), 1, 1, cmd_pool_create },
 	{ "pool", "list", "", N_("list pools"), 0, 0, cmd_pool_list },
 	{ "pool", "show", "NAME", N_("show one pool"), 1, 1, cmd_pool_show },
 	{ "pool", "set",
-	  "NAME [--template T[@N]] [--size N] [--user U]... [--group G]... [--network N]",
+	  "NAME [--template T[@N]] [--size N] [--spare N|auto] [--user U]... [--group G]... [--network N]",
 	  N_("change a pool"), 1, 1, cmd_pool_set },
 	{ "pool", "delete", "NAME", N_("take a pool and its desktops away"), 1, 1,
 	  cmd_pool_delete },
@@ -120,6 +120,8 @@ carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **erro
 		{ "template", 0, 0, G_OPTION_ARG_STRING, &options->template_name,
 		  N_("Template, as NAME or NAME@N"), "T" },
 		{ "size", 0, 0, G_OPTION_ARG_STRING, &options->size, N_("How many desktops"), "N" },
+		{ "spare", 0, 0, G_OPTION_ARG_STRING, &options->spare,
+		  N_("How many free ones are kept ready, or auto"), "N" },
 		{ "network", 0, 0, G_OPTION_ARG_STRING, &options->network, N_("none or passt"),
 		  "NETWORK" },
 		{ "engine", 0, 0, G_OPTION_ARG_STRING, &options->engine,
@@ -159,6 +161,7 @@ carrel_find_stranger(const struct cli_options *options, const struct cli_command
 		{ "--all", options->all },
 		{ "--template", options->template_name != NULL },
 		{ "--size", options->size != NULL },
+		{ "--spare", options->spare != NULL },
 		{ "--network", options->network != NULL },
 		{ "--engine", options->engine != NULL },
 		{ "--note", options->note != NULL },
@@ -198,6 +201,7 @@ carrel_options_done(struct cli_options *options)
 	g_free(options->run_folder);
 	g_free(options->template_name);
 	g_free(options->size);
+	g_free(options->spare);
 	g_free(options->network);
 	g_free(options->engine);
 	g_free(options->note);

@@ -41,6 +41,7 @@ struct cli_options {
 	char *run_folder;
 	char *template_name;
 	char *size;
+	char *spare; /* a number, or "auto" */
 	char *network;
 	char *note;
 	char *engine;

@@ -63,6 +63,7 @@ test_assign__prefers_what_is_ready(void **state)
 	expect(session, "d-identifying", "identifying");
 	assert_int_equal(take(&broker, "eve", NULL, &session), ASSIGN_NEW);
 	expect(session, "d-forking", "forking");
+	broker_stage_run(&broker, "UPDATE pool SET size = 4 WHERE name = 'p'");
 	assert_int_equal(take(&broker, "zoe", NULL, &session), ASSIGN_EMPTY);
 	assert_null(session);
 	broker_stage_done(&broker);
@@ -99,7 +100,7 @@ test_assign__released_desktops_are_destroyed(void **state)
 {
 	struct broker broker;
 	g_autoptr(GError) error = NULL;
-	g_autofree char *session = NULL;
+	g_autofree char *session = NULL, *other = NULL;
 
 	(void)state;
 	broker_stage_init(&broker);
@@ -118,7 +119,12 @@ test_assign__released_desktops_are_destroyed(void **state)
 			"SELECT count(*) FROM session WHERE reason = 'logoff' AND revoked = 0"
 			" AND closed_ms > 0"),
 		1);
-	assert_null(broker_stage_assign(&broker, "bob"));
+	/* the next one gets another, which is made for him */
+	other = broker_stage_assign(&broker, "bob");
+	assert_non_null(other);
+	assert_int_equal(
+		broker_stage_count(&broker, "SELECT count(*) FROM session WHERE desktop = 'd-1'"),
+		1);
 	broker_stage_done(&broker);
 }
 
