@@ -78,7 +78,7 @@ vmgenid_save(const struct vmgenid *vmgenid, struct state_writer *writer)
 int
 vmgenid_load(struct vmgenid *vmgenid, struct state_reader *reader)
 {
-	struct vmgenid_state state;
+	struct vmgenid_state state = { 0 };
 	int error;
 
 	state_reader_open(reader, STATE_VERSION, "genid");
