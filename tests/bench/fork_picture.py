@@ -36,7 +36,8 @@ def draw(steps):
     """All in one bar, and below it each with its name: where it begins, how long it is."""
     total = sum(ms for _, ms in steps)
     top = MARGIN + ROW
-    parts = [text(MARGIN, MARGIN + 4, f'A fork of carrel-vmm, from exec to the first instruction: {total:.2f} ms', size=15)]
+    title = f'A fork of carrel-vmm, from the start of its process to the first instruction: {total:.2f} ms'
+    parts = [text(MARGIN, MARGIN + 4, title, size=15)]
     begin = 0
     for i, (name, ms) in enumerate(steps):
         words, color = f'{name}: {ms:.2f} ms', COLORS[i % len(COLORS)]
