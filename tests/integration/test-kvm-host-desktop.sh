@@ -106,13 +106,8 @@ expect_untouched() {
 }
 
 outside_start
-mkdir -p "$TMPDIR/kvm-host"
-cp -R "$(bash tests/lib/tiny.sh)" "$TMPDIR/kvm-host/recipes"
-appliance_start "[template]
-recipes = $TMPDIR/kvm-host/recipes"
+appliance_start
 tell "the appliance runs in the KVM host"
-publish_tiny
-tell "a version of engine kvm was published: sealed, and forked once"
 wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
 carrel pool create office --template "$appliance_template" --size 1 --user ada --network passt >/dev/null
 appliance_wait office ready 1 "$boot_seconds"
