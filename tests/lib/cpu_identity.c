@@ -22,8 +22,8 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < guest.n_leaves; i++) {
 		const struct cpuid_leaf *leaf = &guest.leaves[i];
 
-		printf("%08x %08x %d %08x %08x %08x %08x\n", leaf->leaf, leaf->subleaf, leaf->indexed,
-		       leaf->eax, leaf->ebx, leaf->ecx, leaf->edx);
+		printf("%08x %08x %d %08x %08x %08x %08x\n", leaf->leaf, leaf->subleaf,
+		       leaf->indexed, leaf->eax, leaf->ebx, leaf->ecx, leaf->edx);
 	}
 	return 0;
 }
