@@ -193,7 +193,7 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 {
 	struct desktop *desktop = data;
 	struct engine_template source = { desktop->manifest, desktop->template_folder,
-					  desktop->kind, desktop->memory };
+					  desktop->kind, desktop->memory, NULL };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	const struct engine_ops *engine;
 	g_autofree char *obstacle = NULL;

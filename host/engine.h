@@ -46,6 +46,16 @@ struct engine_template {
 	const char *folder; /* <lib>/templates/<name>/<version> */
 	const char *kind;   /* "user" */
 	int memory;	    /* of the guest: what a fork maps privately, as loads_memory says */
+	/* The fork's VM generation id, ENGINE_GENID_LENGTH hexadecimal digits; NULL: one that is never given again. */
+	const char *genid;
+};
+
+#define ENGINE_GENID_LENGTH 32
+
+/* What a machine is while it is suspended, beside its overlay. Descriptors stay the caller's. */
+struct engine_image {
+	int state;
+	int pages; /* engine kvm: the memory in which it differs from its template's; engine qemu leaves it empty */
 };
 
 /* What a worker seals: a staging folder that holds disk.img, kernel and initrd, and gets <engine>/<kind>/. */
@@ -118,7 +128,27 @@ struct engine_ops {
 	 */
 	void (*fork)(struct engine_vm *vm, const struct engine_template *template,
 		     const char *overlay_path, const struct steps_call *call);
-	/* Takes a running process over after a restart of hostd. The pidfd is taken over. */
+	/*
+	 * Writes a fork into the image's two files, empty and open for writing; they are not durable then. Afterwards, and when it
+	 * failed as well, the guest stands until resume() or end().
+	 */
+	void (*suspend)(struct engine_vm *vm, const struct engine_image *image,
+			const struct steps_call *call);
+	/*
+	 * Ends when the guest that suspend() wrote runs again, in a new process over the same version, the same overlay and with
+	 * the same VM generation id; its link is as it was. The image's files are open for reading.
+	 */
+	void (*restore)(struct engine_vm *vm, const struct engine_template *template,
+			const char *overlay_path, const struct engine_image *image,
+			const struct steps_call *call);
+	/*
+	 * Ends the process of a machine that suspend() wrote; then its overlay holds all, though it need not be durable. pidfd: of a
+	 * process from before a restart of hostd, taken over; else -1.
+	 */
+	void (*end)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
+	/* The guest of a suspend() runs on in its process, whatever became of the files; one that runs already does. */
+	void (*resume)(struct engine_vm *vm, const struct steps_call *call);
+	/* Takes a running process over after a restart of hostd, and resumes it. The pidfd is taken over. */
 	void (*adopt)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 	/* Asks the guest. */
 	void (*powerdown)(struct engine_vm *vm, const struct steps_call *call);

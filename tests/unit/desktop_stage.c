@@ -290,7 +290,7 @@ desktop_stage_teardown(void **state)
 void
 desktop_stage_fork(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->root, "user", f->memory };
+	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
 
 	desktop_fork(f->desktop, &source, FALSE);
 }
