@@ -61,6 +61,46 @@ io_write_full(int fd, const void *data, size_t size)
 	return 0;
 }
 
+int
+io_read_full_at(int fd, void *data, size_t size, uint64_t offset)
+{
+	uint8_t *at = data;
+
+	while (size > 0) {
+		ssize_t n = pread(fd, at, size, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EPIPE;
+		at += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+io_write_full_at(int fd, const void *data, size_t size, uint64_t offset)
+{
+	const uint8_t *at = data;
+
+	while (size > 0) {
+		ssize_t n = pwrite(fd, at, size, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 static int
 io_read_growing(int fd, size_t max, char **ret_data, size_t *ret_size)
 {

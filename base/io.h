@@ -22,6 +22,9 @@ struct io_peer {
 /* Reads exactly "size" bytes; -EPIPE when the peer ended before. The descriptor must be blocking. */
 int io_read_full(int fd, void *data, size_t size);
 int io_write_full(int fd, const void *data, size_t size);
+/* The same of a file, from this offset on (pread(2), pwrite(2)); -EPIPE when it is shorter than that. */
+int io_read_full_at(int fd, void *data, size_t size, uint64_t offset);
+int io_write_full_at(int fd, const void *data, size_t size, uint64_t offset);
 
 /*
  * Reads a whole file of at most "max" bytes; -EFBIG when it is larger. ret_data is the caller's to free() and has

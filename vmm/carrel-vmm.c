@@ -28,6 +28,7 @@
 #include "vmm/loop.h"
 #include "vmm/machine.h"
 #include "vmm/machine_control.h"
+#include "vmm/own_pages.h"
 #include "vmm/platform.h"
 #include "vmm/vmm_sandbox.h"
 
@@ -114,6 +115,17 @@ vmm_read_description(int fd, struct description *ret_description)
 	return error;
 }
 
+/* While there is /proc. Whoever suspends it hears that it cannot be; nothing else needs this. */
+static void
+vmm_open_pagemap(struct description *description)
+{
+	description->pagemap_fd = description->memory_private ? own_pages_open() : -1;
+	if (description->memory_private && description->pagemap_fd < 0)
+		log_warning(
+			"machine '%s': it cannot be suspended, /proc/self/pagemap does not open: %s",
+			description->name, strerror(-description->pagemap_fd));
+}
+
 static void
 vmm_handle_signal(void *context, uint32_t events)
 {
@@ -180,6 +192,7 @@ main(int argc, char **argv)
 	}
 	if (vmm_read_description(description_fd, &description) < 0)
 		return VMM_EXIT_CANNOT_START;
+	vmm_open_pagemap(&description);
 	if (description.sandbox && vmm_sandbox_contain() < 0)
 		return VMM_EXIT_CANNOT_START;
 	error = vmm_block_signals(&signal_fd);

@@ -447,7 +447,8 @@ control_handle_seal(void *context, struct seq_message *message)
 {
 	struct control *control = context;
 
-	return control->setup.ops->seal(control->setup.context, message->fds[0], &control->refusal);
+	return control->setup.ops->seal(control->setup.context, message->fds, message->n_fds,
+					&control->refusal);
 }
 
 /* Answered first: the loop ends after this turn. */
@@ -479,7 +480,7 @@ static const struct seq_rule rule_table[] = {
 	  control_handle_link },
 	{ VMM_HOME, sizeof(struct vmm_home), sizeof(struct vmm_home), 0, 2, RUNNING | PAUSED,
 	  control_handle_home },
-	{ VMM_SEAL, 0, 0, 1, 1, PAUSED, control_handle_seal },
+	{ VMM_SEAL, 0, 0, 1, 2, PAUSED, control_handle_seal },
 	{ VMM_QUIT, 0, 0, 0, 0, ALWAYS, control_handle_quit },
 };
 

@@ -10,6 +10,7 @@
 #define VMM_CONTROL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/proto_vmm.h"
@@ -42,8 +43,11 @@ struct control_ops {
 	 */
 	int (*attach_home)(void *context, int base_fd, int overlay_fd);
 	int (*detach_home)(void *context);
-	/* Of a machine that is paused. "fd" stays the caller's; why not goes into ret_problem. */
-	int (*seal)(void *context, int fd, struct vmm_refusal *ret_problem);
+	/*
+	 * Of a machine that is paused, into one file or two. They stay the caller's; why not goes
+	 * into ret_problem.
+	 */
+	int (*seal)(void *context, const int *fds, size_t n_fds, struct vmm_refusal *ret_problem);
 };
 
 struct control_setup {

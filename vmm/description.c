@@ -47,6 +47,7 @@ static const struct json_field description_fields[] = {
 	{ "memory_fd", JSON_KIND_INTEGER, 0, FIRST_FD, MAX_FD },
 	{ "memory_private", JSON_KIND_BOOLEAN, 1, 0, 0 },
 	{ "state_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
+	{ "pages_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
 	{ "boot", JSON_KIND_OBJECT, 0, 0, 0 },
 	{ "genid", JSON_KIND_STRING, 1, 32, 32 },
 	{ "control_fd", JSON_KIND_INTEGER, 0, FIRST_FD, MAX_FD },
@@ -184,6 +185,8 @@ description_read_numbers(const json_t *object, struct description *description)
 	description->memory_fd = description_get_fd(object, "memory_fd");
 	description->memory_private = json_get_flag(object, "memory_private", false);
 	description->state_fd = description_get_fd(object, "state_fd");
+	description->pages_fd = description_get_fd(object, "pages_fd");
+	description->pagemap_fd = -1;
 	description->control_fd = description_get_fd(object, "control_fd");
 	description->control_uid = (uint32_t)json_get_integer(object, "control_uid", 0);
 	description->display_fd = description_get_fd(object, "display_fd");
@@ -380,6 +383,8 @@ description_check_sense(const struct description *description, struct json_probl
 					  "there too");
 	if (description->state_fd >= 0 && description->net_link)
 		return description_refuse(ret_problem, "'state_fd' goes on with net's link down");
+	if (description->pages_fd >= 0 && description->state_fd < 0)
+		return description_refuse(ret_problem, "'pages_fd' needs 'state_fd'");
 	return description_check_lists(description, ret_problem);
 }
 

@@ -11,6 +11,7 @@
  *     "cpu": "carrel-v1",                   base/cpu_model.h; what KVM lacks of it is an error
  *     "kvm_fd": 3, "memory_fd": 4, "memory_private": false,
  *     "state_fd": 14,                       it goes on from there: a fork of that memory
+ *     "pages_fd": 15,                       of a suspended fork: what it had changed of the memory
  *     "boot": {"kernel_fd": 5, "initrd_fd": 6, "command_line": "..."},
  *     "genid": "32 hex digits",             VM generation id
  *     "control_fd": 7, "control_uid": 998,  listening (proto_vmm.h), and who may connect to this
@@ -28,8 +29,8 @@
  *   }
  *
  * Optional: initrd_fd, display_fd (with scanouts, width, height), disks, net, ports, sound, serial,
- * genid, memory_private, state_fd (only with private memory and without a link). A disk has
- * base_fd, which is only read, and overlay_fd, where what is written goes (without: read-only); or
+ * genid, memory_private, state_fd (only with private memory and without a link), pages_fd (only with
+ * state_fd). A disk has base_fd, which is only read, and overlay_fd, where what is written goes (without: read-only); or
  * image_fd, a raw image that is written itself, as while a version is sealed; or neither, and no
  * capacity yet. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
  * a 32-bit big-endian length before each frame (passt, QEMU), and its fd may be missing until LINK
@@ -86,6 +87,8 @@ struct description {
 	int memory_fd;
 	bool memory_private;
 	int state_fd; /* -1: it boots */
+	int pages_fd;
+	int pagemap_fd; /* not in the JSON: own_pages_open(), when the memory is private */
 	int kernel_fd;
 	int initrd_fd;
 	char command_line[DESCRIPTION_MAX_COMMAND_LINE + 1];

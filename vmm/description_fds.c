@@ -13,8 +13,8 @@
 #include "vmm/description.h"
 #include "vmm/fd_kind.h"
 
-/* kvm, memory, state, kernel, initrd, control, display, net, two a disk, one a port */
-#define MAX_FDS (8 + 2 * DESCRIPTION_MAX_DISKS + DESCRIPTION_MAX_PORTS)
+/* kvm, memory, state, pages, kernel, initrd, control, display, net, two a disk, one a port */
+#define MAX_FDS (9 + 2 * DESCRIPTION_MAX_DISKS + DESCRIPTION_MAX_PORTS)
 
 #define PROBLEM(problem, ...) snprintf((problem)->text, sizeof((problem)->text), __VA_ARGS__)
 
@@ -43,6 +43,7 @@ fd_list_fill(struct fd_list *list, const struct description *description)
 	fd_list_add(list, "memory_fd", "", description->memory_fd,
 		    description->memory_private ? FD_KIND_READ_FILE : FD_KIND_WRITE_FILE);
 	fd_list_add(list, "state_fd", "", description->state_fd, FD_KIND_READ_FILE);
+	fd_list_add(list, "pages_fd", "", description->pages_fd, FD_KIND_READ_FILE);
 	fd_list_add(list, "kernel_fd", "", description->kernel_fd, FD_KIND_READ_FILE);
 	fd_list_add(list, "initrd_fd", "", description->initrd_fd, FD_KIND_READ_FILE);
 	fd_list_add(list, "control_fd", "", description->control_fd, FD_KIND_LISTEN_PACKETS);

@@ -205,10 +205,7 @@ devices_set_link(struct devices *devices, bool up, int fd)
 static bool
 devices_is_memory(const struct devices *devices, int fd)
 {
-	struct stat memory, other;
-
-	return fstat(devices->description->memory_fd, &memory) == 0 && fstat(fd, &other) == 0 &&
-	       memory.st_dev == other.st_dev && memory.st_ino == other.st_ino;
+	return fd_is_same_file(devices->description->memory_fd, fd);
 }
 
 bool

@@ -83,8 +83,8 @@ void devices_save(struct devices *devices, struct state_writer *writer);
  */
 int devices_load(struct devices *devices, struct state_reader *reader);
 /*
- * What was loaded is another machine from here on: it has the description's VM generation id, and
- * the guest is told. After all else is loaded, or that would take the interrupt back.
+ * What was loaded is another machine from here on if the description has another VM generation id:
+ * then the guest is told. After all else is loaded, or that would take the interrupt back.
  */
 void devices_change_identity(struct devices *devices);
 

@@ -11,8 +11,8 @@
  * Not saved, because the guest cannot see them: what is on its way to people. A line of the serial
  * port that has begun, sound that was not sent yet and what the display's connection was told are
  * the old process's; the new one has no connection, and tells all of it to the first that comes.
- * The panic device has nothing but its place on the bus, the VM generation id is the new machine's
- * own (devices_change_identity()).
+ * The panic device has nothing but its place on the bus. The VM generation id is saved to be compared
+ * with the new machine's own (devices_change_identity()).
  */
 #include "vmm/devices.h"
 
@@ -176,6 +176,19 @@ devices_load_serial(struct devices *devices, struct state_reader *reader)
 }
 
 static void
+devices_save_generation(struct devices *devices, struct state_writer *writer)
+{
+	if (devices->vmgenid)
+		vmgenid_save(devices->vmgenid, writer);
+}
+
+static int
+devices_load_generation(struct devices *devices, struct state_reader *reader)
+{
+	return devices->vmgenid ? vmgenid_load(devices->vmgenid, reader) : 0;
+}
+
+static void
 devices_save_root(struct devices *devices, struct state_writer *writer)
 {
 	pci_root_save(devices->root, writer);
@@ -194,6 +207,7 @@ static const struct {
 	{ devices_save_power, devices_load_power },
 	{ devices_save_clock, devices_load_clock },
 	{ devices_save_serial, devices_load_serial },
+	{ devices_save_generation, devices_load_generation },
 	{ devices_save_root, devices_load_root },
 };
 

@@ -58,6 +58,15 @@ fd_kind_check(int fd, enum fd_kind kind)
 	return 0;
 }
 
+bool
+fd_is_same_file(int fd, int other_fd)
+{
+	struct stat one, other;
+
+	return fstat(fd, &one) == 0 && fstat(other_fd, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
 const char *
 fd_kind_text(enum fd_kind kind)
 {

@@ -5,6 +5,8 @@
 #ifndef VMM_FD_KIND_H
 #define VMM_FD_KIND_H
 
+#include <stdbool.h>
+
 enum fd_kind {
 	FD_KIND_DEVICE,
 	FD_KIND_READ_FILE,
@@ -20,6 +22,9 @@ enum fd_kind {
  * 0; -EBADF: it is not open; -EINVAL: it is something else.
  */
 int fd_kind_check(int fd, enum fd_kind kind);
+
+/* Are both open, and of one file, whatever they are called? */
+bool fd_is_same_file(int fd, int other_fd);
 
 /* What it must be: "a file, open for reading only" and so on. */
 const char *fd_kind_text(enum fd_kind kind);

@@ -9,6 +9,7 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/proto_vmm.h"
@@ -52,10 +53,12 @@ enum vmm_pause_reason machine_get_pause_reason(const struct machine *machine);
 uint64_t machine_get_exits(const struct machine *machine);
 
 /*
- * All that it is besides its memory, into the file; while it is paused, with its link down and no
- * home. 0; -EBUSY and *ret_problem, a constant text, when it is not like that; another -errno.
+ * All that it is besides its memory, into the first file; of private memory the pages that are its
+ * own into a second one. While it is paused, with its link down and no home. 0; -EBUSY and
+ * *ret_problem, a constant text, when it is not like that; -EINVAL, in the same way, when these are
+ * not the files that it needs; another -errno, and then the files are of no use.
  */
-int machine_save(struct machine *machine, int fd, const char **ret_problem);
+int machine_save(struct machine *machine, const int *fds, size_t n_fds, const char **ret_problem);
 
 void machine_ask_pause(struct machine *machine);
 void machine_ask_resume(struct machine *machine);

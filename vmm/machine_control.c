@@ -99,10 +99,10 @@ machine_control_detach_home(void *context)
 }
 
 static int
-machine_control_seal(void *context, int fd, struct vmm_refusal *ret_problem)
+machine_control_seal(void *context, const int *fds, size_t n_fds, struct vmm_refusal *ret_problem)
 {
 	const char *problem = NULL;
-	int error = machine_save(context, fd, &problem);
+	int error = machine_save(context, fds, n_fds, &problem);
 
 	if (error < 0)
 		snprintf(ret_problem->text, sizeof(ret_problem->text), "%s",

@@ -18,6 +18,9 @@
 
 struct kvm;
 struct loop_source;
+struct pages_file_ids;
+struct state_reader;
+struct state_writer;
 struct vmm_sandbox;
 
 /* What is to be done with the whole machine, most severe first. */
@@ -70,5 +73,17 @@ void machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, c
 int machine_prepare(struct machine *machine);
 /* Instead: everything as the description's state has it, paused. 0 or -errno and the problem. */
 int machine_load(struct machine *machine);
+
+/*
+ * Which memory this is (machine_memory.c), for the two that save it; a template gets its name by
+ * this. 0; -EBUSY and *ret_problem, a constant text: it was never sealed; -errno.
+ */
+int machine_name_memory(const struct machine *machine, struct pages_file_ids *ret_ids,
+			const char **ret_problem);
+void machine_save_memory(const struct pages_file_ids *ids, struct state_writer *writer);
+/* A fork's own pages into a file. 0 or -errno. */
+int machine_save_pages(const struct machine *machine, const struct pages_file_ids *ids, int fd);
+/* Is it the memory that the state was saved with? Then the pages are read. 0, or the reader's error. */
+int machine_load_memory(struct machine *machine, struct state_reader *reader);
 
 #endif

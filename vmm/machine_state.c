@@ -10,16 +10,17 @@
  *
  *   machine   first, that a host or a machine that this is not like is refused before anything is
  *             changed: its CPUID leaf by leaf, its time stamp counter's speed
+ *   memory    is it this memory? A fork's own pages come here: all that follows may look at them
  *   cpu N     before KVM's devices: a LAPIC's state decides what they may send
  *   kvm       interrupt controllers, timer and clock: before our devices, whose interrupt lines are
  *             set again into what is there
  *   devices   each in its section (vmm/devices.h)
  *
- * Then the new identity is written and its interrupt raised, last, since it would be overwritten by
- * any of these. The clock is set when the machine goes on, before a vCPU runs. The guest's own time
+ * Then a new identity is written and its interrupt raised, last, since it would be overwritten by
+ * any of these; a machine that was suspended and keeps its identity is told of none. The clock is set when the machine goes on, before a vCPU runs. The guest's own time
  * goes on from where it was; how late it is then, the agent tells it.
  *
- * A machine that was loaded has not touched a page of its memory but the one with its new identity.
+ * A fork that was loaded has not touched a page of its memory but the one with its new identity.
  */
 #include "vmm/machine.h"
 
@@ -37,6 +38,7 @@
 #include "vmm/fd_kind.h"
 #include "vmm/kvm.h"
 #include "vmm/machine_parts.h"
+#include "vmm/pages_file.h"
 #include "vmm/state_file.h"
 #include "vmm/vcpu.h"
 
@@ -86,10 +88,13 @@ machine_save_identity(const struct machine *machine, struct state_writer *writer
 }
 
 static int
-machine_save_all(struct machine *machine, struct state_writer *writer)
+machine_save_all(struct machine *machine, const struct pages_file_ids *ids,
+		 struct state_writer *writer)
 {
 	int error = machine_save_identity(machine, writer);
 
+	if (error == 0)
+		machine_save_memory(ids, writer);
 	for (uint32_t i = 0; error == 0 && i < machine->description->cpus; i++)
 		error = vcpu_save(machine->vcpus[i], writer);
 	if (error == 0)
@@ -99,41 +104,72 @@ machine_save_all(struct machine *machine, struct state_writer *writer)
 	return error;
 }
 
+/* They are the machine's from now on, so each is something new. */
 static const char *
-machine_find_hindrance(const struct machine *machine, int fd)
+machine_find_wrong_file(const struct machine *machine, const int *fds, size_t n_fds)
 {
-	if (machine->description->memory_private)
-		return "it is a fork: its memory is not in a file of its own";
+	const struct description *description = machine->description;
+
+	if (description->memory_private && n_fds != 2)
+		return "it is a fork: its state needs one file, its own pages another";
+	if (!description->memory_private && n_fds != 1)
+		return "its memory is a file of its own: there is one other, for its state";
+	for (size_t i = 0; i < n_fds; i++) {
+		if (fd_kind_check(fds[i], FD_KIND_WRITE_FILE) < 0)
+			return "what it is to go into is no file that is open for writing and "
+			       "reading";
+		if (devices_use_file(machine->devices, fds[i]))
+			return "a file that it is to go into is one that it uses";
+	}
+	if (n_fds == 2 && fd_is_same_file(fds[0], fds[1]))
+		return "its state and its pages cannot go into one file";
+	return NULL;
+}
+
+static const char *
+machine_find_hindrance(const struct machine *machine)
+{
 	if (devices_has_link(machine->devices))
 		return "its network is connected";
 	if (devices_has_home(machine->devices))
 		return "there is a home in its slot";
-	if (devices_use_file(machine->devices, fd))
-		return "the file that its state is to go into is one that it uses";
+	if (machine->description->memory_private && machine->description->pagemap_fd < 0)
+		return "it is a fork whose own pages the kernel does not tell";
 	return NULL;
 }
 
-int
-machine_save(struct machine *machine, int fd, const char **ret_problem)
+/* The state's file is written last: when it is whole, so are the pages. */
+static int
+machine_save_files(struct machine *machine, const struct pages_file_ids *ids, const int *fds)
 {
-	const char *hindrance = machine_find_hindrance(machine, fd);
 	struct state_writer *writer;
-	int error;
+	int error = state_writer_new(&writer);
 
-	if (hindrance) {
-		*ret_problem = hindrance;
-		return -EBUSY;
-	}
-	error = fd_kind_check(fd, FD_KIND_WRITE_FILE);
-	if (error == 0)
-		error = state_writer_new(&writer);
 	if (error < 0)
 		return error;
-	error = machine_save_all(machine, writer);
+	error = machine_save_all(machine, ids, writer);
+	if (error == 0 && machine->description->memory_private)
+		error = machine_save_pages(machine, ids, fds[1]);
 	if (error == 0)
-		error = state_writer_finish(writer, fd);
+		error = state_writer_finish(writer, fds[0]);
 	state_writer_free(writer);
 	return error;
+}
+
+int
+machine_save(struct machine *machine, const int *fds, size_t n_fds, const char **ret_problem)
+{
+	struct pages_file_ids ids;
+	int error;
+
+	*ret_problem = machine_find_hindrance(machine);
+	if (*ret_problem)
+		return -EBUSY;
+	*ret_problem = machine_find_wrong_file(machine, fds, n_fds);
+	if (*ret_problem)
+		return -EINVAL;
+	error = machine_name_memory(machine, &ids, ret_problem);
+	return error < 0 ? error : machine_save_files(machine, &ids, fds);
 }
 
 /* Loading. */
@@ -250,6 +286,8 @@ machine_load_all(struct machine *machine, struct state_reader *reader)
 {
 	int error = machine_check_identity(machine, reader);
 
+	if (error == 0)
+		error = machine_load_memory(machine, reader);
 	if (error == 0)
 		error = machine_load_vcpus(machine, reader);
 	if (error == 0)

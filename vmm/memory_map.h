@@ -12,6 +12,7 @@
  *   0x0e0000  RSDP (vmm/acpi.c); reserved from here to 1 MiB, never the guest's to use
  *   0x0e1000  the other ACPI tables
  *   0x0ef000  VM generation id's page
+ *   0x0ef800  the memory's name, from its first seal on (vmm/machine_memory.c); nothing for the guest
  *   0x0f0000  SMBIOS entry point, then its tables
  *   0x100000  RAM goes on; the kernel at 16 MiB or where it wants to be, the initrd at the
  *             end of the RAM below 3 GiB
@@ -35,6 +36,7 @@
 #define MEMORY_MAP_ACPI_BYTES	 UINT64_C(0xe000)
 #define MEMORY_MAP_GENID	 UINT64_C(0xef000)
 #define MEMORY_MAP_GENID_BYTES	 UINT64_C(0x1000)
+#define MEMORY_MAP_TEMPLATE_ID	 UINT64_C(0xef800)
 #define MEMORY_MAP_SMBIOS	 UINT64_C(0xf0000)
 #define MEMORY_MAP_SMBIOS_BYTES	 UINT64_C(0x10000)
 #define MEMORY_MAP_RESERVED_END	 UINT64_C(0x100000)

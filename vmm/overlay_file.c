@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "vmm/fd_kind.h"
 
 /* Two seconds in all; 66 ms were seen on a busy host. */
 #define OVERLAY_AWAIT_STEP_NS 10000000
@@ -325,10 +326,7 @@ overlay_file_await(int fd)
 bool
 overlay_file_is_kept_in(const struct overlay_file *file, int fd)
 {
-	struct stat own, other;
-
-	return file->lock_fd >= 0 && fstat(file->lock_fd, &own) == 0 && fstat(fd, &other) == 0 &&
-	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+	return file->lock_fd >= 0 && fd_is_same_file(file->lock_fd, fd);
 }
 
 bool

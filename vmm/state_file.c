@@ -18,7 +18,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+
+#include "base/io.h"
+#include "vmm/checksum.h"
 
 #include "base/proto_vmm.h"
 
@@ -62,16 +64,10 @@ struct state_reader {
 };
 
 static uint32_t
-state_file_sum(uint32_t sum, const void *bytes, size_t size)
-{
-	return (uint32_t)crc32_z(sum, bytes, size);
-}
-
-static uint32_t
 state_file_sum_section(struct state_file_section head, const void *bytes)
 {
 	head.checksum = 0;
-	return state_file_sum(state_file_sum(0, &head, sizeof(head)), bytes, head.bytes);
+	return checksum_add(checksum_add(0, &head, sizeof(head)), bytes, head.bytes);
 }
 
 /* Writing. */
@@ -211,24 +207,6 @@ state_writer_end(struct state_writer *writer)
 	writer->n_sections++;
 }
 
-static int
-state_writer_write(const struct state_writer *writer, int fd)
-{
-	size_t done = 0;
-
-	if (ftruncate(fd, 0) < 0)
-		return -errno;
-	while (done < writer->used) {
-		ssize_t written = pwrite(fd, writer->data + done, writer->used - done, (off_t)done);
-
-		if (written < 0 && errno != EINTR)
-			return -errno;
-		if (written > 0)
-			done += (size_t)written;
-	}
-	return 0;
-}
-
 int
 state_writer_finish(struct state_writer *writer, int fd)
 {
@@ -243,9 +221,11 @@ state_writer_finish(struct state_writer *writer, int fd)
 		state_writer_fail(writer, -EINVAL);
 	if (writer->error < 0)
 		return writer->error;
-	head.checksum = state_file_sum(0, &head, offsetof(struct state_file_head, checksum));
+	head.checksum = checksum_add(0, &head, offsetof(struct state_file_head, checksum));
 	memcpy(writer->data, &head, sizeof(head));
-	return state_writer_write(writer, fd);
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	return io_write_full_at(fd, writer->data, writer->used, 0);
 }
 
 /* Reading. */
@@ -277,8 +257,8 @@ state_reader_fail(struct state_reader *reader, int error, const char *format, ..
 static int
 state_reader_fill(struct state_reader *reader, int fd)
 {
-	size_t done = 0;
 	struct stat status;
+	int error;
 
 	if (fstat(fd, &status) < 0)
 		return state_reader_fail(reader, -errno, "it cannot be read: %s", strerror(errno));
@@ -291,17 +271,11 @@ state_reader_fill(struct state_reader *reader, int fd)
 	reader->data = malloc(reader->bytes);
 	if (!reader->data)
 		return state_reader_fail(reader, -ENOMEM, "out of memory");
-	while (done < reader->bytes) {
-		ssize_t got = pread(fd, reader->data + done, reader->bytes - done, (off_t)done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return state_reader_fail(reader, got < 0 ? -errno : -EBADMSG,
-						 "it cannot be read: %s",
-						 got < 0 ? strerror(errno) : "it became shorter");
-		done += (size_t)got;
-	}
+	error = io_read_full_at(fd, reader->data, reader->bytes, 0);
+	if (error == -EPIPE)
+		return state_reader_fail(reader, -EBADMSG, "it became shorter");
+	if (error < 0)
+		return state_reader_fail(reader, error, "it cannot be read: %s", strerror(-error));
 	return 0;
 }
 
@@ -317,7 +291,7 @@ state_reader_check_head(struct state_reader *reader)
 		return state_reader_fail(reader, -ENOTSUP,
 					 "its format is version %u, this carrel-vmm reads %u",
 					 head.version, STATE_FILE_VERSION);
-	if (head.checksum != state_file_sum(0, &head, offsetof(struct state_file_head, checksum)))
+	if (head.checksum != checksum_add(0, &head, offsetof(struct state_file_head, checksum)))
 		return state_reader_fail(reader, -EBADMSG, "its head is damaged");
 	if (head.bytes != reader->bytes)
 		return state_reader_fail(reader, -EBADMSG, "it has %zu bytes and should have %llu",

@@ -12,6 +12,9 @@
 #include "vmm/guest_memory.h"
 #include "vmm/memory_map.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
+
+#define STATE_VERSION 1
 
 struct vmgenid_state {
 	uint8_t id[VMGENID_BYTES];
@@ -65,8 +68,32 @@ vmgenid_reset(struct vmgenid *vmgenid)
 }
 
 void
+vmgenid_save(const struct vmgenid *vmgenid, struct state_writer *writer)
+{
+	state_writer_begin(writer, STATE_VERSION, "genid");
+	state_put_bytes(writer, vmgenid->state.id, sizeof(vmgenid->state.id));
+	state_writer_end(writer);
+}
+
+int
+vmgenid_load(struct vmgenid *vmgenid, struct state_reader *reader)
+{
+	struct vmgenid_state state;
+	int error;
+
+	state_reader_open(reader, STATE_VERSION, "genid");
+	state_take_bytes(reader, state.id, sizeof(state.id));
+	error = state_reader_close(reader);
+	if (error == 0)
+		vmgenid->state = state;
+	return error;
+}
+
+void
 vmgenid_change(struct vmgenid *vmgenid, const uint8_t id[VMGENID_BYTES])
 {
+	if (memcmp(vmgenid->state.id, id, sizeof(vmgenid->state.id)) == 0)
+		return;
 	memcpy(vmgenid->state.id, id, sizeof(vmgenid->state.id));
 	vmgenid_write(vmgenid);
 	acpi_pm_raise_gpe(vmgenid->pm, ACPI_PM_GPE_GENID);

@@ -13,6 +13,8 @@
 
 struct acpi_pm;
 struct platform;
+struct state_reader;
+struct state_writer;
 struct vmgenid;
 
 #define VMGENID_BYTES 16
@@ -24,7 +26,11 @@ void vmgenid_free(struct vmgenid *vmgenid);
 /* Writes the same id again: the guest may have written over it. */
 void vmgenid_reset(struct vmgenid *vmgenid);
 
-/* Another id, and the guest is told. */
+/* Section "genid" (vmm/state_file.h): which one the guest had. 0 or the reader's error. */
+void vmgenid_save(const struct vmgenid *vmgenid, struct state_writer *writer);
+int vmgenid_load(struct vmgenid *vmgenid, struct state_reader *reader);
+
+/* When this is another id than it has, it is written, and the guest is told. */
 void vmgenid_change(struct vmgenid *vmgenid, const uint8_t id[VMGENID_BYTES]);
 
 #endif

@@ -34,6 +34,7 @@ declare -A more_files=(
 	[virtio_gpu]='gpu_command|gpu_resource|edid|seat'
 	[virtio_net]='net_stream|net_peer|net_checksum'
 	[virtio_pci]='virtio|virtio_registers|pci_device|pci_msix'
+	[virtio_state]='pci_state|gpu_state|virtio_console_state'
 	[vmm_control]='control|control_news'
 )
 least_virtqueue=95 # per cent of its branches: all that guests say passes it

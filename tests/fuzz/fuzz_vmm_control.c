@@ -117,11 +117,14 @@ detach_home(void *context)
 }
 
 static int
-seal(void *context, int fd, struct vmm_refusal *ret_problem)
+seal(void *context, const int *fds, size_t n_fds, struct vmm_refusal *ret_problem)
 {
 	ask_paused(context);
-	if (fd < 0)
+	if (n_fds < 1 || n_fds > 2)
 		abort();
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] < 0)
+			abort();
 	memset(ret_problem->text, 'x', sizeof(ret_problem->text) - 1);
 	return -EBUSY;
 }

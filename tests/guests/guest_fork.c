@@ -5,6 +5,9 @@
  *
  * Command line: the number of CPUs. The second CPU counts all the time; the first has a timer of its local APIC and looks
  * at its clocks, none of which may make a step of a second, however long ago it was sealed.
+ *
+ * With "suspended" the fork then dirties memory and disk and is suspended, twice: each time it waits for the power button,
+ * looks whether it is still the same machine, and changes all of that once more. "many": 50 times as much memory.
  */
 #include <linux/virtio_blk.h>
 
@@ -20,6 +23,9 @@
 #define GPE_ENABLE	 0x60d
 #define GPE_GENID	 (1 << 5)
 #define PM_TIMER_PORT	 0x608
+#define PM_STATUS	 0x600
+#define PM_ENABLE	 0x602
+#define POWER_BUTTON	 (1 << 8)
 #define PM_TIMER_HZ	 3579545
 #define SCI		 9
 #define VECTOR_SCI	 (BARE_IRQ_FIRST + 8)
@@ -41,6 +47,11 @@
 #define MAX_STEP_MS	 1000
 #define BLOCK_WORDS	 65536
 #define BLOCK		 ((volatile uint64_t *)UINT64_C(0x800000))
+#define PAGE_WORDS	 512
+#define DIRTY		 ((volatile uint64_t *)UINT64_C(0x900000)) /* behind BLOCK */
+#define FEW_PAGES	 1000
+#define MANY_PAGES	 50000
+#define SUSPENSIONS	 2
 
 /* KVM's clock: Linux, Documentation/virt/kvm/x86/msr.rst */
 struct clock_page {
@@ -59,6 +70,7 @@ static const uint8_t count_code[] = { 0xf0, 0x66, 0xff, 0x06, 0xf0, 0x8f, 0xf3, 
 static volatile uint32_t *const count = (volatile uint32_t *)COUNT_ADDRESS;
 static volatile struct clock_page page __attribute__((aligned(64)));
 static volatile bool is_changed;
+static volatile uint32_t n_presses;
 static uint64_t genid[2];
 static struct bare_virtio disk;
 static struct bare_virtio rng;
@@ -67,6 +79,10 @@ static uint64_t data[SECTOR_WORDS];
 static void
 handle_sci(void)
 {
+	if (bare_in16(PM_STATUS) & POWER_BUTTON) {
+		bare_out16(PM_STATUS, POWER_BUTTON);
+		n_presses++;
+	}
 	if (!(bare_in8(GPE_STATUS) & GPE_GENID))
 		return;
 	bare_out8(GPE_STATUS, GPE_GENID);
@@ -148,6 +164,7 @@ set_up(void)
 	bare_irq_set_handler(VECTOR_SCI, handle_sci);
 	bare_irq_route(SCI, VECTOR_SCI, true);
 	bare_out8(GPE_ENABLE, GPE_GENID);
+	bare_out16(PM_ENABLE, POWER_BUTTON);
 	__asm__ volatile("wrmsr" ::"c"(MSR_SYSTEM_TIME), "a"((uint32_t)(uintptr_t)&page | 1),
 			 "d"(0));
 	start_timer();
@@ -164,15 +181,15 @@ set_up(void)
 	       bare_check(write_sector(1, 100), "the disk is written");
 }
 
-/* Until it has another identity. */
+/* Its clocks make no step meanwhile. */
 static void
-wait_for_fork(void)
+wait_until(bool (*is_over)(uint32_t), uint32_t number, const char *what)
 {
 	uint64_t clock_ms = read_clock_ms(), most_ms = 0, most_pm = 0;
 	uint32_t ticks = bare_in32(PM_TIMER_PORT);
 
-	bare_say("note: is settled");
-	while (!is_changed) {
+	bare_say("note: is %s", what);
+	while (!is_over(number)) {
 		uint64_t now_ms = read_clock_ms();
 		uint32_t now = bare_in32(PM_TIMER_PORT);
 
@@ -183,9 +200,22 @@ wait_for_fork(void)
 		clock_ms = now_ms;
 		ticks = now;
 	}
-	bare_say("note: is forked, steps of %u and %u ms", most_ms, most_pm / (PM_TIMER_HZ / 1000));
+	bare_say("note: goes on, steps of %u and %u ms", most_ms, most_pm / (PM_TIMER_HZ / 1000));
 	bare_check(most_ms < MAX_STEP_MS, "KVM's clock goes on from where it was");
 	bare_check(most_pm / (PM_TIMER_HZ / 1000) < MAX_STEP_MS, "so does the PM timer");
+}
+
+static bool
+is_forked(uint32_t number)
+{
+	(void)number;
+	return is_changed;
+}
+
+static bool
+is_pressed(uint32_t number)
+{
+	return n_presses == number;
 }
 
 static void
@@ -200,24 +230,74 @@ say_random(void)
 }
 
 static void
-check_all(void)
+check_machine(void)
 {
 	uint32_t timers = bare_irq_get_count(VECTOR_TIMER);
 	uint32_t counts = *count;
 	bool is_good = true;
 
-	bare_say("note: genid 0x%x 0x%x", GENID[0], GENID[1]);
-	bare_check(GENID[0] != genid[0] || GENID[1] != genid[1], "it is another generation");
 	bare_check(BARE_WAIT(bare_irq_get_count(VECTOR_TIMER) > timers + 2), "the timer goes on");
 	if (bare_command_line_number() > 1)
 		bare_check(BARE_WAIT(*count > counts + 2), "the other CPU goes on");
 	for (uint32_t i = 0; i < BLOCK_WORDS; i += BLOCK_WORDS / 64)
 		is_good = is_good && BLOCK[i] == ~(uint64_t)i;
 	bare_check(is_good, "memory is what it was");
+}
+
+static void
+check_fork(void)
+{
+	bare_say("note: genid 0x%x 0x%x", GENID[0], GENID[1]);
+	bare_check(GENID[0] != genid[0] || GENID[1] != genid[1], "it is another generation");
+	check_machine();
 	bare_check(read_sector(1, 100), "so is the disk");
 	bare_check(write_sector(1, 200) && write_sector(2, 300) && read_sector(1, 200),
 		   "it can be written");
 	say_random();
+}
+
+static uint64_t
+count_pages(void)
+{
+	return bare_command_line_has("many") ? MANY_PAGES : FEW_PAGES;
+}
+
+/* Of three pages one gets what was there before; the others differ in each round. */
+static uint64_t
+make_word(uint64_t number, uint32_t round)
+{
+	return number % 3 == 0 ? 0 : number << 8 | round;
+}
+
+static void
+dirty(uint32_t round)
+{
+	uint64_t n_pages = count_pages() * 3 / 2;
+
+	for (uint64_t i = 0; i < n_pages; i++)
+		DIRTY[i * PAGE_WORDS] = make_word(i, round);
+	bare_check(write_sector(3, round), "the disk is written to");
+}
+
+static bool
+is_dirty(uint32_t round)
+{
+	uint64_t n_pages = count_pages() * 3 / 2;
+
+	for (uint64_t i = 0; i < n_pages; i++)
+		if (DIRTY[i * PAGE_WORDS] != make_word(i, round))
+			return false;
+	return true;
+}
+
+static void
+check_resumed(uint32_t round)
+{
+	bare_check(GENID[0] == genid[0] && GENID[1] == genid[1] && !is_changed,
+		   "it is the same generation");
+	check_machine();
+	bare_check(is_dirty(round), "what it wrote to its memory is there");
+	bare_check(read_sector(3, round), "what it wrote to the disk is there");
 }
 
 void
@@ -225,6 +305,15 @@ guest_main(void)
 {
 	if (!set_up())
 		return;
-	wait_for_fork();
-	check_all();
+	wait_until(is_forked, 0, "settled");
+	check_fork();
+	for (uint32_t round = 1; bare_command_line_has("suspended") && round <= SUSPENSIONS;
+	     round++) {
+		genid[0] = GENID[0];
+		genid[1] = GENID[1];
+		is_changed = false;
+		dirty(round);
+		wait_until(is_pressed, round, "dirty");
+		check_resumed(round);
+	}
 }

@@ -15,7 +15,12 @@ import vmm_link  # noqa: E402
 # vmm/state_file.h; base/vmm_exit.h
 HEAD = struct.Struct('<QIIQII')
 SECTION_BYTES = 44
+PAGES_HEAD_BYTES = 80  # vmm/pages_file.h
 CANNOT_START, FOREIGN = 1, 4
+
+# tests/guests/guest_fork.c: what it writes to, and what it uses besides
+DIRTY_PAGES = 1000
+FEW_PAGES = 100
 
 FORKS = 20
 TOGETHER = 6
@@ -81,7 +86,7 @@ def test_fork_again():
 
 def forge(fd, section, offset, data):
     """A copy of the state in which this is changed, all checksums right."""
-    state = bytearray(os.pread(fd, os.fstat(fd).st_size, 0))
+    state = bytearray(read_file(fd))
     at = HEAD.size
     while state[at:at + 32].rstrip(b'\0').decode() != section:
         at += SECTION_BYTES + struct.unpack_from('<I', state, at + 36)[0]
@@ -94,6 +99,10 @@ def forge(fd, section, offset, data):
     return write_file(state)
 
 
+def read_file(fd):
+    return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
 def write_file(data):
     fd = os.memfd_create('state')
     os.write(fd, data)
@@ -102,7 +111,7 @@ def write_file(data):
 
 def make_bad_states(template):
     """What is wrong with the state, carrel-vmm's exit status, and what it says."""
-    state = os.pread(template.state, os.fstat(template.state).st_size, 0)
+    state = read_file(template.state)
     later = bytearray(state)
     struct.pack_into('<I', later, 8, 2)
     damaged = bytearray(state)
@@ -133,9 +142,9 @@ def expect_refusal(machine, status, problem):
         bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
 
 
-def refuse_seal(control, fd, problem):
+def refuse_seal(control, fds, problem):
     try:
-        control.ask(vmm_link.SEAL, fds=[fd])
+        control.ask(vmm_link.SEAL, fds=fds)
     except OSError as error:
         if problem in str(error):
             return
@@ -158,8 +167,108 @@ def test_fork_refusals():
     machine.read_until('starting -> running')
     control = vmm_link.Control(machine.control_path)
     state = os.memfd_create('state')
-    refuse_seal(control, state, 'the machine is running')
+    refuse_seal(control, [state], 'the machine is running')
     machine.finish()
+
+
+def suspend(machine, told):
+    """When it has said this, and with nothing said behind that."""
+    machine.read_until(told)
+    return vmm_fork.Suspended(machine)
+
+
+def press_button(machine):
+    machine.start()
+    machine.read_until('starting -> running')
+    vmm_link.Control(machine.control_path).ask(vmm_link.POWERDOWN)
+
+
+def count_kept(suspended):
+    """vmm/pages_file.h"""
+    return struct.unpack_from('<Q', os.pread(suspended.pages, 32, 0), 24)[0]
+
+
+def test_fork_suspend():
+    """A fork is suspended, and what was resumed once more: memory, disk, clocks and timers go on, its identity stays."""
+    for cpus in (1, 2):
+        template = vmm_fork.Template(cpus=cpus, mode='suspended')
+        hashes = template.get_hashes()
+        machine = template.fork()
+        machine.start()
+        for name in ('first', 'second'):
+            suspended = suspend(machine, 'note: is dirty')
+            kept = count_kept(suspended)
+            if not DIRTY_PAGES <= kept <= DIRTY_PAGES + FEW_PAGES:
+                bare_machine.fail(f'{kept} pages are kept, not {DIRTY_PAGES} and a few')
+            machine = template.resume(suspended, name)
+            press_button(machine)
+        machine.finish()
+        expect_untouched(template, hashes)
+
+
+def make_bad_pages(suspended, others):
+    """What is wrong with the pages, carrel-vmm's exit status, and what it says; the state is right."""
+    pages = read_file(suspended.pages)
+    later = bytearray(pages)
+    struct.pack_into('<I', later, 8, 2)
+    damaged = bytearray(pages)
+    damaged[PAGES_HEAD_BYTES] ^= 1
+    yield pages[:-1], CANNOT_START, 'the file is not as long as it should be'
+    yield b'', CANNOT_START, 'the file is cut off'
+    yield bytes(len(pages)), CANNOT_START, 'the file has no pages of a machine'
+    yield damaged, CANNOT_START, 'or one behind it is damaged'
+    yield later, FOREIGN, "the file's format is version 2, this carrel-vmm reads 1"
+    yield read_file(others[0].pages), CANNOT_START, 'they belong to another state'
+    yield read_file(others[1].pages), CANNOT_START, 'they belong to another template'
+
+
+def with_pages(machine, data):
+    machine.json['pages_fd'] = machine.open(f'/proc/self/fd/{write_file(data)}')
+    return machine
+
+
+def start_dirty(template, name):
+    machine = template.fork(name)
+    machine.start()
+    machine.read_until('note: is dirty')
+    return machine
+
+
+def refuse_files(template):
+    """A fork is asked to go into wrong files, and then into good ones."""
+    machine = start_dirty(template, 'wrong')
+    control = vmm_link.Control(machine.control_path)
+    state, pages = os.memfd_create('state'), os.memfd_create('pages')
+    refuse_seal(control, [state, pages], 'the machine is running')
+    control.ask(vmm_link.PAUSE)
+    refuse_seal(control, [state], 'its state needs one file, its own pages another')
+    refuse_seal(control, [state, os.dup(state)], 'its state and its pages cannot go into one file')
+    refuse_seal(control, [state, machine.overlay], 'is one that it uses')
+    refuse_seal(control, [template.memory, pages], 'is one that it uses')
+    refuse_seal(control, [state, os.open('/dev/null', os.O_RDWR)], 'no file that is open for writing')
+    refuse_seal(control, [state, os.open(f'/proc/self/fd/{pages}', os.O_RDONLY)], 'no file that is open for writing')
+    control.ask(vmm_link.RESUME)
+    return vmm_fork.Suspended(machine)
+
+
+def test_fork_suspend_refusals():
+    """Pages that are damaged, or not of this state and template, are refused; then the good ones are taken."""
+    template = vmm_fork.Template(mode='suspended')
+    other_template = vmm_fork.Template(mode='suspended')
+    hashes = template.get_hashes()
+    suspended = refuse_files(template)
+    others = [vmm_fork.Suspended(start_dirty(of, 'other')) for of in (template, other_template)]
+    for data, status, problem in make_bad_pages(suspended, others):
+        expect_refusal(with_pages(template.resume(suspended), data), status, problem)
+    for machine, problem in (
+            (template.fork(state=suspended.state), 'it was saved with pages of its own, which are missing'),
+            (other_template.resume(suspended), 'it was saved with another memory'),
+            (with_pages(template.fork(), read_file(suspended.pages)), 'it was saved without pages of its own')):
+        expect_refusal(machine, CANNOT_START, "section 'memory': " + problem)
+    machine = template.resume(suspended)
+    press_button(machine)
+    suspend(machine, 'note: is dirty')
+    expect_untouched(template, hashes)
 
 
 def test_fork_killed():

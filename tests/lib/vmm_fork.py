@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 
 import bare_machine
 import vmm_link
@@ -32,17 +33,36 @@ def get_hash(fd):
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
+class Suspended:
+    """A fork that runs: it is paused, its state and its own pages are kept in files, and it ends."""
+
+    def __init__(self, machine):
+        self.genid = machine.json['genid']
+        self.overlay = machine.overlay
+        self.state = os.memfd_create('state')
+        self.pages = os.memfd_create('pages')
+        control = vmm_link.Control(machine.control_path)
+        control.ask(vmm_link.PAUSE)
+        started = time.monotonic()
+        control.ask(vmm_link.SEAL, fds=[self.state, self.pages])
+        self.seal_s = time.monotonic() - started
+        control.ask(vmm_link.QUIT)
+        machine.read_until()
+        machine.check(0)
+
+
 class Template:
-    def __init__(self, guest='fork', cpus=1, ram_mib=16, settled='note: is settled', change=None):
-        """change(machine) is asked what else the machine has, of the sealed one and of each fork."""
+    def __init__(self, guest='fork', cpus=1, ram_mib=16, settled='note: is settled', change=None, mode=''):
+        """change(machine) is asked what else the machine has, of the sealed one and of each fork; the guest is told its mode."""
         self.guest = guest
+        self.mode = mode
         self.cpus = cpus
         self.ram_mib = ram_mib
         self.change = change
         self.folder = tempfile.mkdtemp(dir=os.environ['TMPDIR'])
         machine = self.make('template', os.memfd_create('overlay'))
         self.memory = os.dup(machine.json['memory_fd'])
-        self.overlay = os.dup(machine.json['disks'][0]['overlay_fd'])
+        self.overlay = machine.overlay
         self.state = os.memfd_create('state')
         machine.start()
         machine.read_until(settled)
@@ -55,8 +75,9 @@ class Template:
         self.sealed = machine
 
     def make(self, name, overlay):
-        machine = bare_machine.Machine(self.guest, str(self.cpus), self.ram_mib, self.cpus,
+        machine = bare_machine.Machine(self.guest, f'{self.cpus} {self.mode}'.strip(), self.ram_mib, self.cpus,
                                        os.path.join(self.folder, name))
+        machine.overlay = os.dup(overlay)
         machine.json['genid'] = make_genid()
         machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'base_fd': machine.file('base', size=DISK_BYTES),
                                   'overlay_fd': machine.add(overlay)}]
@@ -64,15 +85,21 @@ class Template:
             self.change(machine)
         return machine
 
-    def fork(self, name='fork', state=None, memory=None):
-        """Another state or memory than the template's, if they are given, which stay the caller's."""
-        machine = self.make(name, copy_file(self.overlay))
+    def fork(self, name='fork', state=None, memory=None, overlay=None):
+        """Another state or memory than the template's, if they are given, which stay the caller's; or another overlay."""
+        machine = self.make(name, copy_file(self.overlay) if overlay is None else overlay)
         os.close(machine.json['memory_fd'])
         machine.fds.remove(machine.json['memory_fd'])
         memory = self.memory if memory is None else memory
         state = self.state if state is None else state
         machine.json.update(memory_fd=machine.open(f'/proc/self/fd/{memory}'), memory_private=True,
                             state_fd=machine.open(f'/proc/self/fd/{state}'))
+        return machine
+
+    def resume(self, suspended, name='resumed'):
+        """A machine that goes on from there; what is named in its description can be changed until it is started."""
+        machine = self.fork(name, suspended.state, overlay=os.dup(suspended.overlay))
+        machine.json.update(genid=suspended.genid, pages_fd=machine.open(f'/proc/self/fd/{suspended.pages}'))
         return machine
 
     def get_hashes(self):

@@ -114,14 +114,14 @@ control_stage_detach_home(void *context)
 }
 
 static int
-control_stage_seal(void *context, int fd, struct vmm_refusal *ret_problem)
+control_stage_seal(void *context, const int *fds, size_t n_fds, struct vmm_refusal *ret_problem)
 {
 	struct control_stage *stage = context;
 
 	if (stage->refusal < 0)
 		memcpy(ret_problem->text, "it lies upside down", sizeof("it lies upside down"));
-	else
-		assert_int_equal(write(fd, "state", 5), 5);
+	for (size_t i = 0; stage->refusal == 0 && i < n_fds; i++)
+		assert_int_equal(write(fds[i], i == 0 ? "state" : "pages", 5), 5);
 	return stage->refusal;
 }
 

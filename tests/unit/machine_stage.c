@@ -21,6 +21,8 @@ machine_stage_describe(int kernel_fd, struct description *ret_description)
 		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
 		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
 		.state_fd = -1,
+		.pages_fd = -1,
+		.pagemap_fd = -1,
 		.kernel_fd = kernel_fd,
 		.initrd_fd = -1,
 		.control_fd = -1,

@@ -36,6 +36,30 @@ net_stage_pair(struct net_stage *stage)
 	return fds[1];
 }
 
+static int
+net_stage_refuse_offloads(struct net_peer *peer, uint64_t features)
+{
+	(void)peer;
+	(void)features;
+	return -EIO;
+}
+
+int
+net_stage_make_refusing_peer(struct loop *loop, const char *name, int fd,
+			     const struct net_peer_events *events, void *context,
+			     struct net_peer **ret_peer)
+{
+	static struct net_peer_ops ops;
+	int error = net_stream_kind.make(loop, name, fd, events, context, ret_peer);
+
+	if (error < 0)
+		return error;
+	ops = *(*ret_peer)->ops;
+	ops.set_offloads = net_stage_refuse_offloads;
+	(*ret_peer)->ops = &ops;
+	return 0;
+}
+
 int
 net_stage_open(void **state)
 {

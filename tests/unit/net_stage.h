@@ -48,6 +48,11 @@ void net_stage_restart(struct net_stage *stage, uint64_t features);
 /* A new peer; its end for the card, which takes it over. */
 int net_stage_pair(struct net_stage *stage);
 
+/* struct net_peer_kind's make, of peers that cannot do what the driver counts on. */
+int net_stage_make_refusing_peer(struct loop *loop, const char *name, int fd,
+				 const struct net_peer_events *events, void *context,
+				 struct net_peer **ret_peer);
+
 /* A frame's bytes are made of its number and of where they are. */
 void net_stage_fill_frame(uint8_t *bytes, uint32_t number, size_t size);
 

@@ -166,6 +166,34 @@ test_control__seals_what_is_paused(void **state)
 	close(fd);
 }
 
+/* A fork's state and its pages; never more than that. */
+static void
+test_control__seals_into_two_files(void **state)
+{
+	const int fds[] = { memfd_create("state", MFD_CLOEXEC), memfd_create("pages", MFD_CLOEXEC),
+			    memfd_create("more", MFD_CLOEXEC) };
+	struct seq_header head = { .type = VMM_SEAL };
+	struct display_peer *peer;
+	struct control_stage stage;
+	char text[6] = "";
+
+	(void)state;
+	control_stage_open(&stage, VMM_STATE_PAUSED, getuid());
+	peer = control_stage_connect(&stage);
+	assert_int_equal(seq_send(peer->fd, &head, NULL, fds, 2), 0);
+	control_stage_step(&stage);
+	assert_int_equal(control_stage_read_answer(&stage, peer->fd, VMM_SEAL), 0);
+	assert_int_equal(pread(fds[1], text, 5, 0), 5);
+	assert_string_equal(text, "pages");
+	assert_int_equal(seq_send(peer->fd, &head, NULL, fds, 3), 0);
+	control_stage_step(&stage);
+	assert_int_equal(control_stage_read_answer(&stage, peer->fd, VMM_SEAL), -EBADMSG);
+	display_peer_close(peer);
+	control_stage_close(&stage);
+	for (size_t i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
 static void
 test_control__refuses_in_words(void **state)
 {
@@ -354,6 +382,7 @@ main(void)
 		cmocka_unit_test(test_control__passes_descriptors_on),
 		cmocka_unit_test(test_control__changes_the_home),
 		cmocka_unit_test(test_control__seals_what_is_paused),
+		cmocka_unit_test(test_control__seals_into_two_files),
 		cmocka_unit_test(test_control__refuses_in_words),
 		cmocka_unit_test(test_control__answers_a_change_when_it_has_come),
 		cmocka_unit_test(test_control__makes_one_change_at_a_time),

@@ -39,6 +39,9 @@ enum test_fd {
 	TEST_SPICE,
 	TEST_TAP,
 	TEST_SMALL,
+	TEST_STATE,
+	TEST_PAGES,
+	TEST_TEMPLATE,
 };
 
 static void
@@ -81,7 +84,10 @@ test_open_all(void **state)
 	test_place(open("/dev/zero", O_RDWR | O_CLOEXEC), TEST_TAP);
 	test_open_file(TEST_MEMORY, O_RDWR);
 	assert_int_equal(ftruncate(TEST_MEMORY, 64LL << 30), 0);
+	test_place(open("/proc/self/fd/101", O_RDONLY | O_CLOEXEC), TEST_TEMPLATE);
 	test_open_file(TEST_SMALL, O_RDWR);
+	test_open_file(TEST_STATE, O_RDONLY);
+	test_open_file(TEST_PAGES, O_RDONLY);
 	test_open_file(TEST_KERNEL, O_RDONLY);
 	test_open_file(TEST_INITRD, O_RDONLY);
 	test_open_file(TEST_BASE, O_RDONLY);
@@ -197,6 +203,9 @@ test_description__has_defaults(void **state)
 	if (test_parse(text, &is, &problem) != 0)
 		fail_msg("%s", problem.text);
 	assert_false(is.memory_private);
+	assert_int_equal(is.state_fd, -1);
+	assert_int_equal(is.pages_fd, -1);
+	assert_int_equal(is.pagemap_fd, -1);
 	assert_int_equal(is.initrd_fd, -1);
 	assert_string_equal(is.command_line, "");
 	assert_false(is.has_genid);
@@ -224,6 +233,30 @@ test_description__an_image_has_no_base(void **state)
 		fail_msg("%s", problem.text);
 	assert_int_equal(is.disks[0].base_fd, -1);
 	assert_int_equal(is.disks[0].overlay_fd, TEST_OVERLAY);
+}
+
+/* A suspended fork goes on from three files, of which it writes none. */
+static void
+test_description__takes_a_suspended_fork(void **state)
+{
+	CLEANUP_FREE char *text =
+		test_replace(minimal, "'memory_fd':101",
+			     "'memory_fd':115,'memory_private':true,'state_fd':113,'pages_fd':114");
+	CLEANUP_FREE char *writable =
+		test_replace(minimal, "'memory_fd':101",
+			     "'memory_fd':115,'memory_private':true,'state_fd':113,'pages_fd':107");
+	struct json_problem problem = { "" };
+	struct description is = { 0 };
+
+	(void)state;
+	if (test_parse(text, &is, &problem) != 0)
+		fail_msg("%s", problem.text);
+	assert_true(is.memory_private);
+	assert_int_equal(is.state_fd, TEST_STATE);
+	assert_int_equal(is.pages_fd, TEST_PAGES);
+	assert_int_equal(test_parse(writable, &is, &problem), -EINVAL);
+	assert_non_null(strstr(problem.text, "'pages_fd': descriptor 107 must be a file, open for "
+					     "reading only"));
 }
 
 /* In "whole", "from" becomes "to"; problem: a part of what is said, NULL: it is good. */
@@ -315,6 +348,7 @@ test_description__refuses_contradictions(void **state)
 		{ "'scanouts':1,", "", "'display_fd' needs" },
 		{ "'height':768,", "", "'display_fd' needs" },
 		{ "'display_fd':105,'scanouts':1,'width':1024,'height':768,", "", NULL },
+		{ "'memory_private':false", "'pages_fd':114", "'pages_fd' needs 'state_fd'" },
 		{ "'base_fd':106,", "", "'overlay_fd' needs 'base_fd'" },
 		{ "'base_fd':106,'overlay_fd':107", "'base_fd':106", NULL },
 		{ "'base_fd':106,'overlay_fd':107", "'image_fd':107", NULL },
@@ -371,6 +405,7 @@ main(void)
 		cmocka_unit_test(test_description__reads_all_of_it),
 		cmocka_unit_test(test_description__has_defaults),
 		cmocka_unit_test(test_description__an_image_has_no_base),
+		cmocka_unit_test(test_description__takes_a_suspended_fork),
 		cmocka_unit_test(test_description__checks_each_value),
 		cmocka_unit_test(test_description__refuses_contradictions),
 		cmocka_unit_test(test_description__checks_each_descriptor),

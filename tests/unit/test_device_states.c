@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,6 +98,7 @@ test_device_states__a_disk_goes_on(void **state)
 	const struct state_twin source = blk_twin_get(twin->first);
 	const struct state_twin target = blk_twin_get(twin->second);
 	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
+	static const char written[512] = "written";
 	char sector[512];
 
 	virtio_driver_set_config(&twin->first->driver, wce, 1, 0);
@@ -113,8 +115,9 @@ test_device_states__a_disk_goes_on(void **state)
 				 VIRTIO_BLK_S_OK);
 		assert_memory_equal(sector, twin->second->content + i * 512, 512);
 	}
-	assert_int_equal(blk_stage_ask(twin->second, VIRTIO_BLK_T_OUT, 7, "written", 512, NULL, 0),
-			 VIRTIO_BLK_S_OK);
+	assert_int_equal(
+		blk_stage_ask(twin->second, VIRTIO_BLK_T_OUT, 7, written, sizeof(written), NULL, 0),
+		VIRTIO_BLK_S_OK);
 	/* and so does the one that was saved, on a disk of its own */
 	state_twin_resume(twin->first->fake, twin->first->root);
 	assert_int_equal(blk_stage_ask(twin->first, VIRTIO_BLK_T_IN, 7, NULL, 0, sector, 512),
@@ -252,6 +255,26 @@ test_device_states__the_address_is_not_in_the_file(void **state)
 	virtio_driver_close(&driver);
 	pci_root_free(root);
 	fake_platform_free(fake);
+	close(fd);
+}
+
+static void
+test_device_states__a_network_does_what_its_driver_uses(void **state)
+{
+	struct net_twin *twin = *state;
+	struct net_stage *second = twin->second;
+	int old = second->peer;
+	const char *problem;
+	int fd = state_twin_save(twin->first->fake, twin->first->root);
+
+	/* while there is no driver it need not do anything */
+	virtio_driver_reset(&second->driver);
+	second->kind.make = net_stage_make_refusing_peer;
+	assert_int_equal(virtio_net_set_link(second->device, true, net_stage_pair(second)), 0);
+	close(old);
+	state_twin_copy_memory(second->fake, twin->first->fake);
+	assert_int_equal(state_twin_load(second->fake, second->root, fd, &problem), -EBADMSG);
+	assert_non_null(strstr(problem, "section '" NET_SECTION "': "));
 	close(fd);
 }
 
@@ -406,6 +429,7 @@ main(void)
 		TEST(a_network_goes_on_with_another_link, net_twin),
 		TEST(a_driver_hears_of_a_lost_link, net_twin),
 		TEST(the_address_is_not_in_the_file, net_twin),
+		TEST(a_network_does_what_its_driver_uses, net_twin),
 		TEST(a_forged_network_is_refused, net_twin),
 		TEST(a_balloon_goes_on, balloon_twin),
 		TEST(a_forged_balloon_is_refused, balloon_twin),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +64,24 @@ test_io__durable_file_is_old_or_new(void **state)
 	assert_int_equal(stat(in_folder("file"), &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0640);
 	assert_int_equal(access(in_folder("file.new"), F_OK), -1);
+}
+
+static void
+test_io__files_are_read_and_written_anywhere(void **state)
+{
+	CLEANUP_CLOSE int fd =
+		open(in_folder("file"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char data[7] = "";
+
+	(void)state;
+	assert_int_equal(io_write_full_at(fd, "second", 6, 5), 0);
+	assert_int_equal(io_write_full_at(fd, "first", 5, 0), 0);
+	assert_int_equal(io_read_full_at(fd, data, 6, 5), 0);
+	assert_string_equal(data, "second");
+	assert_int_equal(io_read_full_at(fd, data, 7, 5), -EPIPE);
+	assert_int_equal(io_read_full_at(-1, data, 1, 0), -EBADF);
+	assert_int_equal(io_write_full_at(-1, data, 1, 0), -EBADF);
+	assert_int_equal(unlink(in_folder("file")), 0);
 }
 
 static void
@@ -163,6 +182,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_io__files_are_read_and_written_anywhere),
 		cmocka_unit_test(test_io__durable_file_is_old_or_new),
 		cmocka_unit_test(test_io__read_file_has_a_limit),
 		cmocka_unit_test(test_io__unix_socket_knows_its_peer),

@@ -49,30 +49,6 @@ test_virtio_net_link__the_link_follows_the_peer(void **state)
 	net_stage_expect_sent(stage, 2, NET_STAGE_FRAME);
 }
 
-static int
-refuse_offloads(struct net_peer *peer, uint64_t features)
-{
-	(void)peer;
-	(void)features;
-	return -EIO;
-}
-
-/* A peer that cannot do what the driver counts on. */
-static int
-make_refusing_peer(struct loop *loop, const char *name, int fd,
-		   const struct net_peer_events *events, void *context, struct net_peer **ret_peer)
-{
-	static struct net_peer_ops ops;
-	int error = net_stream_kind.make(loop, name, fd, events, context, ret_peer);
-
-	if (error < 0)
-		return error;
-	ops = *(*ret_peer)->ops;
-	ops.set_offloads = refuse_offloads;
-	(*ret_peer)->ops = &ops;
-	return 0;
-}
-
 static void
 test_virtio_net_link__a_refused_link_leaves_the_old_one(void **state)
 {
@@ -82,7 +58,7 @@ test_virtio_net_link__a_refused_link_leaves_the_old_one(void **state)
 	char byte;
 
 	net_stage_give(stage, 2, 2048);
-	stage->kind.make = make_refusing_peer;
+	stage->kind.make = net_stage_make_refusing_peer;
 	fake_platform_forget(stage->fake);
 	assert_int_equal(virtio_net_set_link(stage->device, true, fd), -EIO);
 	assert_int_equal(recv(stage->peer, &byte, 1, 0), 0); /* the new one was closed */

@@ -51,6 +51,12 @@ test_vmgenid__change_is_written_and_told(void **state)
 	assert_int_equal(fake_platform_in(fake, ACPI_PM_GPE_PORT, 1), 1 << 5);
 	assert_true(fake->irq_level[9]);
 
+	fake_platform_out(fake, ACPI_PM_GPE_PORT, 1, 1 << 5);
+	assert_false(fake->irq_level[9]);
+	vmgenid_change(vmgenid, test_second);
+	assert_int_equal(fake_platform_in(fake, ACPI_PM_GPE_PORT, 1), 0);
+	assert_false(fake->irq_level[9]);
+
 	vmgenid_free(vmgenid);
 	acpi_pm_free(pm);
 	fake_platform_free(fake);
