@@ -142,7 +142,8 @@ desktop_handle_need_channel(void *context)
 static gboolean
 desktop_has_user(const struct desktop *desktop)
 {
-	return desktop->state >= DESKTOP_STATE_ASSIGNED ||
+	return (desktop->state >= DESKTOP_STATE_ASSIGNED &&
+		desktop->state <= DESKTOP_STATE_DISCONNECTED) ||
 	       (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
 		!desktop->login);
 }
@@ -167,6 +168,9 @@ desktop_begin_reboot(struct desktop *desktop)
 void
 desktop_handle_reboot(struct desktop *desktop)
 {
+	/* It boots on when it is resumed. */
+	if (desktop->state == DESKTOP_STATE_SUSPENDING)
+		desktop->rebooted = TRUE;
 	/* Before that it has not been told anything. */
 	if (!desktop->agent)
 		return;
@@ -197,7 +201,9 @@ desktop_handle_heard(void *context)
 {
 	struct desktop *desktop = context;
 
-	if (desktop_has_user(desktop) && !desktop->rebooted) {
+	if (desktop->clock_stood) {
+		desktop_agent_set_clock(desktop->agent);
+	} else if (desktop_has_user(desktop) && !desktop->rebooted) {
 		desktop_keep_user(desktop);
 	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING || desktop->rebooted) {
 		desktop_end_step(desktop, "agent");
@@ -244,6 +250,24 @@ desktop_handle_identified(void *context)
 		desktop_become_ready(desktop);
 }
 
+/* Who has been identified before has its names and keys, and keeps them. */
+static void
+desktop_handle_clock_set(void *context)
+{
+	struct desktop *desktop = context;
+	gboolean identifying = desktop->state == DESKTOP_STATE_IDENTIFYING;
+
+	desktop->clock_stood = FALSE;
+	if (identifying && !desktop_has_user(desktop) && !desktop->rebooted && desktop->has_names) {
+		if (desktop->wants_network)
+			desktop_start_network(desktop);
+		else
+			desktop_become_ready(desktop);
+	} else {
+		desktop_handle_heard(desktop);
+	}
+}
+
 static void
 desktop_handle_logged_in(void *context)
 {
@@ -277,6 +301,7 @@ static const struct desktop_agent_events agent_events = {
 	.heard = desktop_handle_heard,
 	.silent = desktop_handle_silent,
 	.identified = desktop_handle_identified,
+	.clock_set = desktop_handle_clock_set,
 	.logged_in = desktop_handle_logged_in,
 	.failed = desktop_handle_agent_failed,
 	.logoff = desktop_handle_logoff,

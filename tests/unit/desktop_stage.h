@@ -41,7 +41,7 @@ struct desktop_stage {
 	enum agent_act act;
 	const char *verb; /* at which it acts so; it answers the others */
 	gboolean up;	  /* what the agent says of the guest's desktop; TRUE at first */
-	guint said[4];	  /* resync, identify, login, ready */
+	guint said[5];	  /* resync, identify, login, ready, clock */
 	GString *events;
 };
 
@@ -52,6 +52,9 @@ int desktop_stage_teardown(void **state);
 /* Begins the fork, without a network; asks for the log-in of a user "ada". */
 void desktop_stage_fork(struct desktop_stage *f);
 void desktop_stage_log_in(struct desktop_stage *f);
+
+/* hostd begins anew, and launch lists the machine as it is: of this role, if it lives. */
+void desktop_stage_adopt(struct desktop_stage *f, enum launch_role role);
 
 gboolean desktop_stage_is_in(const struct desktop_stage *f, enum desktop_state state);
 
