@@ -16,8 +16,9 @@
  * resuming retiring gone failed
  */
 static const char *const table[DESKTOP_STATE_COUNT] = {
-	".x....xx.x.x", "..x......x.x", "...x..x..x.x", "....x.x..x.x", ".....xx..x.x", "....x.x..x.x",
-	".x.....x.x.x", "........xx..", ".x.....x.x.x", "..........x.", "............", ".........x..",
+	".x....xx.x.x", "..x......x.x", "...x..x..x.x", "....x.x..x.x",
+	".....xx..x.x", "....x.x..x.x", ".x.....x.x.x", "........xx..",
+	".x.....x.x.x", "..........x.", "............", ".........x..",
 };
 
 static void
