@@ -62,10 +62,7 @@ desktop_set_lack(struct desktop *desktop, gboolean lacks_space)
 static void
 desktop_handle_gone(struct desktop *desktop, const char *reason)
 {
-	/* It was told to, and whoever told it waits for that. */
-	if (desktop->state == DESKTOP_STATE_SUSPENDING && desktop->suspension == SUSPENSION_ENDING)
-		log_debug("desktop=%s: its machine has ended", desktop->id);
-	else if (desktop->state == DESKTOP_STATE_RESUMING)
+	if (desktop->state == DESKTOP_STATE_RESUMING)
 		desktop_fail_resume(desktop, reason);
 	else
 		desktop_fail_machine(desktop, reason);
@@ -75,8 +72,13 @@ static void
 desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 {
 	struct desktop *desktop = context;
+	gboolean ending = desktop->state == DESKTOP_STATE_SUSPENDING &&
+			  desktop->suspension == SUSPENSION_ENDING;
 
-	if (event == ENGINE_EVENT_GONE)
+	/* It does what it was told to, and whoever told it waits for that. */
+	if (ending)
+		log_debug("desktop=%s: its machine ends", desktop->id);
+	else if (event == ENGINE_EVENT_GONE)
 		desktop_handle_gone(desktop,
 				    value ? NO_MEMORY_TEXT : "its machine ended by itself");
 	else if (event == ENGINE_EVENT_POWERDOWN)

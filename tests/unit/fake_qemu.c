@@ -102,6 +102,7 @@ fake_qemu_die(struct fake_qemu *qemu)
 		waitpid(qemu->child, NULL, 0);
 	}
 	qemu->child = 0;
+	qemu->quits = FALSE;
 	fake_peer_done(&qemu->peer);
 }
 
@@ -168,6 +169,7 @@ static const struct {
 	{ "query-cpu-model-expansion", "{\"model\": {\"name\": \"base\"}}", NULL },
 	{ "stop", "{}", "{\"event\": \"STOP\"}\r\n" },
 	{ "cont", "{}", "{\"event\": \"RESUME\"}\r\n" },
+	{ "quit", "{}", "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": false}}\r\n" },
 	{ "query-migrate", "{\"status\": \"cancelled\"}", NULL },
 	{ "migrate", "{}",
 	  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\r\n"
@@ -230,13 +232,14 @@ fake_qemu_take_command(struct fake_qemu *qemu, const char *command, json_int_t i
 		fake_peer_say(&qemu->peer, "{\"hello\": 1}\r\n");
 	else if (!here || qemu->fault != FAKE_QEMU_SILENT)
 		fake_qemu_say_answer(qemu, command, id);
-	if (strcmp(command, "quit") == 0 && !(here && qemu->fault != FAKE_QEMU_WORKS))
-		fake_qemu_die(qemu);
+	qemu->quits |= strcmp(command, "quit") == 0 && !(here && qemu->fault != FAKE_QEMU_WORKS);
 }
 
 void
 fake_qemu_serve(struct fake_qemu *qemu)
 {
+	if (qemu->quits)
+		fake_qemu_die(qemu);
 	while (qemu->peer.fd >= 0) {
 		g_autofree char *line = fake_peer_take_line(&qemu->peer);
 		json_t *object;
