@@ -99,6 +99,22 @@ reseal_note_try(struct reseal_entry *entry, guint64 now_ms)
 	entry->tries[RESEAL_TRIES - 1] = now_ms;
 }
 
+/* A job that begins may end, as failed, in the same call: it is a try before that. FALSE: none has begun. */
+static gboolean
+reseal_begin(struct reseal *reseal, struct reseal_entry *entry, const char *name, guint32 version,
+	     const char *engine, guint64 now_ms)
+{
+	const struct reseal_entry before = *entry;
+	g_autofree char *key = reseal_make_key(name, version);
+
+	reseal_note_try(entry, now_ms);
+	reseal_set_state(entry, key, RESEAL_STATE_SEALING);
+	if (reseal->events->start(reseal->context, name, version, engine))
+		return TRUE;
+	*entry = before;
+	return FALSE;
+}
+
 void
 reseal_want(struct reseal *reseal, const char *name, guint32 version, const char *engine,
 	    const char *reason, guint64 now_ms)
@@ -116,10 +132,8 @@ reseal_want(struct reseal *reseal, const char *name, guint32 version, const char
 		reseal_set_state(entry, key, RESEAL_STATE_EXHAUSTED);
 		return;
 	}
-	if (!reseal->events->start(reseal->context, name, version, engine))
+	if (!reseal_begin(reseal, entry, name, version, engine, now_ms))
 		return;
-	reseal_note_try(entry, now_ms);
-	reseal_set_state(entry, key, RESEAL_STATE_SEALING);
 	reseal_tell(reseal, "sealing",
 		    "template '%s' cannot be forked here, %s: it is sealed again, its new "
 		    "desktops wait",

@@ -113,7 +113,7 @@ appliance_start "[template]
 recipes = $TMPDIR/kvm-host/recipes"
 tell "the appliance runs in the KVM host"
 publish_tiny
-tell "a version of engine kvm was published, and its verification has booted it"
+tell "a version of engine kvm was published: sealed, and forked once"
 wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
 carrel pool create office --template "$appliance_template" --size 1 --user ada --network passt >/dev/null
 appliance_wait office ready 1 "$boot_seconds"

@@ -18,7 +18,8 @@
 
 struct fixture {
 	struct reseal *reseal;
-	gboolean busy; /* no job can begin */
+	gboolean busy;	/* no job can begin */
+	gboolean fails; /* it ends as it begins */
 	guint starts;
 	GString *told; /* kinds, joined by blanks */
 	char *last;
@@ -33,6 +34,8 @@ note_start(void *context, const char *name, guint32 version, const char *engine)
 	assert_true(version == 1 || version == 2);
 	assert_string_equal(engine, "kvm");
 	f->starts += !f->busy;
+	if (f->fails)
+		reseal_handle_end(f->reseal, name, version, "no socket", BEGIN);
 	return !f->busy;
 }
 
@@ -108,6 +111,18 @@ test_reseal__a_job_that_cannot_begin_is_no_try(void **state)
 	assert_int_equal(f->starts, 1);
 }
 
+/* And is tried again, as others are. */
+static void
+test_reseal__a_job_may_fail_as_it_begins(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fails = TRUE;
+	for (guint i = 0; i < 2 * RESEAL_TRIES; i++)
+		want(f, BEGIN);
+	assert_int_equal(f->starts, RESEAL_TRIES);
+}
+
 static void
 test_reseal__three_tries_an_hour(void **state)
 {
@@ -170,6 +185,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_job_is_begun_however_often_it_is_wanted),
 		TEST(a_job_that_cannot_begin_is_no_try),
+		TEST(a_job_may_fail_as_it_begins),
 		TEST(three_tries_an_hour),
 		TEST(success_forgets_the_tries),
 		TEST(a_long_error_is_cut),
