@@ -378,6 +378,16 @@ identity_ended(struct agent *agent, struct task *task, int status)
 		agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 }
 
+/* A guest that was suspended: its time stood still, and nothing else of it has changed. */
+static const struct task_step clock_steps[] = {
+	{ "clock", identity_run_clock, NULL, false },
+};
+
+const struct task_kind identity_clock_kind = {
+	.steps = clock_steps,
+	.n_steps = sizeof(clock_steps) / sizeof(clock_steps[0]),
+};
+
 static const struct task_step identity_steps[] = {
 	{ "seed", identity_run_seed, NULL, false },
 	{ "clock", identity_run_clock, NULL, false },

@@ -72,6 +72,10 @@ static const struct json_field identify_fields[] = {
 	{ "link", JSON_KIND_BOOLEAN, 0, 0, 0 },
 };
 
+static const struct json_field clock_fields[] = {
+	{ "time_us", JSON_KIND_INTEGER, 0, 1, TIME_MAX_US },
+};
+
 static const struct json_field login_fields[] = {
 	{ "user", JSON_KIND_STRING, 0, 1, NAME_USER_SIZE - 1 },
 	{ "uid", JSON_KIND_INTEGER, 0, UID_MIN, UID_MAX },
@@ -238,6 +242,9 @@ static const struct verb verb_table[] = {
 	{ AGENT_VERB_IDENTIFY, identify_fields, COUNT(identify_fields),
 	  NAMELESS | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),
 	  identity_check_request, verbs_handle_task, &identity_task_kind },
+	{ AGENT_VERB_CLOCK, clock_fields, COUNT(clock_fields),
+	  BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION), NULL,
+	  verbs_handle_task, &identity_clock_kind },
 	{ AGENT_VERB_LOGIN, login_fields, COUNT(login_fields), BIT(AGENT_STATE_IDENTIFIED),
 	  guest_session_check_request, verbs_handle_task, &guest_session_login_kind },
 	{ AGENT_VERB_LOGOFF, NULL, 0, BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),

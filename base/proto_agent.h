@@ -17,6 +17,7 @@
 #define AGENT_VERB_RESYNC   "resync"
 #define AGENT_VERB_QUIESCE  "quiesce"
 #define AGENT_VERB_IDENTIFY "identify"
+#define AGENT_VERB_CLOCK    "clock"
 #define AGENT_VERB_LOGIN    "login"
 #define AGENT_VERB_LOGOFF   "logoff"
 #define AGENT_VERB_READY    "ready"

@@ -135,7 +135,7 @@ pools_find_source(struct store *store, const json_t *pool, struct pools_source *
 	json_t *row = store_query_one(
 		store, NULL,
 		"SELECT t.version AS version, t.host AS host, t.engine AS engine, t.ram_mib AS ram_mib FROM template t"
-		" JOIN host h ON h.name = t.host WHERE h.drain = 0 AND t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
+		" JOIN host h ON h.name = t.host WHERE h.drain = 0 AND h.maintenance = 0 AND t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
 		" (SELECT max(version) FROM template WHERE name = $1) END"
 		" ORDER BY h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
 		" AND d.want = 'ready') * $3 / 100 DESC LIMIT 1",
@@ -367,14 +367,14 @@ pools_reconcile_one(struct store *store, const json_t *pool, gboolean *ret_chang
 	return ok;
 }
 
-/* A drained host gets no new desktops and gives up the free ones; users keep theirs. */
+/* A host that is drained or in maintenance gets no new desktops and gives up the free ones; users keep theirs. */
 static gint64
 pools_give_up_drained(struct store *store, GError **error)
 {
 	return store_change(
 		store, error,
 		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE want = 'ready' AND host IN"
-		" (SELECT name FROM host WHERE drain = 1) AND NOT EXISTS (SELECT 1 FROM session s"
+		" (SELECT name FROM host WHERE drain = 1 OR maintenance = 1) AND NOT EXISTS (SELECT 1 FROM session s"
 		" WHERE s.desktop = desktop.id AND s.closed_ms IS NULL)",
 		"i", broker_now_ms());
 }

@@ -150,6 +150,18 @@ cmd_desktop_stop(struct cli *cli, int argc, char **argv)
 }
 
 int
+cmd_desktop_suspend(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "suspend", NULL);
+}
+
+int
+cmd_desktop_resume(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "resume", NULL);
+}
+
+int
 cmd_desktop_powerdown(struct cli *cli, int argc, char **argv)
 {
 	return cmd_call(cli, "POST", "desktops", argv[0], "powerdown", NULL);

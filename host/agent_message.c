@@ -63,6 +63,7 @@ static const struct verb_table answer_table[] = {
 	{ AGENT_VERB_RESYNC, resync_fields, G_N_ELEMENTS(resync_fields) },
 	{ AGENT_VERB_QUIESCE, NULL, 0 },
 	{ AGENT_VERB_IDENTIFY, identify_fields, G_N_ELEMENTS(identify_fields) },
+	{ AGENT_VERB_CLOCK, NULL, 0 },
 	{ AGENT_VERB_LOGIN, login_fields, G_N_ELEMENTS(login_fields) },
 	{ AGENT_VERB_LOGOFF, NULL, 0 },
 	{ AGENT_VERB_SCREEN, screen_fields, G_N_ELEMENTS(screen_fields) },

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "base/log.h"
 #include "host/agent_link.h"
 #include "host/desktop_identity.h"
 
@@ -334,6 +335,33 @@ desktop_agent_identify(struct desktop_agent *agent, gboolean link)
 	else
 		agent->events->failed(agent->context,
 				      "the kernel gave no random numbers for its seed");
+}
+
+/* Agents that were sealed before there was this verb do not know it: their user works on with a clock that is slow. */
+static void
+desktop_agent_handle_clock(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop_agent *agent = data;
+	g_autoptr(GError) error = NULL;
+
+	(void)object;
+	json_decref(agent_link_finish(result, &error));
+	if (desktop_agent_is_awaited(result)) {
+		if (error)
+			log_warning("desktop=%s: its guest's clock is not set: %s", agent->desktop,
+				    error->message);
+		agent->events->clock_set(agent->context);
+	}
+	desktop_agent_unref(agent);
+}
+
+void
+desktop_agent_set_clock(struct desktop_agent *agent)
+{
+	agent_link_request(agent->link, AGENT_VERB_CLOCK,
+			   json_pack("{s:I}", "time_us", (json_int_t)g_get_real_time()),
+			   agent->times.identify_ms, agent->cancellable, desktop_agent_handle_clock,
+			   desktop_agent_ref(agent));
 }
 
 static void

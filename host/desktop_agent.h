@@ -40,6 +40,8 @@ struct desktop_agent_events {
 	/* No sign of life; who does not free the agent here has it asked again. */
 	void (*silent)(void *context, const char *reason);
 	void (*identified)(void *context);
+	/* The clock is set, or this agent cannot do that, which was logged. */
+	void (*clock_set)(void *context);
 	void (*logged_in)(void *context);
 	/* What it was told to do was not done. */
 	void (*failed)(void *context, const char *reason);
@@ -73,6 +75,9 @@ enum agent_state desktop_agent_get_state(const struct desktop_agent *agent);
 
 /* While it is heard. link: the guest shall use its network card. */
 void desktop_agent_identify(struct desktop_agent *agent, gboolean link);
+
+/* While it is heard: the guest's wall clock becomes the host's. */
+void desktop_agent_set_clock(struct desktop_agent *agent);
 
 /* While it is heard. "body" is taken over. */
 void desktop_agent_login(struct desktop_agent *agent, json_t *body);

@@ -24,10 +24,10 @@ desktop_set_assigned(struct desktop *desktop)
 }
 
 /* The guest has booted: it lacks its names, and its user. */
-static gboolean
+gboolean
 desktop_is_fresh(const struct desktop *desktop)
 {
-	return desktop_agent_get_state(desktop->agent) == AGENT_STATE_FRESH;
+	return desktop->agent && desktop_agent_get_state(desktop->agent) == AGENT_STATE_FRESH;
 }
 
 static void
@@ -150,7 +150,8 @@ desktop_handle_need_channel(void *context)
 static gboolean
 desktop_has_user(const struct desktop *desktop)
 {
-	return desktop->state >= DESKTOP_STATE_ASSIGNED ||
+	return (desktop->state >= DESKTOP_STATE_ASSIGNED &&
+		desktop->state <= DESKTOP_STATE_DISCONNECTED) ||
 	       (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
 		!desktop->login);
 }
@@ -236,7 +237,9 @@ desktop_handle_heard(void *context)
 	struct desktop *desktop = context;
 	enum agent_state state = desktop_agent_get_state(desktop->agent);
 
-	if (desktop_has_user(desktop) && state == AGENT_STATE_IDENTIFIED) {
+	if (desktop->clock_stood) {
+		desktop_agent_set_clock(desktop->agent);
+	} else if (desktop_has_user(desktop) && state == AGENT_STATE_IDENTIFIED) {
 		/* its word of that was for a carrel-hostd that was not there */
 		desktop_handle_logoff(desktop, "ended");
 	} else if (desktop_has_user(desktop) && state != AGENT_STATE_FRESH) {
@@ -285,6 +288,25 @@ desktop_handle_identified(void *context)
 		desktop_become_ready(desktop);
 }
 
+/* Who has been identified before has its names and keys, and keeps them. */
+static void
+desktop_handle_clock_set(void *context)
+{
+	struct desktop *desktop = context;
+	gboolean identifying = desktop->state == DESKTOP_STATE_IDENTIFYING;
+
+	desktop->clock_stood = FALSE;
+	if (identifying && !desktop_has_user(desktop) && !desktop_is_fresh(desktop) &&
+	    desktop->has_names) {
+		if (desktop->wants_network)
+			desktop_start_network(desktop);
+		else
+			desktop_become_ready(desktop);
+	} else {
+		desktop_handle_heard(desktop);
+	}
+}
+
 static void
 desktop_handle_logged_in(void *context)
 {
@@ -310,6 +332,7 @@ static const struct desktop_agent_events agent_events = {
 	.heard = desktop_handle_heard,
 	.silent = desktop_handle_silent,
 	.identified = desktop_handle_identified,
+	.clock_set = desktop_handle_clock_set,
 	.logged_in = desktop_handle_logged_in,
 	.failed = desktop_handle_agent_failed,
 	.logoff = desktop_handle_logoff,

@@ -13,51 +13,10 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/proto_display.h"
-#include "base/proto_launch.h"
-#include "host/manifest.h"
+#include "host/engine_machine.h"
 #include "host/steps.h"
 
 struct engine_ops;
-
-/* The pidfd of a process that a spawner started, taken over; or -1 and an error. */
-typedef void (*engine_spawned_callback)(void *data, int pidfd, const GError *error);
-
-/*
- * How programs are started: through carrel-launch (hostd) or directly (the worker, which is in a sandbox already).
- * Descriptors stay the caller's. The callback comes exactly once, perhaps from inside spawn().
- */
-struct engine_spawner {
-	void *context;
-	void (*spawn)(void *context, const char *name, guint64 generation, enum launch_role role,
-		      const char *const *argv, const int *fds, const int *targets, gsize n_fds,
-		      guint64 memory_max_bytes, engine_spawned_callback callback, void *data);
-};
-
-/* Where a machine lives: the listening sockets that were made for it, and their folder to connect to. */
-struct engine_place {
-	const struct engine_spawner *spawner;
-	const char *folder;		  /* <run>/desktops/<id> */
-	int sockets[LAUNCH_SOCKET_COUNT]; /* -1 when adopting: the running process has them */
-	int kvm; /* /dev/kvm, for a process that may not open it itself; -1: none */
-};
-
-struct engine_template {
-	const struct manifest *manifest;
-	const char *folder; /* <lib>/templates/<name>/<version> */
-	const char *kind;   /* "user" */
-	int memory;	    /* of the guest: what a fork maps privately, as loads_memory says */
-};
-
-/* What a worker seals: a staging folder that holds disk.img, kernel and initrd, and gets <engine>/<kind>/. */
-struct engine_seal {
-	const char *folder;
-	const char *kind;
-	const char *accelerator;
-	const char *cpu; /* NULL: the accelerator's default */
-	guint cpus;
-	guint ram_mib;
-	const char *command_line;
-};
 
 enum engine_event {
 	ENGINE_EVENT_AGENT_PORT,   /* value: 1 open in the guest, 0 closed */
@@ -118,7 +77,27 @@ struct engine_ops {
 	 */
 	void (*fork)(struct engine_vm *vm, const struct engine_template *template,
 		     const char *overlay_path, const struct steps_call *call);
-	/* Takes a running process over after a restart of hostd. The pidfd is taken over. */
+	/*
+	 * Writes a fork into the image's two files, empty and open for writing; they are not durable then. Afterwards, and when it
+	 * failed as well, the guest stands until resume() or end().
+	 */
+	void (*suspend)(struct engine_vm *vm, const struct engine_image *image,
+			const struct steps_call *call);
+	/*
+	 * Ends when the guest that suspend() wrote runs again, in a new process over the same version, the same overlay and with
+	 * the same VM generation id; its link is as it was. The image's files are open for reading.
+	 */
+	void (*restore)(struct engine_vm *vm, const struct engine_template *template,
+			const char *overlay_path, const struct engine_image *image,
+			const struct steps_call *call);
+	/*
+	 * Ends the process of a machine that suspend() wrote; then its overlay holds all, though it need not be durable. pidfd: of a
+	 * process from before a restart of hostd, taken over; else -1.
+	 */
+	void (*end)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
+	/* The guest of a suspend() runs on in its process, whatever became of the files; one that runs already does. */
+	void (*resume)(struct engine_vm *vm, const struct steps_call *call);
+	/* Takes a running process over after a restart of hostd, and resumes it. The pidfd is taken over. */
 	void (*adopt)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 	/* Asks the guest. */
 	void (*powerdown)(struct engine_vm *vm, const struct steps_call *call);

@@ -3,7 +3,7 @@
  * engine_kvm.c - engine kvm's table of operations: carrel-vmm (carrel-hostd, carrel-worker)
  *
  * How it works: each operation is a short table of steps over the connection of engine_kvm_vm.c. Sealing is in
- * engine_kvm_seal.c, forking in engine_kvm_fork.c. engine_kvm_check() says beforehand what a carrel-vmm would refuse a version for.
+ * engine_kvm_seal.c, forking and restoring in engine_kvm_fork.c, suspending in engine_kvm_suspend.c. engine_kvm_check() says beforehand what a carrel-vmm would refuse a version for.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -145,23 +145,6 @@ engine_kvm_vm_free(struct engine_vm *vm)
 		close(kvm->device);
 	g_free(kvm->folder);
 	g_free(kvm);
-}
-
-static void
-adopt_start_connect(struct steps *steps, void *context)
-{
-	struct kvm_operation *operation = context;
-
-	kvm_vm_connect(operation->kvm, steps);
-}
-
-static const struct step adopt_steps[] = { { "connect", adopt_start_connect, KVM_COMMAND_MS } };
-
-static void
-engine_kvm_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call)
-{
-	process_watch_begin(&kvm_vm_of(vm)->process, pidfd);
-	kvm_operation_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), FALSE, -1, call);
 }
 
 static void
@@ -320,6 +303,10 @@ const struct engine_ops engine_kvm_ops = {
 	.vm_free = engine_kvm_vm_free,
 	.seal = engine_kvm_seal,
 	.fork = engine_kvm_fork,
+	.suspend = engine_kvm_suspend,
+	.restore = engine_kvm_restore,
+	.end = engine_kvm_end,
+	.resume = engine_kvm_resume,
 	.adopt = engine_kvm_adopt,
 	.powerdown = engine_kvm_powerdown,
 	.set_link = engine_kvm_set_link,

@@ -76,6 +76,7 @@ seal_start_spawn(struct steps *steps, void *context)
 						    .kvm = device,
 						    .memory = seal->seal.memory,
 						    .state = -1,
+						    .pages = -1,
 						    .kernel = files.kernel,
 						    .initrd = files.initrd,
 						    .disk = files.disk,

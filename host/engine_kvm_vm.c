@@ -61,6 +61,26 @@ kvm_vm_check_link(const struct kvm_vm *kvm, struct steps *steps)
 	return FALSE;
 }
 
+static struct kvm_closure *
+kvm_vm_close_over(struct kvm_vm *kvm, struct steps *steps, void *context, kvm_answer_function then)
+{
+	struct kvm_closure *closure = g_new0(struct kvm_closure, 1);
+
+	closure->kvm = kvm;
+	closure->steps = steps_ref(steps);
+	closure->context = context;
+	closure->then = then;
+	return closure;
+}
+
+void
+kvm_vm_suspend(struct kvm_vm *kvm, struct steps *steps, const struct engine_image *image)
+{
+	if (kvm_vm_check_link(kvm, steps))
+		vmm_control_suspend(kvm->link, image->state, image->pages, kvm_vm_handle_answer,
+				    kvm_vm_close_over(kvm, steps, NULL, NULL));
+}
+
 void
 kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
 	   const void *payload, gsize size, int fd, kvm_answer_function then)
@@ -69,11 +89,7 @@ kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type
 
 	if (!kvm_vm_check_link(kvm, steps))
 		return;
-	closure = g_new0(struct kvm_closure, 1);
-	closure->kvm = kvm;
-	closure->steps = steps_ref(steps);
-	closure->context = context;
-	closure->then = then;
+	closure = kvm_vm_close_over(kvm, steps, context, then);
 	vmm_control_ask(kvm->link, type, payload, size, fd, kvm_vm_handle_answer, closure);
 }
 

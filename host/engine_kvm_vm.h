@@ -41,6 +41,9 @@ typedef void (*kvm_answer_function)(struct steps *steps, void *context, const vo
 void kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
 		const void *payload, gsize size, int fd, kvm_answer_function then);
 
+/* VMM_SEAL with the files of a suspended machine, as a step. */
+void kvm_vm_suspend(struct kvm_vm *kvm, struct steps *steps, const struct engine_image *image);
+
 /* None runs yet; an adopted one's pidfd is given to process_watch_begin(). */
 void kvm_vm_init_process(struct kvm_vm *kvm);
 
@@ -73,5 +76,15 @@ void engine_kvm_seal(struct engine_vm *vm, const struct engine_seal *request,
 		     const struct steps_call *call);
 void engine_kvm_fork(struct engine_vm *vm, const struct engine_template *source,
 		     const char *overlay_path, const struct steps_call *call);
+void engine_kvm_restore(struct engine_vm *vm, const struct engine_template *source,
+			const char *overlay_path, const struct engine_image *image,
+			const struct steps_call *call);
+
+/* engine_kvm_suspend.c */
+void engine_kvm_suspend(struct engine_vm *vm, const struct engine_image *image,
+			const struct steps_call *call);
+void engine_kvm_end(struct engine_vm *vm, int pidfd, const struct steps_call *call);
+void engine_kvm_resume(struct engine_vm *vm, const struct steps_call *call);
+void engine_kvm_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 
 #endif

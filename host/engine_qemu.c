@@ -3,7 +3,7 @@
  * engine_qemu.c - engine qemu's table of operations (carrel-hostd, carrel-worker)
  *
  * How it works: each operation is a short table of steps over the QMP connection of engine_qemu_vm.c. Sealing is in
- * engine_qemu_seal.c, forking in engine_qemu_fork.c.
+ * engine_qemu_seal.c, forking and restoring in engine_qemu_fork.c, suspending in engine_qemu_suspend.c.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -123,34 +123,6 @@ engine_qemu_vm_free(struct engine_vm *vm)
 			close(qemu->sockets[i]);
 	g_free(qemu->folder);
 	g_free(qemu);
-}
-
-static void
-adopt_take_status(struct steps *steps, void *context, const json_t *value)
-{
-	struct qemu_operation *operation = context;
-
-	qemu_space_take_status(operation->qemu, value);
-	steps_next(steps);
-}
-
-static void
-adopt_start_connect(struct steps *steps, void *context)
-{
-	struct qemu_operation *operation = context;
-
-	if (qemu_vm_connect(operation->qemu, steps))
-		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1,
-				adopt_take_status);
-}
-
-static const struct step adopt_steps[] = { { "connect", adopt_start_connect, QEMU_COMMAND_MS } };
-
-static void
-engine_qemu_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call)
-{
-	process_watch_begin(&qemu_vm_of(vm)->process, pidfd);
-	qemu_operation_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), FALSE, -1, call);
 }
 
 static void
@@ -404,6 +376,10 @@ const struct engine_ops engine_qemu_ops = {
 	.vm_free = engine_qemu_vm_free,
 	.seal = engine_qemu_seal,
 	.fork = engine_qemu_fork,
+	.suspend = engine_qemu_suspend,
+	.restore = engine_qemu_restore,
+	.end = engine_qemu_end,
+	.resume = engine_qemu_resume,
 	.adopt = engine_qemu_adopt,
 	.powerdown = engine_qemu_powerdown,
 	.set_link = engine_qemu_set_link,

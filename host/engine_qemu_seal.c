@@ -149,7 +149,7 @@ seal_start_capabilities(struct steps *steps, void *context)
 	struct qemu_seal *seal = context;
 
 	qemu_vm_execute(seal->qemu, steps, context, "migrate-set-capabilities",
-			qemu_vm_migration_capabilities(), -1, NULL);
+			qemu_vm_migration_capabilities(FALSE), -1, NULL);
 }
 
 static void
@@ -185,8 +185,7 @@ seal_start_quit(struct steps *steps, void *context)
 	struct qemu_seal *seal = context;
 
 	steps_set_json(steps, json_incref(seal->seal.result));
-	qemu_vm_await_exit(seal->qemu, steps);
-	qemu_vm_execute(seal->qemu, steps, context, "quit", NULL, -1, seal_ignore_answer);
+	qemu_vm_quit(seal->qemu, steps);
 }
 
 static const struct step seal_steps[] = {

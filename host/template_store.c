@@ -196,7 +196,7 @@ template_store_find(struct template_store *store, const char *name, guint32 vers
 	if (entry->loading || entry->error)
 		return FALSE;
 	*ret_template = (struct engine_template){ entry->manifest, entry->folder, entry->kind,
-						  entry->memory };
+						  entry->memory, NULL };
 	return TRUE;
 }
 

@@ -223,6 +223,15 @@ vmm_control_ask(struct vmm_control *link, enum vmm_type type, const void *payloa
 }
 
 void
+vmm_control_suspend(struct vmm_control *link, int state, int pages, vmm_control_callback callback,
+		    void *data)
+{
+	const int fds[] = { state, pages };
+
+	vmm_control_ask_with(link, VMM_SEAL, NULL, 0, fds, G_N_ELEMENTS(fds), callback, data);
+}
+
+void
 vmm_control_attach_home(struct vmm_control *link, int base, int image,
 			vmm_control_callback callback, void *data)
 {

@@ -122,7 +122,8 @@ vmm_machine_describe_devices(const struct vmm_machine *machine, struct vmm_comma
 static json_t *
 vmm_machine_describe(const struct vmm_machine *machine, struct vmm_command *command)
 {
-	g_autofree char *genid = vmm_machine_make_genid();
+	g_autofree char *genid =
+		machine->genid ? g_strdup(machine->genid) : vmm_machine_make_genid();
 	json_t *devices = vmm_machine_describe_devices(machine, command);
 	json_t *description = json_pack(
 		"{s:i, s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:{s:i, s:i, s:s}, s:s, s:i, s:I, s:b, s:b, s:b}",
@@ -141,6 +142,9 @@ vmm_machine_describe(const struct vmm_machine *machine, struct vmm_command *comm
 				    json_integer(vmm_machine_add_fd(command, machine->state)));
 		json_object_set_new(description, "memory_private", json_true());
 	}
+	if (machine->pages >= 0)
+		json_object_set_new(description, "pages_fd",
+				    json_integer(vmm_machine_add_fd(command, machine->pages)));
 	json_object_update(description, devices);
 	json_decref(devices);
 	return description;

@@ -163,7 +163,8 @@ static void
 verify_start_fork(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
-	struct engine_template source = { verify->manifest, verify->folder, KIND, verify->memory };
+	struct engine_template source = { verify->manifest, verify->folder, KIND, verify->memory,
+					  NULL };
 	struct steps_call call = { verify->cancellable, steps_handle_boolean, NULL };
 	g_autofree char *accelerator = NULL;
 	g_autofree char *overlay = NULL;

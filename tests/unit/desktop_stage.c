@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/frame.h"
+#include "base/io.h"
+#include "base/proto_agent.h"
 #include "tests/unit/desktop_stage.h"
 
 static const char *const template_files[] = { "disk.img", "kernel", "initrd", "qemu/user/state" };
@@ -116,6 +118,8 @@ agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 	} else if (strcmp(verb, AGENT_VERB_IDENTIFY) == 0) {
 		agent_reach(f, AGENT_STATE_IDENTIFIED);
 		body = json_pack("{s:[]}", "steps");
+	} else if (strcmp(verb, AGENT_VERB_CLOCK) == 0) {
+		body = json_object();
 	} else if (strcmp(verb, AGENT_VERB_READY) == 0) {
 		body = json_pack("{s:b}", "x", f->up);
 	} else {
@@ -139,7 +143,7 @@ static void
 agent_count(struct desktop_stage *f, const char *verb)
 {
 	static const char *const verbs[] = { AGENT_VERB_RESYNC, AGENT_VERB_IDENTIFY,
-					     AGENT_VERB_LOGIN, AGENT_VERB_READY };
+					     AGENT_VERB_LOGIN, AGENT_VERB_READY, AGENT_VERB_CLOCK };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
 		f->said[i] += strcmp(verbs[i], verb) == 0;
@@ -226,6 +230,10 @@ remove_folders(struct desktop_stage *f)
 {
 	static const char *const files[] = { "lib/desktops/" DESKTOP "/session",
 					     "lib/desktops/" DESKTOP "/vmm.log",
+					     "lib/desktops/" DESKTOP "/origin.json",
+					     "lib/desktops/" DESKTOP "/suspended.json",
+					     "lib/desktops/" DESKTOP "/suspended.state",
+					     "lib/desktops/" DESKTOP "/suspended.pages",
 					     "lib/desktops/" DESKTOP "/overlay.qcow2",
 					     "run/desktops/" DESKTOP };
 	static const char *const folders[] = { "lib/desktops/" DESKTOP,
@@ -316,7 +324,7 @@ desktop_stage_teardown(void **state)
 void
 desktop_stage_fork(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->root, "user", f->memory };
+	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
 
 	desktop_fork(f->desktop, &source, FALSE);
 }
@@ -325,4 +333,20 @@ void
 desktop_stage_log_in(struct desktop_stage *f)
 {
 	desktop_login(f->desktop, SESSION, json_pack("{s:s}", "user", "ada"));
+}
+
+void
+desktop_stage_adopt(struct desktop_stage *f, enum launch_role role)
+{
+	struct launch_record record = { .generation = GENERATION };
+	struct launch_process *machine = &record.processes[role];
+
+	g_strlcpy(record.desktop, DESKTOP, sizeof(record.desktop));
+	machine->pid = f->qemu->child;
+	if (machine->pid > 0)
+		assert_int_equal(io_process_start(machine->pid, &machine->start_ticks), 0);
+	desktop_free(f->desktop);
+	fake_peer_done(&f->agent);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_adopt(f->desktop, &record);
 }

@@ -44,7 +44,7 @@ struct desktop_stage {
 	gboolean up;	  /* what the agent says of the guest's desktop; TRUE at first */
 	/* what it says of its guest; AGENT_STATE_UNKNOWN: it is of an older template, and never says it */
 	enum agent_state says;
-	guint said[4]; /* resync, identify, login, ready */
+	guint said[5]; /* resync, identify, login, ready, clock */
 	GString *events;
 };
 
@@ -55,6 +55,9 @@ int desktop_stage_teardown(void **state);
 /* Begins the fork, without a network; asks for the log-in of a user "ada". */
 void desktop_stage_fork(struct desktop_stage *f);
 void desktop_stage_log_in(struct desktop_stage *f);
+
+/* hostd begins anew, and launch lists the machine as it is: of this role, if it lives. */
+void desktop_stage_adopt(struct desktop_stage *f, enum launch_role role);
 
 gboolean desktop_stage_is_in(const struct desktop_stage *f, enum desktop_state state);
 

@@ -56,6 +56,10 @@ fake_vmm_answer(struct fake_vmm *vmm, struct seq_message *message)
 		assert_int_equal(vmm->asked[VMM_PAUSE], 1);
 		assert_int_equal(write(message->fds[0], FAKE_VMM_STATE, strlen(FAKE_VMM_STATE)),
 				 strlen(FAKE_VMM_STATE));
+		if (message->n_fds > 1)
+			assert_int_equal(
+				write(message->fds[1], FAKE_VMM_PAGES, strlen(FAKE_VMM_PAGES)),
+				strlen(FAKE_VMM_PAGES));
 	}
 	fake_vmm_say(vmm, &head, payload);
 	if (head.type == VMM_QUIT)

@@ -35,6 +35,8 @@ struct fake_vmm {
 
 /* What it writes into the file that comes with SEAL. */
 #define FAKE_VMM_STATE "sealed"
+/* And into the second one, of a machine that is suspended. */
+#define FAKE_VMM_PAGES "pages"
 
 /* Zeroed before. It answers who connects to the process' socket "vmm". */
 void fake_vmm_init(struct fake_vmm *vmm, struct fake_qemu *process);

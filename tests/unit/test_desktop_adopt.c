@@ -12,30 +12,14 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/proto_agent.h"
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/fake_vmm.h"
-
-/* A record of the machine that runs, as launch lists it. */
-static void
-adopt_machine(struct desktop_stage *f, enum launch_role role)
-{
-	struct launch_record record = { .generation = GENERATION };
-	struct launch_process *machine = &record.processes[role];
-
-	g_strlcpy(record.desktop, DESKTOP, sizeof(record.desktop));
-	machine->pid = f->qemu->child;
-	if (machine->pid > 0)
-		assert_int_equal(io_process_start(machine->pid, &machine->start_ticks), 0);
-	desktop_free(f->desktop);
-	fake_peer_done(&f->agent);
-	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
-	desktop_adopt(f->desktop, &record);
-}
 
 static void
 adopt(struct desktop_stage *f)
 {
-	adopt_machine(f, LAUNCH_ROLE_QEMU);
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
 }
 
 static void
@@ -56,7 +40,7 @@ adopt_vmm(struct desktop_stage *f, struct fake_vmm *vmm)
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	assert_string_equal(desktop_get_reason(f->desktop), "");
 	fake_vmm_init(vmm, f->qemu);
-	adopt_machine(f, LAUNCH_ROLE_VMM);
+	desktop_stage_adopt(f, LAUNCH_ROLE_VMM);
 }
 
 /* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */

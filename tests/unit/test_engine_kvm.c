@@ -237,7 +237,7 @@ start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome
 {
 	g_autofree char *path = g_build_filename(f->folder, "kvm/user/memory", NULL);
 	int memory = open(path, O_RDONLY | O_CLOEXEC);
-	struct engine_template source = { f->manifest, f->folder, "user", memory };
+	struct engine_template source = { f->manifest, f->folder, "user", memory, NULL };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_kvm_ops.fork(f->vm, &source, f->overlay, &call);

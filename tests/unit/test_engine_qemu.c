@@ -146,7 +146,7 @@ teardown(void **state)
 static void
 start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome)
 {
-	struct engine_template source = { f->manifest, f->folder, "user", f->memory };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_qemu_ops.fork(f->vm, &source, f->overlay, &call);

@@ -254,6 +254,10 @@ test_pools__drained_hosts_keep_only_users(void **state)
 	broker_stage_run(&broker, "UPDATE host SET drain = 0");
 	reconcile(&broker, TRUE);
 	assert_int_equal(broker_stage_count(&broker, WANTED), 3);
+	broker_stage_run(&broker, "UPDATE host SET maintenance = 1");
+	reconcile(&broker, TRUE);
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
 	broker_stage_done(&broker);
 }
 

@@ -71,6 +71,7 @@ make_machine(struct vmm_machine *machine, gboolean forks)
 		.kernel = make_template_file(4096),
 		.initrd = make_template_file(4096),
 		.state = forks ? make_template_file(64) : -1,
+		.pages = -1,
 		.disk = forks ? make_template_file(1 << 20) : make_file(1 << 20),
 		.overlay = forks ? make_file(0) : -1,
 	};
