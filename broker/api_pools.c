@@ -261,7 +261,7 @@ api_pools_insert(struct broker *broker, struct http_request *request, const char
 		       (gint64)json_get_integer(body, "spare", size), users_text, groups_text,
 		       json_get_text(body, "network", "none"), request->idempotency_key,
 		       request->identity.user, broker_now_ms(),
-		       (gint64)api_pools_wants_auto(body, !json_object_get(body, "spare"))) == 1;
+		       (gint64)api_pools_wants_auto(body, FALSE)) == 1;
 }
 
 void
