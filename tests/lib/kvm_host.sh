@@ -105,7 +105,7 @@ kvm_host_tell() {
 kvm_host_stop() {
 	[ -n "$kvm_host_pid" ] || return 0
 	kill "$kvm_host_pid" 2>/dev/null
-	wait "$kvm_host_pid"
+	wait "$kvm_host_pid" || true # it was killed
 	kvm_host_pid=
 	exec 8>&-
 }
