@@ -17,26 +17,22 @@
 
 #define BIT(state) (1u << (state))
 
-static const struct {
-	const char *name;
-	unsigned int next; /* bit set of the states that may follow */
-} state_table[] = {
-	[AGENT_STATE_FRESH] = { "fresh", BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION) |
-						 BIT(AGENT_STATE_ENDING) },
-	[AGENT_STATE_IDENTIFIED] = { "identified",
-				     BIT(AGENT_STATE_LOGGING_IN) | BIT(AGENT_STATE_ENDING) },
-	[AGENT_STATE_LOGGING_IN] = { "logging-in", BIT(AGENT_STATE_IN_SESSION) |
-							   BIT(AGENT_STATE_IDENTIFIED) |
-							   BIT(AGENT_STATE_ENDING) },
-	[AGENT_STATE_IN_SESSION] = { "in-session", BIT(AGENT_STATE_LOGGING_OFF) |
-							   BIT(AGENT_STATE_IDENTIFIED) |
-							   BIT(AGENT_STATE_ENDING) },
-	[AGENT_STATE_LOGGING_OFF] = { "logging-off", BIT(AGENT_STATE_IN_SESSION) |
-							     BIT(AGENT_STATE_IDENTIFIED) |
-							     BIT(AGENT_STATE_ENDING) },
-	[AGENT_STATE_ENDING] = { "ending", 0 },
+/* Bit sets of the states that may follow. */
+static const unsigned int next_states[] = {
+	[AGENT_STATE_UNKNOWN] = 0,
+	[AGENT_STATE_FRESH] = BIT(AGENT_STATE_QUIESCED) | BIT(AGENT_STATE_IDENTIFIED) |
+			      BIT(AGENT_STATE_IN_SESSION) | BIT(AGENT_STATE_ENDING),
+	[AGENT_STATE_QUIESCED] = BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_ENDING),
+	[AGENT_STATE_IDENTIFIED] = BIT(AGENT_STATE_LOGGING_IN) | BIT(AGENT_STATE_ENDING),
+	[AGENT_STATE_LOGGING_IN] =
+		BIT(AGENT_STATE_IN_SESSION) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_ENDING),
+	[AGENT_STATE_IN_SESSION] = BIT(AGENT_STATE_LOGGING_OFF) | BIT(AGENT_STATE_IDENTIFIED) |
+				   BIT(AGENT_STATE_ENDING),
+	[AGENT_STATE_LOGGING_OFF] =
+		BIT(AGENT_STATE_IN_SESSION) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_ENDING),
+	[AGENT_STATE_ENDING] = 0,
 };
-static_assert(sizeof(state_table) / sizeof(state_table[0]) == AGENT_STATE_COUNT, "a row a state");
+static_assert(sizeof(next_states) / sizeof(next_states[0]) == AGENT_STATE_COUNT, "a row a state");
 
 void
 agent_init(struct agent *agent)
@@ -55,12 +51,6 @@ agent_done(struct agent *agent)
 	guest_session_done(&agent->session);
 	xwatch_done(&agent->xwatch);
 	port_done(&agent->port);
-}
-
-const char *
-agent_state_name(enum agent_state state)
-{
-	return state_table[state].name;
 }
 
 static void
@@ -105,7 +95,7 @@ agent_set_state(struct agent *agent, enum agent_state state)
 {
 	if (agent->state == state)
 		return 0;
-	if (!(state_table[agent->state].next & BIT(state))) {
+	if (!(next_states[agent->state] & BIT(state))) {
 		log_error("state change '%s' -> '%s' is not in the life cycle: refused",
 			  agent_state_name(agent->state), agent_state_name(state));
 		return -EPERM;

@@ -15,11 +15,14 @@
 #include "agent/keyboard.h"
 #include "agent/task.h"
 #include "agent/xwatch.h"
+#include "base/proto_agent.h"
 
 /*
- * The life of a desktop, as its agent sees it. agent_set_state() is the only one that changes it.
+ * The life of a desktop, as its agent sees it (enum agent_state of base/proto_agent.h). agent_set_state() is the only one
+ * that changes it.
  *
- *   fresh -> identified                 identify has ended well
+ *   fresh -> quiesced                   quiesce has ended well; from here on it is sealed and forked
+ *   fresh, quiesced -> identified       identify has ended well
  *   identified -> logging-in            login has begun
  *   logging-in -> in-session            the session is usable
  *   logging-in -> identified            login failed; nothing of the session runs
@@ -29,16 +32,6 @@
  *   fresh -> in-session                 a restarted agent found the session (agent_restore())
  *   any -> ending                       shutdown
  */
-enum agent_state {
-	AGENT_STATE_FRESH,
-	AGENT_STATE_IDENTIFIED,
-	AGENT_STATE_LOGGING_IN,
-	AGENT_STATE_IN_SESSION,
-	AGENT_STATE_LOGGING_OFF,
-	AGENT_STATE_ENDING,
-	AGENT_STATE_COUNT,
-};
-
 struct agent {
 	enum agent_state state;
 	int64_t generation; /* of the last request; events carry it */
@@ -58,9 +51,6 @@ void agent_done(struct agent *agent);
  * session that has ended meanwhile is told to the host.
  */
 void agent_restore(struct agent *agent);
-
-/* "identified", ... for messages. */
-const char *agent_state_name(enum agent_state state);
 
 /* Checks, logs and records the change. 0, or -EPERM (and no change) when the life cycle above does not have it. */
 int agent_set_state(struct agent *agent, enum agent_state state);

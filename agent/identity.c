@@ -3,9 +3,13 @@
  * identity.c - what makes one fork different from the others (carrel-agent, in the guest)
  *
  * How it works: identify is a task whose steps are in identity_steps, in this order: fresh entropy,
- * so that nothing after it draws the template's random numbers; the wall clock; host name and machine id; ssh host
- * keys where there is an sshd; the MAC address; and last the link, because with it the first packet leaves. Taking
- * the interface down and up makes systemd-networkd ask for a new lease by itself.
+ * so that nothing after it draws the template's random numbers; the wall clock; the seed of the next boot; host name and
+ * machine id; ssh host keys where there is an sshd; the MAC address; and last the link, because with it the first packet
+ * leaves. Taking the interface down and up makes systemd-networkd ask for a new lease by itself.
+ *
+ * The boot's own id (/proc/sys/kernel/random/boot_id) stays the template's: the kernel cannot be told another one, and a file
+ * mounted over it would be known to new processes only, while journald and logind go on with the old one: `journalctl -b`
+ * would find nothing. It is no secret, and who needs a boot's name beyond one machine takes it with the machine id.
  *
  * Files are replaced by rename without fsync: a fork that loses its power is thrown away or identified again.
  */
@@ -17,16 +21,17 @@
 #include <limits.h>
 #include <linux/random.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/netcard.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -36,6 +41,8 @@
 #define KEYS_TIMEOUT_MS	   60000
 #define RESTART_TIMEOUT_MS 30000
 #define SSHD		   "/usr/sbin/sshd"
+#define RANDOM_SEED	   "/var/lib/systemd/random-seed"
+#define RANDOM_SEED_BYTES  512 /* as systemd-random-seed makes it */
 
 static int
 identity_hex_digit(char c)
@@ -126,7 +133,7 @@ identity_check_request(const json_t *body, struct json_problem *ret_problem)
 }
 
 static int
-identity_write_file(const char *path, const char *text, mode_t mode)
+identity_write_file(const char *path, const void *data, size_t size, mode_t mode)
 {
 	char temporary[PATH_MAX];
 	CLEANUP_CLOSE int fd = -1;
@@ -137,12 +144,18 @@ identity_write_file(const char *path, const char *text, mode_t mode)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;
-	error = fchmod(fd, mode) < 0 ? -errno : io_write_full(fd, text, strlen(text));
+	error = fchmod(fd, mode) < 0 ? -errno : io_write_full(fd, data, size);
 	if (error == 0 && rename(temporary, path) < 0)
 		error = -errno;
 	if (error < 0)
 		unlink(temporary);
 	return error;
+}
+
+static int
+identity_write_text(const char *path, const char *text, mode_t mode)
+{
+	return identity_write_file(path, text, strlen(text), mode);
 }
 
 static int
@@ -165,6 +178,29 @@ identity_run_seed(struct agent *agent, struct task *task)
 	json_object_del(task->request, "seed");
 	if (error < 0)
 		return task_fail(task, error, "cannot add entropy to /dev/urandom: %s",
+				 strerror(-error));
+	return TASK_DONE;
+}
+
+/*
+ * systemd feeds the file's bytes to the kernel at the next boot: the template's would be those of all its forks. The file is
+ * made by systemd; without it there is nothing to renew.
+ */
+static int
+identity_run_random_seed(struct agent *agent, struct task *task)
+{
+	uint8_t seed[RANDOM_SEED_BYTES];
+	int error;
+
+	(void)agent;
+	if (access(RANDOM_SEED, F_OK) < 0)
+		return TASK_SKIPPED;
+	error = getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed) ? 0 : -EIO;
+	if (error == 0)
+		error = identity_write_file(RANDOM_SEED, seed, sizeof(seed), 0600);
+	explicit_bzero(seed, sizeof(seed));
+	if (error < 0)
+		return task_fail(task, error, "cannot write '" RANDOM_SEED "': %s",
 				 strerror(-error));
 	return TASK_DONE;
 }
@@ -222,7 +258,7 @@ identity_write_hosts(const char *hostname)
 		return error;
 	error = identity_make_hosts(old_text ? old_text : "127.0.0.1\tlocalhost\n", hostname,
 				    &text);
-	return error < 0 ? error : identity_write_file("/etc/hosts", text, 0644);
+	return error < 0 ? error : identity_write_text("/etc/hosts", text, 0644);
 }
 
 static int
@@ -237,7 +273,7 @@ identity_run_hostname(struct agent *agent, struct task *task)
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		error = -errno;
 	if (error == 0)
-		error = identity_write_file("/etc/hostname", line, 0644);
+		error = identity_write_text("/etc/hostname", line, 0644);
 	if (error == 0)
 		error = identity_write_hosts(hostname);
 	if (error < 0)
@@ -256,7 +292,7 @@ identity_run_machine_id(struct agent *agent, struct task *task)
 	(void)agent;
 	snprintf(line, sizeof(line), "%s\n", json_get_text(task->request, "machine_id", ""));
 	umount2("/etc/machine-id", MNT_DETACH);
-	error = identity_write_file("/etc/machine-id", line, 0444);
+	error = identity_write_text("/etc/machine-id", line, 0444);
 	if (error < 0)
 		return task_fail(task, error, "cannot write /etc/machine-id: %s", strerror(-error));
 	/* D-Bus reads a file of its own where it is no link to the above. */
@@ -297,93 +333,21 @@ identity_run_ssh_restart(struct agent *agent, struct task *task)
 	return task_command(task, argv, RESTART_TIMEOUT_MS);
 }
 
-static bool
-identity_is_ethernet(const char *name)
-{
-	CLEANUP_FREE char *text = NULL;
-	char path[64 + IF_NAMESIZE];
-	size_t size;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
-	if (access(path, F_OK) < 0)
-		return false;
-	snprintf(path, sizeof(path), "/sys/class/net/%s/type", name);
-	return io_read_file(path, 32, &text, &size) == 0 && atoi(text) == ARPHRD_ETHER;
-}
-
-/* The first network card; a desktop has one at most. 0 or -ENODEV. */
-static int
-identity_find_card(char ret_name[IF_NAMESIZE])
-{
-	struct if_nameindex *all = if_nameindex();
-	int result = -ENODEV;
-
-	for (struct if_nameindex *at = all; at && at->if_index != 0; at++) {
-		if (!identity_is_ethernet(at->if_name))
-			continue;
-		snprintf(ret_name, IF_NAMESIZE, "%s", at->if_name);
-		result = 0;
-		break;
-	}
-	if_freenameindex(all);
-	return result;
-}
-
-/* Does one request on the card (netdevice(7)). */
-static int
-identity_set_flag_up(int fd, struct ifreq *request, bool up)
-{
-	if (ioctl(fd, SIOCGIFFLAGS, request) < 0)
-		return -errno;
-	if (up)
-		request->ifr_flags |= IFF_UP;
-	else
-		request->ifr_flags &= (short)~IFF_UP;
-	return ioctl(fd, SIOCSIFFLAGS, request) < 0 ? -errno : 0;
-}
-
-static int
-identity_open_card(struct ifreq *ret_request, int *ret_fd)
-{
-	char name[IF_NAMESIZE];
-	int error = identity_find_card(name);
-	int fd;
-
-	if (error < 0)
-		return error;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	memset(ret_request, 0, sizeof(*ret_request));
-	memcpy(ret_request->ifr_name, name, sizeof(name));
-	*ret_fd = fd;
-	return 0;
-}
-
 static int
 identity_run_mac(struct agent *agent, struct task *task)
 {
 	const char *mac = json_get_text(task->request, "mac", "");
-	CLEANUP_CLOSE int fd = -1;
-	struct ifreq request;
+	char card[IF_NAMESIZE];
+	uint8_t address[6];
 	int error;
 
 	(void)agent;
-	if (mac[0] == '\0')
+	if (!identity_parse_mac(mac, address) || netcard_find(card) < 0)
 		return TASK_SKIPPED;
-	error = identity_open_card(&request, &fd);
-	if (error == -ENODEV)
-		return TASK_SKIPPED;
-	if (error == 0)
-		error = identity_set_flag_up(fd, &request, false);
-	if (error == 0) {
-		request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-		identity_parse_mac(mac, (uint8_t *)request.ifr_hwaddr.sa_data);
-		error = ioctl(fd, SIOCSIFHWADDR, &request) < 0 ? -errno : 0;
-	}
+	error = netcard_set_address(card, address);
 	if (error < 0)
-		return task_fail(task, error, "cannot set the address of '%s' to %s: %s",
-				 request.ifr_name, mac, strerror(-error));
+		return task_fail(task, error, "cannot set the address of '%s' to %s: %s", card, mac,
+				 strerror(-error));
 	return TASK_DONE;
 }
 
@@ -391,19 +355,16 @@ static int
 identity_run_link(struct agent *agent, struct task *task)
 {
 	bool up = json_get_flag(task->request, "link", 0);
-	CLEANUP_CLOSE int fd = -1;
-	struct ifreq request;
+	char card[IF_NAMESIZE];
 	int error;
 
 	(void)agent;
-	error = identity_open_card(&request, &fd);
-	if (error == -ENODEV)
+	if (netcard_find(card) < 0)
 		return TASK_SKIPPED;
-	if (error == 0)
-		error = identity_set_flag_up(fd, &request, up);
+	error = netcard_set_up(card, up);
 	if (error < 0)
-		return task_fail(task, error, "cannot set '%s' %s: %s", request.ifr_name,
-				 up ? "up" : "down", strerror(-error));
+		return task_fail(task, error, "cannot set '%s' %s: %s", card, up ? "up" : "down",
+				 strerror(-error));
 	return TASK_DONE;
 }
 
@@ -413,13 +374,24 @@ identity_ended(struct agent *agent, struct task *task, int status)
 	if (status < 0)
 		return;
 	json_object_set(task->answer, "steps", task->steps);
-	if (agent->state == AGENT_STATE_FRESH)
+	if (agent->state != AGENT_STATE_IN_SESSION)
 		agent_set_state(agent, AGENT_STATE_IDENTIFIED);
 }
+
+/* A guest that was suspended: its time stood still, and nothing else of it has changed. */
+static const struct task_step clock_steps[] = {
+	{ "clock", identity_run_clock, NULL, false },
+};
+
+const struct task_kind identity_clock_kind = {
+	.steps = clock_steps,
+	.n_steps = sizeof(clock_steps) / sizeof(clock_steps[0]),
+};
 
 static const struct task_step identity_steps[] = {
 	{ "seed", identity_run_seed, NULL, false },
 	{ "clock", identity_run_clock, NULL, false },
+	{ "random-seed", identity_run_random_seed, NULL, false },
 	{ "hostname", identity_run_hostname, NULL, false },
 	{ "machine-id", identity_run_machine_id, NULL, false },
 	{ "ssh-keys", identity_run_ssh_keys, NULL, false },

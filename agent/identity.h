@@ -16,6 +16,7 @@
 #define IDENTITY_SEED_BYTES 64
 
 extern const struct task_kind identity_task_kind;
+extern const struct task_kind identity_clock_kind; /* sets the wall clock and nothing else */
 
 /* The request's values beyond what its table says. 0 or -EINVAL and the problem. */
 int identity_check_request(const json_t *body, struct json_problem *ret_problem);

@@ -18,6 +18,7 @@
 #include "agent/agent.h"
 #include "agent/identity.h"
 #include "agent/notes.h"
+#include "agent/quiesce.h"
 #include "agent/screen.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -28,6 +29,7 @@
 #define COUNT(array)	    (sizeof(array) / sizeof((array)[0]))
 #define BIT(state)	    (1u << (state))
 #define ANY_STATE	    (BIT(AGENT_STATE_COUNT) - 1)
+#define NAMELESS	    (BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_QUIESCED))
 #define TIME_MAX_US	    INT64_C(7258118400000000) /* the year 2200 */
 #define UID_MIN		    1000
 #define UID_MAX		    0x7ffffffe
@@ -68,6 +70,10 @@ static const struct json_field identify_fields[] = {
 	{ "machine_id", JSON_KIND_STRING, 0, 32, 32 },
 	{ "mac", JSON_KIND_STRING, 1, 0, 17 },
 	{ "link", JSON_KIND_BOOLEAN, 0, 0, 0 },
+};
+
+static const struct json_field clock_fields[] = {
+	{ "time_us", JSON_KIND_INTEGER, 0, 1, TIME_MAX_US },
 };
 
 static const struct json_field login_fields[] = {
@@ -168,7 +174,8 @@ verbs_handle_resync(struct agent *agent, const struct verb *verb, int64_t id, js
 	/* What was queued is for a host that is no more. */
 	port_drop_output(&agent->port);
 	verbs_answer(agent, verb->name, id,
-		     json_pack("{s:O}", "nonce", json_object_get(body, "nonce")));
+		     json_pack("{s:O, s:s}", "nonce", json_object_get(body, "nonce"), "state",
+			       agent_state_name(agent->state)));
 }
 
 static void
@@ -211,28 +218,6 @@ verbs_end_shutdown(struct agent *agent, struct task *task, int status)
 		agent_set_state(agent, AGENT_STATE_ENDING);
 }
 
-/*
- * What is in memory stays: the programs that a log-in starts are then shared by all forks and nobody reads them from
- * the disk again.
- */
-static int
-verbs_run_sync(struct agent *agent, struct task *task)
-{
-	(void)agent, (void)task;
-	sync();
-	return TASK_DONE;
-}
-
-static const struct task_step quiesce_steps[] = {
-	{ "keyboard", keyboard_run_query, keyboard_finish_query, true },
-	{ "sync", verbs_run_sync, NULL, false },
-};
-
-static const struct task_kind quiesce_task_kind = {
-	.steps = quiesce_steps,
-	.n_steps = COUNT(quiesce_steps),
-};
-
 static const struct task_step shutdown_steps[] = {
 	{ "shutdown", verbs_run_shutdown, NULL, false },
 };
@@ -252,17 +237,20 @@ static const struct verb verb_table[] = {
 	{ AGENT_VERB_RESYNC, resync_fields, COUNT(resync_fields), ANY_STATE, NULL,
 	  verbs_handle_resync, NULL },
 	{ AGENT_VERB_READY, NULL, 0, ANY_STATE, NULL, verbs_handle_ready, NULL },
-	{ AGENT_VERB_QUIESCE, NULL, 0, BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED), NULL,
+	{ AGENT_VERB_QUIESCE, NULL, 0, NAMELESS | BIT(AGENT_STATE_IDENTIFIED), NULL,
 	  verbs_handle_task, &quiesce_task_kind },
 	{ AGENT_VERB_IDENTIFY, identify_fields, COUNT(identify_fields),
-	  BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),
+	  NAMELESS | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),
 	  identity_check_request, verbs_handle_task, &identity_task_kind },
+	{ AGENT_VERB_CLOCK, clock_fields, COUNT(clock_fields),
+	  BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION), NULL,
+	  verbs_handle_task, &identity_clock_kind },
 	{ AGENT_VERB_LOGIN, login_fields, COUNT(login_fields), BIT(AGENT_STATE_IDENTIFIED),
 	  guest_session_check_request, verbs_handle_task, &guest_session_login_kind },
 	{ AGENT_VERB_LOGOFF, NULL, 0, BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION),
 	  NULL, verbs_handle_task, &guest_session_logoff_kind },
 	{ AGENT_VERB_SCREEN, screen_fields, COUNT(screen_fields),
-	  BIT(AGENT_STATE_FRESH) | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION), NULL,
+	  NAMELESS | BIT(AGENT_STATE_IDENTIFIED) | BIT(AGENT_STATE_IN_SESSION), NULL,
 	  verbs_handle_task, &screen_task_kind },
 	{ AGENT_VERB_SHUTDOWN, shutdown_fields, COUNT(shutdown_fields), ANY_STATE,
 	  verbs_check_shutdown, verbs_handle_task, &shutdown_task_kind },

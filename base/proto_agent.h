@@ -17,10 +17,33 @@
 #define AGENT_VERB_RESYNC   "resync"
 #define AGENT_VERB_QUIESCE  "quiesce"
 #define AGENT_VERB_IDENTIFY "identify"
+#define AGENT_VERB_CLOCK    "clock"
 #define AGENT_VERB_LOGIN    "login"
 #define AGENT_VERB_LOGOFF   "logoff"
 #define AGENT_VERB_READY    "ready"
 #define AGENT_VERB_SCREEN   "screen"
 #define AGENT_VERB_SHUTDOWN "shutdown"
+
+/*
+ * What the guest has, as its agent tells it in the answer to resync. agent/agent.h has the life cycle. A guest that boots is
+ * fresh, whatever it was before.
+ */
+enum agent_state {
+	AGENT_STATE_UNKNOWN,  /* hostd's word for what it was not told: older agents do not */
+	AGENT_STATE_FRESH,    /* booted: neither names nor a user */
+	AGENT_STATE_QUIESCED, /* the same, come to rest to be sealed: how a fork begins */
+	AGENT_STATE_IDENTIFIED,
+	AGENT_STATE_LOGGING_IN,
+	AGENT_STATE_IN_SESSION,
+	AGENT_STATE_LOGGING_OFF,
+	AGENT_STATE_ENDING,
+	AGENT_STATE_COUNT,
+};
+
+/* "fresh", "in-session", ... for the port and for messages. */
+const char *agent_state_name(enum agent_state state);
+
+/* AGENT_STATE_UNKNOWN for any other word: a later agent may have more of them. */
+enum agent_state agent_state_find(const char *name);
 
 #endif

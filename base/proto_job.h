@@ -31,6 +31,7 @@ enum job_kind {
 	JOB_KIND_BUILD,	  /* recipe -> staging/<job>: disk.img, kernel, initrd, image.json */
 	JOB_KIND_PUBLISH, /* image -> staging/<job>: a template version with kind "user", verified */
 	JOB_KIND_VERIFY,  /* a published version: hashes and one fork */
+	JOB_KIND_SEAL, /* a published version -> staging/<job>: the same, sealed again on this host */
 	JOB_KIND_COUNT,
 };
 

@@ -126,7 +126,8 @@ struct launch_record {
 struct launch_commit {
 	char job[ID_SIZE];
 	char name[NAME_SIZE];
-	uint32_t version; /* 0: an image */
+	uint32_t version;  /* 0: an image */
+	uint32_t replaces; /* 1: a version that must be there, by exchange, as an image always is */
 };
 
 struct launch_stage {

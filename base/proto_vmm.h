@@ -25,8 +25,7 @@
  *                                             disk's base: carrel-vmm's log says which
  * SEAL        -            1, 2  -            paused, its link down and no home in the slot: writes what it is besides its
  *                                             memory into the file (vmm/state_file.h), a fork its own pages into a second one
- *                                             (vmm/pages_file.h); it stays paused. -EBUSY: it cannot be sealed as it is now,
- *                                             -EINVAL: these are not the files for it; the refusal says why
+ *                                             (vmm/pages_file.h). -EBUSY: not as it is now; -EINVAL: not into these files
  * QUIT        -            -     -            always: answered, then the process ends, with what the guest wrote made durable
  * EVENT       vmm_event    -     sent by carrel-vmm by itself, id 0; what changes faster than it is read is told as it is then
  */
@@ -36,6 +35,7 @@
 #include <stdint.h>
 
 #define VMM_PROTOCOL_VERSION 1
+#define VMM_STATE_FORMAT     1 /* of what SEAL writes: manifests say it, hostd knows it before a fork */
 
 /* What a machine may have; hostd refuses more before it starts one. */
 #define VMM_MAX_CPUS	64

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "broker/api.h"
+#include "broker/assign.h"
 #include "broker/broker.h"
 #include "broker/host_sync.h"
 #include "broker/http.h"
@@ -14,7 +15,8 @@
 
 #define DESKTOP_COLUMNS                                                                                   \
 	"d.id AS id, d.generation AS generation, d.pool AS pool, d.host AS host, d.template AS template," \
-	" d.version AS version, d.engine AS engine, d.want AS want, d.state AS state, d.error AS error,"  \
+	" d.version AS version, d.engine AS engine, " ASSIGN_DESKTOP_WANT                                 \
+	" AS want, d.state AS state, d.error AS error,"                                                   \
 	" d.created_ms AS created_ms, s.id AS session, s.user AS user FROM desktop d LEFT JOIN session s" \
 	" ON s.desktop = d.id AND s.closed_ms IS NULL"
 
@@ -100,11 +102,57 @@ api_desktops_screenshot(struct broker *broker, struct http_request *request)
 	api_desktops_order(broker, request, "screenshot");
 }
 
+/* What is wanted is kept, and its host makes it so: at once, or when it is there again. */
+static void
+api_desktops_want(struct broker *broker, struct http_request *request, gboolean suspended)
+{
+	json_t *row = api_desktops_find(broker, request);
+	g_autoptr(GError) error = NULL;
+	gint64 changed;
+
+	if (!row)
+		return;
+	changed = store_change(broker->store, &error,
+			       "UPDATE desktop SET suspend = $1 WHERE id = $2 AND want = 'ready'"
+			       " AND state NOT IN ('retiring', 'gone', 'failed')",
+			       "is", (gint64)suspended, request->name);
+	json_decref(row);
+	if (changed < 0) {
+		problem_respond_error(request, error);
+		return;
+	}
+	if (changed == 0) {
+		problem_respond(request, 409, "desktop.gone", "desktop %s does not run any more",
+				request->name);
+		return;
+	}
+	log_info("desktop=%s shall be %s, says '%s'", request->name,
+		 suspended ? "suspended" : "resumed", request->identity.user);
+	host_sync_reconcile(broker->hosts);
+	row = api_desktops_find(broker, request);
+	if (row)
+		http_respond(request, 202, row);
+}
+
+void
+api_desktops_suspend(struct broker *broker, struct http_request *request)
+{
+	api_desktops_want(broker, request, TRUE);
+}
+
+void
+api_desktops_resume(struct broker *broker, struct http_request *request)
+{
+	api_desktops_want(broker, request, FALSE);
+}
+
 static void
 api_desktops_unpack_host(json_t *row)
 {
 	api_list_unpack(row, "engines");
 	json_object_set_new(row, "drain", json_boolean(json_get_integer(row, "drain", 0) != 0));
+	json_object_set_new(row, "maintenance",
+			    json_boolean(json_get_integer(row, "maintenance", 0) != 0));
 }
 
 void
@@ -113,7 +161,7 @@ api_hosts_list(struct broker *broker, struct http_request *request)
 	g_autoptr(GError) error = NULL;
 	json_t *rows = store_query(
 		broker->store, &error,
-		"SELECT name, seen_ms, drain, ram_mib, ram_free_mib, cpus, engines, proxy, (SELECT count(*) FROM"
+		"SELECT name, seen_ms, drain, maintenance, ram_mib, ram_free_mib, cpus, engines, proxy, (SELECT count(*) FROM"
 		" desktop d WHERE d.host = host.name AND d.want = 'ready') AS desktops FROM host"
 		" WHERE name > $1 ORDER BY name LIMIT $2",
 		"si", request->after ? request->after : "", (gint64)BROKER_PAGE_ROWS);
@@ -127,23 +175,43 @@ api_hosts_list(struct broker *broker, struct http_request *request)
 	api_list_respond(request, "hosts", "name", rows);
 }
 
+/* What the body does not name stays: -1. */
+static gint64
+api_hosts_get_wish(const struct http_request *request, const char *name)
+{
+	return json_object_get(request->body, name) ? json_get_flag(request->body, name, FALSE)
+						    : -1;
+}
+
 void
 api_hosts_change(struct broker *broker, struct http_request *request)
 {
-	gboolean drain = json_get_flag(request->body, "drain", FALSE);
+	gint64 drain = api_hosts_get_wish(request, "drain");
+	gint64 maintenance = api_hosts_get_wish(request, "maintenance");
 	g_autoptr(GError) error = NULL;
-	gint64 changed =
-		store_change(broker->store, &error, "UPDATE host SET drain = $1 WHERE name = $2",
-			     "is", (gint64)drain, request->name);
+	gint64 changed;
 
+	if (drain < 0 && maintenance < 0) {
+		problem_respond(request, 400, "request.body", "give 'drain' or 'maintenance'");
+		return;
+	}
+	changed = store_change(
+		broker->store, &error,
+		"UPDATE host SET drain = CASE WHEN $1 < 0 THEN drain ELSE $1 END,"
+		" maintenance = CASE WHEN $2 < 0 THEN maintenance ELSE $2 END WHERE name = $3",
+		"iis", drain, maintenance, request->name);
 	if (changed <= 0) {
 		problem_respond_unknown(request, "host", error);
-	} else {
+		return;
+	}
+	if (drain >= 0)
 		log_info("host '%s' is %s by '%s'", request->name, drain ? "drained" : "resumed",
 			 request->identity.user);
-		host_sync_reconcile(broker->hosts);
-		http_respond(request, 200, json_pack("{s:b}", "drain", drain));
-	}
+	if (maintenance >= 0)
+		log_info("host '%s' is %s maintenance, says '%s'", request->name,
+			 maintenance ? "in" : "out of", request->identity.user);
+	host_sync_reconcile(broker->hosts);
+	http_respond(request, 200, json_incref(request->body));
 }
 
 void

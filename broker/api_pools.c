@@ -19,11 +19,12 @@
 #include "broker/routes.h"
 #include "broker/store.h"
 
-#define POOL_COLUMNS                                                                                                        \
-	"p.name AS name, p.template AS template, p.version AS version, p.size AS size, p.spare AS spare, p.users AS users," \
-	" p.groups AS groups, p.network AS network, p.policy AS policy, p.created_ms AS created_ms,"                        \
-	" (SELECT count(*) FROM desktop d WHERE d.pool = p.name AND d.want = 'ready' AND d.state = 'ready' AND NOT EXISTS"  \
-	" (SELECT 1 FROM session s WHERE s.desktop = d.id AND s.closed_ms IS NULL)) AS ready,"                              \
+#define POOL_COLUMNS                                                                                                       \
+	"p.name AS name, p.template AS template, p.version AS version, p.size AS size, p.spare AS spare,"                  \
+	" p.auto_spare AS auto_spare, p.users AS users,"                                                                   \
+	" p.groups AS groups, p.network AS network, p.policy AS policy, p.created_ms AS created_ms,"                       \
+	" (SELECT count(*) FROM desktop d WHERE d.pool = p.name AND d.want = 'ready' AND d.state = 'ready' AND NOT EXISTS" \
+	" (SELECT 1 FROM session s WHERE s.desktop = d.id AND s.closed_ms IS NULL)) AS ready,"                             \
 	" (SELECT count(*) FROM session s WHERE s.pool = p.name AND s.closed_ms IS NULL) AS used"
 
 static gboolean
@@ -55,6 +56,7 @@ static void
 api_pools_unpack(struct store *store, json_t *row)
 {
 	gint64 version = json_get_integer(row, "version", 0);
+	gint64 spare = pools_choose_spare(store, row);
 
 	api_list_unpack(row, "users");
 	api_list_unpack(row, "groups");
@@ -64,6 +66,9 @@ api_pools_unpack(struct store *store, json_t *row)
 
 		json_object_set_new(row, "template", json_string(full));
 	}
+	json_object_set_new(row, "spare", json_integer(spare));
+	json_object_set_new(row, "auto_spare",
+			    json_boolean(json_get_integer(row, "auto_spare", 0) != 0));
 	json_object_del(row, "version");
 	json_object_set_new(row, "error",
 			    json_string(pools_explain_rest(store, json_get_text(row, "name", ""))));
@@ -163,6 +168,10 @@ api_pools_check_body(struct http_request *request)
 	else if (strcmp(json_get_text(body, "policy", "destroy-on-logoff"), "destroy-on-logoff") !=
 		 0)
 		problem_respond(request, 400, "pool.policy", "'policy' must be destroy-on-logoff");
+	else if (json_object_get(body, "spare") && json_get_flag(body, "auto_spare", FALSE))
+		problem_respond(request, 400, "pool.spare",
+				"'spare' is a number of yours, 'auto_spare' leaves it to the "
+				"broker: one of them");
 	else
 		return TRUE;
 	return FALSE;
@@ -225,6 +234,13 @@ api_pools_respond_saved(struct broker *broker, struct http_request *request, gui
 	http_respond(request, status, row);
 }
 
+/* A number is the admin's choice; without a word about it, it stays as it was. */
+static gboolean
+api_pools_wants_auto(const json_t *body, gboolean was)
+{
+	return json_get_flag(body, "auto_spare", was && !json_object_get(body, "spare"));
+}
+
 static gboolean
 api_pools_insert(struct broker *broker, struct http_request *request, const char *templ,
 		 gint64 version, GError **error)
@@ -239,12 +255,13 @@ api_pools_insert(struct broker *broker, struct http_request *request, const char
 	return store_change(
 		       broker->store, error,
 		       "INSERT INTO pool (name, template, version, size, spare, users, groups, network, policy,"
-		       " idempotency_key, created_by, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
-		       " 'destroy-on-logoff', $9, $10, $11)",
-		       "ssiiisssssi", request->name, templ, version, size,
+		       " idempotency_key, created_by, created_ms, auto_spare) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+		       " 'destroy-on-logoff', $9, $10, $11, $12)",
+		       "ssiiisssssii", request->name, templ, version, size,
 		       (gint64)json_get_integer(body, "spare", size), users_text, groups_text,
 		       json_get_text(body, "network", "none"), request->idempotency_key,
-		       request->identity.user, broker_now_ms()) == 1;
+		       request->identity.user, broker_now_ms(),
+		       (gint64)api_pools_wants_auto(body, FALSE)) == 1;
 }
 
 void
@@ -303,10 +320,11 @@ api_pools_update(struct broker *broker, const json_t *pool, const json_t *body, 
 	return store_change(
 		       broker->store, error,
 		       "UPDATE pool SET template = $1, version = $2, size = $3, spare = $4, users = $5, groups = $6,"
-		       " network = $7 WHERE name = $8",
-		       "siiissss", templ, version, size,
+		       " network = $7, auto_spare = $8 WHERE name = $9",
+		       "siiisssis", templ, version, size,
 		       (gint64)json_get_integer(body, "spare", spare), users_text, groups_text,
 		       json_get_text(body, "network", json_get_text(pool, "network", "none")),
+		       (gint64)api_pools_wants_auto(body, json_get_flag(pool, "auto_spare", FALSE)),
 		       json_get_text(pool, "name", "")) == 1;
 }
 

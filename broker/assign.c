@@ -10,6 +10,7 @@
 
 #include "base/id.h"
 #include "broker/broker.h"
+#include "broker/pools.h"
 #include "broker/store.h"
 
 static json_t *
@@ -40,18 +41,34 @@ assign_find_existing(struct store *store, const struct assign_request *request, 
 	return assign_find_open(store, request, error);
 }
 
-/* Ready ones first; one that is still forking is nearly as good, its user waits with it. */
+/* Ready ones first; one that is still forking is nearly as good, its user waits with it; then those that were suspended. */
 static json_t *
 assign_find_free(struct store *store, const char *pool, GError **error)
 {
 	return store_query_one(
 		store, error,
-		"SELECT id, generation, state FROM desktop WHERE pool = $1 AND want = 'ready'"
-		" AND state IN ('ready', 'identifying', 'forking') AND NOT EXISTS"
-		" (SELECT 1 FROM session s WHERE s.desktop = desktop.id AND s.closed_ms IS NULL)"
-		" ORDER BY CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 ELSE 2 END, created_ms, id"
+		"SELECT id, generation, state FROM desktop d WHERE pool = $1 AND want = 'ready'"
+		" AND state IN ('ready', 'identifying', 'forking', 'suspending', 'suspended', 'resuming') AND NOT EXISTS"
+		" (SELECT 1 FROM session s WHERE s.desktop = d.id AND s.closed_ms IS NULL) AND NOT EXISTS"
+		" (SELECT 1 FROM host WHERE host.name = d.host AND host.maintenance = 1)"
+		" ORDER BY suspend, CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 WHEN 'forking' THEN 2 ELSE 3 END,"
+		" created_ms, id"
 		" LIMIT 1",
 		"s", pool);
+}
+
+/* A pool may keep none free, where making one takes a moment. */
+static json_t *
+assign_find_or_make_free(struct store *store, const char *pool, GError **error)
+{
+	g_autoptr(GError) problem = NULL;
+	json_t *desktop = assign_find_free(store, pool, &problem);
+
+	if (!desktop && !problem && pools_add_one(store, pool, &problem))
+		desktop = assign_find_free(store, pool, &problem);
+	if (problem)
+		g_propagate_error(error, g_steal_pointer(&problem));
+	return desktop;
 }
 
 static gboolean
@@ -98,14 +115,17 @@ assign_decide(struct store *store, const struct assign_request *request, json_t 
 	json_t *desktop = NULL;
 
 	if (!session && !problem) {
-		desktop = assign_find_free(store, request->pool, &problem);
+		desktop = assign_find_or_make_free(store, request->pool, &problem);
 		if (!desktop && !problem)
 			result = ASSIGN_EMPTY;
 		else if (desktop)
 			session = assign_make(store, request, desktop, &problem);
 		json_decref(desktop);
 	}
+	if (session && !problem)
+		assign_wake(store, json_get_text(session, "desktop", ""), &problem);
 	if (problem) {
+		json_decref(session);
 		g_propagate_error(error, g_steal_pointer(&problem));
 		return ASSIGN_FAILED;
 	}
@@ -149,6 +169,14 @@ assign_release(struct store *store, const char *session, const char *reason, gbo
 			    "UPDATE desktop SET want = 'gone', changed_ms = $1"
 			    " WHERE id = (SELECT desktop FROM session WHERE id = $2)",
 			    "is", now_ms, session) >= 0;
+}
+
+gboolean
+assign_wake(struct store *store, const char *desktop, GError **error)
+{
+	return store_change(store, error,
+			    "UPDATE desktop SET suspend = 0 WHERE id = $1 AND suspend = 1", "s",
+			    desktop) >= 0;
 }
 
 gboolean

@@ -27,6 +27,11 @@ enum assign_result {
 	"CASE WHEN s.closed_ms IS NOT NULL THEN 'closed' WHEN d.state = 'ready' THEN 'logging-in'" \
 	" ELSE d.state END"
 
+/* What a desktop's host is told that it shall be, for "desktop d": one in maintenance suspends what it has. */
+#define ASSIGN_DESKTOP_WANT                                                           \
+	"CASE WHEN d.want = 'ready' AND (d.suspend = 1 OR EXISTS (SELECT 1 FROM host" \
+	" WHERE host.name = d.host AND host.maintenance = 1)) THEN 'suspended' ELSE d.want END"
+
 struct assign_request {
 	const char *user;
 	const char *groups; /* JSON text */
@@ -42,7 +47,8 @@ struct assign_request {
 
 /*
  * Gives the user a desktop of the pool: the session that this key made, else the open one, else a new one on a desktop
- * that nobody has. ret_session (a new reference): {"session", "desktop", "state"}, set for NEW and EXISTING.
+ * that nobody has, which is made now if the pool may have one more; a suspended one is woken. ret_session (a new
+ * reference): {"session", "desktop", "state"}, set for NEW and EXISTING.
  */
 enum assign_result assign_take(struct store *store, const struct assign_request *request,
 			       json_t **ret_session, GError **error);
@@ -53,6 +59,9 @@ enum assign_result assign_take(struct store *store, const struct assign_request 
  */
 gboolean assign_release(struct store *store, const char *session, const char *reason,
 			gboolean revoked, GError **error);
+
+/* Somebody comes to a desktop that was suspended: it shall run. Others stay as they are; so do those of a host in maintenance. */
+gboolean assign_wake(struct store *store, const char *desktop, GError **error);
 
 /* Notes a step's time for a session or a desktop; the first note counts. */
 gboolean assign_note_time(struct store *store, const char *subject, const char *step, gint64 ms,

@@ -128,9 +128,9 @@ static const struct json_field event_fields[] = {
 	{ "text", JSON_KIND_STRING, 1, 0, 2000 },
 };
 
-static const char *const desktop_states[] = { "forking",  "identifying", "ready",
-					      "assigned", "active",	 "disconnected",
-					      "retiring", "gone",	 "failed",
+static const char *const desktop_states[] = { "forking",  "identifying",  "ready",	"assigned",
+					      "active",	  "disconnected", "suspending", "suspended",
+					      "resuming", "retiring",	  "gone",	"failed",
 					      NULL };
 static const char *const job_states[] = {
 	"queued", "running", "done", "failed", "cancelled", NULL

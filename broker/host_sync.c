@@ -119,7 +119,8 @@ host_sync_list_desktops(struct store *store, const char *host)
 		store, NULL,
 		"SELECT d.id AS id, d.generation AS generation, d.pool AS pool, d.template AS template,"
 		" d.version AS version, d.engine AS engine, d.kind AS kind, d.ram_mib AS ram_mib,"
-		" d.network AS network, d.want AS want, s.id AS session, s.user AS user, s.groups AS groups,"
+		" d.network AS network, " ASSIGN_DESKTOP_WANT
+		" AS want, s.id AS session, s.user AS user, s.groups AS groups,"
 		" s.keyboard AS keyboard, s.variant AS variant, s.locale AS locale, s.timezone AS timezone"
 		" FROM desktop d LEFT JOIN session s ON s.desktop = d.id AND s.closed_ms IS NULL"
 		" WHERE d.host = $1 AND d.state <> 'gone' AND NOT (d.state = 'failed' AND d.want = 'gone')"

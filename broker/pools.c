@@ -2,7 +2,8 @@
 /*
  * pools.c - from the size a pool shall have to the desktops that are wanted (carrel-broker)
  *
- * How it works: pools_reconcile() looks at every pool. Wanted are its used desktops and "spare" free ones, "size" at most.
+ * How it works: pools_reconcile() looks at every pool. Wanted are its used desktops and "spare" free ones, "size" at most;
+ * pools_choose_spare() says how many where the admin does not. Who finds no free one makes one (pools_add_one).
  * Free desktops of another template, version or network than the pool's, and those that are too many, are given up
  * (want = 'gone'); missing ones become new rows in state 'forking', which the host finds in its next sync answer. A pool whose desktops keep failing
  * rests: POOLS_MAX_FAILURES in POOLS_REST_MS make no new ones, because forking a broken template in a circle helps nobody.
@@ -18,6 +19,7 @@
 #include "broker/store.h"
 
 #define POOLS_MAX_FAILURES 5
+#define POOLS_MAX_SAMPLES  20 /* desktops that were made last */
 #define POOLS_REST_MS	   (2 * 60 * 1000)
 #define POOLS_REST_WORDS                                                                                 \
 	"5 of its desktops failed within 2 minutes, so it makes no new ones until 2 minutes have passed" \
@@ -133,7 +135,7 @@ pools_find_source(struct store *store, const json_t *pool, struct pools_source *
 	json_t *row = store_query_one(
 		store, NULL,
 		"SELECT t.version AS version, t.host AS host, t.engine AS engine, t.ram_mib AS ram_mib FROM template t"
-		" JOIN host h ON h.name = t.host WHERE h.drain = 0 AND t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
+		" JOIN host h ON h.name = t.host WHERE h.drain = 0 AND h.maintenance = 0 AND t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
 		" (SELECT max(version) FROM template WHERE name = $1) END"
 		" ORDER BY h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
 		" AND d.want = 'ready') * $3 / 100 DESC LIMIT 1",
@@ -249,42 +251,130 @@ pools_grow(struct store *store, const json_t *pool, const struct pools_source *s
 	return TRUE;
 }
 
+static gint
+pools_compare_numbers(gconstpointer a, gconstpointer b)
+{
+	const gint64 *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* From its fork until it is ready, the median of the last ones; -1: nobody has seen one yet. */
+static gint64
+pools_measure_ms(struct store *store, const struct pools_source *source, const char *templ)
+{
+	json_t *rows = store_query(
+		store, NULL,
+		"SELECT sum(t.ms) AS ms FROM timing t JOIN desktop d ON d.id = t.subject"
+		" WHERE d.template = $1 AND d.version = $2 AND d.engine = $3 AND t.step IN ('fork', 'agent', 'identify')"
+		" GROUP BY d.id HAVING count(*) = 3 ORDER BY max(t.at_ms) DESC, d.id LIMIT $4",
+		"sisi", templ, source->version, source->engine, (gint64)POOLS_MAX_SAMPLES);
+	g_autoptr(GArray) samples = g_array_new(FALSE, FALSE, sizeof(gint64));
+	gint64 median = -1;
+
+	for (gsize i = 0; i < json_array_size(rows); i++) {
+		gint64 ms = json_get_integer(json_array_get(rows, i), "ms", 0);
+
+		g_array_append_val(samples, ms);
+	}
+	g_array_sort(samples, pools_compare_numbers);
+	if (samples->len > 0)
+		median = g_array_index(samples, gint64, samples->len / 2);
+	json_decref(rows);
+	return median;
+}
+
+static gint64
+pools_find_spare(struct store *store, const json_t *pool, const struct pools_source *source)
+{
+	gint64 size = json_get_integer(pool, "size", 0);
+	gint64 ms;
+
+	if (json_get_integer(pool, "auto_spare", 0) == 0)
+		return json_get_integer(pool, "spare", 0);
+	ms = source->host ? pools_measure_ms(store, source, json_get_text(pool, "template", ""))
+			  : -1;
+	if (ms < 0)
+		return size;
+	return ms <= POOLS_QUICK_MS ? 0 : MIN((ms + 999) / 1000, size);
+}
+
+static void
+pools_source_clear(struct pools_source *source)
+{
+	g_free(source->host);
+	g_free(source->engine);
+}
+
+gint64
+pools_choose_spare(struct store *store, const json_t *pool)
+{
+	struct pools_source source = { 0 };
+	gint64 spare;
+
+	pools_find_source(store, pool, &source);
+	spare = pools_find_spare(store, pool, &source);
+	pools_source_clear(&source);
+	return spare;
+}
+
+static gint64
+pools_count_living(struct store *store, const char *pool, GError **error)
+{
+	return store_query_integer(
+		store, error, 0, "SELECT count(*) FROM desktop WHERE pool = $1 AND want = 'ready'",
+		"s", pool);
+}
+
+gboolean
+pools_add_one(struct store *store, const char *name, GError **error)
+{
+	json_t *pool =
+		store_query_one(store, error, "SELECT * FROM pool WHERE name = $1", "s", name);
+	struct pools_source source = { 0 };
+	gboolean added = FALSE;
+
+	if (pool && pools_count_living(store, name, error) < json_get_integer(pool, "size", 0) &&
+	    !pools_rests(store, name) && pools_find_source(store, pool, &source))
+		added = pools_add_desktop(store, pool, &source, error);
+	pools_source_clear(&source);
+	json_decref(pool);
+	return added;
+}
+
 static gboolean
 pools_reconcile_one(struct store *store, const json_t *pool, gboolean *ret_changed, GError **error)
 {
 	const char *name = json_get_text(pool, "name", "");
 	gint64 used = json_get_integer(pool, "used", 0);
-	gint64 wanted =
-		MIN(json_get_integer(pool, "size", 0), used + json_get_integer(pool, "spare", 0));
-	gint64 living;
+	gint64 wanted, living;
 	struct pools_source source = { 0 };
 	gint64 given_up = 0;
 	gboolean ok;
 
 	if (pools_find_source(store, pool, &source))
 		given_up = pools_give_up_old(store, pool, source.version, error);
-	living = store_query_integer(
-		store, error, 0, "SELECT count(*) FROM desktop WHERE pool = $1 AND want = 'ready'",
-		"s", name);
+	wanted = MIN(json_get_integer(pool, "size", 0),
+		     used + pools_find_spare(store, pool, &source));
+	living = pools_count_living(store, name, error);
 	if (given_up >= 0 && living > wanted)
 		given_up += pools_give_up_some(store, name, living - wanted, error);
 	*ret_changed |= given_up > 0;
 	ok = !(error && *error) &&
 	     (!source.host ||
 	      pools_grow(store, pool, &source, wanted - living, ret_changed, error));
-	g_free(source.host);
-	g_free(source.engine);
+	pools_source_clear(&source);
 	return ok;
 }
 
-/* A drained host gets no new desktops and gives up the free ones; users keep theirs. */
+/* A host that is drained or in maintenance gets no new desktops and gives up the free ones; users keep theirs. */
 static gint64
 pools_give_up_drained(struct store *store, GError **error)
 {
 	return store_change(
 		store, error,
 		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE want = 'ready' AND host IN"
-		" (SELECT name FROM host WHERE drain = 1) AND NOT EXISTS (SELECT 1 FROM session s"
+		" (SELECT name FROM host WHERE drain = 1 OR maintenance = 1) AND NOT EXISTS (SELECT 1 FROM session s"
 		" WHERE s.desktop = desktop.id AND s.closed_ms IS NULL)",
 		"i", broker_now_ms());
 }

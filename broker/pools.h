@@ -7,6 +7,8 @@
 
 #include <glib.h>
 
+#include "base/json.h"
+
 struct store;
 
 /*
@@ -30,6 +32,13 @@ struct pools_room {
 gboolean pools_find_room(struct store *store, const char *pool, const char *templ, gint64 version,
 			 struct pools_room *ret_room, GError **error);
 
+/*
+ * Without a number of its own a pool keeps as many spare desktops as are asked for while one is made, one a second: none
+ * where that takes a moment that nobody notices beside the rest of a log-in, all of them while it has not been measured.
+ */
+#define POOLS_QUICK_MS 300
+gint64 pools_choose_spare(struct store *store, const json_t *pool);
+
 /* NULL, or why no host gives desktops this network (as the hosts report it). */
 char *pools_find_network_refusal(struct store *store, const char *network);
 
@@ -38,6 +47,12 @@ char *pools_find_network_refusal(struct store *store, const char *network);
  * its own transaction.
  */
 gboolean pools_reconcile(struct store *store, gboolean *ret_changed, GError **error);
+
+/*
+ * One more desktop for somebody who waits for it, inside the caller's transaction. FALSE without an error: the pool has as
+ * many as it may have, or can make none now.
+ */
+gboolean pools_add_one(struct store *store, const char *pool, GError **error);
 
 /* Why the pool makes no desktops for a while; "": it does. */
 const char *pools_explain_rest(struct store *store, const char *pool);

@@ -38,6 +38,7 @@ static const struct json_field pool_fields[] = {
 	{ "template", JSON_KIND_STRING, 0, 1, NAME_SIZE + 10 },
 	{ "size", JSON_KIND_INTEGER, 0, 0, 10000 },
 	{ "spare", JSON_KIND_INTEGER, 1, 0, 10000 },
+	{ "auto_spare", JSON_KIND_BOOLEAN, 1, 0, 0 },
 	{ "users", JSON_KIND_ARRAY, 1, 0, MAX_LIST },
 	{ "groups", JSON_KIND_ARRAY, 1, 0, MAX_LIST },
 	{ "network", JSON_KIND_STRING, 1, 1, 16 },
@@ -48,6 +49,7 @@ static const struct json_field pool_change_fields[] = {
 	{ "template", JSON_KIND_STRING, 1, 1, NAME_SIZE + 10 },
 	{ "size", JSON_KIND_INTEGER, 1, 0, 10000 },
 	{ "spare", JSON_KIND_INTEGER, 1, 0, 10000 },
+	{ "auto_spare", JSON_KIND_BOOLEAN, 1, 0, 0 },
 	{ "users", JSON_KIND_ARRAY, 1, 0, MAX_LIST },
 	{ "groups", JSON_KIND_ARRAY, 1, 0, MAX_LIST },
 	{ "network", JSON_KIND_STRING, 1, 1, 16 },
@@ -70,7 +72,8 @@ static const struct json_field revoke_fields[] = {
 };
 
 static const struct json_field host_fields[] = {
-	{ "drain", JSON_KIND_BOOLEAN, 0, 0, 0 },
+	{ "drain", JSON_KIND_BOOLEAN, 1, 0, 0 },
+	{ "maintenance", JSON_KIND_BOOLEAN, 1, 0, 0 },
 };
 
 static const struct json_field build_fields[] = {
@@ -112,6 +115,8 @@ static const struct route route_table[] = {
 	{ "GET", "desktops", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_list },
 	{ "GET", "desktops/*", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_show },
 	{ "POST", "desktops/*/stop", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_stop },
+	{ "POST", "desktops/*/suspend", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_suspend },
+	{ "POST", "desktops/*/resume", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_resume },
 	{ "POST", "desktops/*/powerdown", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_powerdown },
 	{ "POST", "desktops/*/screenshot", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_screenshot },
 	{ "GET", "templates", ROUTE_ROLE_OPERATOR, NO_BODY, api_templates_list },

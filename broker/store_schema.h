@@ -110,6 +110,41 @@ static const char store_schema_3[] =
 	"CREATE TRIGGER ticket_spent_once BEFORE UPDATE OF state ON ticket WHEN OLD.state IN ('spent', 'expired', 'void', 'refused')"
 	" AND NEW.state <> OLD.state BEGIN SELECT RAISE(ABORT, 'ticket.spent'); END;";
 
-static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3 };
+/*
+ * Desktops can be suspended, and hosts be in maintenance, which suspends theirs. The rows are put back under the same name, so
+ * that what refers to them is right again when the transaction ends; triggers that count them come afterwards.
+ */
+static const char store_schema_4[] =
+	"ALTER TABLE host ADD COLUMN maintenance INTEGER NOT NULL DEFAULT 0 CHECK (maintenance IN (0, 1));"
+	"PRAGMA defer_foreign_keys = ON;"
+	"CREATE TABLE desktop_3 AS SELECT * FROM desktop;"
+	"DROP TABLE desktop;"
+	"CREATE TABLE desktop (id TEXT PRIMARY KEY, generation INTEGER NOT NULL CHECK (generation > 0),"
+	" pool TEXT NOT NULL, host TEXT NOT NULL REFERENCES host(name), template TEXT NOT NULL, version INTEGER NOT NULL,"
+	" engine TEXT NOT NULL, kind TEXT NOT NULL, ram_mib INTEGER NOT NULL, network TEXT NOT NULL,"
+	" want TEXT NOT NULL CHECK (want IN ('ready', 'gone')), suspend INTEGER NOT NULL DEFAULT 0 CHECK (suspend IN (0, 1)),"
+	" state TEXT NOT NULL CHECK (state IN ('forking', 'identifying', 'ready', 'assigned', 'active', 'disconnected',"
+	" 'suspending', 'suspended', 'resuming', 'retiring', 'gone', 'failed')), reported INTEGER NOT NULL DEFAULT 0,"
+	" error TEXT NOT NULL DEFAULT '', created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"
+	"INSERT INTO desktop (id, generation, pool, host, template, version, engine, kind, ram_mib, network, want, state,"
+	" reported, error, created_ms, changed_ms) SELECT id, generation, pool, host, template, version, engine, kind, ram_mib,"
+	" network, want, state, reported, error, created_ms, changed_ms FROM desktop_3;"
+	"DROP TABLE desktop_3;"
+	"CREATE INDEX desktop_by_host ON desktop (host, state);"
+	"CREATE INDEX desktop_by_pool ON desktop (pool, want);"
+	"CREATE TRIGGER desktop_generation_grows BEFORE UPDATE OF generation ON desktop WHEN NEW.generation < OLD.generation"
+	" BEGIN SELECT RAISE(ABORT, 'desktop.generation'); END;"
+	"CREATE TRIGGER desktop_gone_is_final BEFORE UPDATE OF state ON desktop WHEN OLD.state = 'gone' AND NEW.state <> 'gone'"
+	" BEGIN SELECT RAISE(ABORT, 'desktop.gone'); END;"
+	"CREATE TRIGGER desktop_pool_limit BEFORE INSERT ON desktop WHEN NEW.want = 'ready' AND (SELECT count(*) FROM desktop"
+	" WHERE pool = NEW.pool AND want = 'ready') >= COALESCE((SELECT size FROM pool WHERE name = NEW.pool), 0)"
+	" BEGIN SELECT RAISE(ABORT, 'pool.limit'); END;";
+
+/* A pool may leave it to the broker how many spare desktops it keeps. */
+static const char store_schema_5[] =
+	"ALTER TABLE pool ADD COLUMN auto_spare INTEGER NOT NULL DEFAULT 0 CHECK (auto_spare IN (0, 1));";
+
+static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3,
+						  store_schema_4, store_schema_5 };
 
 #endif

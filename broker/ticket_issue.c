@@ -17,6 +17,7 @@
 
 #include "base/id.h"
 #include "base/log.h"
+#include "broker/assign.h"
 #include "broker/broker.h"
 #include "broker/host_sync.h"
 #include "broker/http.h"
@@ -136,7 +137,7 @@ ticket_issue_find_session(struct store *store, const struct http_request *reques
 	return store_query_one(
 		store, NULL,
 		"SELECT s.id AS session, s.user AS user, s.desktop AS desktop, s.generation AS generation,"
-		" d.state AS state, d.host AS host, h.instance AS instance, h.proxy AS proxy FROM session s"
+		" d.state AS state, d.suspend AS suspend, h.maintenance AS maintenance, d.host AS host, h.instance AS instance, h.proxy AS proxy FROM session s"
 		" JOIN desktop d ON d.id = s.desktop JOIN host h ON h.name = d.host"
 		" WHERE s.id = $1 AND s.user = $2 AND s.closed_ms IS NULL",
 		"ss", request->name, request->identity.user);
@@ -201,6 +202,39 @@ ticket_issue_was_replaced(struct store *store, const struct http_request *reques
 		       "ss", json_get_text(request->body, "after", ""), request->name) > 0;
 }
 
+/*
+ * Who opens a suspended desktop has it resumed, and waits. A viewer that lost its display to that comes again by itself: it
+ * leaves it to its user to ask for the desktop. FALSE when that was responded.
+ */
+static gboolean
+ticket_issue_wake(struct ticket_table *table, struct http_request *request, const json_t *session)
+{
+	const char *state = json_get_text(session, "state", "");
+	gboolean suspended = json_get_integer(session, "suspend", 0) != 0 ||
+			     json_get_integer(session, "maintenance", 0) != 0 ||
+			     strcmp(state, "suspending") == 0 || strcmp(state, "suspended") == 0;
+	g_autoptr(GError) error = NULL;
+
+	if (!suspended)
+		return TRUE;
+	if (json_get_integer(session, "maintenance", 0) != 0) {
+		problem_respond(
+			request, 409, "host.maintenance",
+			"the desktop's host is in maintenance; it goes on when that is over");
+	} else if (json_get_text(request->body, "after", "")[0] != '\0') {
+		problem_respond(request, 409, "session.suspended",
+				"the desktop was suspended; open it again and it goes on");
+	} else if (assign_wake(table->broker->store, json_get_text(session, "desktop", ""),
+			       &error)) {
+		log_info("desktop=%s is resumed for '%s'", json_get_text(session, "desktop", ""),
+			 request->identity.user);
+		return TRUE;
+	} else {
+		problem_respond_error(request, error);
+	}
+	return FALSE;
+}
+
 void
 ticket_issue_begin(struct ticket_table *table, struct http_request *request, const char *protocol)
 {
@@ -218,6 +252,10 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 	if (ticket_issue_was_replaced(table->broker->store, request)) {
 		problem_respond(request, 409, "session.elsewhere",
 				"the desktop was opened in another viewer since");
+		json_decref(session);
+		return;
+	}
+	if (!ticket_issue_wake(table, request, session)) {
 		json_decref(session);
 		return;
 	}

@@ -29,18 +29,22 @@ static const struct cli_command command_table[] = {
 	{ "template", "show", "NAME", N_("show the versions of one template"), 1, 1,
 	  cmd_template_show },
 	{ "pool", "create",
-	  "NAME --template T[@N] --size N [--user U]... [--group G]... [--network none|passt]",
+	  "NAME --template T[@N] --size N [--spare N|auto] [--user U]... [--group G]... [--network none|passt]",
 	  N_("offer desktops"), 1, 1, cmd_pool_create },
 	{ "pool", "list", "", N_("list pools"), 0, 0, cmd_pool_list },
 	{ "pool", "show", "NAME", N_("show one pool"), 1, 1, cmd_pool_show },
 	{ "pool", "set",
-	  "NAME [--template T[@N]] [--size N] [--user U]... [--group G]... [--network N]",
+	  "NAME [--template T[@N]] [--size N] [--spare N|auto] [--user U]... [--group G]... [--network N]",
 	  N_("change a pool"), 1, 1, cmd_pool_set },
 	{ "pool", "delete", "NAME", N_("take a pool and its desktops away"), 1, 1,
 	  cmd_pool_delete },
 	{ "desktop", "list", "", N_("list desktops"), 0, 0, cmd_desktop_list },
 	{ "desktop", "show", "ID", N_("show one desktop"), 1, 1, cmd_desktop_show },
 	{ "desktop", "stop", "ID", N_("end a desktop at once"), 1, 1, cmd_desktop_stop },
+	{ "desktop", "suspend", "ID", N_("write a desktop to the disk and end its machine"), 1, 1,
+	  cmd_desktop_suspend },
+	{ "desktop", "resume", "ID", N_("let a suspended desktop go on"), 1, 1,
+	  cmd_desktop_resume },
 	{ "desktop", "powerdown", "ID", N_("press a desktop's power button"), 1, 1,
 	  cmd_desktop_powerdown },
 	{ "desktop", "screenshot", "ID [--output FILE]",
@@ -61,6 +65,9 @@ static const struct cli_command command_table[] = {
 	  1, 1, cmd_host_drain },
 	{ "host", "resume", "NAME", N_("let a drained host have desktops again"), 1, 1,
 	  cmd_host_resume },
+	{ "host", "maintenance", "NAME on|off",
+	  N_("suspend the desktops of a host and make no new ones there"), 2, 2,
+	  cmd_host_maintenance },
 	{ "host", "doctor", "", N_("say what this machine can do, and why not"), 0, 0,
 	  cmd_host_doctor },
 	{ "job", "list", "", N_("list jobs"), 0, 0, cmd_job_list },
@@ -120,6 +127,8 @@ carrel_parse(struct cli_options *options, int *argc, char ***argv, GError **erro
 		{ "template", 0, 0, G_OPTION_ARG_STRING, &options->template_name,
 		  N_("Template, as NAME or NAME@N"), "T" },
 		{ "size", 0, 0, G_OPTION_ARG_STRING, &options->size, N_("How many desktops"), "N" },
+		{ "spare", 0, 0, G_OPTION_ARG_STRING, &options->spare,
+		  N_("How many free ones are kept ready, or auto"), "N" },
 		{ "network", 0, 0, G_OPTION_ARG_STRING, &options->network, N_("none or passt"),
 		  "NETWORK" },
 		{ "engine", 0, 0, G_OPTION_ARG_STRING, &options->engine,
@@ -159,6 +168,7 @@ carrel_find_stranger(const struct cli_options *options, const struct cli_command
 		{ "--all", options->all },
 		{ "--template", options->template_name != NULL },
 		{ "--size", options->size != NULL },
+		{ "--spare", options->spare != NULL },
 		{ "--network", options->network != NULL },
 		{ "--engine", options->engine != NULL },
 		{ "--note", options->note != NULL },
@@ -198,6 +208,7 @@ carrel_options_done(struct cli_options *options)
 	g_free(options->run_folder);
 	g_free(options->template_name);
 	g_free(options->size);
+	g_free(options->spare);
 	g_free(options->network);
 	g_free(options->engine);
 	g_free(options->note);

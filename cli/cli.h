@@ -41,6 +41,7 @@ struct cli_options {
 	char *run_folder;
 	char *template_name;
 	char *size;
+	char *spare; /* a number, or "auto" */
 	char *network;
 	char *note;
 	char *engine;
@@ -97,6 +98,9 @@ int cmd_desktop_list(struct cli *cli, int argc, char **argv);
 int cmd_desktop_show(struct cli *cli, int argc, char **argv);
 int cmd_desktop_stop(struct cli *cli, int argc, char **argv);
 int cmd_desktop_powerdown(struct cli *cli, int argc, char **argv);
+int cmd_desktop_suspend(struct cli *cli, int argc, char **argv);
+int cmd_desktop_resume(struct cli *cli, int argc, char **argv);
+int cmd_host_maintenance(struct cli *cli, int argc, char **argv);
 int cmd_desktop_screenshot(struct cli *cli, int argc, char **argv);
 int cmd_session_list(struct cli *cli, int argc, char **argv);
 int cmd_session_show(struct cli *cli, int argc, char **argv);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cmd_host.c - carrel host list, doctor, drain and resume: what a host can do, and whether it takes desktops (carrel)
+ * cmd_host.c - carrel host list, doctor, drain, resume and maintenance: what a host can do, and whether it takes desktops (carrel)
  *
  * The doctor needs no service: carrel-hostd, which knows, is run with --doctor and says it as JSON.
  */
 #include <gio/gio.h>
 #include <glib/gi18n.h>
+#include <string.h>
 
 #include "cli/cmd.h"
 
@@ -89,12 +90,25 @@ cmd_host_doctor(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **ar
 int
 cmd_host_list(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **argv)
 {
-	static const char *const columns[] = {
-		"name",	       N_("NAME"),    "drain",	     N_("DRAINED"),  "cpus",
-		N_("CPUS"),    "ram_mib",     N_("RAM MiB"), "ram_free_mib", N_("FREE MiB"),
-		"engines",     N_("ENGINES"), "desktops",    N_("DESKTOPS"), "proxy",
-		N_("GATEWAY"), NULL
-	};
+	static const char *const columns[] = { "name",
+					       N_("NAME"),
+					       "drain",
+					       N_("DRAINED"),
+					       "maintenance",
+					       N_("MAINTENANCE"),
+					       "cpus",
+					       N_("CPUS"),
+					       "ram_mib",
+					       N_("RAM MiB"),
+					       "ram_free_mib",
+					       N_("FREE MiB"),
+					       "engines",
+					       N_("ENGINES"),
+					       "desktops",
+					       N_("DESKTOPS"),
+					       "proxy",
+					       N_("GATEWAY"),
+					       NULL };
 
 	return cmd_list(cli, "hosts", columns);
 }
@@ -109,4 +123,15 @@ int
 cmd_host_resume(struct cli *cli, G_GNUC_UNUSED int argc, char **argv)
 {
 	return cmd_call(cli, "PATCH", "hosts", argv[0], NULL, json_pack("{s:b}", "drain", FALSE));
+}
+
+int
+cmd_host_maintenance(struct cli *cli, G_GNUC_UNUSED int argc, char **argv)
+{
+	gboolean on = strcmp(argv[1], "on") == 0;
+
+	if (!on && strcmp(argv[1], "off") != 0)
+		return cli_fail(CLI_EXIT_USAGE, _("'host maintenance' is on or off"));
+	return cmd_call(cli, "PATCH", "hosts", argv[0], NULL,
+			json_pack("{s:b}", "maintenance", on));
 }

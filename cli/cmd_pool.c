@@ -4,16 +4,18 @@
  */
 #include <glib/gi18n.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cmd.h"
 
 #define POOL_MAX_SIZE 10000
 
-static const char *const pool_columns[] = { "name",   N_("NAME"),   "template", N_("TEMPLATE"),
-					    "size",   N_("SIZE"),   "ready",	N_("READY"),
-					    "used",   N_("USED"),   "users",	N_("USERS"),
-					    "groups", N_("GROUPS"), "network",	N_("NETWORK"),
-					    "error",  N_("ERROR"),  NULL };
+static const char *const pool_columns[] = { "name",    N_("NAME"),    "template", N_("TEMPLATE"),
+					    "size",    N_("SIZE"),    "spare",	  N_("SPARE"),
+					    "ready",   N_("READY"),   "used",	  N_("USED"),
+					    "users",   N_("USERS"),   "groups",	  N_("GROUPS"),
+					    "network", N_("NETWORK"), "error",	  N_("ERROR"),
+					    NULL };
 static const char *const desktop_columns[] = { "id",	   N_("ID"),	   "pool",    N_("POOL"),
 					       "state",	   N_("STATE"),	   "user",    N_("USER"),
 					       "template", N_("TEMPLATE"), "version", N_("VERSION"),
@@ -30,21 +32,39 @@ cmd_pool_list_names(char **names)
 	return list;
 }
 
+static gboolean
+cmd_pool_add_number(json_t *body, const char *name, const char *text)
+{
+	g_autoptr(GError) error = NULL;
+	gint64 value;
+
+	if (!g_ascii_string_to_signed(text, 10, 0, POOL_MAX_SIZE, &value, &error)) {
+		cli_fail(CLI_EXIT_USAGE, "--%s: %s", name, error->message);
+		return FALSE;
+	}
+	json_object_set_new(body, name, json_integer(value));
+	return TRUE;
+}
+
+static gboolean
+cmd_pool_add_spare(json_t *body, const char *text)
+{
+	if (strcmp(text, "auto") != 0)
+		return cmd_pool_add_number(body, "spare", text);
+	json_object_set_new(body, "auto_spare", json_true());
+	return TRUE;
+}
+
 /* The body of create and set: what options were given. NULL: a line was printed. */
 static json_t *
 cmd_pool_make_body(const struct cli_options *options)
 {
 	json_t *body = json_object();
-	g_autoptr(GError) error = NULL;
-	gint64 size;
 
-	if (options->size) {
-		if (!g_ascii_string_to_signed(options->size, 10, 0, POOL_MAX_SIZE, &size, &error)) {
-			cli_fail(CLI_EXIT_USAGE, _("--size: %s"), error->message);
-			json_decref(body);
-			return NULL;
-		}
-		json_object_set_new(body, "size", json_integer(size));
+	if ((options->size && !cmd_pool_add_number(body, "size", options->size)) ||
+	    (options->spare && !cmd_pool_add_spare(body, options->spare))) {
+		json_decref(body);
+		return NULL;
 	}
 	if (options->template_name)
 		json_object_set_new(body, "template", json_string(options->template_name));
@@ -127,6 +147,18 @@ int
 cmd_desktop_stop(struct cli *cli, int argc, char **argv)
 {
 	return cmd_call(cli, "POST", "desktops", argv[0], "stop", NULL);
+}
+
+int
+cmd_desktop_suspend(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "suspend", NULL);
+}
+
+int
+cmd_desktop_resume(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "resume", NULL);
 }
 
 int

@@ -102,10 +102,12 @@ up_drain_stop(struct up_drain *drain, json_t *list)
 		g_autofree char *path = NULL;
 		const char *state = json_get_text(desktop, "state", "");
 
-		if (g_str_equal(state, "gone") || g_str_equal(state, "failed"))
+		/* What is suspended waits on the disk for the next start. */
+		if (g_str_equal(state, "gone") || g_str_equal(state, "failed") ||
+		    g_str_equal(state, "suspended"))
 			continue;
 		n++;
-		if (drain->state == UP_DRAIN_COUNTING)
+		if (drain->state == UP_DRAIN_COUNTING || g_str_equal(state, "suspending"))
 			continue;
 		path = g_strdup_printf("/api/v1/desktops/%s/stop",
 				       json_get_text(desktop, "id", ""));

@@ -54,6 +54,8 @@ static const struct key key_table[] = {
 	  "uids for services, desktops and build namespaces" },
 	{ "host", "accept_unisolated", KEY_FLAG, "true", 0, 1,
 	  "run desktops without hardware virtualization" },
+	{ "host", "templates_in_ram", KEY_FLAG, "false", 0, 1,
+	  "keep the memory of templates in use in RAM, also where forks could map it from the disk" },
 	{ "template", "recipes", KEY_TEXT, "", 0, 0,
 	  "folder of recipes; empty: the installed ones" },
 };

@@ -187,10 +187,11 @@ agent_link_take_frames(struct agent_link *link)
 static void
 agent_link_take_noise(struct agent_link *link, const guint8 *bytes, gsize size)
 {
+	json_t *body;
 	gsize end;
 
 	g_byte_array_append(link->noise, bytes, (guint)size);
-	end = agent_message_find_resync(link->noise->data, link->noise->len, link->nonce);
+	end = agent_message_find_resync(link->noise->data, link->noise->len, link->nonce, &body);
 	if (end == 0) {
 		if (link->noise->len > RESYNC_KEEP_BYTES)
 			g_byte_array_remove_range(link->noise, 0,
@@ -202,7 +203,7 @@ agent_link_take_noise(struct agent_link *link, const guint8 *bytes, gsize size)
 	if (frame_reader_feed(&link->reader, link->noise->data + end, link->noise->len - end) < 0)
 		request_link_break(link->link, "the agent sends faster than it is read");
 	g_byte_array_set_size(link->noise, 0);
-	request_link_answer(link->link, link->resync_id, json_object(), NULL);
+	request_link_answer(link->link, link->resync_id, body, NULL);
 	agent_link_take_frames(link);
 }
 

@@ -32,7 +32,10 @@ static const struct json_field hello_fields[] = {
 	{ "verbs", JSON_KIND_ARRAY, 0, 0, MAX_LIST },
 	{ "os", JSON_KIND_STRING, 0, 0, AGENT_MAX_TEXT },
 };
-static const struct json_field resync_fields[] = { { "nonce", JSON_KIND_STRING, 0, 1, 64 } };
+static const struct json_field resync_fields[] = {
+	{ "nonce", JSON_KIND_STRING, 0, 1, 64 },
+	{ "state", JSON_KIND_STRING, 1, 1, 32 },
+};
 static const struct json_field identify_fields[] = { { "steps", JSON_KIND_ARRAY, 0, 0, MAX_LIST } };
 static const struct json_field login_fields[] = { { "session", JSON_KIND_STRING, 0, 0,
 						    AGENT_MAX_TEXT } };
@@ -60,6 +63,7 @@ static const struct verb_table answer_table[] = {
 	{ AGENT_VERB_RESYNC, resync_fields, G_N_ELEMENTS(resync_fields) },
 	{ AGENT_VERB_QUIESCE, NULL, 0 },
 	{ AGENT_VERB_IDENTIFY, identify_fields, G_N_ELEMENTS(identify_fields) },
+	{ AGENT_VERB_CLOCK, NULL, 0 },
 	{ AGENT_VERB_LOGIN, login_fields, G_N_ELEMENTS(login_fields) },
 	{ AGENT_VERB_LOGOFF, NULL, 0 },
 	{ AGENT_VERB_SCREEN, screen_fields, G_N_ELEMENTS(screen_fields) },
@@ -158,22 +162,24 @@ agent_message_get_length(const guint8 *head)
 	       (guint32)head[3] << 24;
 }
 
-static gboolean
-agent_message_is_resync(const char *text, gsize size, const char *nonce)
+/* The body, a new reference, of the answer to a resync with this nonce; NULL when it is none. */
+static json_t *
+agent_message_parse_resync(const char *text, gsize size, const char *nonce)
 {
 	struct agent_message message;
 	struct json_problem problem;
-	gboolean good;
+	json_t *body = NULL;
 
-	good = agent_message_parse(text, size, &message, &problem) == 0 && message.ok &&
-	       strcmp(message.verb, AGENT_VERB_RESYNC) == 0 &&
-	       strcmp(json_get_text(message.body, "nonce", ""), nonce) == 0;
+	if (agent_message_parse(text, size, &message, &problem) == 0 && message.ok &&
+	    strcmp(message.verb, AGENT_VERB_RESYNC) == 0 &&
+	    strcmp(json_get_text(message.body, "nonce", ""), nonce) == 0)
+		body = json_incref(message.body);
 	agent_message_done(&message);
-	return good;
+	return body;
 }
 
 gsize
-agent_message_find_resync(const guint8 *data, gsize size, const char *nonce)
+agent_message_find_resync(const guint8 *data, gsize size, const char *nonce, json_t **ret_body)
 {
 	const guint8 *at = memmem(data, size, nonce, strlen(nonce));
 	gsize nonce_at;
@@ -184,15 +190,19 @@ agent_message_find_resync(const guint8 *data, gsize size, const char *nonce)
 	/* The head is not far in front of the nonce: an answer to resync is short. */
 	for (gsize start = nonce_at; start-- > 0 && nonce_at - start < 1024;) {
 		guint32 length;
+		json_t *body;
 
 		if (start + FRAME_HEAD_BYTES > nonce_at || data[start + FRAME_HEAD_BYTES] != '{')
 			continue;
 		length = agent_message_get_length(data + start);
 		if (length > FRAME_MAX_BYTES || length > size - start - FRAME_HEAD_BYTES)
 			continue;
-		if (agent_message_is_resync((const char *)data + start + FRAME_HEAD_BYTES, length,
-					    nonce))
-			return start + FRAME_HEAD_BYTES + length;
+		body = agent_message_parse_resync((const char *)data + start + FRAME_HEAD_BYTES,
+						  length, nonce);
+		if (!body)
+			continue;
+		*ret_body = body;
+		return start + FRAME_HEAD_BYTES + length;
 	}
 	return 0;
 }

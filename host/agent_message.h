@@ -26,8 +26,9 @@ void agent_message_done(struct agent_message *message);
 
 /*
  * Looks for the answer to a resync with this nonce in bytes whose frame borders are not known. The number of bytes up
- * to its end, or 0 when it is not there (yet).
+ * to its end, and its body (a new reference), or 0 when it is not there (yet).
  */
-gsize agent_message_find_resync(const guint8 *data, gsize size, const char *nonce);
+gsize agent_message_find_resync(const guint8 *data, gsize size, const char *nonce,
+				json_t **ret_body);
 
 #endif

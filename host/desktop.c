@@ -5,7 +5,8 @@
  * How it works: desktop_fork() asks launch for the folder (desktop_handle_made), lets the engine fork
  * (desktop_handle_forked), looks for the agent (desktop_agent.c) and lets it give the guest its identity
  * (desktop_handle_heard); then the desktop is ready. desktop_adopt() enters at the agent. The machine and its display are in
- * desktop_machine.c, what concerns the guest's inside (agent, network, log-in) in desktop_guest.c. Here is its life:
+ * desktop_machine.c, what concerns the guest's inside (agent, network, log-in) in desktop_guest.c, the way to its folder
+ * and back in desktop_suspend.c. Here is its life:
  * desktop_set_state() is the only place where the state changes. Each step's deadline is that of launch_client, the engine's
  * steps, or the agent's request, and each failure ends in desktop_fail() with its text.
  *
@@ -35,6 +36,7 @@ desktop_unref(struct desktop *desktop)
 	json_decref(desktop->login_sent);
 	g_object_unref(desktop->cancellable);
 	g_free(desktop->reason);
+	g_free(desktop->obstacle);
 	g_free(desktop->session);
 	g_free(desktop->run_folder);
 	desktop_folder_done(&desktop->folder);
@@ -214,6 +216,8 @@ desktop_get_reason(const struct desktop *desktop)
 {
 	if (desktop->reason[0] == '\0' && desktop->lacks_space)
 		return DESKTOP_NO_SPACE_TEXT;
+	if (desktop->reason[0] == '\0' && desktop->obstacle)
+		return desktop->obstacle;
 	return desktop->reason;
 }
 
@@ -226,5 +230,6 @@ desktop_get_session(const struct desktop *desktop)
 struct display_control *
 desktop_get_display(const struct desktop *desktop)
 {
-	return desktop->display;
+	/* While it is being suspended nobody comes to it any more. */
+	return desktop->state == DESKTOP_STATE_SUSPENDING ? NULL : desktop->display;
 }

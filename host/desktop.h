@@ -28,6 +28,8 @@ struct desktop_host {
 	/* Its state changed. Do not free the desktop here. */
 	void (*changed)(void *context, struct desktop *desktop);
 	void (*fact)(void *context, struct desktop *desktop, const struct display_fact *fact);
+	/* Its fork has found out that this host cannot restore its template's version; then it fails. */
+	void (*foreign)(void *context, const struct desktop *desktop, const char *reason);
 };
 
 /* It is forking, but nothing runs before desktop_fork() or desktop_adopt(). */
@@ -39,8 +41,21 @@ void desktop_free(struct desktop *desktop);
 /* The template is only needed during the call. network: it gets a passt of its own. */
 void desktop_fork(struct desktop *desktop, const struct engine_template *source, gboolean network);
 
-/* A machine that runs since before this hostd was started. */
+/* A machine that runs since before this hostd was started, or a desktop that was suspended; record NULL: launch does not know it. */
 void desktop_adopt(struct desktop *desktop, const struct launch_record *record);
+
+/*
+ * Its memory goes to its folder and its processes end; soon, if it cannot be done now (while a user is logged in). Called again
+ * as long as that is wanted.
+ */
+void desktop_suspend(struct desktop *desktop);
+/* It shall not be suspended any more: what stood in the way does not matter now. */
+void desktop_keep_running(struct desktop *desktop);
+
+/* A suspended one goes on, from the same version; called again as long as that is wanted. The template is needed during the call. */
+void desktop_resume(struct desktop *desktop, const struct engine_template *source);
+/* It cannot be resumed, for a reason outside of it. */
+void desktop_refuse_resume(struct desktop *desktop, const char *reason);
 
 /* "body" is taken over: the agent's login verb. Done when the desktop is ready; once for a session. */
 void desktop_login(struct desktop *desktop, const char *session, json_t *body);

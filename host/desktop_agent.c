@@ -4,9 +4,13 @@
  *
  * How it works: desktop_agent_open() wants a connection to the agent's port; over each new one the agent has to echo a
  * nonce (desktop_agent_resync) before it is heard. An agent that goes away, or was silent and is not freed for that,
- * is asked again after a pause (desktop_agent_handle_again). In a guest that begins anew (desktop_agent_reopen) the agent
- * is there long before the desktop: it is heard when it says that this is up, too. Each request has its deadline, and
- * its end is either the event of its own or failed().
+ * is asked again after a pause (desktop_agent_handle_again). Each request has its deadline, and its end is either the
+ * event of its own or failed().
+ *
+ * What the guest has got is agent->state: told with the nonce, and followed from there with each request. In a guest that
+ * has booted (AGENT_STATE_FRESH) the agent is there long before the desktop: it is heard when it says that this is up, too.
+ * That a guest boots is told by its machine (desktop_agent_reopen) or, if that was while nobody listened, by the nonce's
+ * answer (the event fresh). Agents of older templates tell no state: of them only the machine tells.
  *
  * Each request holds a reference, so that an answer never meets a freed agent, and the cancellable of its time. That one is
  * cancelled when the owner has let go or the guest begins anew: what was asked before ends in silence.
@@ -16,7 +20,7 @@
 #include <string.h>
 
 #include "base/id.h"
-#include "base/proto_agent.h"
+#include "base/log.h"
 #include "host/agent_link.h"
 #include "host/desktop_identity.h"
 
@@ -30,7 +34,7 @@ struct desktop_agent {
 	GCancellable *cancellable;
 	struct agent_link *link; /* NULL: it is away */
 	gboolean heard;		 /* over this link, since the last nonce */
-	gboolean booting;	 /* its guest began anew, and its desktop was not up yet */
+	enum agent_state state;
 	guint again;
 };
 
@@ -152,7 +156,6 @@ desktop_agent_tell_silent(struct desktop_agent *agent, const char *reason)
 static void
 desktop_agent_tell_heard(struct desktop_agent *agent)
 {
-	agent->booting = FALSE;
 	agent->heard = TRUE;
 	agent->events->heard(agent->context);
 }
@@ -177,18 +180,34 @@ desktop_agent_handle_up(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_agent_unref(agent);
 }
 
+/* With a reference of the caller's: the event may free the agent. */
+static void
+desktop_agent_take_state(struct desktop_agent *agent, const json_t *body)
+{
+	enum agent_state before = agent->state;
+	enum agent_state state = agent_state_find(json_get_text(body, "state", ""));
+
+	if (state != AGENT_STATE_UNKNOWN)
+		agent->state = state;
+	if (agent->state == AGENT_STATE_FRESH && before != AGENT_STATE_FRESH)
+		agent->events->fresh(agent->context);
+}
+
 static void
 desktop_agent_handle_resynced(GObject *object, GAsyncResult *result, gpointer data)
 {
 	struct desktop_agent *agent = data;
 	g_autoptr(GError) error = NULL;
+	json_t *body = agent_link_finish(result, &error);
 
 	(void)object;
-	json_decref(agent_link_finish(result, &error));
+	if (body && desktop_agent_is_awaited(result))
+		desktop_agent_take_state(agent, body);
+	json_decref(body);
 	if (desktop_agent_is_awaited(result)) {
 		if (error)
 			desktop_agent_tell_silent(agent, error->message);
-		else if (agent->booting)
+		else if (agent->state == AGENT_STATE_FRESH)
 			agent_link_request(agent->link, AGENT_VERB_READY, NULL,
 					   agent->times.resync_ms, agent->cancellable,
 					   desktop_agent_handle_up, desktop_agent_ref(agent));
@@ -229,7 +248,7 @@ desktop_agent_cut(struct desktop_agent *agent)
 void
 desktop_agent_reopen(struct desktop_agent *agent)
 {
-	agent->booting = TRUE;
+	agent->state = AGENT_STATE_FRESH;
 	desktop_agent_cut(agent);
 	desktop_agent_ask_again(agent);
 }
@@ -267,9 +286,15 @@ desktop_agent_is_heard(const struct desktop_agent *agent)
 	return agent->heard;
 }
 
-/* The end of a request: its event, or failed() with what could not be done. */
+enum agent_state
+desktop_agent_get_state(const struct desktop_agent *agent)
+{
+	return agent->state;
+}
+
+/* The end of a request: the state that the guest has come to and its event, or failed() with what could not be done. */
 static void
-desktop_agent_end_request(struct desktop_agent *agent, GAsyncResult *result,
+desktop_agent_end_request(struct desktop_agent *agent, GAsyncResult *result, enum agent_state state,
 			  void (*done)(void *context), const char *failure)
 {
 	g_autoptr(GError) error = NULL;
@@ -277,10 +302,12 @@ desktop_agent_end_request(struct desktop_agent *agent, GAsyncResult *result,
 	json_decref(agent_link_finish(result, &error));
 	g_prefix_error(&error, "%s: ", failure);
 	if (desktop_agent_is_awaited(result)) {
-		if (error)
+		if (error) {
 			agent->events->failed(agent->context, error->message);
-		else
+		} else {
+			agent->state = state;
 			done(agent->context);
+		}
 	}
 	desktop_agent_unref(agent);
 }
@@ -291,7 +318,7 @@ desktop_agent_handle_identified(GObject *object, GAsyncResult *result, gpointer 
 	struct desktop_agent *agent = data;
 
 	(void)object;
-	desktop_agent_end_request(agent, result, agent->events->identified,
+	desktop_agent_end_request(agent, result, AGENT_STATE_IDENTIFIED, agent->events->identified,
 				  "the agent could not give the guest its names");
 }
 
@@ -310,13 +337,40 @@ desktop_agent_identify(struct desktop_agent *agent, gboolean link)
 				      "the kernel gave no random numbers for its seed");
 }
 
+/* Agents that were sealed before there was this verb do not know it: their user works on with a clock that is slow. */
+static void
+desktop_agent_handle_clock(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct desktop_agent *agent = data;
+	g_autoptr(GError) error = NULL;
+
+	(void)object;
+	json_decref(agent_link_finish(result, &error));
+	if (desktop_agent_is_awaited(result)) {
+		if (error)
+			log_warning("desktop=%s: its guest's clock is not set: %s", agent->desktop,
+				    error->message);
+		agent->events->clock_set(agent->context);
+	}
+	desktop_agent_unref(agent);
+}
+
+void
+desktop_agent_set_clock(struct desktop_agent *agent)
+{
+	agent_link_request(agent->link, AGENT_VERB_CLOCK,
+			   json_pack("{s:I}", "time_us", (json_int_t)g_get_real_time()),
+			   agent->times.identify_ms, agent->cancellable, desktop_agent_handle_clock,
+			   desktop_agent_ref(agent));
+}
+
 static void
 desktop_agent_handle_logged_in(GObject *object, GAsyncResult *result, gpointer data)
 {
 	struct desktop_agent *agent = data;
 
 	(void)object;
-	desktop_agent_end_request(agent, result, agent->events->logged_in,
+	desktop_agent_end_request(agent, result, AGENT_STATE_IN_SESSION, agent->events->logged_in,
 				  "the user could not be logged in inside");
 }
 

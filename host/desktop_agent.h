@@ -11,6 +11,7 @@
 #include <gio/gio.h>
 
 #include "base/json.h"
+#include "base/proto_agent.h"
 
 struct desktop_agent;
 
@@ -32,11 +33,15 @@ struct desktop_agent_options {
 struct desktop_agent_events {
 	/* Connect to the agent's port, then call desktop_agent_take_channel(). */
 	void (*need_channel)(void *context);
+	/* It tells that its guest has booted since it was heard last, or ever: nothing is left of what it was told. */
+	void (*fresh)(void *context);
 	/* It lives, speaks of this generation, and the desktop is up; again whenever it was away. */
 	void (*heard)(void *context);
 	/* No sign of life; who does not free the agent here has it asked again. */
 	void (*silent)(void *context, const char *reason);
 	void (*identified)(void *context);
+	/* The clock is set, or this agent cannot do that, which was logged. */
+	void (*clock_set)(void *context);
 	void (*logged_in)(void *context);
 	/* What it was told to do was not done. */
 	void (*failed)(void *context, const char *reason);
@@ -65,8 +70,14 @@ void desktop_agent_take_channel(struct desktop_agent *agent, int fd, const GErro
 /* Since the last heard() it has not gone away: it can be told something. */
 gboolean desktop_agent_is_heard(const struct desktop_agent *agent);
 
+/* What the guest has got, as far as is known here: AGENT_STATE_FRESH until it was identified (again). */
+enum agent_state desktop_agent_get_state(const struct desktop_agent *agent);
+
 /* While it is heard. link: the guest shall use its network card. */
 void desktop_agent_identify(struct desktop_agent *agent, gboolean link);
+
+/* While it is heard: the guest's wall clock becomes the host's. */
+void desktop_agent_set_clock(struct desktop_agent *agent);
 
 /* While it is heard. "body" is taken over. */
 void desktop_agent_login(struct desktop_agent *agent, json_t *body);

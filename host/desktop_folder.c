@@ -3,7 +3,8 @@
  * desktop_folder.c - what a desktop has on disk (carrel-hostd)
  *
  * Beside the overlay the file "network" tells a later hostd that the desktop has one, and the file "session" that a user is
- * logged in inside. Logs of its processes are launch's.
+ * logged in inside. Logs of its processes are launch's, what it comes from and what it is while it is suspended are
+ * desktop_suspension.c's.
  */
 #include "host/desktop_folder.h"
 
@@ -17,6 +18,10 @@
 
 #define SESSION_FILE "session"
 #define NETWORK_FILE "network"
+
+/* All that may be there beside the overlay and launch's logs; the last are desktop_suspension.c's. */
+static const char *const file_names[] = { SESSION_FILE,	    NETWORK_FILE,      "origin.json",
+					  "suspended.json", "suspended.state", "suspended.pages" };
 
 void
 desktop_folder_init(struct desktop_folder *folder, const char *lib, const char *id)
@@ -66,11 +71,9 @@ desktop_folder_make(const struct desktop_folder *folder, gboolean network)
 void
 desktop_folder_remove(const struct desktop_folder *folder)
 {
-	static const char *const names[] = { SESSION_FILE, NETWORK_FILE };
-
 	g_unlink(folder->overlay);
-	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-		g_autofree char *path = g_build_filename(folder->path, names[i], NULL);
+	for (gsize i = 0; i < G_N_ELEMENTS(file_names); i++) {
+		g_autofree char *path = g_build_filename(folder->path, file_names[i], NULL);
 
 		g_unlink(path);
 	}

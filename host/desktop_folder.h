@@ -18,7 +18,7 @@ void desktop_folder_done(struct desktop_folder *folder);
 /* For a fork: no overlay is in it. NULL, or why it cannot be made, for users and for g_free(). */
 char *desktop_folder_make(const struct desktop_folder *folder, gboolean network);
 
-/* Removes it with all that this module has put there. */
+/* Removes it with all that hostd has put there. */
 void desktop_folder_remove(const struct desktop_folder *folder);
 
 /* Whether it was made for a desktop with a network. */

@@ -4,8 +4,9 @@
  *
  * How it works: desktop_open_agent() begins when the machine runs. The agent tells what it has done (agent_events); after
  * its identity the guest gets its network (network_events), and then desktop_become_ready() lets the user's log-in begin.
- * A guest that reboots (desktop_handle_reboot) comes back without both: as soon as its desktop is up it gets its identity
- * and its user, in the state that the desktop is in, with its network and its client where they are.
+ * A guest that reboots comes back without both: as soon as its desktop is up it gets its identity and its user, in the state
+ * that the desktop is in, with its network and its client where they are. The machine tells it (desktop_handle_reboot), or
+ * the agent, when that was while carrel-hostd was away (desktop_handle_fresh).
  */
 #include "base/log.h"
 #include "host/desktop_parts.h"
@@ -22,11 +23,18 @@ desktop_set_assigned(struct desktop *desktop)
 		desktop_set_state(desktop, DESKTOP_STATE_ACTIVE);
 }
 
+/* The guest has booted: it lacks its names, and its user. */
+gboolean
+desktop_is_fresh(const struct desktop *desktop)
+{
+	return desktop->agent && desktop_agent_get_state(desktop->agent) == AGENT_STATE_FRESH;
+}
+
 static void
 desktop_send_login(struct desktop *desktop)
 {
 	if (desktop->state != DESKTOP_STATE_READY || !desktop_agent_is_heard(desktop->agent) ||
-	    desktop->rebooted || !desktop->login)
+	    desktop_is_fresh(desktop) || !desktop->login)
 		return;
 	desktop->since_us = g_get_monotonic_time();
 	desktop->login_sent = json_incref(desktop->login);
@@ -142,7 +150,8 @@ desktop_handle_need_channel(void *context)
 static gboolean
 desktop_has_user(const struct desktop *desktop)
 {
-	return desktop->state >= DESKTOP_STATE_ASSIGNED ||
+	return (desktop->state >= DESKTOP_STATE_ASSIGNED &&
+		desktop->state <= DESKTOP_STATE_DISCONNECTED) ||
 	       (desktop->state == DESKTOP_STATE_IDENTIFYING && desktop->session[0] != '\0' &&
 		!desktop->login);
 }
@@ -159,9 +168,19 @@ static void
 desktop_begin_reboot(struct desktop *desktop)
 {
 	log_info("desktop=%s: its guest reboots", desktop->id);
-	desktop->rebooted = TRUE;
 	desktop->since_us = g_get_monotonic_time();
 	desktop->host->event(desktop->host->context, desktop, "rebooted", 0, "");
+}
+
+/* What its user logged in with was known to the carrel-hostd before this one. */
+static gboolean
+desktop_retire_lost_user(struct desktop *desktop)
+{
+	if (!desktop_has_user(desktop) || desktop->login_sent)
+		return FALSE;
+	desktop_retire(desktop, "its guest rebooted, and since carrel-hostd was restarted its user "
+				"cannot be logged in again");
+	return TRUE;
 }
 
 void
@@ -170,15 +189,26 @@ desktop_handle_reboot(struct desktop *desktop)
 	/* Before that it has not been told anything. */
 	if (!desktop->agent)
 		return;
-	if (!desktop->rebooted)
+	if (!desktop_is_fresh(desktop))
 		desktop_begin_reboot(desktop);
-	if (desktop_has_user(desktop) && !desktop->login_sent)
-		desktop_retire(desktop, "its guest rebooted, and since carrel-hostd was restarted "
-					"its user cannot be logged in again");
-	else if (desktop_is_lost_in_reboot(desktop))
+	if (desktop_retire_lost_user(desktop))
+		return;
+	if (desktop_is_lost_in_reboot(desktop))
 		desktop_fail(desktop, "its guest reboots again and again");
 	else
 		desktop_agent_reopen(desktop->agent);
+}
+
+/* Its first boot (engine kvm), or a reboot that nobody saw; without a user it is identified either way. */
+static void
+desktop_handle_fresh(void *context)
+{
+	struct desktop *desktop = context;
+
+	if (desktop->state == DESKTOP_STATE_IDENTIFYING && !desktop_has_user(desktop))
+		return;
+	desktop_begin_reboot(desktop);
+	desktop_retire_lost_user(desktop);
 }
 
 static void
@@ -193,13 +223,28 @@ desktop_keep_user(struct desktop *desktop)
 }
 
 static void
-desktop_handle_heard(void *context)
+desktop_handle_logoff(void *context, const char *reason)
 {
 	struct desktop *desktop = context;
 
-	if (desktop_has_user(desktop) && !desktop->rebooted) {
+	desktop->host->event(desktop->host->context, desktop, "logoff", 0, reason);
+	desktop_retire(desktop, "its user logged off");
+}
+
+static void
+desktop_handle_heard(void *context)
+{
+	struct desktop *desktop = context;
+	enum agent_state state = desktop_agent_get_state(desktop->agent);
+
+	if (desktop->clock_stood) {
+		desktop_agent_set_clock(desktop->agent);
+	} else if (desktop_has_user(desktop) && state == AGENT_STATE_IDENTIFIED) {
+		/* its word of that was for a carrel-hostd that was not there */
+		desktop_handle_logoff(desktop, "ended");
+	} else if (desktop_has_user(desktop) && state != AGENT_STATE_FRESH) {
 		desktop_keep_user(desktop);
-	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING || desktop->rebooted) {
+	} else if (desktop->state == DESKTOP_STATE_IDENTIFYING || state == AGENT_STATE_FRESH) {
 		desktop_end_step(desktop, "agent");
 		desktop_agent_identify(desktop->agent, desktop->wants_network);
 	} else {
@@ -213,9 +258,9 @@ desktop_handle_silent(void *context, const char *reason)
 {
 	struct desktop *desktop = context;
 
-	if (desktop->rebooted && !desktop_is_lost_in_reboot(desktop)) {
+	if (desktop_is_fresh(desktop) && !desktop_is_lost_in_reboot(desktop)) {
 		log_debug("desktop=%s: its guest has not come back yet: %s", desktop->id, reason);
-	} else if (desktop_has_user(desktop) && !desktop->rebooted) {
+	} else if (desktop_has_user(desktop) && !desktop_is_fresh(desktop)) {
 		log_warning("desktop=%s: the agent inside gave no sign of life: %s; its user works "
 			    "on, asking again",
 			    desktop->id, reason);
@@ -233,7 +278,6 @@ desktop_handle_identified(void *context)
 {
 	struct desktop *desktop = context;
 
-	desktop->rebooted = FALSE;
 	if (desktop->wants_network && desktop->state == DESKTOP_STATE_IDENTIFYING)
 		desktop_start_network(desktop);
 	else if (desktop->login_sent)
@@ -242,6 +286,25 @@ desktop_handle_identified(void *context)
 		desktop_send_login(desktop);
 	else
 		desktop_become_ready(desktop);
+}
+
+/* Who has been identified before has its names and keys, and keeps them. */
+static void
+desktop_handle_clock_set(void *context)
+{
+	struct desktop *desktop = context;
+	gboolean identifying = desktop->state == DESKTOP_STATE_IDENTIFYING;
+
+	desktop->clock_stood = FALSE;
+	if (identifying && !desktop_has_user(desktop) && !desktop_is_fresh(desktop) &&
+	    desktop->has_names) {
+		if (desktop->wants_network)
+			desktop_start_network(desktop);
+		else
+			desktop_become_ready(desktop);
+	} else {
+		desktop_handle_heard(desktop);
+	}
 }
 
 static void
@@ -263,20 +326,13 @@ desktop_handle_agent_failed(void *context, const char *reason)
 	desktop_fail(context, reason);
 }
 
-static void
-desktop_handle_logoff(void *context, const char *reason)
-{
-	struct desktop *desktop = context;
-
-	desktop->host->event(desktop->host->context, desktop, "logoff", 0, reason);
-	desktop_retire(desktop, "its user logged off");
-}
-
 static const struct desktop_agent_events agent_events = {
 	.need_channel = desktop_handle_need_channel,
+	.fresh = desktop_handle_fresh,
 	.heard = desktop_handle_heard,
 	.silent = desktop_handle_silent,
 	.identified = desktop_handle_identified,
+	.clock_set = desktop_handle_clock_set,
 	.logged_in = desktop_handle_logged_in,
 	.failed = desktop_handle_agent_failed,
 	.logoff = desktop_handle_logoff,

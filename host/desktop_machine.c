@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "host/desktop_parts.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/process_log.h"
 #include "host/process_watch.h"
@@ -59,13 +60,27 @@ desktop_set_lack(struct desktop *desktop, gboolean lacks_space)
 }
 
 static void
+desktop_handle_gone(struct desktop *desktop, const char *reason)
+{
+	if (desktop->state == DESKTOP_STATE_RESUMING)
+		desktop_fail_resume(desktop, reason);
+	else
+		desktop_fail_machine(desktop, reason);
+}
+
+static void
 desktop_handle_machine(void *context, enum engine_event event, gint64 value)
 {
 	struct desktop *desktop = context;
+	gboolean ending = desktop->state == DESKTOP_STATE_SUSPENDING &&
+			  desktop->suspension == SUSPENSION_ENDING;
 
-	if (event == ENGINE_EVENT_GONE)
-		desktop_fail_machine(desktop,
-				     value ? NO_MEMORY_TEXT : "its machine ended by itself");
+	/* It does what it was told to, and whoever told it waits for that. */
+	if (ending)
+		log_debug("desktop=%s: its machine ends", desktop->id);
+	else if (event == ENGINE_EVENT_GONE)
+		desktop_handle_gone(desktop,
+				    value ? NO_MEMORY_TEXT : "its machine ended by itself");
 	else if (event == ENGINE_EVENT_POWERDOWN)
 		desktop_retire(desktop, "the guest switched itself off");
 	else if (event == ENGINE_EVENT_REBOOTED)
@@ -125,7 +140,7 @@ desktop_handle_fact(void *context, const struct display_fact *fact)
 static const struct display_control_events display_events = { desktop_handle_need_source,
 							      desktop_handle_fact };
 
-static void
+void
 desktop_make_display(struct desktop *desktop, int watch_fd)
 {
 	struct display_control_options options = {
@@ -149,6 +164,8 @@ desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	if (!steps_finish(result, &error)) {
+		if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN))
+			desktop->host->foreign(desktop->host->context, desktop, error->message);
 		g_prefix_error(&error, "the fork failed: ");
 		desktop_fail_machine(desktop, error->message);
 	} else if (desktop_set_state(desktop, DESKTOP_STATE_IDENTIFYING)) {
@@ -158,7 +175,7 @@ desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_unref(desktop);
 }
 
-static void
+void
 desktop_make_machine(struct desktop *desktop, const struct engine_ops *engine, const int *sockets)
 {
 	struct engine_place place = { .spawner = desktop->host->spawner,
@@ -185,12 +202,26 @@ desktop_find_obstacle(const struct desktop *desktop, const struct engine_ops *en
 	return desktop_folder_make(&desktop->folder, desktop->wants_network);
 }
 
+/* The fork is known by this for as long as it lives. NULL, or why it cannot be, for g_free(). */
+static char *
+desktop_begin_fork(struct desktop *desktop, const struct launch_answer *answer,
+		   const struct engine_ops *engine, char ret_genid[ENGINE_GENID_LENGTH + 1])
+{
+	const struct engine_template source = { desktop->manifest, desktop->template_folder,
+						desktop->kind, desktop->memory, NULL };
+	char *obstacle = desktop_find_obstacle(desktop, engine, answer);
+
+	return obstacle ? obstacle
+			: desktop_suspension_note_origin(&desktop->folder, &source, ret_genid);
+}
+
 static void
 desktop_handle_made(void *data, const struct launch_answer *answer)
 {
 	struct desktop *desktop = data;
+	char genid[ENGINE_GENID_LENGTH + 1];
 	struct engine_template source = { desktop->manifest, desktop->template_folder,
-					  desktop->kind, desktop->memory };
+					  desktop->kind, desktop->memory, genid };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	const struct engine_ops *engine;
 	g_autofree char *obstacle = NULL;
@@ -198,7 +229,7 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 	if (desktop->state != DESKTOP_STATE_FORKING)
 		return;
 	engine = engine_list_find(desktop->manifest->engine);
-	obstacle = desktop_find_obstacle(desktop, engine, answer);
+	obstacle = desktop_begin_fork(desktop, answer, engine, genid);
 	if (obstacle) {
 		desktop_fail(desktop, obstacle);
 		return;
@@ -212,35 +243,46 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 }
 
 void
-desktop_fork(struct desktop *desktop, const struct engine_template *source, gboolean network)
+desktop_take_template(struct desktop *desktop, const struct engine_template *source)
 {
-	desktop->wants_network = network;
+	desktop_drop_template(desktop);
 	desktop->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
 	desktop->template_folder = g_strdup(source->folder);
 	desktop->kind = g_strdup(source->kind);
 	desktop->memory = source->memory >= 0 ? dup(source->memory) : -1;
+}
+
+void
+desktop_fork(struct desktop *desktop, const struct engine_template *source, gboolean network)
+{
+	desktop->wants_network = network;
+	desktop_take_template(desktop, source);
 	desktop->since_us = g_get_monotonic_time();
 	launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 				   desktop_handle_made, desktop);
 }
 
 void
-desktop_adopt(struct desktop *desktop, const struct launch_record *record)
+desktop_recall(struct desktop *desktop)
 {
-	const struct engine_ops *engine = engine_list_find_running(record);
-	int pidfd = engine ? process_watch_open(&record->processes[engine->role]) : -1;
-	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	g_autofree char *session = desktop_folder_read_session(&desktop->folder);
 
-	if (pidfd < 0) {
-		desktop_retire(desktop, "its machine does not run any more");
-		return;
-	}
 	if (session) {
 		g_free(desktop->session);
 		desktop->session = g_steal_pointer(&session);
 	}
 	desktop->wants_network = desktop_folder_has_network(&desktop->folder);
+}
+
+/* The clock of one that had just been resumed is perhaps not set yet. */
+static void
+desktop_adopt_machine(struct desktop *desktop, const struct launch_record *record,
+		      const struct engine_ops *engine, int pidfd)
+{
+	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
+
+	desktop_recall(desktop);
+	desktop->clock_stood = TRUE;
 	desktop->passt = record->processes[LAUNCH_ROLE_NET];
 	desktop->since_us = g_get_monotonic_time();
 	desktop_make_machine(desktop, engine, NULL);
@@ -249,6 +291,22 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 		display_control_adopt(desktop->display, &record->processes[LAUNCH_ROLE_DISPLAY]);
 	desktop_ref(desktop);
 	desktop->vm->ops->adopt(desktop->vm, pidfd, &call);
+}
+
+void
+desktop_adopt(struct desktop *desktop, const struct launch_record *record)
+{
+	const struct engine_ops *engine;
+	int pidfd;
+
+	if (desktop_adopt_suspended(desktop, record))
+		return;
+	engine = record ? engine_list_find_running(record) : NULL;
+	pidfd = engine ? process_watch_open(&record->processes[engine->role]) : -1;
+	if (pidfd < 0)
+		desktop_retire(desktop, "its machine does not run any more");
+	else
+		desktop_adopt_machine(desktop, record, engine, pidfd);
 }
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * desktop_parts.h - what the files of a desktop share: desktop.c, desktop_guest.c, desktop_machine.c
+ * desktop_parts.h - what the files of a desktop share: desktop.c, desktop_guest.c, desktop_machine.c, desktop_suspend.c
  */
 #ifndef HOST_DESKTOP_PARTS_H
 #define HOST_DESKTOP_PARTS_H
@@ -8,6 +8,7 @@
 #include "host/desktop.h"
 #include "host/desktop_folder.h"
 #include "host/desktop_network.h"
+#include "host/desktop_suspension.h"
 
 #define DESKTOP_NO_SPACE_TEXT                                                                                    \
 	"the guest stands still because the host's disk (or its memory) is full: make room there, then it goes " \
@@ -24,10 +25,14 @@ struct desktop {
 	char *session;	      /* whose login was asked for */
 	json_t *login;	      /* until it is sent */
 	json_t *login_sent;   /* of the user who is inside, for after a reboot */
-	gboolean rebooted;    /* the guest has booted again: it lacks its names, and its user */
 	char *run_folder;
 	struct desktop_folder folder;
-	gint64 since_us; /* of the step that events measure */
+	enum suspension_phase suspension;
+	gboolean clock_stood; /* the guest's, until the agent has set it */
+	gboolean has_names;   /* from before it was suspended */
+	char *obstacle;	      /* why it could not be suspended or resumed; NULL: nothing */
+	gint64 again_us;      /* monotonic; before that it is not tried again */
+	gint64 since_us;      /* of the step that events measure */
 	GCancellable *cancellable;
 	struct engine_vm *vm;
 	struct manifest *manifest; /* of the template, until the fork */
@@ -58,7 +63,24 @@ void desktop_open_agent(struct desktop *desktop);
 /* desktop_guest.c: what the agent was told is forgotten, and the user's session inside is over. */
 void desktop_handle_reboot(struct desktop *desktop);
 
-/* desktop_machine.c: once the fork has begun, or never will. */
+/* desktop_machine.c: a copy, until the fork has begun, or never will. */
+void desktop_take_template(struct desktop *desktop, const struct engine_template *source);
 void desktop_drop_template(struct desktop *desktop);
+
+/* desktop_machine.c: no process yet; sockets: launch's, NULL when it is adopted. watch_fd is taken over, -1: none. */
+void desktop_make_machine(struct desktop *desktop, const struct engine_ops *engine,
+			  const int *sockets);
+void desktop_make_display(struct desktop *desktop, int watch_fd);
+
+/* desktop_machine.c: what its folder says of its session and its network. */
+void desktop_recall(struct desktop *desktop);
+
+/* desktop_suspend.c: TRUE when its folder holds it, and not the process that launch lists (record; NULL: none). */
+gboolean desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record);
+/* desktop_suspend.c: its new machine is none. */
+void desktop_fail_resume(struct desktop *desktop, const char *reason);
+
+/* Has its guest booted since it was identified, or not been identified yet? By what its agent says. */
+gboolean desktop_is_fresh(const struct desktop *desktop);
 
 #endif

@@ -11,12 +11,16 @@ static const struct {
 	const char *name;
 	guint next; /* bit set of the states that may follow */
 } states[] = {
-	[DESKTOP_STATE_FORKING] = { "forking", TO(IDENTIFYING) | END },
+	[DESKTOP_STATE_FORKING] = { "forking",
+				    TO(IDENTIFYING) | TO(SUSPENDING) | TO(SUSPENDED) | END },
 	[DESKTOP_STATE_IDENTIFYING] = { "identifying", TO(READY) | END },
-	[DESKTOP_STATE_READY] = { "ready", TO(ASSIGNED) | END },
-	[DESKTOP_STATE_ASSIGNED] = { "assigned", TO(ACTIVE) | END },
-	[DESKTOP_STATE_ACTIVE] = { "active", TO(DISCONNECTED) | END },
-	[DESKTOP_STATE_DISCONNECTED] = { "disconnected", TO(ACTIVE) | END },
+	[DESKTOP_STATE_READY] = { "ready", TO(ASSIGNED) | TO(SUSPENDING) | END },
+	[DESKTOP_STATE_ASSIGNED] = { "assigned", TO(ACTIVE) | TO(SUSPENDING) | END },
+	[DESKTOP_STATE_ACTIVE] = { "active", TO(DISCONNECTED) | TO(SUSPENDING) | END },
+	[DESKTOP_STATE_DISCONNECTED] = { "disconnected", TO(ACTIVE) | TO(SUSPENDING) | END },
+	[DESKTOP_STATE_SUSPENDING] = { "suspending", TO(SUSPENDED) | TO(IDENTIFYING) | END },
+	[DESKTOP_STATE_SUSPENDED] = { "suspended", TO(RESUMING) | TO(RETIRING) },
+	[DESKTOP_STATE_RESUMING] = { "resuming", TO(IDENTIFYING) | TO(SUSPENDED) | END },
 	[DESKTOP_STATE_RETIRING] = { "retiring", TO(GONE) },
 	[DESKTOP_STATE_GONE] = { "gone", 0 },
 	[DESKTOP_STATE_FAILED] = { "failed", TO(RETIRING) },

@@ -12,8 +12,14 @@
  *
  * forking: folder, process, template's state. identifying: the agent's resync and its names. ready: waits for a user.
  * assigned: a user is logged in inside. active, disconnected: a client is there, or was.
- * Any of them -> retiring (not wanted any more) or failed (with a reason); failed -> retiring; retiring -> gone.
- * An adopted desktop begins anew at identifying and is at once what it was: ready, assigned.
+ *
+ *	ready, assigned, active, disconnected -> suspending -> suspended -> resuming -> identifying
+ *
+ * suspending: the guest stands, its memory is written; when that fails it goes on as an adopted one. suspended: it has no process,
+ * its files are all that it is. resuming: its machine is made again; when that fails it is suspended again.
+ * Any of them -> retiring (not wanted any more) or failed (with a reason; not suspended); failed -> retiring; retiring -> gone.
+ * An adopted desktop begins anew at identifying, and so does a resumed one, and is at once what it was: ready, assigned. One that is
+ * found suspended, or on its way there, goes there from forking.
  */
 enum desktop_state {
 	DESKTOP_STATE_FORKING,
@@ -22,6 +28,9 @@ enum desktop_state {
 	DESKTOP_STATE_ASSIGNED,
 	DESKTOP_STATE_ACTIVE,
 	DESKTOP_STATE_DISCONNECTED,
+	DESKTOP_STATE_SUSPENDING,
+	DESKTOP_STATE_SUSPENDED,
+	DESKTOP_STATE_RESUMING,
 	DESKTOP_STATE_RETIRING,
 	DESKTOP_STATE_GONE,
 	DESKTOP_STATE_FAILED,
@@ -31,7 +40,7 @@ enum desktop_state {
 const char *desktop_state_name(enum desktop_state state);
 gboolean desktop_state_may_change(enum desktop_state from, enum desktop_state to);
 
-/* Its machine runs, or is about to. */
+/* Its machine runs, is about to, or can be made to. */
 gboolean desktop_state_lives(enum desktop_state state);
 
 #endif

@@ -5,17 +5,21 @@
  * How it works: desktops_want() keeps the broker's list; desktops_reconcile() compares it with the table, again after each
  * change (from an idle source, so that no desktop is freed inside its own call). Nothing is retired before the first
  * list came, and a generation older than the one that exists is refused: that is the fence. A newer one waits until the
- * older has gone. New forks wait while MAX_FORKING are on their way or memory is short.
+ * older has gone. New forks wait while MAX_FORKING are on their way or memory is short, and so do desktops that are resumed.
  */
 #include "host/desktops.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/vmm_exit.h"
+#include "host/desktop_suspension.h"
 #include "host/doctor.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 
 #define MAX_FORKING    4
@@ -111,6 +115,14 @@ desktops_handle_fact(void *context, struct desktop *desktop, const struct displa
 	desktops->events->fact(desktops->context, desktop, fact);
 }
 
+static void desktops_set_foreign(struct desktops *desktops, const char *id, const char *reason);
+
+static void
+desktops_handle_foreign(void *context, const struct desktop *desktop, const char *reason)
+{
+	desktops_set_foreign(context, desktop_get_id(desktop), reason);
+}
+
 static void
 desktops_handle_template(void *context)
 {
@@ -147,8 +159,10 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 		.event = desktops_handle_event,
 		.changed = desktops_handle_changed,
 		.fact = desktops_handle_fact,
+		.foreign = desktops_handle_foreign,
 	};
-	desktops->templates = template_store_new(desktops->lib, desktops_handle_template, desktops);
+	desktops->templates = template_store_new(desktops->lib, options->templates_in_ram,
+						 desktops_handle_template, desktops);
 	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
 	return desktops;
 }
@@ -181,6 +195,31 @@ desktops_add(struct desktops *desktops, const char *id, guint64 generation)
 	return desktop;
 }
 
+/* Launch forgets what was suspended when the host is started anew: then its folder is all that there is. */
+static void
+desktops_adopt_suspended(struct desktops *desktops)
+{
+	g_autofree char *path = g_build_filename(desktops->lib, "desktops", NULL);
+	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+	const char *id;
+
+	while (folder && (id = g_dir_read_name(folder))) {
+		struct desktop_folder files;
+		struct suspension found;
+		g_autoptr(GError) error = NULL;
+
+		if (!id_valid(ID_KIND_DESKTOP, id) || desktops_find(desktops, id))
+			continue;
+		desktop_folder_init(&files, desktops->lib, id);
+		if (!desktop_suspension_read(&files, &found, &error))
+			log_warning("desktop=%s is suspended and cannot be taken over: %s", id,
+				    error->message);
+		else if (found.phase != SUSPENSION_NONE)
+			desktop_adopt(desktops_add(desktops, id, found.generation), NULL);
+		desktop_folder_done(&files);
+	}
+}
+
 void
 desktops_adopt(struct desktops *desktops, const struct launch_record *records, gsize n)
 {
@@ -192,6 +231,7 @@ desktops_adopt(struct desktops *desktops, const struct launch_record *records, g
 			continue;
 		desktop_adopt(desktops_add(desktops, id, records[i].generation), &records[i]);
 	}
+	desktops_adopt_suspended(desktops);
 }
 
 static guint
@@ -226,7 +266,8 @@ desktops_may_fork(struct desktops *desktops, guint ram_mib)
 
 	g_hash_table_iter_init(&iter, desktops->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
-		if (desktop_get_state(value) <= DESKTOP_STATE_IDENTIFYING)
+		if (desktop_get_state(value) <= DESKTOP_STATE_IDENTIFYING ||
+		    desktop_get_state(value) == DESKTOP_STATE_RESUMING)
 			n_forking++;
 	full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
 	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE ||
@@ -266,6 +307,38 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 }
 
 static void
+desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char *reason)
+{
+	desktops->events->foreign(desktops->context, json_get_text(want, "template", ""),
+				  (guint32)json_get_integer(want, "version", 0),
+				  json_get_text(want, "engine", ""), reason);
+}
+
+static void
+desktops_try_later(struct desktops *desktops)
+{
+	if (desktops->again == 0)
+		desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
+}
+
+/* Asked again while it is wanted: whoever hears of it may have to wait before it does something. */
+static void
+desktops_await_seal(struct desktops *desktops, const json_t *want, const GError *error)
+{
+	desktops_tell_foreign(desktops, want, error->message);
+	desktops_try_later(desktops);
+}
+
+static gboolean
+desktops_find_template(struct desktops *desktops, const json_t *want,
+		       struct engine_template *ret_source, GError **error)
+{
+	return template_store_find(desktops->templates, json_get_text(want, "template", ""),
+				   (guint32)json_get_integer(want, "version", 0),
+				   json_get_text(want, "kind", ""), ret_source, error);
+}
+
+static void
 desktops_create(struct desktops *desktops, const json_t *want)
 {
 	struct engine_template source;
@@ -276,22 +349,21 @@ desktops_create(struct desktops *desktops, const json_t *want)
 
 	if (!launch_client_is_up(desktops->launch) ||
 	    !desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0))) {
-		if (desktops->again == 0)
-			desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
+		desktops_try_later(desktops);
 		return;
 	}
-	found = template_store_find(desktops->templates, json_get_text(want, "template", ""),
-				    (guint32)json_get_integer(want, "version", 0),
-				    json_get_text(want, "kind", ""), &source, &error);
-	if (!found && !error)
+	refusal = desktops_find_refusal(desktops, want);
+	found = !refusal && desktops_find_template(desktops, want, &source, &error);
+	if (!found && !error && !refusal)
 		return;
+	if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN)) {
+		desktops_await_seal(desktops, want, error);
+		return;
+	}
 	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
 			       (guint64)json_get_integer(want, "generation", 0));
-	refusal = desktops_find_refusal(desktops, want);
-	if (error)
-		desktop_fail(desktop, error->message);
-	else if (refusal)
-		desktop_fail(desktop, refusal);
+	if (!found)
+		desktop_fail(desktop, refusal ? refusal : error->message);
 	else
 		desktop_fork(desktop, &source,
 			     strcmp(json_get_text(want, "network", ""), "passt") == 0);
@@ -308,6 +380,44 @@ desktops_log_in(struct desktop *desktop, const json_t *session)
 		json_get_text(session, "locale", ""), "timezone", timezone[0] ? timezone : "UTC");
 
 	desktop_login(desktop, json_get_text(session, "id", ""), body);
+}
+
+/* A version that must be sealed again is not the one that its memory is over: nothing is asked for then. */
+static void
+desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	struct engine_template source;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *refusal = NULL;
+
+	desktops_try_later(desktops);
+	if (!launch_client_is_up(desktops->launch) ||
+	    !desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0)))
+		return;
+	refusal = desktops_find_refusal(desktops, want);
+	if (refusal)
+		desktop_refuse_resume(desktop, refusal);
+	else if (desktops_find_template(desktops, want, &source, &error))
+		desktop_resume(desktop, &source);
+	else if (error)
+		desktop_refuse_resume(desktop, error->message);
+}
+
+/* It has a session, or needs none. */
+static void
+desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	enum desktop_state state = desktop_get_state(desktop);
+	gboolean suspended = strcmp(json_get_text(want, "want", ""), "suspended") == 0;
+
+	if (suspended && desktop_state_lives(state) && state != DESKTOP_STATE_SUSPENDED) {
+		desktop_suspend(desktop);
+		desktops_try_later(desktops);
+	} else if (!suspended && state == DESKTOP_STATE_SUSPENDED) {
+		desktops_resume(desktops, desktop, want);
+	} else if (!suspended) {
+		desktop_keep_running(desktop);
+	}
 }
 
 static void
@@ -327,10 +437,12 @@ desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t 
 			g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
 			desktops_create(desktops, want);
 		}
-	} else if (json_is_object(session)) {
-		desktops_log_in(desktop, session);
-	} else if (desktop_get_session(desktop)[0] != '\0') {
+	} else if (!json_is_object(session) && desktop_get_session(desktop)[0] != '\0') {
 		desktop_retire(desktop, "its session has ended");
+	} else {
+		if (json_is_object(session))
+			desktops_log_in(desktop, session);
+		desktops_apply_rest(desktops, desktop, want);
 	}
 }
 
@@ -391,10 +503,7 @@ desktops_mark_templates(struct desktops *desktops)
 		g_autoptr(GError) error = NULL;
 
 		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
-			template_store_find(desktops->templates,
-					    json_get_text(want, "template", ""),
-					    (guint32)json_get_integer(want, "version", 0),
-					    json_get_text(want, "kind", ""), &source, &error);
+			desktops_find_template(desktops, want, &source, &error);
 	}
 }
 
@@ -420,6 +529,54 @@ desktops_request(struct desktops *desktops, const char *verb, const char *id)
 		desktop_powerdown(desktop);
 	else
 		log_warning("desktop=%s: '%s' is not offered by this host", id, verb);
+}
+
+void
+desktops_renew_template(struct desktops *desktops, const char *name, guint32 version)
+{
+	template_store_forget(desktops->templates, name, version);
+	desktops_look_again(desktops);
+}
+
+/* What the broker wanted of this desktop; NULL: nothing any more. */
+static const json_t *
+desktops_find_want(const struct desktops *desktops, const char *id)
+{
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *want = json_array_get(desktops->wanted, i);
+
+		if (strcmp(json_get_text(want, "id", ""), id) == 0)
+			return want;
+	}
+	return NULL;
+}
+
+/* It is sealed again at once, and others of it wait for that. */
+static void
+desktops_set_foreign(struct desktops *desktops, const char *id, const char *reason)
+{
+	const json_t *want = desktops_find_want(desktops, id);
+
+	if (!want)
+		return;
+	template_store_set_foreign(desktops->templates, json_get_text(want, "template", ""),
+				   (guint32)json_get_integer(want, "version", 0),
+				   json_get_text(want, "kind", ""), reason);
+	desktops_tell_foreign(desktops, want, reason);
+}
+
+void
+desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited)
+{
+	const struct desktop *desktop = desktops_find(desktops, exited->name);
+	/* Then its own files may be what this carrel-vmm cannot restore; they would not fit to a version that is sealed again. */
+	gboolean resumes = desktop && (desktop_get_state(desktop) == DESKTOP_STATE_RESUMING ||
+				       desktop_get_state(desktop) == DESKTOP_STATE_SUSPENDED);
+
+	if (!resumes && exited->role == LAUNCH_ROLE_VMM && WIFEXITED(exited->wait_status) &&
+	    WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
+		desktops_set_foreign(desktops, exited->name,
+				     "its state is not one that this carrel-vmm can restore here");
 }
 
 json_t *

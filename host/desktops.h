@@ -16,6 +16,9 @@ struct desktops_events {
 		      const char *text);
 	void (*changed)(void *context); /* something to report */
 	void (*fact)(void *context, struct desktop *desktop, const struct display_fact *fact);
+	/* A desktop is wanted of a version that this host cannot restore, and waits; again and again while it is so. */
+	void (*foreign)(void *context, const char *name, guint32 version, const char *engine,
+			const char *reason);
 };
 
 struct desktops_options {
@@ -24,6 +27,7 @@ struct desktops_options {
 	const char *lib;
 	guint ram_reserve_mib;
 	gboolean accept_unisolated; /* run guests without hardware virtualization */
+	gboolean templates_in_ram;  /* as template_store_new() says */
 	struct desktop_agent_times times;
 };
 
@@ -39,6 +43,12 @@ void desktops_adopt(struct desktops *desktops, const struct launch_record *recor
 /* The list of a checked answer, all that shall be here; a reference is kept. */
 void desktops_want(struct desktops *desktops, json_t *list);
 void desktops_request(struct desktops *desktops, const char *verb, const char *id);
+
+/* The version was sealed again: desktops that wait for it are made. */
+void desktops_renew_template(struct desktops *desktops, const char *name, guint32 version);
+
+/* How a machine's process ended. */
+void desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited);
 
 /* For sync, new references. */
 json_t *desktops_list(struct desktops *desktops);

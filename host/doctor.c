@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "host/desktop_network.h"
 #include "host/doctor_kvm.h"
+#include "host/doctor_templates.h"
 
 #define DOCTOR_MAX_FILE_BYTES (1024 * 1024)
 #define DOCTOR_MIN_RAM_MIB    2048
@@ -38,6 +39,7 @@ enum doctor_check {
 	DOCTOR_CHECK_RAM,
 	DOCTOR_CHECK_DISK,
 	DOCTOR_CHECK_MEMFD,
+	DOCTOR_CHECK_TEMPLATES,
 	DOCTOR_CHECK_COUNT,
 };
 
@@ -244,6 +246,7 @@ static const struct {
 	[DOCTOR_CHECK_RAM] = { "ram", doctor_check_ram },
 	[DOCTOR_CHECK_DISK] = { "disk", doctor_check_disk },
 	[DOCTOR_CHECK_MEMFD] = { "memfd", doctor_check_memfd },
+	[DOCTOR_CHECK_TEMPLATES] = { "templates", doctor_templates_check },
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(check_table) == DOCTOR_CHECK_COUNT);

@@ -169,7 +169,7 @@ doctor_kvm_check_huge_pages(const struct doctor_options *options, struct doctor_
 	doctor_kvm_set(
 		finding, !refused || !doctor_kvm_is_usable(options),
 		choice ? choice : "the kernel has none",
-		"guests of engine kvm take about twice as long to start: echo advise "
+		"templates of engine kvm take about twice as long to seal: echo advise "
 		">/sys/kernel/mm/transparent_hugepage/shmem_enabled; where Carrel is installed, "
 		"systemd-tmpfiles does so at each boot");
 }

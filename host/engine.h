@@ -13,51 +13,10 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/proto_display.h"
-#include "base/proto_launch.h"
-#include "host/manifest.h"
+#include "host/engine_machine.h"
 #include "host/steps.h"
 
 struct engine_ops;
-
-/* The pidfd of a process that a spawner started, taken over; or -1 and an error. */
-typedef void (*engine_spawned_callback)(void *data, int pidfd, const GError *error);
-
-/*
- * How programs are started: through carrel-launch (hostd) or directly (the worker, which is in a sandbox already).
- * Descriptors stay the caller's. The callback comes exactly once, perhaps from inside spawn().
- */
-struct engine_spawner {
-	void *context;
-	void (*spawn)(void *context, const char *name, guint64 generation, enum launch_role role,
-		      const char *const *argv, const int *fds, const int *targets, gsize n_fds,
-		      guint64 memory_max_bytes, engine_spawned_callback callback, void *data);
-};
-
-/* Where a machine lives: the listening sockets that were made for it, and their folder to connect to. */
-struct engine_place {
-	const struct engine_spawner *spawner;
-	const char *folder;		  /* <run>/desktops/<id> */
-	int sockets[LAUNCH_SOCKET_COUNT]; /* -1 when adopting: the running process has them */
-	int kvm; /* /dev/kvm, for a process that may not open it itself; -1: none */
-};
-
-struct engine_template {
-	const struct manifest *manifest;
-	const char *folder; /* <lib>/templates/<name>/<version> */
-	const char *kind;   /* "user" */
-	int memory; /* the sealed memfd, template_memory_load(); -1 where the engine boots its forks */
-};
-
-/* What a worker seals: a staging folder that holds disk.img, kernel and initrd, and gets <engine>/<kind>/. */
-struct engine_seal {
-	const char *folder;
-	const char *kind;
-	const char *accelerator;
-	const char *cpu; /* NULL: the accelerator's default */
-	guint cpus;
-	guint ram_mib;
-	const char *command_line;
-};
 
 enum engine_event {
 	ENGINE_EVENT_AGENT_PORT,   /* value: 1 open in the guest, 0 closed */
@@ -87,13 +46,21 @@ struct engine_ops {
 	const char *process;		 /* the role's name: that of its log */
 	enum display_source_kind source; /* what display_source() connects to */
 	enum launch_socket control;	 /* the socket that its process needs to be reached by */
-	gboolean boots; /* nothing is sealed: a fork boots from the disk, which takes minutes */
+	/* A fork's memory must be a memfd, template_memory_load(); else the version's file does, open for reading only. */
+	gboolean loads_memory;
 
 	/*
 	 * {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. kvm: as in
 	 * struct engine_place.
 	 */
 	json_t *(*probe)(int kvm);
+
+	/*
+	 * Could this host restore exactly what the version holds? FALSE and ENGINE_ERROR_FOREIGN, with the reason, when it has to be
+	 * sealed again here; other errors when that would not help. What only a process of the engine finds out fails its
+	 * fork. kvm: as above. Called by engine_list_check().
+	 */
+	gboolean (*check)(const struct manifest *manifest, int kvm, GError **error);
 
 	/* A machine without a process. The place's sockets are duplicated; the spawner must outlive it. */
 	struct engine_vm *(*vm_new)(const char *id, guint64 generation,
@@ -104,10 +71,33 @@ struct engine_ops {
 	/* Ends in "files are written, the process has ended". steps_get_json() gives the machine's part of the manifest. */
 	void (*seal)(struct engine_vm *vm, const struct engine_seal *seal,
 		     const struct steps_call *call);
-	/* Ends when the guest runs, its link down. overlay_path must not exist, except where the fork was done before. */
+	/*
+	 * Ends when the guest runs, its link down. overlay_path must not exist, except where the fork was done before.
+	 * ENGINE_ERROR_FOREIGN: as in check().
+	 */
 	void (*fork)(struct engine_vm *vm, const struct engine_template *template,
 		     const char *overlay_path, const struct steps_call *call);
-	/* Takes a running process over after a restart of hostd. The pidfd is taken over. */
+	/*
+	 * Writes a fork into the image's two files, empty and open for writing; they are not durable then. Afterwards, and when it
+	 * failed as well, the guest stands until resume() or end().
+	 */
+	void (*suspend)(struct engine_vm *vm, const struct engine_image *image,
+			const struct steps_call *call);
+	/*
+	 * Ends when the guest that suspend() wrote runs again, in a new process over the same version, the same overlay and with
+	 * the same VM generation id; its link is as it was. The image's files are open for reading.
+	 */
+	void (*restore)(struct engine_vm *vm, const struct engine_template *template,
+			const char *overlay_path, const struct engine_image *image,
+			const struct steps_call *call);
+	/*
+	 * Ends the process of a machine that suspend() wrote; then its overlay holds all, though it need not be durable. pidfd: of a
+	 * process from before a restart of hostd, taken over; else -1.
+	 */
+	void (*end)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
+	/* The guest of a suspend() runs on in its process, whatever became of the files; one that runs already does. */
+	void (*resume)(struct engine_vm *vm, const struct steps_call *call);
+	/* Takes a running process over after a restart of hostd, and resumes it. The pidfd is taken over. */
 	void (*adopt)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 	/* Asks the guest. */
 	void (*powerdown)(struct engine_vm *vm, const struct steps_call *call);

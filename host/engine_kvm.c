@@ -2,24 +2,22 @@
 /*
  * engine_kvm.c - engine kvm's table of operations: carrel-vmm (carrel-hostd, carrel-worker)
  *
- * How it works: each operation is a short table of steps over the connection of engine_kvm_vm.c. Forking is in
- * engine_kvm_fork.c. Sealing only describes the machine, for the forks boot from the disk.
+ * How it works: each operation is a short table of steps over the connection of engine_kvm_vm.c. Sealing is in
+ * engine_kvm_seal.c, forking and restoring in engine_kvm_fork.c, suspending in engine_kvm_suspend.c. engine_kvm_check() says beforehand what a carrel-vmm would refuse a version for.
  */
-#include "config.h"
-
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/proto_source.h"
-#include "common/hash.h"
+#include "host/engine_error.h"
 #include "host/engine_kvm_vm.h"
 #include "host/kvm_device.h"
 #include "host/picture.h"
 
-#define PICTURE_MS   10000
-#define STATE_FORMAT 1
+#define PICTURE_MS 10000
 
 struct kvm_operation {
 	struct kvm_vm *kvm;
@@ -65,6 +63,48 @@ engine_kvm_probe(int device)
 			 reason ? reason : "");
 }
 
+static gboolean
+engine_kvm_check_machine(const struct manifest *manifest, GError **error)
+{
+	g_autofree char *format = g_strdup_printf("%d", manifest->state_format);
+
+	if (strcmp(manifest->machine_type, VMM_MACHINE_TYPE) != 0)
+		engine_error_set_foreign(error, "machine type", manifest->machine_type,
+					 VMM_MACHINE_TYPE);
+	else if (manifest->state_format != VMM_STATE_FORMAT)
+		engine_error_set_foreign(error, "state format", format,
+					 G_STRINGIFY(VMM_STATE_FORMAT));
+	else if (strcmp(manifest->cpu, VMM_MACHINE_CPU) != 0)
+		engine_error_set_foreign(error, "CPU model", manifest->cpu, VMM_MACHINE_CPU);
+	else
+		return TRUE;
+	return FALSE;
+}
+
+static gboolean
+engine_kvm_check(const struct manifest *manifest, int device, GError **error)
+{
+	CLEANUP_CLOSE int own = device < 0 ? kvm_device_open("") : -1;
+	g_autofree char *sha256 = NULL;
+
+	if (!vmm_machine_check_size(manifest->cpus, manifest->ram_mib, error) ||
+	    !engine_kvm_check_machine(manifest, error))
+		return FALSE;
+	if (device < 0 && own < 0) {
+		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+				    kvm_device_explain(own));
+		return FALSE;
+	}
+	sha256 = kvm_device_hash_cpu(device < 0 ? own : device, manifest->cpu, manifest->cpus,
+				     error);
+	if (!sha256)
+		return FALSE;
+	if (strcmp(sha256, manifest->cpuid_sha256) == 0)
+		return TRUE;
+	engine_error_set_foreign(error, "CPU", manifest->cpu, "another one under this name");
+	return FALSE;
+}
+
 static struct engine_vm *
 engine_kvm_vm_new(const char *id, guint64 generation, const struct engine_place *place,
 		  engine_event_callback callback, void *context)
@@ -95,6 +135,8 @@ engine_kvm_vm_free(struct engine_vm *vm)
 	kvm->callback = NULL;
 	kvm_vm_disconnect(kvm);
 	kvm_vm_set_booting(kvm, NULL);
+	kvm_vm_set_filling(kvm, NULL);
+	g_clear_pointer(&kvm->exiting, steps_unref);
 	process_watch_stop(&kvm->process);
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		if (kvm->sockets[i] >= 0)
@@ -103,76 +145,6 @@ engine_kvm_vm_free(struct engine_vm *vm)
 		close(kvm->device);
 	g_free(kvm->folder);
 	g_free(kvm);
-}
-
-struct kvm_seal {
-	guint cpus;
-	guint ram_mib;
-	char *command_line;
-};
-
-static void
-kvm_seal_free(gpointer data)
-{
-	struct kvm_seal *seal = data;
-
-	g_free(seal->command_line);
-	g_free(seal);
-}
-
-static void
-seal_start_describe(struct steps *steps, void *context)
-{
-	const struct kvm_seal *seal = context;
-	/* The name stands for the whole: a model never changes (vmm/cpu_model.h). */
-	g_autofree char *cpu = hash_text(VMM_MACHINE_CPU);
-	GError *error = NULL;
-
-	if (!vmm_machine_check_size(seal->cpus, seal->ram_mib, &error)) {
-		steps_fail(steps, error);
-		return;
-	}
-	steps_set_json(steps,
-		       json_pack("{s:{s:s, s:s, s:s, s:i}, s:{s:s, s:s, s:s, s:i, s:i, s:s, s:o}}",
-				 "engine", "name", "kvm", "version", PACKAGE_VERSION, "accelerator",
-				 "kvm", "state_format", STATE_FORMAT, "machine", "type",
-				 VMM_MACHINE_TYPE, "cpu", VMM_MACHINE_CPU, "cpuid_sha256", cpu,
-				 "cpus", (int)seal->cpus, "ram_mib", (int)seal->ram_mib,
-				 "command_line", seal->command_line, "devices",
-				 vmm_machine_list_devices()));
-	steps_next(steps);
-}
-
-static const struct step seal_steps[] = { { "describe the machine", seal_start_describe, 1000 } };
-
-static void
-engine_kvm_seal(struct engine_vm *vm, const struct engine_seal *request,
-		const struct steps_call *call)
-{
-	struct kvm_seal *seal = g_new0(struct kvm_seal, 1);
-
-	(void)vm;
-	seal->cpus = request->cpus;
-	seal->ram_mib = request->ram_mib;
-	seal->command_line = g_strdup(request->command_line);
-	steps_run(seal_steps, G_N_ELEMENTS(seal_steps), seal, kvm_seal_free, call);
-}
-
-static void
-adopt_start_connect(struct steps *steps, void *context)
-{
-	struct kvm_operation *operation = context;
-
-	kvm_vm_connect(operation->kvm, steps);
-}
-
-static const struct step adopt_steps[] = { { "connect", adopt_start_connect, KVM_COMMAND_MS } };
-
-static void
-engine_kvm_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call)
-{
-	process_watch_begin(&kvm_vm_of(vm)->process, pidfd);
-	kvm_operation_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), FALSE, -1, call);
 }
 
 static void
@@ -325,12 +297,16 @@ const struct engine_ops engine_kvm_ops = {
 	.process = "vmm",
 	.source = DISPLAY_SOURCE_VMM,
 	.control = LAUNCH_SOCKET_VMM,
-	.boots = TRUE,
 	.probe = engine_kvm_probe,
+	.check = engine_kvm_check,
 	.vm_new = engine_kvm_vm_new,
 	.vm_free = engine_kvm_vm_free,
 	.seal = engine_kvm_seal,
 	.fork = engine_kvm_fork,
+	.suspend = engine_kvm_suspend,
+	.restore = engine_kvm_restore,
+	.end = engine_kvm_end,
+	.resume = engine_kvm_resume,
 	.adopt = engine_kvm_adopt,
 	.powerdown = engine_kvm_powerdown,
 	.set_link = engine_kvm_set_link,

@@ -9,12 +9,15 @@
  */
 #include "host/engine_kvm_vm.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "host/kvm_device.h"
 
 #define REDIAL_MS	   1000
 #define LINK_LINES_AT_ONCE 9 /* three a loss */
@@ -44,34 +47,50 @@ kvm_vm_handle_answer(void *data, const void *payload, const GError *error)
 	g_free(closure);
 }
 
+/* FALSE when the step was failed. */
+static gboolean
+kvm_vm_check_link(const struct kvm_vm *kvm, struct steps *steps)
+{
+	if (kvm->link)
+		return TRUE;
+	steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+					      process_watch_is_on(&kvm->process)
+						      ? "the connection to its carrel-vmm is lost; "
+							"it is dialled again, try again soon"
+						      : "the machine does not run"));
+	return FALSE;
+}
+
+static struct kvm_closure *
+kvm_vm_close_over(struct kvm_vm *kvm, struct steps *steps, void *context, kvm_answer_function then)
+{
+	struct kvm_closure *closure = g_new0(struct kvm_closure, 1);
+
+	closure->kvm = kvm;
+	closure->steps = steps_ref(steps);
+	closure->context = context;
+	closure->then = then;
+	return closure;
+}
+
+void
+kvm_vm_suspend(struct kvm_vm *kvm, struct steps *steps, const struct engine_image *image)
+{
+	if (kvm_vm_check_link(kvm, steps))
+		vmm_control_suspend(kvm->link, image->state, image->pages, kvm_vm_handle_answer,
+				    kvm_vm_close_over(kvm, steps, NULL, NULL));
+}
+
 void
 kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
 	   const void *payload, gsize size, int fd, kvm_answer_function then)
 {
 	struct kvm_closure *closure;
 
-	if (!kvm->link) {
-		steps_fail(steps, g_error_new_literal(
-					  G_IO_ERROR, G_IO_ERROR_CLOSED,
-					  process_watch_is_on(&kvm->process)
-						  ? "the connection to its carrel-vmm is lost; "
-						    "it is dialled again, try again soon"
-						  : "the machine does not run"));
+	if (!kvm_vm_check_link(kvm, steps))
 		return;
-	}
-	closure = g_new0(struct kvm_closure, 1);
-	closure->kvm = kvm;
-	closure->steps = steps_ref(steps);
-	closure->context = context;
-	closure->then = then;
+	closure = kvm_vm_close_over(kvm, steps, context, then);
 	vmm_control_ask(kvm->link, type, payload, size, fd, kvm_vm_handle_answer, closure);
-}
-
-static void
-kvm_vm_tell(struct kvm_vm *kvm, enum engine_event event, gint64 value)
-{
-	if (kvm->callback)
-		kvm->callback(kvm->context, event, value);
 }
 
 void
@@ -79,6 +98,44 @@ kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps)
 {
 	g_clear_pointer(&kvm->booting, steps_unref);
 	kvm->booting = steps ? steps_ref(steps) : NULL;
+}
+
+void
+kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps)
+{
+	g_clear_pointer(&kvm->filling, steps_unref);
+	kvm->filling = steps ? steps_ref(steps) : NULL;
+}
+
+/* Its connection may end before the answer is read: that is no refusal, the end of the process is what counts. */
+static void
+kvm_vm_handle_quit(void *data, const void *payload, const GError *error)
+{
+	struct steps *steps = data;
+
+	(void)payload;
+	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+		steps_fail(steps, g_error_copy(error));
+	steps_unref(steps);
+}
+
+void
+kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps)
+{
+	kvm_vm_set_booting(kvm, NULL);
+	kvm_vm_set_filling(kvm, NULL);
+	if (!kvm_vm_check_link(kvm, steps))
+		return;
+	g_clear_pointer(&kvm->exiting, steps_unref);
+	kvm->exiting = steps_ref(steps);
+	vmm_control_ask(kvm->link, VMM_QUIT, NULL, 0, -1, kvm_vm_handle_quit, steps_ref(steps));
+}
+
+static void
+kvm_vm_tell(struct kvm_vm *kvm, enum engine_event event, gint64 value)
+{
+	if (kvm->callback)
+		kvm->callback(kvm->context, event, value);
 }
 
 /* A machine that ends while it boots is a failed boot. TRUE: it was. */
@@ -119,6 +176,20 @@ kvm_vm_may_log(struct kvm_vm *kvm)
 }
 
 static void
+kvm_vm_take_pause(struct kvm_vm *kvm, gboolean lacks_space)
+{
+	struct steps *filling = lacks_space ? g_steal_pointer(&kvm->filling) : NULL;
+
+	if (!filling) {
+		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, lacks_space);
+		return;
+	}
+	steps_fail(filling, g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+					"the guest's disk cannot grow: %s", g_strerror(ENOSPC)));
+	steps_unref(filling);
+}
+
+static void
 kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
 {
 	const char *end = kvm_vm_find_end(state);
@@ -126,7 +197,7 @@ kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
 	if (state == VMM_STATE_RUNNING)
 		kvm_vm_tell(kvm, ENGINE_EVENT_RUNNING, 0);
 	else if (state == VMM_STATE_PAUSED)
-		kvm_vm_tell(kvm, ENGINE_EVENT_STOPPED, pause_reason == VMM_PAUSE_NO_SPACE);
+		kvm_vm_take_pause(kvm, pause_reason == VMM_PAUSE_NO_SPACE);
 	else if (end && !kvm_vm_fail_boot(kvm, end))
 		kvm_vm_tell(kvm, ends[state].event, 0);
 }
@@ -232,10 +303,15 @@ kvm_vm_handle_exit(void *context)
 {
 	struct kvm_vm *kvm = context;
 	struct steps *booting = g_steal_pointer(&kvm->booting);
+	struct steps *exiting = g_steal_pointer(&kvm->exiting);
 
 	kvm_vm_disconnect(kvm);
-	/* Both of these may free the machine: from here on only what was taken out of it is used. */
+	/* Each of these may free the machine: from here on only what was taken out of it is used. */
 	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, kvm->process.ran_out);
+	if (exiting) {
+		steps_next(exiting);
+		steps_unref(exiting);
+	}
 	if (!booting)
 		return;
 	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
@@ -269,7 +345,7 @@ kvm_vm_handle_spawned(void *data, int pidfd, const GError *error)
 	g_free(closure);
 }
 
-void
+static void
 kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_command *command,
 	     guint64 memory_max_bytes)
 {
@@ -280,6 +356,36 @@ kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_command *
 	kvm->spawner->spawn(kvm->spawner->context, kvm->vm.id, kvm->vm.generation, LAUNCH_ROLE_VMM,
 			    (const char *const *)command->argv, command->fds, command->targets,
 			    command->n_fds, memory_max_bytes, kvm_vm_handle_spawned, closure);
+}
+
+void
+kvm_vm_start(struct kvm_vm *kvm, struct steps *steps, struct vmm_machine *machine,
+	     guint64 memory_max_bytes)
+{
+	struct vmm_command command;
+	int error;
+
+	machine->id = kvm->vm.id;
+	memcpy(machine->sockets, kvm->sockets, sizeof(machine->sockets));
+	error = vmm_machine_build(machine, &command);
+	if (error < 0) {
+		steps_fail(steps, g_error_new(G_IO_ERROR, (int)g_io_error_from_errno(-error),
+					      "the machine's description: %s", g_strerror(-error)));
+		return;
+	}
+	kvm_vm_spawn(kvm, steps, &command, memory_max_bytes);
+	vmm_command_done(&command);
+}
+
+int
+kvm_vm_open_device(struct kvm_vm *kvm, struct steps *steps)
+{
+	int fd = kvm->device >= 0 ? fcntl(kvm->device, F_DUPFD_CLOEXEC, 3) : kvm_device_open("");
+
+	if (fd < 0)
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+						      kvm_device_explain(fd)));
+	return fd;
 }
 
 int

@@ -26,6 +26,8 @@ struct kvm_vm {
 	struct log_limit link_lines;
 	struct process_watch process;
 	struct steps *booting; /* fails when the machine ends */
+	struct steps *filling; /* fails when the guest's disk finds no room on the host's */
+	struct steps *exiting; /* waits for the end of the process */
 };
 
 static inline struct kvm_vm *
@@ -39,12 +41,11 @@ typedef void (*kvm_answer_function)(struct steps *steps, void *context, const vo
 void kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
 		const void *payload, gsize size, int fd, kvm_answer_function then);
 
+/* VMM_SEAL with the files of a suspended machine, as a step. */
+void kvm_vm_suspend(struct kvm_vm *kvm, struct steps *steps, const struct engine_image *image);
+
 /* None runs yet; an adopted one's pidfd is given to process_watch_begin(). */
 void kvm_vm_init_process(struct kvm_vm *kvm);
-
-/* Starts the process; ends the step when it is there. The command is only borrowed. */
-void kvm_vm_spawn(struct kvm_vm *kvm, struct steps *steps, const struct vmm_command *command,
-		  guint64 memory_max_bytes);
 
 /* Connects and asks for the state; ends the step when the peer is a carrel-vmm of our protocol. */
 void kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps);
@@ -55,10 +56,35 @@ void kvm_vm_disconnect(struct kvm_vm *kvm);
 /* From here on the end of the machine fails this step; NULL: no more. */
 void kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps);
 
+/* From here on the step fails when the host's disk is full; without one the guest stands until there is room. */
+void kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps);
+
+/* Has the process end; ends the step when it has, which then fails no other. */
+void kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps);
+
+/* Describes the machine, with its own id and sockets, and starts the process; ends the step when it is there. */
+void kvm_vm_start(struct kvm_vm *kvm, struct steps *steps, struct vmm_machine *machine,
+		  guint64 memory_max_bytes);
+
+/* A new descriptor of /dev/kvm; -1 when the step was failed. */
+int kvm_vm_open_device(struct kvm_vm *kvm, struct steps *steps);
+
 /* A new connection to one of its sockets; -1 when the step was failed. */
 int kvm_vm_dial(struct kvm_vm *kvm, struct steps *steps, const char *name, int type);
 
+void engine_kvm_seal(struct engine_vm *vm, const struct engine_seal *request,
+		     const struct steps_call *call);
 void engine_kvm_fork(struct engine_vm *vm, const struct engine_template *source,
 		     const char *overlay_path, const struct steps_call *call);
+void engine_kvm_restore(struct engine_vm *vm, const struct engine_template *source,
+			const char *overlay_path, const struct engine_image *image,
+			const struct steps_call *call);
+
+/* engine_kvm_suspend.c */
+void engine_kvm_suspend(struct engine_vm *vm, const struct engine_image *image,
+			const struct steps_call *call);
+void engine_kvm_end(struct engine_vm *vm, int pidfd, const struct steps_call *call);
+void engine_kvm_resume(struct engine_vm *vm, const struct steps_call *call);
+void engine_kvm_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "host/desktop_network.h"
 #include "host/engine.h"
+#include "host/engine_error.h"
 
 #define UNISOLATED_REFUSED                                                                   \
 	"this machine has no hardware virtualization, and 'accept_unisolated' in [host] of " \
@@ -23,6 +24,30 @@ engine_list_find(const char *name)
 		if (strcmp(engine_list[i]->name, name) == 0)
 			return engine_list[i];
 	return NULL;
+}
+
+gboolean
+engine_list_check(const struct manifest *manifest, const char *kind, int kvm, GError **error)
+{
+	static const char *const sealed_files[] = { "memory", "state" };
+	const struct engine_ops *ops = engine_list_find(manifest->engine);
+
+	if (!ops) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+			    "this host has no engine '%s'", manifest->engine);
+		return FALSE;
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(sealed_files); i++) {
+		g_autofree char *path =
+			g_build_filename(manifest->engine, kind, sealed_files[i], NULL);
+
+		if (manifest_has_file(manifest, path))
+			continue;
+		g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN,
+			    "it holds no sealed machine: '%s' is missing", path);
+		return FALSE;
+	}
+	return ops->check(manifest, kvm, error);
 }
 
 const struct engine_ops *

@@ -5,12 +5,13 @@
 #ifndef HOST_ENGINE_LIST_H
 #define HOST_ENGINE_LIST_H
 
-#include <glib.h>
+#include <gio/gio.h>
 
 #include "base/json.h"
 
 struct engine_ops;
 struct launch_record;
+struct manifest;
 
 /* By the name that templates and the broker give; NULL: there is none. */
 const struct engine_ops *engine_list_find(const char *name);
@@ -29,6 +30,13 @@ json_t *engine_list_describe(gboolean accept_unisolated);
  * "auto", the first usable one of this host, of which engine kvm comes first. engines: as engine_list_describe() gives them.
  */
 const char *engine_list_choose(const char *setting, const json_t *engines);
+
+/*
+ * Could this host restore exactly what the version holds for that kind? FALSE and an error as of the engine's check(); a version
+ * that holds nothing sealed is ENGINE_ERROR_FOREIGN. kvm: as in struct engine_place.
+ */
+gboolean engine_list_check(const struct manifest *manifest, const char *kind, int kvm,
+			   GError **error);
 
 /* Why no desktop of that engine can run here; NULL: it can. The caller's to free. */
 char *engine_list_refuse(const char *name, gboolean accept_unisolated);

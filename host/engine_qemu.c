@@ -3,7 +3,7 @@
  * engine_qemu.c - engine qemu's table of operations (carrel-hostd, carrel-worker)
  *
  * How it works: each operation is a short table of steps over the QMP connection of engine_qemu_vm.c. Sealing is in
- * engine_qemu_seal.c, forking in engine_qemu_fork.c.
+ * engine_qemu_seal.c, forking and restoring in engine_qemu_fork.c, suspending in engine_qemu_suspend.c.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "host/engine_error.h"
 #include "host/engine_qemu_vm.h"
 #include "host/kvm_device.h"
 
@@ -62,6 +63,29 @@ engine_qemu_probe(int kvm)
 				 : "qemu-system-x86_64 is not installed: install qemu-system-x86");
 }
 
+/* QEMU's version and its CPU are asked of the fork's own process, before it loads anything. */
+static gboolean
+engine_qemu_check(const struct manifest *manifest, int kvm, GError **error)
+{
+	json_t *probe = engine_qemu_probe(kvm);
+	const char *here = json_get_text(probe, "accelerator", "");
+	g_autofree char *format = g_strdup_printf("%d", manifest->state_format);
+	gboolean same = FALSE;
+
+	if (strcmp(manifest->machine_type, QEMU_MACHINE_TYPE) != 0)
+		engine_error_set_foreign(error, "machine type", manifest->machine_type,
+					 QEMU_MACHINE_TYPE);
+	else if (manifest->state_format != QEMU_MACHINE_STATE_FORMAT)
+		engine_error_set_foreign(error, "state format", format,
+					 G_STRINGIFY(QEMU_MACHINE_STATE_FORMAT));
+	else if (strcmp(manifest->accelerator, "kvm") == 0 && strcmp(here, "kvm") != 0)
+		engine_error_set_foreign(error, "accelerator", manifest->accelerator, here);
+	else
+		same = TRUE;
+	json_decref(probe);
+	return same;
+}
+
 static struct engine_vm *
 engine_qemu_vm_new(const char *id, guint64 generation, const struct engine_place *place,
 		   engine_event_callback callback, void *context)
@@ -99,34 +123,6 @@ engine_qemu_vm_free(struct engine_vm *vm)
 			close(qemu->sockets[i]);
 	g_free(qemu->folder);
 	g_free(qemu);
-}
-
-static void
-adopt_take_status(struct steps *steps, void *context, const json_t *value)
-{
-	struct qemu_operation *operation = context;
-
-	qemu_space_take_status(operation->qemu, value);
-	steps_next(steps);
-}
-
-static void
-adopt_start_connect(struct steps *steps, void *context)
-{
-	struct qemu_operation *operation = context;
-
-	if (qemu_vm_connect(operation->qemu, steps))
-		qemu_vm_execute(operation->qemu, steps, context, "query-status", NULL, -1,
-				adopt_take_status);
-}
-
-static const struct step adopt_steps[] = { { "connect", adopt_start_connect, QEMU_COMMAND_MS } };
-
-static void
-engine_qemu_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call)
-{
-	process_watch_begin(&qemu_vm_of(vm)->process, pidfd);
-	qemu_operation_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), FALSE, -1, call);
 }
 
 static void
@@ -373,11 +369,17 @@ const struct engine_ops engine_qemu_ops = {
 	.process = "qemu",
 	.source = DISPLAY_SOURCE_QEMU,
 	.control = LAUNCH_SOCKET_CONTROL,
+	.loads_memory = TRUE,
 	.probe = engine_qemu_probe,
+	.check = engine_qemu_check,
 	.vm_new = engine_qemu_vm_new,
 	.vm_free = engine_qemu_vm_free,
 	.seal = engine_qemu_seal,
 	.fork = engine_qemu_fork,
+	.suspend = engine_qemu_suspend,
+	.restore = engine_qemu_restore,
+	.end = engine_qemu_end,
+	.resume = engine_qemu_resume,
 	.adopt = engine_qemu_adopt,
 	.powerdown = engine_qemu_powerdown,
 	.set_link = engine_qemu_set_link,

@@ -249,8 +249,24 @@ qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps)
 	qemu->migrating = steps_ref(steps);
 }
 
+/* Its connection may end before the answer is read: that is no refusal, the end of the process is what counts. */
+static void
+qemu_vm_handle_quit(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct steps *steps = data;
+	GError *error = NULL;
+
+	(void)object;
+	json_decref(qmp_execute_finish(result, &error));
+	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+		steps_fail(steps, error);
+	else
+		g_clear_error(&error);
+	steps_unref(steps);
+}
+
 void
-qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps)
+qemu_vm_quit(struct qemu_vm *qemu, struct steps *steps)
 {
 	if (!process_watch_is_on(&qemu->process)) {
 		steps_next(steps);
@@ -258,13 +274,16 @@ qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps)
 	}
 	g_clear_pointer(&qemu->exiting, steps_unref);
 	qemu->exiting = steps_ref(steps);
+	if (qemu->qmp)
+		qmp_execute(qemu->qmp, "quit", NULL, -1, QEMU_COMMAND_MS,
+			    steps_get_cancellable(steps), qemu_vm_handle_quit, steps_ref(steps));
 }
 
 json_t *
-qemu_vm_migration_capabilities(void)
+qemu_vm_migration_capabilities(gboolean memory)
 {
 	return json_pack("{s:[{s:s, s:b}, {s:s, s:b}]}", "capabilities", "capability", "events",
-			 "state", 1, "capability", "x-ignore-shared", "state", 1);
+			 "state", 1, "capability", "x-ignore-shared", "state", !memory);
 }
 
 char *

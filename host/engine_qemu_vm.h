@@ -11,6 +11,8 @@
 #include "host/qmp.h"
 
 #define QEMU_COMMAND_MS 10000
+#define QEMU_MEMORY_MS \
+	600000 /* a guest's whole RAM to a file, or from there: 16 GiB on a slow disk */
 
 /*
  * Room on the host's disk for what the guest writes (engine_qemu_space.c). enough -> lacking: a request found none and the
@@ -71,16 +73,16 @@ void qemu_vm_disconnect(struct qemu_vm *qemu);
 /* From here on MIGRATION events end this step. */
 void qemu_vm_await_migration(struct qemu_vm *qemu, struct steps *steps);
 
-/* Ends the step when the process has ended. */
-void qemu_vm_await_exit(struct qemu_vm *qemu, struct steps *steps);
+/* Has the process end; ends the step when it has. */
+void qemu_vm_quit(struct qemu_vm *qemu, struct steps *steps);
 
 /* "7.2.22" of query-version's answer, and what stands for the CPU in query-cpu-model-expansion's; the caller's to free. */
 char *qemu_vm_read_version(const json_t *value);
 char *qemu_vm_read_cpu(const json_t *value);
 json_t *qemu_vm_cpu_arguments(const char *cpu);
 
-/* The arguments of migrate-set-capabilities for sealing and forking. */
-json_t *qemu_vm_migration_capabilities(void);
+/* The arguments of migrate-set-capabilities; without memory where the guest's RAM is a file of its own: sealing and forking. */
+json_t *qemu_vm_migration_capabilities(gboolean memory);
 
 /*
  * engine_qemu_space.c. From here on the step fails when the host's disk is full; without one the guest stands and is let go on
@@ -101,5 +103,15 @@ void engine_qemu_seal(struct engine_vm *vm, const struct engine_seal *seal,
 		      const struct steps_call *call);
 void engine_qemu_fork(struct engine_vm *vm, const struct engine_template *source,
 		      const char *overlay_path, const struct steps_call *call);
+void engine_qemu_restore(struct engine_vm *vm, const struct engine_template *source,
+			 const char *overlay_path, const struct engine_image *image,
+			 const struct steps_call *call);
+
+/* engine_qemu_suspend.c */
+void engine_qemu_suspend(struct engine_vm *vm, const struct engine_image *image,
+			 const struct steps_call *call);
+void engine_qemu_end(struct engine_vm *vm, int pidfd, const struct steps_call *call);
+void engine_qemu_resume(struct engine_vm *vm, const struct steps_call *call);
+void engine_qemu_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 
 #endif

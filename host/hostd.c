@@ -25,6 +25,7 @@
 #include "host/image_list.h"
 #include "host/job_arguments.h"
 #include "host/jobs.h"
+#include "host/reseal.h"
 #include "host/screenshots.h"
 #include "host/sync.h"
 #include "host/ticket_offers.h"
@@ -46,6 +47,7 @@ struct hostd {
 	struct ticket_offers *offers;
 	struct gateway_port *gateway;
 	struct jobs *jobs;
+	struct reseal *reseal;
 	struct screenshots *screenshots;
 	struct event_ring *events;
 	struct sync *sync;
@@ -291,9 +293,18 @@ hostd_handle_fact(void *context, struct desktop *desktop, const struct display_f
 			  desktop_get_id(desktop), fact->kind, (guint64)fact->value);
 }
 
-static const struct desktops_events desktops_event_table = { hostd_handle_event,
-							     hostd_handle_changed,
-							     hostd_handle_fact };
+static void
+hostd_handle_foreign(void *context, const char *name, guint32 version, const char *engine,
+		     const char *reason)
+{
+	const struct hostd *hostd = context;
+
+	reseal_want(hostd->reseal, name, version, engine, reason, io_boottime_ms());
+}
+
+static const struct desktops_events desktops_event_table = {
+	hostd_handle_event, hostd_handle_changed, hostd_handle_fact, hostd_handle_foreign
+};
 
 /* --- clients --- */
 
@@ -364,8 +375,38 @@ hostd_choose_engine(void *context)
 				  json_object_get(hostd->doctor, "engines"));
 }
 
+static void
+hostd_handle_sealed(void *context, const char *name, guint32 version, const char *error)
+{
+	struct hostd *hostd = context;
+
+	reseal_handle_end(hostd->reseal, name, version, error, io_boottime_ms());
+	if (!error)
+		desktops_renew_template(hostd->desktops, name, version);
+}
+
 static const struct jobs_events jobs_event_table = { hostd_handle_news, hostd_handle_committed,
-						     hostd_choose_engine };
+						     hostd_handle_sealed, hostd_choose_engine };
+
+static gboolean
+hostd_start_seal(void *context, const char *name, guint32 version, const char *engine)
+{
+	const struct hostd *hostd = context;
+
+	return jobs_start_seal(hostd->jobs, name, version, engine);
+}
+
+static void
+hostd_tell_seal(void *context, const char *kind, const char *text)
+{
+	struct hostd *hostd = context;
+	const struct event event = { .kind = kind, .desktop = "", .session = "", .text = text };
+
+	event_ring_add(hostd->events, &event);
+	hostd_tell(hostd);
+}
+
+static const struct reseal_events reseal_event_table = { hostd_start_seal, hostd_tell_seal };
 
 /* --- carrel-launch --- */
 
@@ -423,6 +464,7 @@ hostd_handle_exited(void *context, const struct launch_exited *exited)
 	struct hostd *hostd = context;
 
 	jobs_handle_exited(hostd->jobs, exited);
+	desktops_handle_exited(hostd->desktops, exited);
 }
 
 static const struct launch_client_events launch_event_table = { hostd_handle_link,
@@ -497,6 +539,7 @@ hostd_make_desktops(struct hostd *hostd)
 		.lib = hostd->options->lib,
 		.ram_reserve_mib = (guint)settings_get_integer(settings, "host", "ram_reserve_mib"),
 		.accept_unisolated = settings_get_flag(settings, "host", "accept_unisolated"),
+		.templates_in_ram = settings_get_flag(settings, "host", "templates_in_ram"),
 	};
 
 	return desktops_new(&options, &desktops_event_table, hostd);
@@ -516,6 +559,7 @@ hostd_make_parts(struct hostd *hostd, const char *name)
 	hostd->offers = ticket_offers_new(hostd->tickets);
 	hostd->sync = sync_new(options->broker_socket, name, &sync_event_table, hostd);
 	hostd->launch = launch_client_new(launch, &launch_event_table, hostd);
+	hostd->reseal = reseal_new(&reseal_event_table, hostd);
 	hostd->desktops = hostd_make_desktops(hostd);
 	hostd->jobs = hostd_make_jobs(hostd);
 	hostd->doctor = hostd_examine(options->lib, options->settings);
@@ -563,6 +607,7 @@ hostd_free(struct hostd *hostd)
 	screenshots_free(hostd->screenshots);
 	desktops_free(hostd->desktops);
 	jobs_free(hostd->jobs);
+	reseal_free(hostd->reseal);
 	launch_client_free(hostd->launch);
 	sync_free(hostd->sync);
 	ticket_offers_free(hostd->offers);

@@ -55,6 +55,7 @@ static const struct {
 	[JOB_KIND_BUILD] = { "build", build_fields, G_N_ELEMENTS(build_fields) },
 	[JOB_KIND_PUBLISH] = { "publish", publish_fields, G_N_ELEMENTS(publish_fields) },
 	[JOB_KIND_VERIFY] = { "verify", verify_fields, G_N_ELEMENTS(verify_fields) },
+	[JOB_KIND_SEAL] = { "seal", verify_fields, G_N_ELEMENTS(verify_fields) },
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(kind_table) == JOB_KIND_COUNT);
@@ -123,8 +124,8 @@ job_arguments_make_publish(const json_t *wanted, const struct job_places *places
 }
 
 static json_t *
-job_arguments_make_verify(const json_t *wanted, const struct job_places *places,
-			  const char *staging, guint32 version)
+job_arguments_make_for_version(const json_t *wanted, const struct job_places *places,
+			       const char *staging, guint32 version)
 {
 	const char *template = json_get_text(wanted, "template", "");
 	char number[16];
@@ -175,7 +176,8 @@ job_arguments_make(enum job_kind kind, const json_t *wanted, const struct job_pl
 	case JOB_KIND_PUBLISH:
 		return job_arguments_make_publish(wanted, places, staging, subject->version);
 	case JOB_KIND_VERIFY:
-		return job_arguments_make_verify(wanted, places, staging, subject->version);
+	case JOB_KIND_SEAL:
+		return job_arguments_make_for_version(wanted, places, staging, subject->version);
 	case JOB_KIND_COUNT:
 		break;
 	}

@@ -87,6 +87,9 @@ job_life_move(struct job *job, enum job_state state)
 	g_clear_handle_id(&job->timer, g_source_remove);
 	if (state == JOB_STATE_STARTING || job_life_is_over(job))
 		job_life_write_record(job);
+	if (job_life_is_over(job) && job_life_is_own(job))
+		job->owner->ended(job->owner->context, job->subject.name, job->subject.version,
+				  job->error);
 	job->owner->changed(job->owner->context);
 }
 
@@ -229,7 +232,8 @@ job_life_end_worker(struct job *job)
 		job_life_move(job, JOB_STATE_COMMITTING);
 		launch_client_commit_stage(job->owner->launch, job->id, job->subject.name,
 					   job->kind == JOB_KIND_BUILD ? 0 : job->subject.version,
-					   job_life_handle_committed, job);
+					   job->kind == JOB_KIND_SEAL, job_life_handle_committed,
+					   job);
 	}
 }
 

@@ -43,6 +43,8 @@ struct job_owner {
 	void *context;
 	void (*changed)(void *context);
 	void (*committed)(void *context, enum job_kind kind, const char *name, guint32 version);
+	/* One that this host began by itself is over; error NULL: well. */
+	void (*ended)(void *context, const char *name, guint32 version, const char *error);
 };
 
 struct seq_source;
@@ -70,6 +72,13 @@ struct job {
 	enum job_state outcome; /* of CLEANING */
 	gboolean wanted;
 };
+
+/* The broker does not know of it: hostd has begun it by itself. */
+static inline gboolean
+job_life_is_own(const struct job *job)
+{
+	return job->kind == JOB_KIND_SEAL;
+}
 
 /* Queued. The owner must outlive it. */
 struct job *job_life_new(const struct job_owner *owner, const char *id, enum job_kind kind);

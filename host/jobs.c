@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * jobs.c - the jobs of this host: build, publish, verify (carrel-hostd)
+ * jobs.c - the jobs of this host: build, publish, verify, seal (carrel-hostd)
  *
  * How it works: jobs_advance() starts the oldest queued job of each kind that has no worker; host/job_life.c leads each
- * to its end. A record of it (host/job_record.c) is removed when sync's answer does not name the job any more. So a
- * restarted hostd knows what was running: jobs_load() fails it by name.
+ * to its end. A record of it (host/job_record.c) is removed when sync's answer does not name the job any more, that of one
+ * that hostd has begun by itself (jobs_start_seal) when it is over. So a restarted hostd knows what was running: jobs_load()
+ * fails it by name.
  */
 #include "host/jobs.h"
 
@@ -86,7 +87,8 @@ jobs_apply_one(struct jobs *jobs, const json_t *wish)
 
 	if (!job && jobs->jobs->len >= JOBS_MAX)
 		return; /* sync names it again */
-	if (!job && (!id_valid(ID_KIND_JOB, id) || !job_arguments_find_kind(kind_name, &kind))) {
+	if (!job && (!id_valid(ID_KIND_JOB, id) || !job_arguments_find_kind(kind_name, &kind) ||
+		     kind == JOB_KIND_SEAL)) {
 		log_warning("the broker wants a job of kind '%s' that this host does not know",
 			    kind_name);
 		return;
@@ -96,6 +98,22 @@ jobs_apply_one(struct jobs *jobs, const json_t *wish)
 	job->wanted = TRUE;
 	if (json_get_flag(wish, "cancel", 0))
 		job_life_cancel(job);
+}
+
+gboolean
+jobs_start_seal(struct jobs *jobs, const char *name, guint32 version, const char *engine)
+{
+	char id[ID_SIZE];
+	json_t *arguments;
+
+	if (jobs->jobs->len >= JOBS_MAX || id_new(ID_KIND_JOB, id) < 0)
+		return FALSE;
+	arguments = json_pack("{s:s, s:I, s:s}", "template", name, "version", (json_int_t)version,
+			      "engine", engine);
+	jobs_add(jobs, id, JOB_KIND_SEAL, arguments);
+	json_decref(arguments);
+	jobs_advance(jobs);
+	return TRUE;
 }
 
 void
@@ -111,7 +129,7 @@ jobs_apply(struct jobs *jobs, const json_t *wanted)
 	for (guint i = 0; i < jobs->jobs->len;) {
 		struct job *job = g_ptr_array_index(jobs->jobs, i);
 
-		if (!job->wanted)
+		if (!job->wanted && !job_life_is_own(job))
 			job_life_cancel(job);
 		if (job->wanted || !job_life_is_over(job)) {
 			i++;
@@ -128,8 +146,12 @@ jobs_describe(const struct jobs *jobs)
 {
 	json_t *list = json_array();
 
-	for (guint i = 0; i < jobs->jobs->len; i++)
-		json_array_append_new(list, job_life_describe(g_ptr_array_index(jobs->jobs, i)));
+	for (guint i = 0; i < jobs->jobs->len; i++) {
+		const struct job *job = g_ptr_array_index(jobs->jobs, i);
+
+		if (!job_life_is_own(job))
+			json_array_append_new(list, job_life_describe(job));
+	}
 	return list;
 }
 
@@ -175,9 +197,9 @@ jobs_new(const struct jobs_options *options, const struct jobs_events *events, v
 	jobs->lib = g_strdup(options->lib);
 	jobs->recipe_folder = g_strdup(options->recipe_folder);
 	jobs->folder = g_strdup(options->record_folder);
-	jobs->owner =
-		(struct job_owner){ jobs->folder,    options->launch,  jobs, jobs_advance, context,
-				    events->changed, events->committed };
+	jobs->owner = (struct job_owner){ jobs->folder,	     options->launch, jobs,
+					  jobs_advance,	     context,	      events->changed,
+					  events->committed, events->sealed };
 	jobs->choose_engine = events->choose_engine;
 	jobs->jobs = g_ptr_array_new_with_free_func(job_life_free);
 	if (g_mkdir_with_parents(jobs->folder, 0700) < 0)

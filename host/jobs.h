@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * jobs.h - the jobs of this host: build, publish, verify (docs/PROTOCOL.md, base/proto_job.h)
+ * jobs.h - the jobs of this host: build, publish, verify, seal (docs/PROTOCOL.md, base/proto_job.h)
  *
  * Wiring: sync passes the answer's "jobs" to jobs_apply() and sends jobs_describe() as the request's (call jobs_apply() again when launch is back); launch_client's
  * exited() goes to jobs_handle_exited(). changed() means that sync has news; committed() that an image (version 0) or a
@@ -20,6 +20,8 @@
 struct jobs_events {
 	void (*changed)(void *context);
 	void (*committed)(void *context, enum job_kind kind, const char *name, guint32 version);
+	/* One of jobs_start_seal() is over; error NULL: well. */
+	void (*sealed)(void *context, const char *name, guint32 version, const char *error);
 	/* The engine of a publish that names none. */
 	const char *(*choose_engine)(void *context);
 };
@@ -43,6 +45,12 @@ void jobs_free(struct jobs *jobs);
 
 /* The wanted ones, as in sync's answer: new ones are queued, cancelled ones end, ended ones that it names no more are forgotten. */
 void jobs_apply(struct jobs *jobs, const json_t *wanted);
+
+/*
+ * A version that this host cannot restore is sealed again: a job of this host's own, of which the broker knows nothing and which
+ * it does not end. FALSE: there are too many jobs, or no id.
+ */
+gboolean jobs_start_seal(struct jobs *jobs, const char *name, guint32 version, const char *engine);
 
 /* As in sync's request; a new reference. */
 json_t *jobs_describe(const struct jobs *jobs);

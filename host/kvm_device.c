@@ -13,13 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cpu_model.h"
+#include "base/cpuid_table.h"
 #include "base/io.h"
+#include "base/kvm_cpuid.h"
 #include "base/kvm_needs.h"
+#include "common/hash.h"
 #include "host/vmm_machine.h"
 
 #define CPUINFO_MAX_BYTES (1024 * 1024)
 
-/* What the processor model of engine kvm's machines is made of (vmm/cpu_model.c), as /proc/cpuinfo calls it. */
+/* What the processor model of engine kvm's machines is made of (base/cpu_model.c), as /proc/cpuinfo calls it. */
 static const char *const model_flags[] = {
 	"pni",	  "pclmulqdq", "ssse3", "fma", "cx16", "sse4_1", "sse4_2",   "movbe",
 	"popcnt", "aes",       "xsave", "avx", "f16c", "rdrand", "fsgsbase", "bmi1",
@@ -122,6 +126,35 @@ kvm_device_find_lack(const char *root, int held)
 	if (fd != held)
 		close(fd);
 	return error < 0 ? g_strdup(problem) : kvm_device_find_missing_flags(root);
+}
+
+/* Of the first CPU: the others differ in their numbers alone. */
+char *
+kvm_device_hash_cpu(int device, const char *model, guint cpus, GError **error)
+{
+	g_autofree struct cpuid_table *supported = g_new0(struct cpuid_table, 1);
+	g_autofree struct cpuid_table *guest = g_new0(struct cpuid_table, 1);
+	g_autoptr(GString) text = g_string_new(NULL);
+	char problem[CPU_MODEL_PROBLEM_BYTES] = "";
+	int result = kvm_cpuid_list(device, supported);
+
+	if (result == 0)
+		result = cpu_model_check(model, supported, problem);
+	if (result < 0) {
+		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(-result),
+			    "no guest can have the processor '%s' here: %s", model,
+			    problem[0] ? problem : g_strerror(-result));
+		return NULL;
+	}
+	cpu_model_fill(model, supported, cpus, 0, guest);
+	for (gsize i = 0; i < guest->n_leaves; i++) {
+		const struct cpuid_leaf *leaf = &guest->leaves[i];
+
+		g_string_append_printf(text, "%08x %08x %d %08x %08x %08x %08x\n", leaf->leaf,
+				       leaf->subleaf, leaf->indexed, leaf->eax, leaf->ebx,
+				       leaf->ecx, leaf->edx);
+	}
+	return hash_text(text->str);
 }
 
 gboolean

@@ -5,7 +5,7 @@
 #ifndef HOST_KVM_DEVICE_H
 #define HOST_KVM_DEVICE_H
 
-#include <glib.h>
+#include <gio/gio.h>
 
 /* A new descriptor of <root>/dev/kvm, or a negative errno. root is "" but in tests. */
 int kvm_device_open(const char *root);
@@ -30,6 +30,12 @@ const char *kvm_device_find_refusal(const char *root, int held);
  * processor. NULL: nothing. Else one line, the caller's to free. "held": as above.
  */
 char *kvm_device_find_lack(const char *root, int held);
+
+/*
+ * SHA-256 of what CPUID answers the guests of this host, with the processor of that model (base/cpu_model.h) and so many CPUs: the same
+ * where a sealed machine finds the same processor again. NULL and an error. "device": /dev/kvm.
+ */
+char *kvm_device_hash_cpu(int device, const char *model, guint cpus, GError **error);
 
 /* May every uid open it, that of a desktop's QEMU as well? */
 gboolean kvm_device_is_public(const char *root);

@@ -516,9 +516,10 @@ launch_client_list(struct launch_client *client, launch_client_callback callback
 
 void
 launch_client_commit_stage(struct launch_client *client, const char *job, const char *name,
-			   guint32 version, launch_client_callback callback, void *data)
+			   guint32 version, gboolean replaces, launch_client_callback callback,
+			   void *data)
 {
-	struct launch_commit payload = { .version = version };
+	struct launch_commit payload = { .version = version, .replaces = replaces ? 1 : 0 };
 	int error = seq_text_set(payload.job, sizeof(payload.job), job);
 
 	if (error == 0)

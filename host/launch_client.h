@@ -72,9 +72,10 @@ void launch_client_kill(struct launch_client *client, const char *name, enum lau
 			launch_client_callback callback, void *data);
 void launch_client_list(struct launch_client *client, launch_client_callback callback, void *data);
 
-/* version 0: the staging folder becomes the image "name". */
+/* version 0: the staging folder becomes the image "name". replaces: the version is there already, and is exchanged. */
 void launch_client_commit_stage(struct launch_client *client, const char *job, const char *name,
-				guint32 version, launch_client_callback callback, void *data);
+				guint32 version, gboolean replaces, launch_client_callback callback,
+				void *data);
 void launch_client_remove_stage(struct launch_client *client, const char *job,
 				launch_client_callback callback, void *data);
 

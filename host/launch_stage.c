@@ -4,8 +4,8 @@
  *
  * How it works: launch_stage_open() gives a job a uid and <lib>/staging/<job>/, where it alone writes. When all its
  * processes have ended, launch_stage_handle_commit() seals the folder (launch_tree_seal()) and renames it into place:
- * a template version only where none is, an image by exchange with the old one, which is then removed. A crash in
- * between leaves a staging folder, and launch_stage_handle_remove() removes it.
+ * a template version only where none is, an image, or a version that was sealed again, by exchange with the old one, which is then
+ * removed. A crash in between leaves a staging folder, and launch_stage_handle_remove() removes it.
  */
 #include "host/launch_stage.h"
 
@@ -123,30 +123,36 @@ launch_stage_open_target(struct launch *launch, const struct launch_commit *wish
 }
 
 static int
+launch_stage_sync(int staging, int target)
+{
+	return fsync(target) < 0 || fsync(staging) < 0 ? -errno : 0;
+}
+
+static int
 launch_stage_rename(struct launch *launch, const struct launch_commit *wish, int staging,
 		    int target)
 {
 	char name[NAME_SIZE];
+	int error;
 
 	if (wish->version == 0)
 		snprintf(name, sizeof(name), "%s", wish->name);
 	else
 		snprintf(name, sizeof(name), "%" PRIu32, wish->version);
-	if (renameat2(staging, wish->job, target, name, RENAME_NOREPLACE) < 0) {
-		if (errno != EEXIST)
-			return -errno;
-		if (wish->version != 0)
-			return launch_state_refuse(launch, -EEXIST,
-						   "template '%s' has a version %" PRIu32
-						   " already: publish the next one",
-						   wish->name, wish->version);
-		if (renameat2(staging, wish->job, target, name, RENAME_EXCHANGE) < 0)
-			return -errno;
-	}
-	if (fsync(target) < 0 || fsync(staging) < 0)
+	if (!wish->replaces && renameat2(staging, wish->job, target, name, RENAME_NOREPLACE) == 0)
+		return launch_stage_sync(staging, target);
+	if (!wish->replaces && errno != EEXIST)
 		return -errno;
-	/* After an exchange the old image is here. */
-	return launch_tree_remove(staging, wish->job);
+	if (!wish->replaces && wish->version != 0)
+		return launch_state_refuse(launch, -EEXIST,
+					   "template '%s' has a version %" PRIu32
+					   " already: publish the next one",
+					   wish->name, wish->version);
+	if (renameat2(staging, wish->job, target, name, RENAME_EXCHANGE) < 0)
+		return -errno;
+	error = launch_stage_sync(staging, target);
+	/* What was there before is here now. */
+	return error < 0 ? error : launch_tree_remove(staging, wish->job);
 }
 
 static int
@@ -181,6 +187,9 @@ launch_stage_handle_commit(void *context, struct seq_message *message)
 	if (!seq_text_ok(wish->name, sizeof(wish->name)) || !name_valid(wish->name))
 		return launch_state_refuse(launch, -EINVAL,
 					   "the name of the template or image is not valid");
+	if (wish->replaces > 1 || (wish->replaces && wish->version == 0))
+		return launch_state_refuse(launch, -EINVAL,
+					   "only a version is said to be replaced");
 	error = launch_stage_check_idle(launch, wish->job);
 	if (error < 0)
 		return error;

@@ -17,13 +17,14 @@
 
 #define MAX_TEXT 512
 /* What the broker takes of a host's report, broker/host_report.c: one that says more would cut this host off. */
-#define MAX_AUTHOR     64
-#define MAX_ENGINE     8
-#define MAX_NUMBER     INT64_C(0x1fffffffffffff)
-#define MAX_FILES      32
-#define MAX_DEVICES    32
-#define MAX_CPUS       256
-#define MAX_FILE_BYTES (INT64_C(1) << 46)
+#define MAX_AUTHOR	 64
+#define MAX_ENGINE	 8
+#define MAX_NUMBER	 INT64_C(0x1fffffffffffff)
+#define MAX_FILES	 32
+#define MAX_STATE_FORMAT 1000
+#define MAX_DEVICES	 32
+#define MAX_CPUS	 256
+#define MAX_FILE_BYTES	 (INT64_C(1) << 46)
 
 static const struct json_field top_fields[] = {
 	{ "v", JSON_KIND_INTEGER, 0, 1, 1 },
@@ -45,7 +46,7 @@ static const struct json_field engine_fields[] = {
 	{ "name", JSON_KIND_STRING, 0, 1, MAX_ENGINE },
 	{ "version", JSON_KIND_STRING, 0, 1, 64 },
 	{ "accelerator", JSON_KIND_STRING, 0, 1, 16 },
-	{ "state_format", JSON_KIND_INTEGER, 0, 1, 1 },
+	{ "state_format", JSON_KIND_INTEGER, 0, 1, MAX_STATE_FORMAT },
 };
 
 static const struct json_field machine_fields[] = {
@@ -171,6 +172,7 @@ manifest_new(json_t *object, GError **error)
 	manifest->engine = json_get_text(engine, "name", "");
 	manifest->engine_version = json_get_text(engine, "version", "");
 	manifest->accelerator = json_get_text(engine, "accelerator", "");
+	manifest->state_format = (int)json_get_integer(engine, "state_format", 0);
 	manifest->machine_type = json_get_text(machine, "type", "");
 	manifest->cpu = json_get_text(machine, "cpu", "");
 	manifest->cpuid_sha256 = json_get_text(machine, "cpuid_sha256", "");
@@ -252,6 +254,18 @@ manifest_get_size(const char *path, gint64 *ret_size, GError **error)
 	}
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
 		    "'%s' is missing or no regular file: publish the template again", path);
+	return FALSE;
+}
+
+gboolean
+manifest_has_file(const struct manifest *manifest, const char *path)
+{
+	size_t index;
+	json_t *item;
+
+	json_array_foreach((json_t *)(uintptr_t)manifest->files, index, item)
+		if (strcmp(json_get_text(item, "path", ""), path) == 0)
+			return TRUE;
 	return FALSE;
 }
 

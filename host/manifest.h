@@ -28,6 +28,7 @@ struct manifest {
 	const char *engine;
 	const char *engine_version;
 	const char *accelerator;
+	int state_format;
 	const char *machine_type;
 	const char *cpu;
 	const char *cpuid_sha256;
@@ -47,6 +48,8 @@ void manifest_free(struct manifest *manifest);
 
 /* Writes <folder>/manifest.json durably. */
 gboolean manifest_write(const struct manifest *manifest, const char *folder, GError **error);
+
+gboolean manifest_has_file(const struct manifest *manifest, const char *path);
 
 /* An entry for "files": size and SHA-256 of <folder>/<path>. Reads the whole file. */
 json_t *manifest_describe_file(const char *folder, const char *path, GCancellable *cancellable,

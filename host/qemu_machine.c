@@ -38,7 +38,7 @@ static const struct machine_device device_table[] = {
 	{ QEMU_ID_NET, "virtio-net-pci", "0x8",
 	  ",netdev=hub,mac=52:54:00:ca:44:e1,romfile=,host_mtu=" LAUNCH_NET_MTU },
 	{ QEMU_ID_HOME_PORT, "pcie-root-port", "0x9", ",chassis=1" },
-	{ "generation", "vmgenid", "", ",guid=auto" },
+	{ QEMU_ID_GENERATION, "vmgenid", "", "" },
 };
 
 /*
@@ -189,15 +189,27 @@ qemu_machine_add_disk(const struct qemu_machine *machine, struct qemu_command *c
 		"driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,cache.no-flush=on,l2-cache-size=1048576");
 }
 
-static void
-qemu_machine_add_devices(struct qemu_command *command)
+/* The option of the device that tells a guest of its VM generation: a UUID, whose hyphens the id has not. */
+static char *
+qemu_machine_make_guid(const char *genid)
 {
+	return genid ? g_strdup_printf(",guid=%.8s-%.4s-%.4s-%.4s-%.12s", genid, genid + 8,
+				       genid + 12, genid + 16, genid + 20)
+		     : g_strdup(",guid=auto");
+}
+
+static void
+qemu_machine_add_devices(const struct qemu_machine *machine, struct qemu_command *command)
+{
+	g_autofree char *guid = qemu_machine_make_guid(machine->genid);
+
 	for (gsize i = 0; i < G_N_ELEMENTS(device_table); i++) {
 		const struct machine_device *device = &device_table[i];
+		gboolean generation = strcmp(device->id, QEMU_ID_GENERATION) == 0;
 
 		command_add_option(command, "-device", "%s,id=%s%s%s%s", device->driver, device->id,
 				   device->address[0] ? ",bus=pcie.0,addr=" : "", device->address,
-				   device->options);
+				   generation ? guid : device->options);
 	}
 }
 
@@ -209,7 +221,7 @@ qemu_machine_build(const struct qemu_machine *machine, struct qemu_command *ret_
 	qemu_machine_add_core(machine, ret_command);
 	qemu_machine_add_sockets(machine, ret_command);
 	qemu_machine_add_disk(machine, ret_command);
-	qemu_machine_add_devices(ret_command);
+	qemu_machine_add_devices(machine, ret_command);
 	if (machine->mode == QEMU_MACHINE_FORK)
 		command_add_option(ret_command, "-incoming", "defer");
 	else

@@ -20,6 +20,7 @@
 #define QEMU_ID_HUB	     0
 #define QEMU_ID_OPEN_PORT    "open" /* of the hub: engine_qemu.c says what for */
 #define QEMU_ID_HOME_PORT    "home"
+#define QEMU_ID_GENERATION   "generation"
 
 enum qemu_machine_mode {
 	QEMU_MACHINE_SEAL, /* boots from a writable raw disk, RAM shared with whoever holds the memfd */
@@ -35,12 +36,13 @@ struct qemu_machine {
 	guint cpus;
 	guint ram_mib;
 	const char *command_line;
-	int sockets[3]; /* listening: control, agent, vdagent */
-	int kernel;	/* O_RDONLY */
-	int initrd;	/* O_RDONLY */
-	int memory;	/* the memfd */
-	int disk;	/* seal: O_RDWR raw; fork: O_RDONLY raw */
-	int overlay;	/* fork: O_RDWR qcow2; else -1 */
+	int sockets[3];	   /* listening: control, agent, vdagent */
+	int kernel;	   /* O_RDONLY */
+	int initrd;	   /* O_RDONLY */
+	int memory;	   /* the memfd */
+	int disk;	   /* seal: O_RDWR raw; fork: O_RDONLY raw */
+	int overlay;	   /* fork: O_RDWR qcow2; else -1 */
+	const char *genid; /* 32 hexadecimal digits; NULL: QEMU makes one up */
 };
 
 /* argv without the program; descriptor fds[i] must be targets[i] in the process. */

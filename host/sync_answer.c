@@ -43,7 +43,7 @@ static const struct json_field desktop_fields[] = {
 	{ "kind", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },
 	{ "ram_mib", JSON_KIND_INTEGER, 0, 1, MAX_RAM_MIB },
 	{ "network", JSON_KIND_STRING, 0, 1, 8 },
-	{ "want", JSON_KIND_STRING, 0, 4, 5 },
+	{ "want", JSON_KIND_STRING, 0, 4, 9 },
 };
 
 static const struct json_field session_fields[] = {
@@ -113,7 +113,7 @@ sync_answer_check_session(const json_t *session, struct json_problem *ret_proble
 static const char *
 sync_answer_check_desktop(const json_t *desktop)
 {
-	static const char *const wants[] = { "ready", "gone", NULL };
+	static const char *const wants[] = { "ready", "suspended", "gone", NULL };
 	static const char *const networks[] = { "none", "passt", NULL };
 
 	if (!id_valid(ID_KIND_DESKTOP, json_get_text(desktop, "id", "")))

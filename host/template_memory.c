@@ -132,10 +132,9 @@ template_memory_copy(int from, int to, off_t size, GCancellable *cancellable, GE
 }
 
 int
-template_memory_load(const char *path, guint64 size, GCancellable *cancellable, GError **error)
+template_memory_open(const char *path, guint64 size, GError **error)
 {
 	CLEANUP_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	CLEANUP_CLOSE int memfd = -1;
 	struct stat status;
 
 	if (file < 0 || fstat(file, &status) < 0)
@@ -147,8 +146,25 @@ template_memory_load(const char *path, guint64 size, GCancellable *cancellable, 
 			path);
 		return -1;
 	}
-	memfd = template_memory_new(size, error);
-	if (memfd < 0 || !template_memory_copy(file, memfd, status.st_size, cancellable, error))
+	return take_fd(&file);
+}
+
+int
+template_memory_share(int memfd, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", memfd);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? template_memory_fail(error, "cannot open it for reading") : fd;
+}
+
+int
+template_memory_load(const char *path, guint64 size, GCancellable *cancellable, GError **error)
+{
+	CLEANUP_CLOSE int file = template_memory_open(path, size, error);
+	CLEANUP_CLOSE int memfd = file < 0 ? -1 : template_memory_new(size, error);
+
+	if (memfd < 0 || !template_memory_copy(file, memfd, (off_t)size, cancellable, error))
 		return -1;
 	if (fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		return template_memory_fail(error, "cannot seal it");

@@ -16,6 +16,13 @@ int template_memory_new(guint64 size, GError **error);
  */
 int template_memory_load(const char *path, guint64 size, GCancellable *cancellable, GError **error);
 
+/*
+ * Opens the file for reading only, for machines that map it privately; or -1 and an error. "size" as above. template_memory_share():
+ * the same of a loaded memfd.
+ */
+int template_memory_open(const char *path, guint64 size, GError **error);
+int template_memory_share(int memfd, GError **error);
+
 /* Writes a machine's RAM to "path" (which must not exist), zero pages as holes, with fsync. */
 gboolean template_memory_save(int memfd, const char *path, GCancellable *cancellable,
 			      GError **error);

@@ -2,15 +2,19 @@
 /*
  * template_store.c - the template versions on this host's disk, and the memory of those in use (carrel-hostd)
  *
- * How it works: a version's memory is read once, in a worker thread, into a sealed memfd (template_store_start_load) from
- * which every fork of that version and kind is made. template_store_find() marks what is wanted; a sweep closes the
- * rest. Forks keep their own mappings, so a closed memfd harms none of them.
+ * How it works: forks are made from one descriptor of a version's memory. Where the engine can map the file that is the
+ * file's; where it cannot, or this host shall keep templates in RAM, the memory is read once, in a worker thread, into a sealed
+ * memfd (template_store_start_load). template_store_find() marks what is wanted; a sweep closes the rest. Forks keep
+ * their own mappings, so a closed descriptor harms none of them. A version that this host cannot restore has no entry, or one
+ * with that error (template_store_set_foreign).
  */
 #include "host/template_store.h"
 
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/template_memory.h"
 
@@ -28,6 +32,7 @@ struct template_entry {
 
 struct template_store {
 	char *folder;
+	gboolean in_ram;
 	GHashTable *entries; /* "name@version/kind" -> struct template_entry */
 	GHashTable *refused; /* folder -> why it is no version: said once, not with each report */
 	template_store_callback callback;
@@ -58,7 +63,8 @@ template_store_drop_entry(gpointer data)
 }
 
 struct template_store *
-template_store_new(const char *lib, template_store_callback callback, void *context)
+template_store_new(const char *lib, gboolean in_ram, template_store_callback callback,
+		   void *context)
 {
 	struct template_store *store = g_new0(struct template_store, 1);
 
@@ -66,6 +72,7 @@ template_store_new(const char *lib, template_store_callback callback, void *cont
 	store->entries =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, template_store_drop_entry);
 	store->refused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	store->in_ram = in_ram;
 	store->callback = callback;
 	store->context = context;
 	return store;
@@ -84,11 +91,16 @@ static void
 template_store_run_load(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
 	struct template_entry *entry = data;
+	CLEANUP_CLOSE int memfd = -1;
 	GError *error = NULL;
 
 	(void)source;
-	entry->memory = template_memory_load(entry->path, (guint64)entry->manifest->ram_mib << 20,
-					     cancellable, &error);
+	memfd = template_memory_load(entry->path, (guint64)entry->manifest->ram_mib << 20,
+				     cancellable, &error);
+	if (memfd >= 0)
+		entry->memory = engine_list_find(entry->manifest->engine)->loads_memory
+					? take_fd(&memfd)
+					: template_memory_share(memfd, &error);
 	if (error)
 		g_task_return_error(task, error);
 	else
@@ -124,39 +136,52 @@ template_store_start_load(struct template_entry *entry)
 	g_object_unref(task);
 }
 
+static void
+template_store_open_memory(struct template_entry *entry)
+{
+	if (entry->store->in_ram || engine_list_find(entry->manifest->engine)->loads_memory)
+		template_store_start_load(entry);
+	else
+		entry->memory = template_memory_open(
+			entry->path, (guint64)entry->manifest->ram_mib << 20, &entry->error);
+}
+
 static struct template_entry *
 template_store_open(struct template_store *store, const char *name, guint32 version,
 		    const char *kind, GError **error)
 {
 	g_autofree char *number = g_strdup_printf("%u", version);
 	g_autofree char *folder = g_build_filename(store->folder, name, number, NULL);
-	g_autofree char *memory = NULL;
 	struct manifest *manifest = manifest_read(folder, error);
-	const struct engine_ops *engine = manifest ? engine_list_find(manifest->engine) : NULL;
 	struct template_entry *entry;
 
-	if (!manifest || !manifest_check_sizes(manifest, folder, error)) {
+	if (!manifest || !manifest_check_sizes(manifest, folder, error) ||
+	    !engine_list_check(manifest, kind, -1, error)) {
 		manifest_free(manifest);
 		return NULL;
 	}
-	memory = g_build_filename(folder, manifest->engine, kind, "memory", NULL);
 	entry = g_new0(struct template_entry, 1);
 	entry->store = store;
 	entry->memory = -1;
 	entry->manifest = manifest;
 	entry->kind = g_strdup(kind);
+	entry->path = g_build_filename(folder, manifest->engine, kind, "memory", NULL);
 	entry->folder = g_steal_pointer(&folder);
-	entry->path = g_steal_pointer(&memory);
-	if (!engine || !engine->boots)
-		template_store_start_load(entry);
+	template_store_open_memory(entry);
 	return entry;
+}
+
+static char *
+template_store_make_key(const char *name, guint32 version, const char *kind)
+{
+	return g_strdup_printf("%s@%u/%s", name, version, kind);
 }
 
 gboolean
 template_store_find(struct template_store *store, const char *name, guint32 version,
 		    const char *kind, struct engine_template *ret_template, GError **error)
 {
-	g_autofree char *key = g_strdup_printf("%s@%u/%s", name, version, kind);
+	g_autofree char *key = template_store_make_key(name, version, kind);
 	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
 
 	if (!entry) {
@@ -171,8 +196,32 @@ template_store_find(struct template_store *store, const char *name, guint32 vers
 	if (entry->loading || entry->error)
 		return FALSE;
 	*ret_template = (struct engine_template){ entry->manifest, entry->folder, entry->kind,
-						  entry->memory };
+						  entry->memory, NULL };
 	return TRUE;
+}
+
+void
+template_store_set_foreign(struct template_store *store, const char *name, guint32 version,
+			   const char *kind, const char *reason)
+{
+	g_autofree char *key = template_store_make_key(name, version, kind);
+	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
+
+	if (entry && !entry->loading && !entry->error)
+		entry->error = g_error_new_literal(ENGINE_ERROR, ENGINE_ERROR_FOREIGN, reason);
+}
+
+void
+template_store_forget(struct template_store *store, const char *name, guint32 version)
+{
+	g_autofree char *prefix = template_store_make_key(name, version, "");
+	GHashTableIter iter;
+	gpointer key;
+
+	g_hash_table_iter_init(&iter, store->entries);
+	while (g_hash_table_iter_next(&iter, &key, NULL))
+		if (g_str_has_prefix(key, prefix))
+			g_hash_table_iter_remove(&iter);
 }
 
 void

@@ -14,8 +14,9 @@ struct template_store;
 /* Called when a template that was loading is ready or has failed. */
 typedef void (*template_store_callback)(void *context);
 
-struct template_store *template_store_new(const char *lib, template_store_callback callback,
-					  void *context);
+/* in_ram: also the memory of engines that could map the version's file is loaded, and not read from the disk by their forks. */
+struct template_store *template_store_new(const char *lib, gboolean in_ram,
+					  template_store_callback callback, void *context);
 void template_store_free(struct template_store *store);
 
 /* For sync: [{"name", "version", "engine", "kinds", "ram_mib", "created_ms", "author"}], a new reference. */
@@ -23,11 +24,18 @@ json_t *template_store_list(const struct template_store *store);
 
 /*
  * TRUE: ret_template is filled (the store's, valid until the next sweep). FALSE without an error: it is loading, the
- * callback will come. The call also says that the template is in use.
+ * callback will come. ENGINE_ERROR_FOREIGN: this host cannot restore it. The call also says that the template is in use.
  */
 gboolean template_store_find(struct template_store *store, const char *name, guint32 version,
 			     const char *kind, struct engine_template *ret_template,
 			     GError **error);
+
+/* A fork has found out that this host cannot restore it: so it is found from now on. */
+void template_store_set_foreign(struct template_store *store, const char *name, guint32 version,
+				const char *kind, const char *reason);
+
+/* The version was replaced on the disk: it is opened again when it is asked for. */
+void template_store_forget(struct template_store *store, const char *name, guint32 version);
 
 /* Forgets the memory of all that nobody asked for since the last sweep. */
 void template_store_sweep(struct template_store *store);

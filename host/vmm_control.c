@@ -37,7 +37,7 @@ static const gsize answer_sizes[] = {
 	[VMM_STATUS] = sizeof(struct vmm_status),
 	[VMM_STATISTICS] = sizeof(struct vmm_statistics),
 	[VMM_SCREENSHOT] = sizeof(struct vmm_picture),
-	[VMM_EVENT] = 0,
+	[VMM_SEAL] = 0,
 };
 
 static void
@@ -220,6 +220,15 @@ vmm_control_ask(struct vmm_control *link, enum vmm_type type, const void *payloa
 		int fd, vmm_control_callback callback, void *data)
 {
 	vmm_control_ask_with(link, type, payload, size, &fd, fd >= 0 ? 1 : 0, callback, data);
+}
+
+void
+vmm_control_suspend(struct vmm_control *link, int state, int pages, vmm_control_callback callback,
+		    void *data)
+{
+	const int fds[] = { state, pages };
+
+	vmm_control_ask_with(link, VMM_SEAL, NULL, 0, fds, G_N_ELEMENTS(fds), callback, data);
 }
 
 void

@@ -37,6 +37,13 @@ void vmm_control_ask(struct vmm_control *link, enum vmm_type type, const void *p
 		     int fd, vmm_control_callback callback, void *data);
 
 /*
+ * A fork's state goes to one file, the memory in which it differs from its template's to another (VMM_SEAL). Both stay the
+ * caller's.
+ */
+void vmm_control_suspend(struct vmm_control *link, int state, int pages,
+			 vmm_control_callback callback, void *data);
+
+/*
  * A disk comes into the machine's empty slot 'home', or goes (VMM_HOME). image: a raw file, or the overlay over "base",
  * which is -1 without one. Both stay the caller's.
  */

@@ -90,18 +90,30 @@ vmm_machine_make_genid(void)
 }
 
 static json_t *
+vmm_machine_describe_disk(const struct vmm_machine *machine, struct vmm_command *command)
+{
+	json_t *disk = json_pack("{s:s, s:s}", "slot", "disk", "serial", "root");
+	const char *key = machine->overlay >= 0 ? "base_fd" : "image_fd";
+
+	json_object_set_new(disk, key, json_integer(vmm_machine_add_fd(command, machine->disk)));
+	if (machine->overlay >= 0)
+		json_object_set_new(disk, "overlay_fd",
+				    json_integer(vmm_machine_add_fd(command, machine->overlay)));
+	return disk;
+}
+
+static json_t *
 vmm_machine_describe_devices(const struct vmm_machine *machine, struct vmm_command *command)
 {
 	const int *sockets = machine->sockets;
 
 	return json_pack(
-		"{s:i, s:i, s:i, s:i, s:[{s:s, s:s, s:i, s:i}, {s:s, s:s}], s:{s:s, s:s, s:b}, s:[{s:s, s:i}, {s:s, s:i}]}",
+		"{s:i, s:i, s:i, s:i, s:[o, {s:s, s:s}], s:{s:s, s:s, s:b}, s:[{s:s, s:i}, {s:s, s:i}]}",
 		"display_fd", vmm_machine_add_fd(command, sockets[LAUNCH_SOCKET_DISPLAY]),
-		"scanouts", SOURCE_MAX_SCANOUTS, "width", WIDTH, "height", HEIGHT, "disks", "slot",
-		"disk", "serial", "root", "base_fd", vmm_machine_add_fd(command, machine->disk),
-		"overlay_fd", vmm_machine_add_fd(command, machine->overlay), "slot", "home",
-		"serial", "home", "net", "mac", FIRST_MAC, "kind", "stream", "link", 0, "ports",
-		"name", "org.carrel.agent.0", "listen_fd",
+		"scanouts", SOURCE_MAX_SCANOUTS, "width", WIDTH, "height", HEIGHT, "disks",
+		vmm_machine_describe_disk(machine, command), "slot", "home", "serial", "home",
+		"net", "mac", FIRST_MAC, "kind", "stream", "link", 0, "ports", "name",
+		"org.carrel.agent.0", "listen_fd",
 		vmm_machine_add_fd(command, sockets[LAUNCH_SOCKET_AGENT]), "name",
 		"com.redhat.spice.0", "listen_fd",
 		vmm_machine_add_fd(command, sockets[LAUNCH_SOCKET_VDAGENT]));
@@ -110,7 +122,8 @@ vmm_machine_describe_devices(const struct vmm_machine *machine, struct vmm_comma
 static json_t *
 vmm_machine_describe(const struct vmm_machine *machine, struct vmm_command *command)
 {
-	g_autofree char *genid = vmm_machine_make_genid();
+	g_autofree char *genid =
+		machine->genid ? g_strdup(machine->genid) : vmm_machine_make_genid();
 	json_t *devices = vmm_machine_describe_devices(machine, command);
 	json_t *description = json_pack(
 		"{s:i, s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:{s:i, s:i, s:s}, s:s, s:i, s:I, s:b, s:b, s:b}",
@@ -124,6 +137,14 @@ vmm_machine_describe(const struct vmm_machine *machine, struct vmm_command *comm
 		vmm_machine_add_fd(command, machine->sockets[LAUNCH_SOCKET_VMM]), "control_uid",
 		(json_int_t)getuid(), "serial", 1, "sound", 1, "sandbox", 1);
 
+	if (machine->state >= 0) {
+		json_object_set_new(description, "state_fd",
+				    json_integer(vmm_machine_add_fd(command, machine->state)));
+		json_object_set_new(description, "memory_private", json_true());
+	}
+	if (machine->pages >= 0)
+		json_object_set_new(description, "pages_fd",
+				    json_integer(vmm_machine_add_fd(command, machine->pages)));
 	json_object_update(description, devices);
 	json_decref(devices);
 	return description;

@@ -13,7 +13,7 @@
 #define VMM_MACHINE_TYPE "carrel-1"
 #define VMM_MACHINE_CPU	 "carrel-v1"
 
-/* Descriptors stay the caller's; all must be open. */
+/* Descriptors stay the caller's. */
 struct vmm_machine {
 	const char *id;
 	guint cpus;
@@ -21,11 +21,14 @@ struct vmm_machine {
 	const char *command_line;
 	int sockets[LAUNCH_SOCKET_COUNT]; /* listening; WATCH and CONTROL are not used */
 	int kvm;
-	int memory; /* a memfd of ram_mib */
+	int memory; /* of ram_mib: a memfd, which the guest writes to; or a version's, O_RDONLY */
+	int state;  /* the version's, O_RDONLY: it goes on from there; -1: it boots */
+	int pages;  /* of a suspended machine, whose state that is then, O_RDONLY; -1: none */
+	const char *genid; /* 32 hexadecimal digits; NULL: one that was never given */
 	int kernel;
 	int initrd;
-	int disk;    /* O_RDONLY raw */
-	int overlay; /* O_RDWR, empty */
+	int disk;    /* O_RDONLY raw; without an overlay O_RDWR: the guest writes to it */
+	int overlay; /* O_RDWR, empty; or -1 */
 };
 
 /* The arguments of the program; descriptor fds[i] must be targets[i] in the process. */

@@ -21,6 +21,7 @@
 #include "templates/job.h"
 #include "templates/job_build.h"
 #include "templates/job_publish.h"
+#include "templates/job_seal.h"
 #include "templates/job_space.h"
 #include "templates/job_verify.h"
 
@@ -42,7 +43,7 @@ struct worker {
 };
 
 static const struct job_ops *const worker_kinds[] = { &job_build_ops, &job_publish_ops,
-						      &job_verify_ops };
+						      &job_verify_ops, &job_seal_ops };
 
 static void
 worker_progress(struct job *job, const char *step, guint percent)

@@ -2,8 +2,8 @@
 /*
  * verify.c - does a template version work? (carrel-worker)
  *
- * How it works: verify_steps, one after the other: every file of the manifest by size and SHA-256, the memory into a
- * sealed memfd, one fork with the engine that made the version, and a resync that its agent must echo. Until it is
+ * How it works: verify_steps, one after the other: every file of the manifest by size and SHA-256, the memory as
+ * the engine wants it, one fork with the engine that made the version, and a resync that its agent must echo. Until it is
  * forked the engine fails by itself when the machine ends; from then on verify_handle_event() does. Cancelling goes to
  * the running step, whose end is waited for, so that nothing is removed under a thread's hands.
  */
@@ -21,7 +21,7 @@
 
 #define KIND	 "user"
 #define READ_MS	 (30 * 60 * 1000)
-#define FORK_MS	 (30 * 60 * 1000) /* one that boots its forks takes minutes */
+#define FORK_MS	 120000
 #define AGENT_MS 60000
 
 struct verify {
@@ -103,7 +103,8 @@ verify_hash(gpointer context, GCancellable *cancellable, GError **error)
 
 	verify->manifest = manifest_read(verify->folder, error);
 	return verify->manifest && verify_check_manifest(verify, error) &&
-	       manifest_verify_files(verify->manifest, verify->folder, cancellable, error);
+	       manifest_verify_files(verify->manifest, verify->folder, cancellable, error) &&
+	       engine_list_check(verify->manifest, KIND, verify->request.kvm, error);
 }
 
 static void
@@ -122,8 +123,12 @@ verify_load(gpointer context, GCancellable *cancellable, GError **error)
 	g_autofree char *path =
 		g_build_filename(verify->folder, verify->manifest->engine, KIND, "memory", NULL);
 
-	verify->memory = template_memory_load(path, (guint64)verify->manifest->ram_mib << 20,
-					      cancellable, error);
+	if (engine_list_find(verify->engine)->loads_memory)
+		verify->memory = template_memory_load(
+			path, (guint64)verify->manifest->ram_mib << 20, cancellable, error);
+	else
+		verify->memory =
+			template_memory_open(path, (guint64)verify->manifest->ram_mib << 20, error);
 	return verify->memory >= 0;
 }
 
@@ -132,10 +137,6 @@ verify_start_load(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
 
-	if (engine_list_find(verify->engine)->boots) {
-		steps_next(steps);
-		return;
-	}
 	verify_tell(verify, "load the memory", 70);
 	job_thread_run(steps, verify->cancellable, verify_load, verify);
 }
@@ -162,7 +163,8 @@ static void
 verify_start_fork(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
-	struct engine_template source = { verify->manifest, verify->folder, KIND, verify->memory };
+	struct engine_template source = { verify->manifest, verify->folder, KIND, verify->memory,
+					  NULL };
 	struct steps_call call = { verify->cancellable, steps_handle_boolean, NULL };
 	g_autofree char *accelerator = NULL;
 	g_autofree char *overlay = NULL;

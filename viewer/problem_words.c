@@ -25,6 +25,9 @@ static const struct {
 	  N_("All desktops of this kind are taken just now. Try again in a moment.") },
 	{ "pool.forbidden", N_("This desktop is not offered to you any more.") },
 	{ "pool.unknown", N_("This desktop is not offered any more. Choose another.") },
+	{ "session.suspended", N_("Your desktop was suspended. Open it again and it goes on.") },
+	{ "host.maintenance",
+	  N_("Your desktop's host is in maintenance. Your desktop waits until that is over.") },
 	{ "session.elsewhere",
 	  N_("Your desktop was opened in another viewer. Choose it to bring it back "
 	     "to this one.") },

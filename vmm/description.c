@@ -75,6 +75,7 @@ static const struct json_field disk_fields[] = {
 	{ "serial", JSON_KIND_STRING, 0, 1, DESCRIPTION_MAX_SERIAL },
 	{ "base_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
 	{ "overlay_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
+	{ "image_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
 };
 
 static const struct json_field net_fields[] = {
@@ -242,6 +243,25 @@ description_read_boot(const json_t *boot, struct description *description,
 }
 
 static int
+description_read_medium(const json_t *object, struct description_disk *disk,
+			struct json_problem *ret_problem)
+{
+	int image = description_get_fd(object, "image_fd");
+
+	disk->base_fd = description_get_fd(object, "base_fd");
+	disk->overlay_fd = description_get_fd(object, "overlay_fd");
+	if (image >= 0 && (disk->base_fd >= 0 || disk->overlay_fd >= 0))
+		return description_refuse(ret_problem, "a disk with 'image_fd' has neither "
+						       "'base_fd' nor 'overlay_fd'");
+	if (disk->overlay_fd >= 0 && disk->base_fd < 0)
+		return description_refuse(ret_problem,
+					  "a disk with 'overlay_fd' needs 'base_fd' too");
+	if (image >= 0)
+		disk->overlay_fd = image;
+	return 0;
+}
+
+static int
 description_read_disk(const json_t *object, struct description_disk *disk,
 		      struct json_problem *ret_problem)
 {
@@ -259,9 +279,7 @@ description_read_disk(const json_t *object, struct description_disk *disk,
 	description_copy_text(object, "serial", disk->serial, sizeof(disk->serial));
 	if (!description_text_is_plain(disk->serial))
 		return description_refuse(ret_problem, "a disk's 'serial' has a control character");
-	disk->base_fd = description_get_fd(object, "base_fd");
-	disk->overlay_fd = description_get_fd(object, "overlay_fd");
-	return 0;
+	return description_read_medium(object, disk, ret_problem);
 }
 
 static int
@@ -329,9 +347,6 @@ description_check_lists(const struct description *description, struct json_probl
 	for (size_t i = 0; i < description->n_disks; i++) {
 		const struct description_disk *disk = &description->disks[i];
 
-		if (disk->overlay_fd >= 0 && disk->base_fd < 0)
-			return description_refuse(ret_problem,
-						  "a disk with 'overlay_fd' needs 'base_fd' too");
 		for (size_t j = 0; j < i; j++) {
 			if (disk->slot == description->disks[j].slot)
 				return description_refuse(ret_problem, "two disks in one slot");

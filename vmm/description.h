@@ -8,7 +8,7 @@
  *     "name": "d-...",                      for logs
  *     "machine": "carrel-1",                the versioned machine: slots, addresses, ids, tables
  *     "cpus": 2, "ram_mib": 1024,
- *     "cpu": "carrel-v1",                   vmm/cpu_model.h; what KVM lacks of it is an error
+ *     "cpu": "carrel-v1",                   base/cpu_model.h; what KVM lacks of it is an error
  *     "kvm_fd": 3, "memory_fd": 4, "memory_private": false,
  *     "state_fd": 14,                       it goes on from there: a fork of that memory
  *     "pages_fd": 15,                       of a suspended fork: what it had changed of the memory
@@ -30,7 +30,9 @@
  *
  * Optional: initrd_fd, display_fd (with scanouts, width, height), disks, net, ports, sound, serial,
  * genid, memory_private, state_fd (only with private memory and without a link), pages_fd (only with
- * state_fd). A disk without base_fd has no capacity yet; one without overlay_fd is read-only. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
+ * state_fd). A disk has base_fd, which is only read, and overlay_fd, where what is written goes (without: read-only); or
+ * image_fd, a raw image that is written itself, as while a version is sealed; or neither, and no
+ * capacity yet. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
  * a 32-bit big-endian length before each frame (passt, QEMU), and its fd may be missing until LINK
  * brings one. Unknown keys, keys twice, descriptors twice or not open, are errors.
  */
@@ -65,7 +67,7 @@ enum description_net {
 struct description_disk {
 	enum description_slot slot;
 	char serial[DESCRIPTION_MAX_SERIAL + 1];
-	int base_fd;	/* -1: no medium */
+	int base_fd;	/* -1: the other is image_fd, or there is no medium */
 	int overlay_fd; /* -1: read-only */
 };
 

@@ -54,7 +54,8 @@ fd_list_fill(struct fd_list *list, const struct description *description)
 		const struct description_disk *disk = &description->disks[i];
 
 		fd_list_add(list, "base_fd", disk->serial, disk->base_fd, FD_KIND_READ_FILE);
-		fd_list_add(list, "overlay_fd", disk->serial, disk->overlay_fd, FD_KIND_WRITE_FILE);
+		fd_list_add(list, disk->base_fd < 0 ? "image_fd" : "overlay_fd", disk->serial,
+			    disk->overlay_fd, FD_KIND_WRITE_FILE);
 	}
 	for (size_t i = 0; i < description->n_ports; i++)
 		fd_list_add(list, "listen_fd", description->ports[i].name,

@@ -21,7 +21,6 @@
 
 #include "base/cleanup.h"
 #include "base/kvm_needs.h"
-#include "vmm/cpuid_table.h"
 #include "vmm/guest_memory.h"
 #include "vmm/state_file.h"
 
@@ -55,31 +54,6 @@ struct kvm {
 	struct kvm_clock_data clock; /* as kvm_stop_clock() found it */
 	bool clock_stands;
 };
-
-int
-kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table)
-{
-	CLEANUP_FREE struct kvm_cpuid2 *list =
-		calloc(1, sizeof(*list) + CPUID_TABLE_MAX * sizeof(list->entries[0]));
-
-	if (!list)
-		return -ENOMEM;
-	list->nent = CPUID_TABLE_MAX;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, list) < 0)
-		return -errno;
-	ret_table->n_leaves = list->nent;
-	for (size_t i = 0; i < list->nent; i++)
-		ret_table->leaves[i] = (struct cpuid_leaf){
-			.leaf = list->entries[i].function,
-			.subleaf = list->entries[i].index,
-			.indexed = list->entries[i].flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-			.eax = list->entries[i].eax,
-			.ebx = list->entries[i].ebx,
-			.ecx = list->entries[i].ecx,
-			.edx = list->entries[i].edx,
-		};
-	return 0;
-}
 
 int
 kvm_add_memory(struct kvm *kvm, const struct guest_memory *memory)

@@ -12,14 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cpuid_table;
 struct guest_memory;
 struct kvm;
 struct state_reader;
 struct state_writer;
-
-/* What guests of this host can be offered. */
-int kvm_list_cpuid(int kvm_fd, struct cpuid_table *ret_table);
 
 /*
  * A machine with KVM's own pages at these addresses: one page for the identity map, three for the

@@ -15,12 +15,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/cpu_model.h"
+#include "base/cpuid_table.h"
+#include "base/kvm_cpuid.h"
 #include "base/kvm_needs.h"
 #include "base/log.h"
 #include "vmm/boot.h"
 #include "vmm/bus.h"
-#include "vmm/cpu_model.h"
-#include "vmm/cpuid_table.h"
 #include "vmm/description.h"
 #include "vmm/devices.h"
 #include "vmm/guest_memory.h"
@@ -142,7 +143,7 @@ machine_check_host(struct machine *machine)
 	int error = kvm_needs_check(description->kvm_fd, machine->problem);
 
 	if (error == 0)
-		error = kvm_list_cpuid(description->kvm_fd, machine->supported);
+		error = kvm_cpuid_list(description->kvm_fd, machine->supported);
 	if (error == 0)
 		error = cpu_model_check(description->cpu, machine->supported, machine->problem);
 	return error;

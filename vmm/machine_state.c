@@ -30,9 +30,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/cpu_model.h"
+#include "base/cpuid_table.h"
 #include "base/log.h"
-#include "vmm/cpu_model.h"
-#include "vmm/cpuid_table.h"
 #include "vmm/description.h"
 #include "vmm/devices.h"
 #include "vmm/fd_kind.h"

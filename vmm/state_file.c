@@ -22,7 +22,11 @@
 #include "base/io.h"
 #include "vmm/checksum.h"
 
+#include "base/proto_vmm.h"
+
 #define FIRST_BYTES ((size_t)64 << 10)
+
+static_assert(STATE_FILE_VERSION == VMM_STATE_FORMAT, "as hostd knows it");
 
 static_assert(sizeof(struct state_file_head) == 32, "there is nothing between its members");
 static_assert(offsetof(struct state_file_section, name) == 0 &&

@@ -26,8 +26,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cpuid_table.h"
 #include "vmm/bus.h"
-#include "vmm/cpuid_table.h"
 #include "vmm/kvm.h"
 #include "vmm/state_file.h"
 

@@ -29,7 +29,7 @@
 #include <sys/ioctl.h>
 
 #include "base/cleanup.h"
-#include "vmm/cpuid_table.h"
+#include "base/cpuid_table.h"
 #include "vmm/kvm.h"
 #include "vmm/state_file.h"
 

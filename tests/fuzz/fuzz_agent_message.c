@@ -11,9 +11,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct agent_message message;
 	struct json_problem problem;
+	json_t *body = NULL;
 
 	agent_message_parse((const char *)data, size, &message, &problem);
 	agent_message_done(&message);
-	agent_message_find_resync(data, size, "nonce");
+	agent_message_find_resync(data, size, "nonce", &body);
+	json_decref(body);
 	return 0;
 }

@@ -63,6 +63,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(is.n_disks <= DESCRIPTION_MAX_DISKS && is.n_ports <= DESCRIPTION_MAX_PORTS);
 	assert((is.display_fd >= 0) == (is.scanouts && is.width && is.height));
 	for (size_t i = 0; i < is.n_disks; i++)
-		assert(is.disks[i].base_fd >= 0 || is.disks[i].overlay_fd < 0);
+		assert(is.disks[i].base_fd < 0 || is.disks[i].base_fd != is.disks[i].overlay_fd);
 	return 0;
 }

@@ -15,22 +15,13 @@ kvm_appliance_folder=/mnt # of the state, in there
 kvm_appliance_relay=
 kvm_appliance_up=
 
-# appliance_place_template: the golden image becomes version 1, described as a publishing describes it. Its guests tell their
-# disk what they have deleted, and leave out what an emulated processor that boots each of them has no use for
+# appliance_place_template: what was sealed for that host becomes version 1
 appliance_place_template() {
-	local image folder=$TMPDIR/disk/lib/templates/$appliance_template
-	image=$(bash "$appliance_tools/golden.sh" "$appliance_template") || fail "there is no golden image"
+	local sealed folder=$TMPDIR/disk/lib/templates/$appliance_template
+	sealed=$(bash "$appliance_tools/kvm_sealed.sh") || fail "there is no sealed version"
 	mkdir -p -m 0711 "$TMPDIR/disk/lib"
 	mkdir -p "$folder"
-	appliance_place "$image" "$folder/1"
-	jq --arg name "$appliance_template" --arg cpu carrel-v1 --arg cpuid "$(printf carrel-v1 | sha256sum | cut -c 1-64)" \
-		'{v: 1, name: $name, version: 1, parent: "", created_ms, author: "", note: "", kinds: ["user"], agent_version: 1,
-		engine: {name: "kvm", version: "1", accelerator: "kvm", state_format: 1},
-		machine: {type: "carrel-1", $cpu, cpuid_sha256: $cpuid, cpus: 2, ram_mib: 1024,
-			command_line: (.command_line | sub("rootflags="; "rootflags=discard,") + " mitigations=off systemd.mask=carrel-warm.service"),
-			devices: [{id: "disk", driver: "virtio-blk-pci", address: "0x3"}]},
-		report: [], files}' "$image/image.json" >"$folder/1/manifest.json"
-	rm -f "$folder/1"/{image.json,build.log}
+	appliance_place "$sealed" "$folder/1"
 	kvm_host_disk=$TMPDIR/disk.img
 	truncate -s 8G "$kvm_host_disk"
 	mke2fs -q -t ext4 -E lazy_itable_init=1,nodiscard -d "$TMPDIR/disk" "$kvm_host_disk"

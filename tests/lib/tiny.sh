@@ -10,8 +10,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$root/tests/lib/cache.sh"
 
 # In the order in which they must be loaded
-modules="virtio/virtio_ring virtio/virtio virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev virtio/virtio_pci
-char/virtio_console"
+modules="drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci_modern_dev
+drivers/virtio/virtio_pci drivers/char/virtio_console net/core/failover drivers/net/net_failover drivers/net/virtio_net"
 
 fail() {
 	echo "tiny recipe: $*" >&2
@@ -31,11 +31,11 @@ make_parts() {
 	mkdir -p "$1/modules"
 	cp "$image/kernel" "$1/kernel"
 	for module in $modules; do
-		read_image "cat /usr/lib/modules/$version/kernel/drivers/$module.ko" >"$1/modules/$number-${module#*/}.ko"
-		[ -s "$1/modules/$number-${module#*/}.ko" ] || fail "the golden image has no module '$module'"
+		read_image "cat /usr/lib/modules/$version/kernel/$module.ko" >"$1/modules/$number-${module##*/}.ko"
+		[ -s "$1/modules/$number-${module##*/}.ko" ] || fail "the golden image has no module '$module'"
 		number=$((number + 1))
 	done
-	"${CC:-gcc}" -static -O2 -o "$1/init" "$root/tests/recipes/tiny/tiny_init.c"
+	"${CC:-gcc}" -D_GNU_SOURCE -I"$root" -static -O2 -o "$1/init" "$root"/tests/recipes/tiny/tiny_{init,witness}.c
 }
 
 image=$(bash "$root/tests/lib/golden.sh")

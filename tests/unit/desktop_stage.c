@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/frame.h"
+#include "base/io.h"
 #include "base/proto_agent.h"
 #include "tests/unit/desktop_stage.h"
 
@@ -36,6 +37,16 @@ static void
 note_changed(void *context, struct desktop *desktop)
 {
 	(void)context, (void)desktop;
+}
+
+static void
+note_foreign(void *context, const struct desktop *desktop, const char *reason)
+{
+	struct desktop_stage *f = context;
+
+	(void)desktop;
+	assert_non_null(strstr(reason, "here it is"));
+	g_string_append(f->events, "foreign ");
 }
 
 static void
@@ -79,6 +90,22 @@ agent_make_answer(const json_t *request, gboolean ok)
 			 "generation", json_object_get(request, "generation"), "ok", ok);
 }
 
+/* What the guest has got now, for an agent that tells. */
+static void
+agent_reach(struct desktop_stage *f, enum agent_state state)
+{
+	if (f->says != AGENT_STATE_UNKNOWN)
+		f->says = state;
+}
+
+static json_t *
+agent_make_echo(const struct desktop_stage *f, const char *nonce)
+{
+	if (f->says == AGENT_STATE_UNKNOWN)
+		return json_pack("{s:s}", "nonce", nonce);
+	return json_pack("{s:s, s:s}", "nonce", nonce, "state", agent_state_name(f->says));
+}
+
 static void
 agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 {
@@ -86,14 +113,19 @@ agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 	json_t *answer = agent_make_answer(request, TRUE);
 	json_t *body;
 
-	if (nonce)
-		body = json_pack("{s:s}", "nonce", nonce);
-	else if (strcmp(verb, AGENT_VERB_IDENTIFY) == 0)
+	if (nonce) {
+		body = agent_make_echo(f, nonce);
+	} else if (strcmp(verb, AGENT_VERB_IDENTIFY) == 0) {
+		agent_reach(f, AGENT_STATE_IDENTIFIED);
 		body = json_pack("{s:[]}", "steps");
-	else if (strcmp(verb, AGENT_VERB_READY) == 0)
+	} else if (strcmp(verb, AGENT_VERB_CLOCK) == 0) {
+		body = json_object();
+	} else if (strcmp(verb, AGENT_VERB_READY) == 0) {
 		body = json_pack("{s:b}", "x", f->up);
-	else
+	} else {
+		agent_reach(f, AGENT_STATE_IN_SESSION);
 		body = json_pack("{s:s}", "session", "c1");
+	}
 	json_object_set_new(answer, "body", body);
 	desktop_stage_say(f, answer);
 }
@@ -111,7 +143,7 @@ static void
 agent_count(struct desktop_stage *f, const char *verb)
 {
 	static const char *const verbs[] = { AGENT_VERB_RESYNC, AGENT_VERB_IDENTIFY,
-					     AGENT_VERB_LOGIN, AGENT_VERB_READY };
+					     AGENT_VERB_LOGIN, AGENT_VERB_READY, AGENT_VERB_CLOCK };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
 		f->said[i] += strcmp(verbs[i], verb) == 0;
@@ -139,8 +171,15 @@ agent_take(struct desktop_stage *f, const json_t *request)
 }
 
 void
+desktop_stage_boot(struct desktop_stage *f)
+{
+	agent_reach(f, AGENT_STATE_FRESH);
+}
+
+void
 desktop_stage_reset(struct desktop_stage *f)
 {
+	desktop_stage_boot(f);
 	fake_peer_say(&f->qemu->peer, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
 }
 
@@ -191,6 +230,10 @@ remove_folders(struct desktop_stage *f)
 {
 	static const char *const files[] = { "lib/desktops/" DESKTOP "/session",
 					     "lib/desktops/" DESKTOP "/vmm.log",
+					     "lib/desktops/" DESKTOP "/origin.json",
+					     "lib/desktops/" DESKTOP "/suspended.json",
+					     "lib/desktops/" DESKTOP "/suspended.state",
+					     "lib/desktops/" DESKTOP "/suspended.pages",
 					     "lib/desktops/" DESKTOP "/overlay.qcow2",
 					     "run/desktops/" DESKTOP };
 	static const char *const folders[] = { "lib/desktops/" DESKTOP,
@@ -234,6 +277,7 @@ desktop_stage_setup(void **state)
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 	f->agent.fd = -1;
 	f->up = TRUE;
+	f->says = AGENT_STATE_QUIESCED;
 	f->accepting = g_unix_fd_add(f->qemu->listeners[LAUNCH_SOCKET_AGENT], G_IO_IN,
 				     agent_handle_connection, f);
 	f->events = g_string_new(NULL);
@@ -247,6 +291,7 @@ desktop_stage_setup(void **state)
 		.event = note_event,
 		.changed = note_changed,
 		.fact = note_fact,
+		.foreign = note_foreign,
 	};
 	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
 	*state = f;
@@ -279,7 +324,7 @@ desktop_stage_teardown(void **state)
 void
 desktop_stage_fork(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->root, "user", f->memory };
+	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
 
 	desktop_fork(f->desktop, &source, FALSE);
 }
@@ -288,4 +333,20 @@ void
 desktop_stage_log_in(struct desktop_stage *f)
 {
 	desktop_login(f->desktop, SESSION, json_pack("{s:s}", "user", "ada"));
+}
+
+void
+desktop_stage_adopt(struct desktop_stage *f, enum launch_role role)
+{
+	struct launch_record record = { .generation = GENERATION };
+	struct launch_process *machine = &record.processes[role];
+
+	g_strlcpy(record.desktop, DESKTOP, sizeof(record.desktop));
+	machine->pid = f->qemu->child;
+	if (machine->pid > 0)
+		assert_int_equal(io_process_start(machine->pid, &machine->start_ticks), 0);
+	desktop_free(f->desktop);
+	fake_peer_done(&f->agent);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_adopt(f->desktop, &record);
 }

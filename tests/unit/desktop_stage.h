@@ -6,6 +6,7 @@
 #define TESTS_UNIT_DESKTOP_STAGE_H
 
 #include "base/json.h"
+#include "base/proto_agent.h"
 #include "host/desktop.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_qemu.h"
@@ -41,7 +42,9 @@ struct desktop_stage {
 	enum agent_act act;
 	const char *verb; /* at which it acts so; it answers the others */
 	gboolean up;	  /* what the agent says of the guest's desktop; TRUE at first */
-	guint said[4];	  /* resync, identify, login, ready */
+	/* what it says of its guest; AGENT_STATE_UNKNOWN: it is of an older template, and never says it */
+	enum agent_state says;
+	guint said[5]; /* resync, identify, login, ready, clock */
 	GString *events;
 };
 
@@ -53,9 +56,15 @@ int desktop_stage_teardown(void **state);
 void desktop_stage_fork(struct desktop_stage *f);
 void desktop_stage_log_in(struct desktop_stage *f);
 
+/* hostd begins anew, and launch lists the machine as it is: of this role, if it lives. */
+void desktop_stage_adopt(struct desktop_stage *f, enum launch_role role);
+
 gboolean desktop_stage_is_in(const struct desktop_stage *f, enum desktop_state state);
 
-/* The machine tells that its guest has reset itself. */
+/* The guest has reset itself, and nobody tells it but the agent, if it says anything. */
+void desktop_stage_boot(struct desktop_stage *f);
+
+/* The machine tells it, too. */
 void desktop_stage_reset(struct desktop_stage *f);
 
 /* The agent says something of its own accord; takes the object. */

@@ -6,11 +6,14 @@
 #define TESTS_FAKE_KVM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct fake_kvm {
 	int version;	/* of KVM's interface; 0: the file is no /dev/kvm */
 	int missing[2]; /* capabilities; -1: none */
 	bool all_missing;
+	bool has_cpu;	/* a processor that can do everything */
+	uint32_t flaws; /* of it: CPUID leaf 7, EDX */
 };
 
 extern struct fake_kvm fake_kvm;

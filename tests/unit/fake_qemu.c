@@ -102,6 +102,7 @@ fake_qemu_die(struct fake_qemu *qemu)
 		waitpid(qemu->child, NULL, 0);
 	}
 	qemu->child = 0;
+	qemu->quits = FALSE;
 	fake_peer_done(&qemu->peer);
 }
 
@@ -168,6 +169,11 @@ static const struct {
 	{ "query-cpu-model-expansion", "{\"model\": {\"name\": \"base\"}}", NULL },
 	{ "stop", "{}", "{\"event\": \"STOP\"}\r\n" },
 	{ "cont", "{}", "{\"event\": \"RESUME\"}\r\n" },
+	{ "quit", "{}", "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": false}}\r\n" },
+	{ "query-migrate", "{\"status\": \"cancelled\"}", NULL },
+	{ "migrate", "{}",
+	  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\r\n"
+	  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n" },
 	{ "migrate-incoming", "{}",
 	  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\r\n"
 	  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n" },
@@ -176,6 +182,8 @@ static const struct {
 static void
 fake_qemu_say_answer(const struct fake_qemu *qemu, const char *command, json_int_t id)
 {
+	g_autofree char *standing =
+		g_strdup_printf("{\"running\": false, \"status\": \"%s\"}", qemu->status);
 	g_autofree char *text = NULL;
 	const char *value = "{}";
 	const char *event = "";
@@ -186,6 +194,8 @@ fake_qemu_say_answer(const struct fake_qemu *qemu, const char *command, json_int
 		value = answer_table[i].value;
 		event = answer_table[i].event ? answer_table[i].event : "";
 	}
+	if (qemu->status && strcmp(command, "query-status") == 0)
+		value = standing;
 	if (qemu->full && strcmp(command, "query-status") == 0)
 		value = "{\"running\": false, \"status\": \"io-error\"}";
 	if (qemu->full && strcmp(command, "cont") == 0)
@@ -222,11 +232,14 @@ fake_qemu_take_command(struct fake_qemu *qemu, const char *command, json_int_t i
 		fake_peer_say(&qemu->peer, "{\"hello\": 1}\r\n");
 	else if (!here || qemu->fault != FAKE_QEMU_SILENT)
 		fake_qemu_say_answer(qemu, command, id);
+	qemu->quits |= strcmp(command, "quit") == 0 && !(here && qemu->fault != FAKE_QEMU_WORKS);
 }
 
 void
 fake_qemu_serve(struct fake_qemu *qemu)
 {
+	if (qemu->quits)
+		fake_qemu_die(qemu);
 	while (qemu->peer.fd >= 0) {
 		g_autofree char *line = fake_peer_take_line(&qemu->peer);
 		json_t *object;

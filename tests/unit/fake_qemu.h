@@ -42,7 +42,9 @@ struct fake_qemu {
 	engine_spawned_callback held;
 	void *held_data;
 	gboolean full; /* its host's disk: the guest stands, and stands again whenever it goes on */
-	GString *commands; /* all that came, joined by blanks */
+	gboolean quits;	    /* what it has said is read before it ends */
+	const char *status; /* that it says it is in; NULL: it runs */
+	GString *commands;  /* all that came, joined by blanks */
 };
 
 /* The guest finds no room on the host's disk. */

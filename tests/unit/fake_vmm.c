@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -51,8 +52,18 @@ fake_vmm_answer(struct fake_vmm *vmm, struct seq_message *message)
 				 sizeof(pixels));
 		head.size = sizeof(picture);
 		payload = &picture;
+	} else if (head.type == VMM_SEAL) {
+		assert_int_equal(vmm->asked[VMM_PAUSE], 1);
+		assert_int_equal(write(message->fds[0], FAKE_VMM_STATE, strlen(FAKE_VMM_STATE)),
+				 strlen(FAKE_VMM_STATE));
+		if (message->n_fds > 1)
+			assert_int_equal(
+				write(message->fds[1], FAKE_VMM_PAGES, strlen(FAKE_VMM_PAGES)),
+				strlen(FAKE_VMM_PAGES));
 	}
 	fake_vmm_say(vmm, &head, payload);
+	if (head.type == VMM_QUIT)
+		fake_qemu_die(vmm->process);
 }
 
 static void

@@ -29,9 +29,14 @@ struct fake_vmm {
 	enum fake_vmm_fault fault;
 	enum vmm_type type; /* at which the fault shows */
 	struct vmm_status status;
-	guint asked[VMM_EVENT]; /* by enum vmm_type */
-	guint link_fds;		/* that came with VMM_LINK */
+	guint asked[VMM_SEAL + 1]; /* by enum vmm_type */
+	guint link_fds;		   /* that came with VMM_LINK */
 };
+
+/* What it writes into the file that comes with SEAL. */
+#define FAKE_VMM_STATE "sealed"
+/* And into the second one, of a machine that is suspended. */
+#define FAKE_VMM_PAGES "pages"
 
 /* Zeroed before. It answers who connects to the process' socket "vmm". */
 void fake_vmm_init(struct fake_vmm *vmm, struct fake_qemu *process);

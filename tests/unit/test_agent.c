@@ -31,9 +31,13 @@ test_agent__life_cycle_table(void **state)
 	} rows[] = {
 		{ AGENT_STATE_FRESH, AGENT_STATE_IDENTIFIED, 0 },
 		{ AGENT_STATE_FRESH, AGENT_STATE_IN_SESSION, 0 },
+		{ AGENT_STATE_FRESH, AGENT_STATE_QUIESCED, 0 },
 		{ AGENT_STATE_FRESH, AGENT_STATE_LOGGING_OFF, -EPERM },
 		{ AGENT_STATE_FRESH, AGENT_STATE_LOGGING_IN, -EPERM },
+		{ AGENT_STATE_QUIESCED, AGENT_STATE_IDENTIFIED, 0 },
+		{ AGENT_STATE_QUIESCED, AGENT_STATE_LOGGING_IN, -EPERM },
 		{ AGENT_STATE_IDENTIFIED, AGENT_STATE_LOGGING_IN, 0 },
+		{ AGENT_STATE_IDENTIFIED, AGENT_STATE_QUIESCED, -EPERM },
 		{ AGENT_STATE_IDENTIFIED, AGENT_STATE_FRESH, -EPERM },
 		{ AGENT_STATE_LOGGING_IN, AGENT_STATE_IDENTIFIED, 0 },
 		{ AGENT_STATE_IN_SESSION, AGENT_STATE_LOGGING_IN, -EPERM },
@@ -50,6 +54,16 @@ test_agent__life_cycle_table(void **state)
 		assert_int_equal(agent.state, rows[i].result == 0 ? rows[i].to : rows[i].from);
 	}
 	agent_done(&agent);
+}
+
+static void
+test_agent__states_have_words(void **unused)
+{
+	(void)unused;
+	for (int i = 0; i < AGENT_STATE_COUNT; i++)
+		assert_int_equal(agent_state_find(agent_state_name((enum agent_state)i)), i);
+	assert_int_equal(agent_state_find("in-orbit"), AGENT_STATE_UNKNOWN);
+	assert_int_equal(agent_state_find(""), AGENT_STATE_UNKNOWN);
 }
 
 static pid_t
@@ -254,6 +268,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_agent__life_cycle_table),
+		cmocka_unit_test(test_agent__states_have_words),
 		cmocka_unit_test(test_agent__program_talks_and_ends_with_its_socket),
 		cmocka_unit_test(test_agent__killed_agent_finds_its_session_again),
 		cmocka_unit_test(test_agent__session_that_ended_meanwhile_is_told),

@@ -62,6 +62,7 @@ static void
 test_agent_message__finds_the_nonce_behind_noise(void **state)
 {
 	guint8 bytes[1024];
+	json_t *body = NULL;
 	gsize size = 0;
 	gsize end;
 
@@ -73,14 +74,17 @@ test_agent_message__finds_the_nonce_behind_noise(void **state)
 		"{\"v\":1,\"id\":1,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"old\"}}");
 	size += add_frame(
 		bytes + size,
-		"{\"v\":1,\"id\":2,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"fresh\"}}");
+		"{\"v\":1,\"id\":2,\"verb\":\"resync\",\"ok\":true,\"body\":{\"nonce\":\"fresh\",\"state\":\"identified\"}}");
 	end = size;
 	size += add_frame(
 		bytes + size,
 		"{\"v\":1,\"id\":0,\"verb\":\"logoff\",\"body\":{\"user\":\"ada\",\"reason\":\"\"}}");
-	assert_int_equal(agent_message_find_resync(bytes, size, "fresh"), end);
-	assert_int_equal(agent_message_find_resync(bytes, end - 1, "fresh"), 0);
-	assert_int_equal(agent_message_find_resync(bytes, size, "absent"), 0);
+	assert_int_equal(agent_message_find_resync(bytes, end - 1, "fresh", &body), 0);
+	assert_int_equal(agent_message_find_resync(bytes, size, "absent", &body), 0);
+	assert_null(body);
+	assert_int_equal(agent_message_find_resync(bytes, size, "fresh", &body), end);
+	assert_string_equal(json_get_text(body, "state", ""), "identified");
+	json_decref(body);
 }
 
 static void
@@ -91,8 +95,10 @@ test_agent_message__ignores_a_nonce_in_another_verb(void **state)
 		bytes,
 		"{\"v\":1,\"id\":1,\"verb\":\"login\",\"ok\":true,\"body\":{\"session\":\"fresh\"}}");
 
+	json_t *body = NULL;
+
 	(void)state;
-	assert_int_equal(agent_message_find_resync(bytes, size, "fresh"), 0);
+	assert_int_equal(agent_message_find_resync(bytes, size, "fresh", &body), 0);
 }
 
 int

@@ -12,6 +12,8 @@
 #include "broker/assign.h"
 #include "tests/unit/broker_stage.h"
 
+#define WANTED(want) "SELECT count(*) FROM desktop d WHERE " ASSIGN_DESKTOP_WANT " = '" want "'"
+
 static enum assign_result
 take(struct broker *broker, const char *user, const char *key, json_t **ret_session)
 {
@@ -63,8 +65,62 @@ test_assign__prefers_what_is_ready(void **state)
 	expect(session, "d-identifying", "identifying");
 	assert_int_equal(take(&broker, "eve", NULL, &session), ASSIGN_NEW);
 	expect(session, "d-forking", "forking");
+	broker_stage_run(&broker, "UPDATE pool SET size = 4 WHERE name = 'p'");
 	assert_int_equal(take(&broker, "zoe", NULL, &session), ASSIGN_EMPTY);
 	assert_null(session);
+	broker_stage_done(&broker);
+}
+
+/* The last of all are those that have to be resumed first; on a host in maintenance there are none. */
+static void
+test_assign__wakes_what_is_suspended(void **state)
+{
+	struct broker broker;
+	json_t *session;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 9, 9);
+	broker_stage_add_desktop(&broker, "d-asleep", "p", "suspended");
+	broker_stage_add_desktop(&broker, "d-forking", "p", "forking");
+	broker_stage_run(&broker, "UPDATE desktop SET suspend = 1 WHERE id = 'd-asleep'");
+	assert_int_equal(take(&broker, "ada", NULL, &session), ASSIGN_NEW);
+	expect(session, "d-forking", "forking");
+	broker_stage_run(&broker, "UPDATE host SET maintenance = 1");
+	assert_int_equal(take(&broker, "bob", NULL, &session), ASSIGN_EMPTY);
+	broker_stage_run(&broker, "UPDATE host SET maintenance = 0");
+	assert_int_equal(take(&broker, "bob", NULL, &session), ASSIGN_NEW);
+	expect(session, "d-asleep", "suspended");
+	assert_int_equal(
+		broker_stage_count(&broker, "SELECT count(*) FROM desktop WHERE suspend = 1"), 0);
+	/* Whoever has one comes back to it. */
+	broker_stage_run(&broker, "UPDATE desktop SET suspend = 1");
+	assert_int_equal(take(&broker, "ada", NULL, &session), ASSIGN_EXISTING);
+	expect(session, "d-forking", "forking");
+	assert_int_equal(
+		broker_stage_count(&broker, "SELECT count(*) FROM desktop WHERE suspend = 1"), 1);
+	broker_stage_done(&broker);
+}
+
+static void
+test_assign__wanted_is_what_its_host_makes_of_it(void **state)
+{
+	struct broker broker;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 9, 9);
+	broker_stage_add_desktop(&broker, "d-1", "p", "active");
+	broker_stage_add_desktop(&broker, "d-2", "p", "active");
+	broker_stage_add_desktop(&broker, "d-3", "p", "active");
+	broker_stage_run(&broker, "UPDATE desktop SET suspend = 1 WHERE id <> 'd-1'");
+	broker_stage_run(&broker, "UPDATE desktop SET want = 'gone' WHERE id = 'd-3'");
+	assert_int_equal(broker_stage_count(&broker, WANTED("ready")), 1);
+	assert_int_equal(broker_stage_count(&broker, WANTED("suspended")), 1);
+	assert_int_equal(broker_stage_count(&broker, WANTED("gone")), 1);
+	broker_stage_run(&broker, "UPDATE host SET maintenance = 1");
+	assert_int_equal(broker_stage_count(&broker, WANTED("suspended")), 2);
+	assert_int_equal(broker_stage_count(&broker, WANTED("gone")), 1);
 	broker_stage_done(&broker);
 }
 
@@ -99,7 +155,7 @@ test_assign__released_desktops_are_destroyed(void **state)
 {
 	struct broker broker;
 	g_autoptr(GError) error = NULL;
-	g_autofree char *session = NULL;
+	g_autofree char *session = NULL, *other = NULL;
 
 	(void)state;
 	broker_stage_init(&broker);
@@ -118,7 +174,12 @@ test_assign__released_desktops_are_destroyed(void **state)
 			"SELECT count(*) FROM session WHERE reason = 'logoff' AND revoked = 0"
 			" AND closed_ms > 0"),
 		1);
-	assert_null(broker_stage_assign(&broker, "bob"));
+	/* the next one gets another, which is made for him */
+	other = broker_stage_assign(&broker, "bob");
+	assert_non_null(other);
+	assert_int_equal(
+		broker_stage_count(&broker, "SELECT count(*) FROM session WHERE desktop = 'd-1'"),
+		1);
 	broker_stage_done(&broker);
 }
 
@@ -143,6 +204,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_assign__prefers_what_is_ready),
+		cmocka_unit_test(test_assign__wakes_what_is_suspended),
+		cmocka_unit_test(test_assign__wanted_is_what_its_host_makes_of_it),
 		cmocka_unit_test(test_assign__is_idempotent),
 		cmocka_unit_test(test_assign__released_desktops_are_destroyed),
 		cmocka_unit_test(test_assign__first_time_of_a_step_counts),

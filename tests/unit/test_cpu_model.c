@@ -12,8 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/cpu_model.h"
-#include "vmm/cpuid_table.h"
+#include "base/cpu_model.h"
+#include "base/cpuid_table.h"
 
 #define VENDOR_INTEL 0x756e6547
 #define VENDOR_AMD   0x68747541

@@ -220,6 +220,21 @@ test_description__has_defaults(void **state)
 	assert_true(is.sandbox);
 }
 
+static void
+test_description__an_image_has_no_base(void **state)
+{
+	CLEANUP_FREE char *text =
+		test_replace(whole, "'base_fd':106,'overlay_fd':107", "'image_fd':107");
+	struct json_problem problem = { "" };
+	struct description is = { 0 };
+
+	(void)state;
+	if (test_parse(text, &is, &problem) != 0)
+		fail_msg("%s", problem.text);
+	assert_int_equal(is.disks[0].base_fd, -1);
+	assert_int_equal(is.disks[0].overlay_fd, TEST_OVERLAY);
+}
+
 /* A suspended fork goes on from three files, of which it writes none. */
 static void
 test_description__takes_a_suspended_fork(void **state)
@@ -336,6 +351,9 @@ test_description__refuses_contradictions(void **state)
 		{ "'memory_private':false", "'pages_fd':114", "'pages_fd' needs 'state_fd'" },
 		{ "'base_fd':106,", "", "'overlay_fd' needs 'base_fd'" },
 		{ "'base_fd':106,'overlay_fd':107", "'base_fd':106", NULL },
+		{ "'base_fd':106,'overlay_fd':107", "'image_fd':107", NULL },
+		{ "'overlay_fd':107", "'image_fd':107", "'image_fd' has neither" },
+		{ "'base_fd':106", "'image_fd':106", "'image_fd' has neither" },
 		{ "'slot':'home'", "'slot':'disk'", "two disks in one slot" },
 		{ "'serial':'home'", "'serial':'root'", "two disks of one 'serial'" },
 		{ "com.redhat.spice.0", "org.carrel.agent.0", "two ports of one 'name'" },
@@ -368,6 +386,7 @@ test_description__checks_each_descriptor(void **state)
 		{ "'base_fd':106", "'base_fd':101", "'base_fd' of root: descriptor 101 must be" },
 		{ "'overlay_fd':107", "'overlay_fd':106", "'overlay_fd' of root" },
 		{ "'overlay_fd':107", "'overlay_fd':101", "is 'memory_fd' already" },
+		{ "'base_fd':106,'overlay_fd':107", "'image_fd':106", "'image_fd' of root" },
 		{ "'fd':108", "'fd':109", "'fd' of net: descriptor 109 must be a unix stream" },
 		{ "'fd':108", "'fd':111", "must be a unix stream" },
 		{ "'listen_fd':110", "'listen_fd':108",
@@ -385,6 +404,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_description__reads_all_of_it),
 		cmocka_unit_test(test_description__has_defaults),
+		cmocka_unit_test(test_description__an_image_has_no_base),
 		cmocka_unit_test(test_description__takes_a_suspended_fork),
 		cmocka_unit_test(test_description__checks_each_value),
 		cmocka_unit_test(test_description__refuses_contradictions),

@@ -121,6 +121,7 @@ static const struct {
 } machine_faults[] = {
 	{ FAKE_QEMU_NO_SPAWN, NULL, "the fork failed: start the process: " },
 	{ FAKE_QEMU_DIES, NULL, "the fork failed: connect to it: " },
+	{ FAKE_QEMU_OTHER, "query-version", "the fork failed: compare its version: " },
 	{ FAKE_QEMU_FAILS, "migrate-incoming", "the fork failed: load the state: " },
 	{ FAKE_QEMU_REFUSES, "cont", "the fork failed: run: " },
 };
@@ -172,6 +173,9 @@ test_desktop__fails_when_its_machine_does_not_start(void **unused)
 		print_message("%s\n", desktop_get_reason(f->desktop));
 		assert_true(
 			g_str_has_prefix(desktop_get_reason(f->desktop), machine_faults[i].reason));
+		/* a version that this host cannot restore is told of before */
+		assert_int_equal(strstr(f->events->str, "foreign ") != NULL,
+				 machine_faults[i].fault == FAKE_QEMU_OTHER);
 		desktop_stage_teardown(&state);
 	}
 }

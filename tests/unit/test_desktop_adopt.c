@@ -16,27 +16,10 @@
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/fake_vmm.h"
 
-/* A record of the machine that runs, as launch lists it. */
-static void
-adopt_machine(struct desktop_stage *f, enum launch_role role)
-{
-	struct launch_record record = { .generation = GENERATION };
-	struct launch_process *machine = &record.processes[role];
-
-	g_strlcpy(record.desktop, DESKTOP, sizeof(record.desktop));
-	machine->pid = f->qemu->child;
-	if (machine->pid > 0)
-		assert_int_equal(io_process_start(machine->pid, &machine->start_ticks), 0);
-	desktop_free(f->desktop);
-	fake_peer_done(&f->agent);
-	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
-	desktop_adopt(f->desktop, &record);
-}
-
 static void
 adopt(struct desktop_stage *f)
 {
-	adopt_machine(f, LAUNCH_ROLE_QEMU);
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
 }
 
 static void
@@ -57,7 +40,7 @@ adopt_vmm(struct desktop_stage *f, struct fake_vmm *vmm)
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	assert_string_equal(desktop_get_reason(f->desktop), "");
 	fake_vmm_init(vmm, f->qemu);
-	adopt_machine(f, LAUNCH_ROLE_VMM);
+	desktop_stage_adopt(f, LAUNCH_ROLE_VMM);
 }
 
 /* Also when hostd was not there when it began: its desktop says so as long as it lasts, and is not touched. */
@@ -160,6 +143,59 @@ test_desktop_adopt__goes_when_its_guest_reboots(void **state)
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "cannot be logged in again"));
 }
 
+/* The same when it rebooted while no hostd was there to be told. */
+static void
+test_desktop_adopt__goes_when_its_guest_rebooted_meanwhile(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	desktop_stage_boot(f);
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "cannot be logged in again"));
+	assert_non_null(strstr(f->events->str, "rebooted "));
+	assert_int_equal(f->said[1] + f->said[2], 2);
+}
+
+static void
+test_desktop_adopt__is_identified_when_its_guest_rebooted_meanwhile(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	desktop_stage_boot(f);
+	f->up = FALSE;
+	adopt(f);
+	/* its agent is there before its desktop */
+	SERVE_UNTIL(f, f->said[3] == 2);
+	assert_int_equal(f->said[1], 1);
+	f->up = TRUE;
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_int_equal(f->said[1], 2);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
+/* The agent's word of it was for the hostd that is gone. */
+static void
+test_desktop_adopt__goes_when_its_user_logged_off_meanwhile(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	f->says = AGENT_STATE_IDENTIFIED;
+	adopt(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
+	assert_string_equal(desktop_get_reason(f->desktop), "its user logged off");
+	assert_non_null(strstr(f->events->str, "logoff "));
+}
+
 static void
 test_desktop_adopt__goes_without_a_machine(void **state)
 {
@@ -184,6 +220,9 @@ main(void)
 		TEST(is_at_once_what_it_was),
 		TEST(its_user_stays_although_the_agent_is_silent),
 		TEST(goes_when_its_guest_reboots),
+		TEST(goes_when_its_guest_rebooted_meanwhile),
+		TEST(is_identified_when_its_guest_rebooted_meanwhile),
+		TEST(goes_when_its_user_logged_off_meanwhile),
 		TEST(goes_without_a_machine),
 	};
 

@@ -11,7 +11,6 @@
 
 #include <string.h>
 
-#include "base/proto_agent.h"
 #include "host/desktop_parts.h"
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/wait_for.h"
@@ -48,9 +47,8 @@ count_reboots(const struct desktop_stage *f)
 }
 
 static void
-test_desktop_reboot__gets_its_user_back(void **state)
+gets_its_user_back(struct desktop_stage *f)
 {
-	struct desktop_stage *f = *state;
 	guint resyncs;
 
 	desktop_stage_fork(f);
@@ -72,6 +70,45 @@ test_desktop_reboot__gets_its_user_back(void **state)
 	SERVE_UNTIL(f, f->said[0] == resyncs + 1);
 	fake_peer_settle();
 	assert_int_equal(f->said[1] + f->said[2], 4);
+}
+
+static void
+test_desktop_reboot__gets_its_user_back(void **state)
+{
+	gets_its_user_back(*state);
+}
+
+/* Agents are sealed into templates: older ones do not tell what their guest has got. */
+static void
+test_desktop_reboot__of_a_guest_with_an_older_agent(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	f->says = AGENT_STATE_UNKNOWN;
+	gets_its_user_back(f);
+}
+
+/* The machine's word of it was lost; the agent's state says the same. */
+static void
+test_desktop_reboot__that_only_the_agent_tells(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	desktop_stage_boot(f);
+	f->up = FALSE;
+	fake_peer_done(&f->agent);
+	SERVE_UNTIL(f, f->said[3] == 2);
+	assert_int_equal(count_reboots(f), 1);
+	assert_int_equal(f->said[1] + f->said[2], 2);
+	f->up = TRUE;
+	SERVE_UNTIL(f, f->said[2] == 2);
+	assert_int_equal(f->said[1], 2);
+	fake_peer_settle();
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(count_reboots(f), 1);
 }
 
 /* Its user comes while it reboots: the names are given first, as to any other. */
@@ -198,6 +235,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(gets_its_user_back),
+		TEST(of_a_guest_with_an_older_agent),
+		TEST(that_only_the_agent_tells),
 		TEST(a_login_waits_for_it),
 		cmocka_unit_test(test_desktop_reboot__while_the_agent_is_asked),
 		TEST(again_while_its_user_is_logged_in_again),

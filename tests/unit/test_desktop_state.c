@@ -11,10 +11,14 @@
 
 #include "host/desktop_state.h"
 
-/* One row a state, one column a next state: forking identifying ready assigned active disconnected retiring gone failed */
+/*
+ * One row a state, one column a next state: forking identifying ready assigned active disconnected suspending suspended
+ * resuming retiring gone failed
+ */
 static const char *const table[DESKTOP_STATE_COUNT] = {
-	".x....x.x", "..x...x.x", "...x..x.x", "....x.x.x", ".....xx.x",
-	"....x.x.x", ".......x.", ".........", "......x..",
+	".x....xx.x.x", "..x......x.x", "...x..x..x.x", "....x.x..x.x",
+	".....xx..x.x", "....x.x..x.x", ".x.....x.x.x", "........xx..",
+	".x.....x.x.x", "..........x.", "............", ".........x..",
 };
 
 static void
@@ -33,7 +37,9 @@ test_desktop_state__has_protocol_names(void **state)
 	(void)state;
 	assert_string_equal(desktop_state_name(DESKTOP_STATE_FORKING), "forking");
 	assert_string_equal(desktop_state_name(DESKTOP_STATE_FAILED), "failed");
+	assert_string_equal(desktop_state_name(DESKTOP_STATE_SUSPENDED), "suspended");
 	assert_true(desktop_state_lives(DESKTOP_STATE_DISCONNECTED));
+	assert_true(desktop_state_lives(DESKTOP_STATE_SUSPENDED));
 	assert_false(desktop_state_lives(DESKTOP_STATE_RETIRING));
 }
 

@@ -9,10 +9,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/vmm_exit.h"
 #include "host/desktops.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_peer.h"
@@ -30,7 +32,7 @@ static const char manifest_text[] =
 	"\",\"cpus\":2,\"ram_mib\":1024,"
 	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
 	"\"report\":[],\"files\":[{\"path\":\"qemu/user/state\",\"size\":1,\"sha256\":\"" HASH
-	"\"}]}";
+	"\"},{\"path\":\"qemu/user/memory\",\"size\":1073741824,\"sha256\":\"" HASH "\"}]}";
 
 struct fixture {
 	struct fake_launch *launch;
@@ -39,6 +41,8 @@ struct fixture {
 	char *version; /* the template's folder */
 	struct desktops *desktops;
 	guint failures;
+	guint foreign;
+	char *foreign_reason;
 };
 
 static void
@@ -63,7 +67,22 @@ note_fact(void *context, struct desktop *desktop, const struct display_fact *fac
 	(void)context, (void)desktop, (void)fact;
 }
 
-static const struct desktops_events desktops_events = { note_event, note_changed, note_fact };
+static void
+note_foreign(void *context, const char *name, guint32 version, const char *engine,
+	     const char *reason)
+{
+	struct fixture *f = context;
+
+	assert_string_equal(name, "debian-openbox");
+	assert_int_equal(version, 3);
+	assert_string_equal(engine, "qemu");
+	f->foreign++;
+	g_free(f->foreign_reason);
+	f->foreign_reason = g_strdup(reason);
+}
+
+static const struct desktops_events desktops_events = { note_event, note_changed, note_fact,
+							note_foreign };
 
 static void
 write_file(const struct fixture *f, const char *name, const char *text, gsize size)
@@ -99,13 +118,16 @@ remove_template(struct fixture *f)
 		"templates/debian-openbox/3",
 		"templates/debian-openbox",
 		"templates",
+		"desktops/" DESKTOP,
+		"desktops",
 		"",
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
 		g_autofree char *path = g_build_filename(f->lib, paths[i], NULL);
 
-		assert_int_equal(g_remove(path), 0);
+		/* no desktop was made in most tests, and none has left anything */
+		assert_true(g_remove(path) == 0 || errno == ENOENT);
 	}
 }
 
@@ -147,6 +169,7 @@ teardown(void **state)
 	launch_client_free(f->client);
 	fake_launch_free(f->launch);
 	remove_template(f);
+	g_free(f->foreign_reason);
 	g_free(f->version);
 	g_free(f->lib);
 	g_free(f);
@@ -181,6 +204,62 @@ reason(struct fixture *f)
 	assert_non_null(desktop);
 	assert_int_equal(desktop_get_state(desktop), DESKTOP_STATE_FAILED);
 	return desktop_get_reason(desktop);
+}
+
+/* As it was sealed elsewhere, or as it is sealed here. */
+static void
+write_manifest(struct fixture *f, const char *machine)
+{
+	g_autofree char *path = g_build_filename(f->version, "manifest.json", NULL);
+	json_t *object = json_loads(manifest_text, 0, NULL);
+	struct manifest *manifest;
+
+	json_object_set_new(json_object_get(object, "machine"), "type", json_string(machine));
+	manifest = manifest_new(object, NULL);
+	assert_true(manifest_write(manifest, f->version, NULL));
+	manifest_free(manifest);
+}
+
+/* It is asked for again and again, for whoever hears of it may have to wait; and no desktop fails. */
+static void
+test_desktops__wait_for_a_version_that_must_be_sealed_again(void **state)
+{
+	struct fixture *f = *state;
+
+	write_manifest(f, "pc-q35-5.0");
+	want(f, make_want("qemu", "none", 1, "ready"));
+	WAIT_FOR(f->foreign >= 2);
+	assert_string_equal(f->foreign_reason,
+			    "it was sealed with machine type pc-q35-5.0, here it is pc-q35-7.2");
+	assert_null(desktops_find(f->desktops, DESKTOP));
+	write_manifest(f, "pc-q35-7.2");
+	desktops_renew_template(f->desktops, "debian-openbox", 3);
+	WAIT_FOR(desktops_find(f->desktops, DESKTOP));
+	assert_int_equal(f->failures, 0);
+}
+
+/* What only its process has found out. */
+static void
+test_desktops__an_exit_status_tells_of_a_foreign_version(void **state)
+{
+	struct fixture *f = *state;
+	struct launch_exited exited = { .name = DESKTOP, .role = LAUNCH_ROLE_VMM };
+
+	want(f, make_want("qemu", "none", 1, "ready"));
+	WAIT_FOR(desktops_find(f->desktops, DESKTOP));
+	WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_MAKE] == 1);
+	exited.wait_status = VMM_EXIT_CANNOT_START << 8;
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 0);
+	exited.wait_status = VMM_EXIT_FOREIGN << 8;
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 1);
+	assert_non_null(strstr(f->foreign_reason, "carrel-vmm can restore"));
+	/* the next one does not try it */
+	want(f, make_want("qemu", "none", 2, "ready"));
+	WAIT_FOR(f->foreign > 1);
+	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 1);
+	want(f, NULL);
 }
 
 static const struct {
@@ -298,6 +377,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_desktops__what_cannot_be_made_fails_with_its_reason),
 		TEST(a_full_host_makes_none_and_says_so),
+		TEST(wait_for_a_version_that_must_be_sealed_again),
+		TEST(an_exit_status_tells_of_a_foreign_version),
 		TEST(nothing_goes_before_the_broker_has_spoken),
 		TEST(an_older_generation_is_refused),
 		TEST(a_newer_generation_waits_for_the_end_of_the_older),

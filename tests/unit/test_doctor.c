@@ -239,6 +239,51 @@ test_doctor__carries_the_engines_and_the_limits(void **state)
 	json_decref(engines);
 }
 
+#define HASH		 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define FILE_ENTRY(path) "{\"path\":\"" path "\",\"size\":1,\"sha256\":\"" HASH "\"}"
+#define MANIFEST(version, type)                                                                     \
+	"{\"v\":1,\"name\":\"tiny\",\"version\":" version                                           \
+	",\"parent\":\"\",\"created_ms\":7,\"author\":\"\",\"note\":\"\",\"kinds\":[\"user\"],"     \
+	"\"agent_version\":1,\"engine\":{\"name\":\"qemu\",\"version\":\"7.2.22\","                 \
+	"\"accelerator\":\"tcg\",\"state_format\":1},\"machine\":{\"type\":\"" type                 \
+	"\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" HASH "\",\"cpus\":2,\"ram_mib\":1024,"         \
+	"\"command_line\":\"\",\"devices\":[{\"id\":\"disk\",\"driver\":\"d\",\"address\":\"\"}]}," \
+	"\"report\":[],\"files\":[" FILE_ENTRY("qemu/user/memory") "," FILE_ENTRY(                  \
+		"qemu/user/state") "]}"
+
+static void
+expect_templates(const struct doctor_options *options, gboolean ok, const char *value)
+{
+	json_t *found = doctor_examine(options);
+	const json_t *check = find(json_object_get(found, "checks"), "templates");
+
+	assert_int_equal(json_get_flag(check, "ok", !ok), ok);
+	assert_string_equal(json_get_text(check, "value", ""), value);
+	assert_int_equal(json_get_text(check, "advice", "")[0] == '\0', ok);
+	json_decref(found);
+}
+
+static void
+test_doctor__names_a_version_that_must_be_sealed_again(void **state)
+{
+	g_autofree char *root = scratch_new();
+	struct doctor_options options = { .engines = json_null(),
+					  .qemu = "no-such-qemu",
+					  .passt = "no-such-passt",
+					  .lib = root,
+					  .root = root };
+
+	(void)state;
+	scratch_put(root, "templates/tiny/1/manifest.json", MANIFEST("1", "pc-q35-7.2"));
+	expect_templates(&options, TRUE, "1 versions can be forked here");
+	scratch_put(root, "templates/tiny/2/manifest.json", MANIFEST("2", "pc-q35-5.0"));
+	scratch_put(root, "templates/tiny/3/manifest.json", "{");
+	expect_templates(&options, FALSE,
+			 "1 of 2 versions cannot be forked here; 'tiny@2': it was sealed with "
+			 "machine type pc-q35-5.0, here it is pc-q35-7.2");
+	scratch_remove(root);
+}
+
 int
 main(void)
 {
@@ -249,6 +294,7 @@ main(void)
 		cmocka_unit_test(test_doctor__advises_by_the_machine),
 		cmocka_unit_test(test_doctor__knows_a_device_that_only_root_may_open),
 		cmocka_unit_test(test_doctor__carries_the_engines_and_the_limits),
+		cmocka_unit_test(test_doctor__names_a_version_that_must_be_sealed_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

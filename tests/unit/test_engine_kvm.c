@@ -16,23 +16,31 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/frame.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
+#include "host/engine_error.h"
+#include "host/engine_list.h"
+#include "host/vmm_machine.h"
+#include "tests/unit/fake_kvm.h"
 #include "tests/unit/fake_vmm.h"
 #include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
 #define GENERATION 7
+#define RAM_MIB	   16
 
-static const char *const template_files[] = { "disk.img", "kernel", "initrd" };
+static const char *const template_files[] = { "disk.img", "kernel", "initrd", "kvm/user/memory",
+					      "kvm/user/state" };
 
 struct outcome {
 	guint times;
 	GError *error;
 	int fd;
+	json_t *json;
 };
 
 struct fixture {
@@ -43,6 +51,7 @@ struct fixture {
 	gboolean ready; /* the agent says so from the second time on */
 	gboolean agent_refuses;
 	enum vmm_state end; /* of the guest while it boots; VMM_STATE_STARTING: none */
+	enum vmm_pause_reason reason;
 	char *folder;
 	char *overlay;
 	struct manifest *manifest;
@@ -70,6 +79,7 @@ note_end(GObject *source, GAsyncResult *result, gpointer data)
 	outcome->times++;
 	steps_finish(result, &outcome->error);
 	outcome->fd = steps_take_fd(result);
+	outcome->json = steps_get_json(result);
 }
 
 static void
@@ -78,6 +88,7 @@ outcome_clear(struct outcome *outcome)
 	g_clear_error(&outcome->error);
 	if (outcome->fd > 0)
 		close(outcome->fd);
+	json_decref(outcome->json);
 	memset(outcome, 0, sizeof(*outcome));
 }
 
@@ -111,10 +122,10 @@ agent_answer(struct fixture *f, const json_t *request)
 	assert_int_equal(json_get_integer(request, "generation", 0), GENERATION);
 	if (!good)
 		json_object_set_new(answer, "error", json_string("X does not start"));
-	else
-		json_object_set_new(answer, "body",
-				    resync ? json_pack("{s:s}", "nonce", nonce)
-					   : json_pack("{s:b}", "x", f->ready));
+	else if (resync)
+		json_object_set_new(answer, "body", json_pack("{s:s}", "nonce", nonce));
+	else if (strcmp(verb, AGENT_VERB_READY) == 0)
+		json_object_set_new(answer, "body", json_pack("{s:b}", "x", f->ready));
 	f->ready |= !resync;
 	text = json_dumps(answer, JSON_COMPACT);
 	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
@@ -132,7 +143,7 @@ agent_serve(struct fixture *f)
 	/* A guest that ends does so while it boots. */
 	if (f->end != VMM_STATE_STARTING) {
 		if (f->vmm.peer && f->agent.fd >= 0)
-			fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, f->end, 0);
+			fake_vmm_tell(&f->vmm, VMM_EVENT_STATE, f->end, f->reason);
 		return;
 	}
 	while (f->agent.fd >= 0 && (request = fake_peer_take_frame(&f->agent))) {
@@ -147,9 +158,12 @@ static void
 make_template(struct fixture *f)
 {
 	char block[512] = "";
+	g_autofree char *kind = NULL;
 
 	f->folder = g_dir_make_tmp("test-engine-XXXXXX", NULL);
 	f->overlay = g_build_filename(f->folder, "overlay", NULL);
+	kind = g_build_filename(f->folder, "kvm", "user", NULL);
+	assert_int_equal(g_mkdir_with_parents(kind, 0700), 0);
 	for (gsize i = 0; i < G_N_ELEMENTS(template_files); i++) {
 		g_autofree char *path = g_build_filename(f->folder, template_files[i], NULL);
 
@@ -164,6 +178,8 @@ setup(void **state)
 {
 	struct fixture *f = g_new0(struct fixture, 1);
 
+	fake_kvm_set_up();
+	fake_kvm.has_cpu = true;
 	f->fds = fake_peer_count_fds();
 	f->process = fake_qemu_new();
 	f->process->role = LAUNCH_ROLE_VMM;
@@ -181,11 +197,15 @@ setup(void **state)
 static void
 remove_template(const struct fixture *f)
 {
-	g_unlink(f->overlay);
-	for (gsize i = 0; i < G_N_ELEMENTS(template_files); i++) {
-		g_autofree char *path = g_build_filename(f->folder, template_files[i], NULL);
+	static const char *const others[] = { "overlay",   "kvm/kiosk/memory", "kvm/kiosk/state",
+					      "kvm/kiosk", "kvm/user",	       "kvm" };
 
-		g_unlink(path);
+	for (gsize i = 0; i < G_N_ELEMENTS(template_files) + G_N_ELEMENTS(others); i++) {
+		const gsize n = G_N_ELEMENTS(template_files);
+		g_autofree char *path = g_build_filename(
+			f->folder, i < n ? template_files[i] : others[i - n], NULL);
+
+		remove(path);
 	}
 	assert_int_equal(g_rmdir(f->folder), 0);
 }
@@ -215,10 +235,13 @@ teardown(void **state)
 static void
 start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome)
 {
-	struct engine_template source = { f->manifest, f->folder, "user", -1 };
+	g_autofree char *path = g_build_filename(f->folder, "kvm/user/memory", NULL);
+	int memory = open(path, O_RDONLY | O_CLOEXEC);
+	struct engine_template source = { f->manifest, f->folder, "user", memory, NULL };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_kvm_ops.fork(f->vm, &source, f->overlay, &call);
+	close(memory);
 }
 
 static void
@@ -243,13 +266,13 @@ run_simple(struct fixture *f, void (*operation)(struct engine_vm *, const struct
 }
 
 static void
-test_engine_kvm__a_fork_ends_when_the_desktop_is_up(void **state)
+test_engine_kvm__a_fork_ends_when_the_guest_runs(void **state)
 {
 	struct fixture *f = *state;
 	struct outcome again = { 0 };
 
 	run_fork(f);
-	assert_true(f->ready); /* it was asked twice */
+	assert_int_equal(f->agent.fd, -1); /* the agent is the desktop's */
 	assert_int_equal(f->process->spawns, 1);
 	start_fork(f, NULL, &again);
 	SERVE_UNTIL(f, again.times == 1);
@@ -257,74 +280,120 @@ test_engine_kvm__a_fork_ends_when_the_desktop_is_up(void **state)
 	assert_int_equal(f->process->spawns, 1);
 }
 
-static const struct {
+static const struct kvm_fault {
 	enum fake_qemu_fault process;
 	enum fake_vmm_fault fault;
 	enum vmm_type type;
 	enum vmm_state stands; /* before the connection */
 	enum vmm_state end;    /* after it */
+	enum vmm_pause_reason reason;
 	gboolean agent_refuses;
 	const char *words[2]; /* the step that the error begins with, and the reason */
 } fork_faults[] = {
 	{ .process = FAKE_QEMU_NO_SPAWN, .words = { "start the process: ", "no such program" } },
-	{ .fault = FAKE_VMM_OTHER_VERSION, .words = { "connect to it: ", "version 9" } },
-	{ .fault = FAKE_VMM_REFUSES, VMM_STATUS, .words = { "connect to it: ", "not today" } },
+	{ .fault = FAKE_VMM_OTHER_VERSION, .words = { "load the state: ", "version 9" } },
+	{ .fault = FAKE_VMM_REFUSES, VMM_STATUS, .words = { "load the state: ", "not today" } },
 	{ .fault = FAKE_VMM_WRONG_SIZE,
 	  VMM_STATUS,
-	  .words = { "connect to it: ", "log says why" } },
-	{ .fault = FAKE_VMM_WRONG_ID, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
-	{ .fault = FAKE_VMM_NONSENSE, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
+	  .words = { "load the state: ", "log says why" } },
+	{ .fault = FAKE_VMM_WRONG_ID, VMM_STATUS, .words = { "load the state: ", "log says why" } },
+	{ .fault = FAKE_VMM_NONSENSE, VMM_STATUS, .words = { "load the state: ", "log says why" } },
 	{ .fault = FAKE_VMM_DESCRIPTOR,
 	  VMM_STATUS,
-	  .words = { "connect to it: ", "log says why" } },
-	{ .fault = FAKE_VMM_DIES, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
+	  .words = { "load the state: ", "log says why" } },
+	{ .fault = FAKE_VMM_DIES, VMM_STATUS, .words = { "load the state: ", "log says why" } },
 	{ .stands = VMM_STATE_FAILED,
-	  .words = { "connect to it: ", "cannot go on with the guest" } },
+	  .words = { "load the state: ", "cannot go on with the guest" } },
+};
+
+static const struct kvm_fault seal_faults[] = {
+	{ .process = FAKE_QEMU_NO_SPAWN, .words = { "start the process: ", "no such program" } },
+	{ .fault = FAKE_VMM_DIES, VMM_STATUS, .words = { "connect to it: ", "log says why" } },
 	{ .end = VMM_STATE_PANICKED,
 	  .words = { "boot until the agent answers: ", "kernel panicked" } },
 	{ .end = VMM_STATE_OFF,
 	  .words = { "boot until the agent answers: ", "switched itself off" } },
 	{ .end = VMM_STATE_FAILED,
 	  .words = { "boot until the agent answers: ", "cannot go on with the guest" } },
+	{ .end = VMM_STATE_PAUSED,
+	  .reason = VMM_PAUSE_NO_SPACE,
+	  .words = { "boot until the agent answers: ", "the guest's disk cannot grow" } },
 	{ .agent_refuses = TRUE, .words = { "wait for the desktop: ", "X does not start" } },
+	{ .fault = FAKE_VMM_REFUSES, VMM_PAUSE, .words = { "stop its vCPUs: ", "not today" } },
+	{ .fault = FAKE_VMM_REFUSES, VMM_SEAL, .words = { "save the state: ", "not today" } },
+	{ .fault = FAKE_VMM_DIES, VMM_SEAL, .words = { "save the state: ", "log says why" } },
+	{ .fault = FAKE_VMM_REFUSES, VMM_QUIT, .words = { "end the process: ", "not today" } },
 };
+
+static void
+start_seal(struct fixture *f, struct outcome *outcome)
+{
+	const struct engine_seal seal = { .folder = f->folder,
+					  .kind = "kiosk",
+					  .accelerator = "kvm",
+					  .cpus = 2,
+					  .ram_mib = RAM_MIB,
+					  .command_line = "quiet" };
+	const struct steps_call call = { NULL, note_end, outcome };
+
+	engine_kvm_ops.seal(f->vm, &seal, &call);
+}
+
+static void
+check_fault(const struct kvm_fault *fault, gboolean seals)
+{
+	struct outcome outcome = { 0 };
+	void *state = NULL;
+	struct fixture *f;
+
+	setup(&state);
+	f = state;
+	f->process->fault = fault->process;
+	f->vmm.fault = fault->fault;
+	f->vmm.type = fault->type;
+	f->vmm.status.state = fault->stands;
+	f->end = fault->end;
+	f->reason = fault->reason;
+	f->agent_refuses = fault->agent_refuses;
+	if (seals)
+		start_seal(f, &outcome);
+	else
+		start_fork(f, NULL, &outcome);
+	SERVE_UNTIL(f, outcome.times > 0);
+	assert_non_null(outcome.error);
+	print_message("%s\n", outcome.error->message);
+	assert_true(g_str_has_prefix(outcome.error->message, fault->words[0]));
+	assert_non_null(strstr(outcome.error->message, fault->words[1]));
+	assert_int_equal(g_error_matches(outcome.error, G_IO_ERROR, G_IO_ERROR_NO_SPACE),
+			 fault->reason == VMM_PAUSE_NO_SPACE);
+	fake_qemu_die(f->process);
+	fake_peer_settle();
+	assert_int_equal(outcome.times, 1);
+	outcome_clear(&outcome);
+	teardown(&state);
+}
 
 static void
 test_engine_kvm__a_fork_that_fails_gives_one_error(void **unused)
 {
 	(void)unused;
-	for (gsize i = 0; i < G_N_ELEMENTS(fork_faults); i++) {
-		struct outcome outcome = { 0 };
-		void *state = NULL;
-		struct fixture *f;
+	for (gsize i = 0; i < G_N_ELEMENTS(fork_faults); i++)
+		check_fault(&fork_faults[i], FALSE);
+}
 
-		setup(&state);
-		f = state;
-		f->process->fault = fork_faults[i].process;
-		f->vmm.fault = fork_faults[i].fault;
-		f->vmm.type = fork_faults[i].type;
-		f->vmm.status.state = fork_faults[i].stands;
-		f->end = fork_faults[i].end;
-		f->agent_refuses = fork_faults[i].agent_refuses;
-		start_fork(f, NULL, &outcome);
-		SERVE_UNTIL(f, outcome.times > 0);
-		assert_non_null(outcome.error);
-		print_message("%s\n", outcome.error->message);
-		assert_true(g_str_has_prefix(outcome.error->message, fork_faults[i].words[0]));
-		assert_non_null(strstr(outcome.error->message, fork_faults[i].words[1]));
-		fake_qemu_die(f->process);
-		fake_peer_settle();
-		assert_int_equal(outcome.times, 1);
-		outcome_clear(&outcome);
-		teardown(&state);
-	}
+static void
+test_engine_kvm__a_seal_that_fails_gives_one_error(void **unused)
+{
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(seal_faults); i++)
+		check_fault(&seal_faults[i], TRUE);
 }
 
 static void
 test_engine_kvm__names_what_a_fork_lacks(void **state)
 {
+	static const char *const files[] = { "kvm/user/state", "disk.img", "kernel" };
 	struct fixture *f = *state;
-	g_autofree char *kernel = g_build_filename(f->folder, "kernel", NULL);
 	struct outcome outcome = { 0 };
 
 	/* An overlay that exists belongs to somebody. */
@@ -333,11 +402,15 @@ test_engine_kvm__names_what_a_fork_lacks(void **state)
 	SERVE_UNTIL(f, outcome.times == 1);
 	assert_non_null(strstr(outcome.error->message, f->overlay));
 	outcome_clear(&outcome);
-	g_unlink(kernel);
-	start_fork(f, NULL, &outcome);
-	SERVE_UNTIL(f, outcome.times == 1);
-	assert_non_null(strstr(outcome.error->message, kernel));
-	outcome_clear(&outcome);
+	for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path = g_build_filename(f->folder, files[i], NULL);
+
+		g_unlink(path);
+		start_fork(f, NULL, &outcome);
+		SERVE_UNTIL(f, outcome.times == 1);
+		assert_non_null(strstr(outcome.error->message, path));
+		outcome_clear(&outcome);
+	}
 	assert_int_equal(f->process->spawns, 0);
 }
 
@@ -347,7 +420,7 @@ test_engine_kvm__death_fails_the_boot_and_is_told(void **state)
 	struct fixture *f = *state;
 	struct outcome outcome = { 0 };
 
-	start_fork(f, NULL, &outcome);
+	start_seal(f, &outcome);
 	WAIT_FOR(f->agent.fd >= 0); /* and it does not answer */
 	fake_qemu_die(f->process);
 	WAIT_FOR(outcome.times == 1 && f->events[ENGINE_EVENT_GONE] == 1);
@@ -511,31 +584,112 @@ test_engine_kvm__a_screenshot_is_a_png(void **state)
 	close(file);
 }
 
-static void
-run_seal(struct fixture *f, guint cpus, guint ram_mib, struct outcome *outcome)
+/* What the manifest gets of a seal's result. */
+static struct manifest *
+make_sealed_manifest(const json_t *result)
 {
-	struct engine_seal seal = { .folder = f->folder,
-				    .kind = "user",
-				    .accelerator = "kvm",
-				    .cpus = cpus,
-				    .ram_mib = ram_mib,
-				    .command_line = "quiet" };
-	struct steps_call call = { NULL, note_end, outcome };
+	json_t *object = json_loads(fake_qemu_manifest, 0, NULL);
+	struct manifest *manifest;
 
-	engine_kvm_ops.seal(f->vm, &seal, &call);
-	SERVE_UNTIL(f, outcome->times == 1);
-	assert_int_equal(f->process->spawns, 0);
+	json_object_update(object, (json_t *)(guintptr)result);
+	manifest = manifest_new(object, NULL);
+	assert_non_null(manifest);
+	return manifest;
 }
 
 static void
-test_engine_kvm__a_seal_describes_the_machine(void **state)
+test_engine_kvm__a_seal_keeps_the_machine(void **state)
 {
 	struct fixture *f = *state;
 	struct outcome outcome = { 0 };
+	g_autofree char *memory = g_build_filename(f->folder, "kvm/kiosk/memory", NULL);
+	g_autofree char *file = g_build_filename(f->folder, "kvm/kiosk/state", NULL);
+	g_autofree char *text = NULL;
+	struct manifest *manifest;
+	struct stat status;
 
-	run_seal(f, VMM_MAX_CPUS, VMM_MAX_RAM_MIB, &outcome);
-	assert_null(outcome.error);
-	assert_true(engine_kvm_ops.boots);
+	start_seal(f, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	if (outcome.error)
+		fail_msg("%s", outcome.error->message);
+	assert_true(f->ready); /* it was asked twice */
+	assert_int_equal(f->vmm.asked[VMM_SEAL], 1);
+	assert_int_equal(f->vmm.asked[VMM_QUIT], 1);
+	assert_true(g_file_get_contents(file, &text, NULL, NULL));
+	assert_string_equal(text, FAKE_VMM_STATE);
+	assert_int_equal(stat(memory, &status), 0);
+	assert_int_equal(status.st_size, RAM_MIB << 20);
+	assert_int_equal(status.st_blocks, 0); /* nobody wrote to it */
+	manifest = make_sealed_manifest(outcome.json);
+	assert_string_equal(manifest->engine, "kvm");
+	assert_string_equal(manifest->cpu, VMM_MACHINE_CPU);
+	assert_int_equal(manifest->ram_mib, RAM_MIB);
+	assert_true(engine_kvm_ops.check(manifest, f->process->place.kvm, NULL));
+	manifest_free(manifest);
+	outcome_clear(&outcome);
+}
+
+/* What of a sealed version is not as it is here. */
+static const struct {
+	const char *object; /* of the manifest; NULL: the host */
+	const char *key;
+	const char *text; /* NULL: the number */
+	int number;
+	gboolean hopeless; /* sealing again would not help */
+	const char *words;
+} differences[] = {
+	{ "machine", "type", "carrel-0", 0, FALSE, "machine type carrel-0, here it is carrel-1" },
+	{ "machine", "cpu", "carrel-v9", 0, FALSE, "CPU model carrel-v9" },
+	{ "machine", "cpuid_sha256", FAKE_QEMU_CPUID, 0, FALSE, "another one under this name" },
+	{ "machine", "cpus", NULL, 3, FALSE, "another one under this name" },
+	{ "engine", "state_format", NULL, VMM_STATE_FORMAT + 1, FALSE, "state format 2" },
+	{ "machine", "ram_mib", NULL, VMM_MAX_RAM_MIB + 1, TRUE, "up to 64 CPUs and 65536 MiB" },
+	{ NULL, NULL, NULL, 1 << 29, FALSE, "another one under this name" },
+};
+
+static void
+check_difference(gsize i, const json_t *sealed, int device)
+{
+	json_t *result = json_deep_copy(sealed);
+	g_autoptr(GError) error = NULL;
+	struct manifest *manifest;
+
+	if (differences[i].object)
+		json_object_set_new(json_object_get(result, differences[i].object),
+				    differences[i].key,
+				    differences[i].text ? json_string(differences[i].text)
+							: json_integer(differences[i].number));
+	else
+		fake_kvm.flaws = (guint32)differences[i].number;
+	manifest = make_sealed_manifest(result);
+	assert_false(engine_kvm_ops.check(manifest, device, &error));
+	assert_non_null(strstr(error->message, differences[i].words));
+	assert_int_equal(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN),
+			 !differences[i].hopeless);
+	fake_kvm.flaws = 0;
+	manifest_free(manifest);
+	json_decref(result);
+}
+
+static void
+test_engine_kvm__another_host_is_told_what_differs(void **state)
+{
+	struct fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	struct outcome outcome = { 0 };
+
+	start_seal(f, &outcome);
+	SERVE_UNTIL(f, outcome.times == 1);
+	for (gsize i = 0; i < G_N_ELEMENTS(differences); i++)
+		check_difference(i, outcome.json, f->process->place.kvm);
+	outcome_clear(&outcome);
+	/* and one that was published before anything was sealed */
+	json_object_set_new(json_object_get(f->manifest->object, "engine"), "name",
+			    json_string("kvm"));
+	f->manifest->engine = "kvm";
+	assert_false(engine_list_check(f->manifest, "user", -1, &error));
+	assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN));
+	assert_non_null(strstr(error->message, "'kvm/user/memory' is missing"));
 }
 
 /* carrel-vmm would refuse it at its first boot. */
@@ -547,17 +701,20 @@ test_engine_kvm__a_machine_too_large_is_refused_by_name(void **state)
 	struct outcome outcome = { 0 };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
-		run_seal(f, sizes[i][0], sizes[i][1], &outcome);
+		const struct engine_seal seal = { .folder = f->folder,
+						  .kind = "kiosk",
+						  .accelerator = "kvm",
+						  .cpus = sizes[i][0],
+						  .ram_mib = sizes[i][1],
+						  .command_line = "quiet" };
+		const struct steps_call call = { NULL, note_end, &outcome };
+
+		engine_kvm_ops.seal(f->vm, &seal, &call);
+		SERVE_UNTIL(f, outcome.times == 1);
 		assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
 		outcome_clear(&outcome);
 	}
-	json_object_set_new(json_object_get(f->manifest->object, "machine"), "ram_mib",
-			    json_integer(VMM_MAX_RAM_MIB + 1));
-	start_fork(f, NULL, &outcome);
-	SERVE_UNTIL(f, outcome.times == 1);
-	assert_non_null(strstr(outcome.error->message, "up to 64 CPUs and 65536 MiB"));
 	assert_int_equal(f->process->spawns, 0);
-	outcome_clear(&outcome);
 }
 
 #define KVM_TEST(name) cmocka_unit_test_setup_teardown(test_engine_kvm__##name, setup, teardown)
@@ -566,8 +723,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		KVM_TEST(a_fork_ends_when_the_desktop_is_up),
+		KVM_TEST(a_fork_ends_when_the_guest_runs),
 		cmocka_unit_test(test_engine_kvm__a_fork_that_fails_gives_one_error),
+		cmocka_unit_test(test_engine_kvm__a_seal_that_fails_gives_one_error),
 		KVM_TEST(names_what_a_fork_lacks),
 		KVM_TEST(death_fails_the_boot_and_is_told),
 		KVM_TEST(events_of_the_machine_are_told),
@@ -576,7 +734,8 @@ main(void)
 		KVM_TEST(link_needs_a_network_process),
 		KVM_TEST(hands_out_connections),
 		KVM_TEST(a_screenshot_is_a_png),
-		KVM_TEST(a_seal_describes_the_machine),
+		KVM_TEST(a_seal_keeps_the_machine),
+		KVM_TEST(another_host_is_told_what_differs),
 		KVM_TEST(a_machine_too_large_is_refused_by_name),
 	};
 

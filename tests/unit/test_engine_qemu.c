@@ -146,7 +146,7 @@ teardown(void **state)
 static void
 start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome)
 {
-	struct engine_template source = { f->manifest, f->folder, "user", f->memory };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_qemu_ops.fork(f->vm, &source, f->overlay, &call);
@@ -198,8 +198,8 @@ static const struct {
 	{ FAKE_QEMU_REFUSES, "qmp_capabilities", "connect to it: ", "log says why" },
 	{ FAKE_QEMU_DIES, "qmp_capabilities", "connect to it: ", "log says why" },
 	{ FAKE_QEMU_REFUSES, "migrate-set-capabilities", "connect to it: ", "not today" },
-	{ FAKE_QEMU_OTHER, "query-version", "compare its version: ", "publish it again" },
-	{ FAKE_QEMU_OTHER, "query-cpu-model-expansion", "compare its CPU: ", "publish it again" },
+	{ FAKE_QEMU_OTHER, "query-version", "compare its version: ", "here it is" },
+	{ FAKE_QEMU_OTHER, "query-cpu-model-expansion", "compare its CPU: ", "here it is" },
 	{ FAKE_QEMU_DIES, "migrate-set-capabilities", "connect to it: ", "log says why" },
 	{ FAKE_QEMU_REFUSES, "getfd", "hand over the state: ", "not today" },
 	{ FAKE_QEMU_NONSENSE, "getfd", "hand over the state: ", "log says why" },

@@ -105,10 +105,25 @@ test_identity__hosts_keeps_other_lines(void **state)
 	}
 }
 
+/* What is drawn or told before the step that makes it the fork's own is the template's. */
+static void
+test_identity__steps_are_in_order(void **state)
+{
+	static const char *const names[] = { "seed",	    "clock",	  "random-seed",
+					     "hostname",    "machine-id", "ssh-keys",
+					     "ssh-restart", "mac",	  "link" };
+
+	(void)state;
+	assert_int_equal(identity_task_kind.n_steps, sizeof(names) / sizeof(names[0]));
+	for (size_t i = 0; i < identity_task_kind.n_steps; i++)
+		assert_string_equal(identity_task_kind.steps[i].name, names[i]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_identity__steps_are_in_order),
 		cmocka_unit_test(test_identity__mac_table),
 		cmocka_unit_test(test_identity__hex_table),
 		cmocka_unit_test(test_identity__hostname_table),

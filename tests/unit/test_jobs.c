@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "host/jobs.h"
 #include "tests/unit/fake_launch.h"
+#include "tests/unit/fake_peer.h"
 #include "tests/unit/wait_for.h"
 
 #define JOB_ONE "j-aaaaaaaaaaaaaaaaaaaa"
@@ -32,6 +33,8 @@ struct fixture {
 	guint changes;
 	guint commits;
 	guint32 committed_version;
+	guint sealed;
+	char *seal_error;
 };
 
 static void
@@ -76,7 +79,20 @@ choose_engine(void *context)
 }
 
 static const struct launch_client_events launch_events = { note_link, note_exit };
-static const struct jobs_events jobs_events = { note_change, note_commit, choose_engine };
+static void
+note_sealed(void *context, const char *name, guint32 version, const char *error)
+{
+	struct fixture *f = context;
+
+	assert_string_equal(name, "debian");
+	assert_int_equal(version, 4);
+	f->sealed++;
+	g_free(f->seal_error);
+	f->seal_error = g_strdup(error);
+}
+
+static const struct jobs_events jobs_events = { note_change, note_commit, note_sealed,
+						choose_engine };
 
 static void
 make_jobs(struct fixture *f)
@@ -117,6 +133,7 @@ teardown(void **state)
 	}
 	g_rmdir(f->records);
 	fake_launch_free(f->launch);
+	g_free(f->seal_error);
 	g_free(f->records);
 	g_free(f);
 	return 0;
@@ -246,6 +263,73 @@ test_jobs__publishes(void **state)
 	list = jobs_describe(f->jobs);
 	assert_int_equal(json_array_size(list), 0);
 	json_decref(list);
+}
+
+/* Begun by this host: the broker does not know of it, and does not end it. */
+static int
+start_seal(struct fixture *f)
+{
+	char json[1000];
+	g_autofree char *expected = g_strdup_printf(
+		"{\"template\":\"debian\",\"version\":4,\"folder\":\"%s/templates/debian/4\",",
+		f->launch->folder);
+	json_t *list;
+	int fd;
+
+	assert_true(jobs_start_seal(f->jobs, "debian", 4, "qemu"));
+	fd = take_worker(f, json, sizeof(json));
+	assert_true(g_str_has_prefix(json, expected));
+	want(f, "[]");
+	list = jobs_describe(f->jobs);
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+	assert_int_equal(f->sealed, 0);
+	return fd;
+}
+
+static void
+test_jobs__a_version_sealed_again_takes_the_old_ones_place(void **state)
+{
+	struct fixture *f = *state;
+	int fd = start_seal(f);
+
+	tell_done(fd, 0, "", "{\"size_bytes\": 7}");
+	close(fd);
+	fake_launch_end_child(f->launch, SIGTERM);
+	fake_launch_run_until(&f->sealed, 1);
+	assert_null(f->seal_error);
+	assert_int_equal(f->launch->commit.version, 4);
+	assert_int_equal(f->launch->commit.replaces, 1);
+	want(f, "[]");
+	assert_int_equal(f->sealed, 1);
+}
+
+static void
+test_jobs__a_seal_that_fails_leaves_the_version(void **state)
+{
+	struct fixture *f = *state;
+	int fd = start_seal(f);
+
+	tell_done(fd, -EIO, "the guest did not boot", "{}");
+	close(fd);
+	fake_launch_end_child(f->launch, SIGTERM);
+	fake_launch_run_until(&f->sealed, 1);
+	assert_string_equal(f->seal_error, "the guest did not boot");
+	assert_int_equal(f->launch->count[LAUNCH_STAGE_REMOVE], 1);
+	assert_int_equal(f->launch->count[LAUNCH_STAGE_COMMIT], 0);
+	want(f, "[]");
+}
+
+/* It would not be reported. */
+static void
+test_jobs__the_broker_begins_no_seal(void **state)
+{
+	struct fixture *f = *state;
+
+	want(f, "[{\"id\": \"" JOB_ONE "\", \"kind\": \"seal\", \"cancel\": false, \"arguments\": "
+		"{\"template\": \"debian\", \"version\": 4}}]");
+	fake_peer_settle();
+	assert_int_equal(f->launch->count[LAUNCH_SPAWN], 0);
 }
 
 static void
@@ -447,6 +531,9 @@ main(void)
 		TEST(test_jobs__names_the_signal_and_the_step),
 		TEST(test_jobs__kills_a_worker_with_impossible_progress),
 		TEST(test_jobs__cancels),
+		TEST(test_jobs__a_version_sealed_again_takes_the_old_ones_place),
+		TEST(test_jobs__a_seal_that_fails_leaves_the_version),
+		TEST(test_jobs__the_broker_begins_no_seal),
 		TEST(test_jobs__runs_one_of_a_kind_at_a_time),
 		TEST(test_jobs__fails_by_name_what_ran_before_a_restart),
 		TEST(test_jobs__refuses_arguments_that_are_not_of_their_form),

@@ -20,8 +20,8 @@
 #include "host/kvm_device.h"
 #include "host/vmm_machine.h"
 #include "tests/unit/fake_kvm.h"
-#include "vmm/cpu_model.h"
-#include "vmm/cpuid_table.h"
+#include "base/cpu_model.h"
+#include "base/cpuid_table.h"
 
 #define FLAGS(words) "processor\t: 0\nflags\t\t: fpu " words "\n"
 #define MODEL_FLAGS                                                                          \

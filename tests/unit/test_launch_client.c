@@ -130,8 +130,8 @@ test_launch_client__asks_and_hears(void **state)
 	launch_client_list(f->client, note_answer, f);
 	fake_launch_run_until(&f->log.answers, 2);
 	assert_int_equal(f->log.n_records, 2);
-	launch_client_commit_stage(f->client, "j-aaaaaaaaaaaaaaaaaaaa", "debian", 2, note_answer,
-				   f);
+	launch_client_commit_stage(f->client, "j-aaaaaaaaaaaaaaaaaaaa", "debian", 2, FALSE,
+				   note_answer, f);
 	launch_client_remove_stage(f->client, "j-aaaaaaaaaaaaaaaaaaaa", note_answer, f);
 	launch_client_remove_desktop(f->client, DESKTOP, 1, note_answer, f);
 	fake_launch_run_until(&f->log.answers, 5);

@@ -38,7 +38,7 @@ static const struct {
 	{ "\"ram_mib\":1024", "\"ram_mib\":1" },
 	{ "\"note\":\"\"", "\"note\":\"\",\"more\":1" },
 	{ "\"report\":[]", "\"report\":[{}]" },
-	{ "\"state_format\":1", "\"state_format\":2" },
+	{ "\"state_format\":1", "\"state_format\":0" },
 	{ "\"author\":\"root\",", "" },
 };
 

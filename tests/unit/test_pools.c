@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "broker/assign.h"
 #include "broker/pools.h"
 #include "tests/unit/broker_stage.h"
 
@@ -86,6 +87,90 @@ test_pools__spare_ones_follow_the_used(void **state)
 	broker_stage_run(&broker, "UPDATE pool SET size = 0");
 	reconcile(&broker, FALSE);
 	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
+	broker_stage_done(&broker);
+}
+
+/* What making a desktop of 't' has taken, in a row that is gone since. */
+static void
+note_forks(struct broker *broker, gint64 ms, guint count)
+{
+	static guint number;
+
+	for (guint i = 0; i < count; i++) {
+		g_autofree char *id = g_strdup_printf("d-%u", number++);
+
+		broker_stage_add_desktop(broker, id, "other", "ready");
+		assert_true(assign_note_time(broker->store, id, "fork", ms / 3, NULL));
+		assert_true(assign_note_time(broker->store, id, "agent", ms / 3, NULL));
+		assert_true(assign_note_time(broker->store, id, "identify", ms - ms / 3 * 2, NULL));
+	}
+	broker_stage_run(broker,
+			 "UPDATE desktop SET want = 'gone', state = 'gone' WHERE pool = 'other'");
+	broker_stage_run(broker, "UPDATE timing SET at_ms = at_ms - 1000000");
+}
+
+static void
+test_pools__spare_ones_follow_the_time_that_one_takes(void **state)
+{
+	static const struct {
+		gint64 ms; /* of each */
+		guint count;
+		gint64 wanted;
+	} cases[] = {
+		{ 0, 0, 5 }, /* nobody has seen one yet */
+		{ 300, 3, 0 }, { 301, 5, 1 }, { 2500, 20, 3 }, { 3000, 20, 3 }, { 90000, 20, 5 },
+	};
+	struct broker broker;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "other", 100, 0);
+	broker_stage_add_pool(&broker, "p", 5, 2);
+	broker_stage_run(&broker, "UPDATE pool SET auto_spare = 1 WHERE name = 'p'");
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		gboolean changed;
+
+		note_forks(&broker, cases[i].ms, cases[i].count);
+		assert_true(pools_reconcile(broker.store, &changed, &error));
+		assert_int_equal(broker_stage_count(&broker, WANTED " AND pool = 'p'"),
+				 cases[i].wanted);
+	}
+	/* of another version nothing is known */
+	broker_stage_run(&broker,
+			 "INSERT INTO template VALUES ('t', 2, 'h1', 'qemu', '[]', 1024, 1, 'r')");
+	note_forks(&broker, 100, 20);
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, WANTED " AND pool = 'p'"), 5);
+	broker_stage_done(&broker);
+}
+
+/* A pool that keeps none ready makes one for who comes, as many as it may have. */
+static void
+test_pools__who_finds_none_free_makes_one(void **state)
+{
+	g_autofree char *ada = NULL, *bob = NULL;
+	struct broker broker;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 1, 0);
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 0);
+	ada = broker_stage_assign(&broker, "ada");
+	assert_non_null(ada);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
+	reconcile(&broker, FALSE);
+	bob = broker_stage_assign(&broker, "bob");
+	assert_null(bob);
+	broker_stage_run(&broker, "UPDATE pool SET size = 2");
+	broker_stage_run(&broker, "UPDATE host SET drain = 1");
+	bob = broker_stage_assign(&broker, "bob");
+	assert_null(bob);
+	broker_stage_run(&broker, "UPDATE host SET drain = 0");
+	bob = broker_stage_assign(&broker, "bob");
+	assert_non_null(bob);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 2);
 	broker_stage_done(&broker);
 }
 
@@ -169,6 +254,10 @@ test_pools__drained_hosts_keep_only_users(void **state)
 	broker_stage_run(&broker, "UPDATE host SET drain = 0");
 	reconcile(&broker, TRUE);
 	assert_int_equal(broker_stage_count(&broker, WANTED), 3);
+	broker_stage_run(&broker, "UPDATE host SET maintenance = 1");
+	reconcile(&broker, TRUE);
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 1);
 	broker_stage_done(&broker);
 }
 
@@ -178,6 +267,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pools__forks_share_their_template),
 		cmocka_unit_test(test_pools__spare_ones_follow_the_used),
+		cmocka_unit_test(test_pools__spare_ones_follow_the_time_that_one_takes),
+		cmocka_unit_test(test_pools__who_finds_none_free_makes_one),
 		cmocka_unit_test(test_pools__old_ones_are_replaced),
 		cmocka_unit_test(test_pools__rest_after_failures),
 		cmocka_unit_test(test_pools__drained_hosts_keep_only_users),

@@ -56,7 +56,7 @@ static const struct {
 	{ "INSERT INTO job SELECT 'j-2', kind, arguments, host, template, version, 'queued', '', 0, 0, '', '{}', 0, 0,"
 	  " 'root', 1, 1 FROM job",
 	  "job.template, job.version" },
-	{ "INSERT INTO pool VALUES ('P', 't', 0, 10001, 0, '[]', '[]', 'none', 'destroy-on-logoff', NULL, 'r', 1)",
+	{ "INSERT INTO pool VALUES ('P', 't', 0, 10001, 0, '[]', '[]', 'none', 'destroy-on-logoff', NULL, 'r', 1, 0)",
 	  "CHECK" },
 	{ "INSERT INTO timing VALUES ('s-1', 'dream', 1, 1)", "CHECK" },
 	{ "INSERT INTO host (name) VALUES ('h2')", "NOT NULL" },

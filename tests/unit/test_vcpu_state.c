@@ -21,9 +21,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cpu_model.h"
+#include "base/cpuid_table.h"
+#include "base/kvm_cpuid.h"
 #include "tests/unit/state_edit.h"
-#include "vmm/cpu_model.h"
-#include "vmm/cpuid_table.h"
 #include "vmm/guest_memory.h"
 #include "vmm/kvm.h"
 #include "vmm/memory_map.h"
@@ -69,7 +70,7 @@ stage_open(struct stage *stage)
 	assert_int_equal(kvm_add_memory(stage->kvm, stage->memory), 0);
 	assert_int_equal(kvm_add_chips(stage->kvm), 0);
 	assert_int_equal(kvm_create_vcpu(stage->kvm, 0, &stage->vcpu_fd, &run_bytes), 0);
-	assert_int_equal(kvm_list_cpuid(stage->kvm_fd, &stage->supported), 0);
+	assert_int_equal(kvm_cpuid_list(stage->kvm_fd, &stage->supported), 0);
 	cpu_model_fill(MODEL, &stage->supported, 1, 0, &stage->cpuid);
 	return vcpu_state_set_cpuid(stage->vcpu_fd, &stage->cpuid);
 }

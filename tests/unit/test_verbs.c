@@ -152,6 +152,7 @@ test_verbs__hello_and_resync_answer(void **state)
 	answer = test_ask(agent, peer, FRAME("resync", "{\"nonce\":\"abcdefgh\"}"));
 	body = json_object_get(answer, "body");
 	assert_string_equal(json_get_text(body, "nonce", ""), "abcdefgh");
+	assert_string_equal(json_get_text(body, "state", ""), "fresh");
 	json_decref(answer);
 }
 

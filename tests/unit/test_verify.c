@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "host/engine.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "templates/job_files.h"
 #include "templates/verify.h"
@@ -33,10 +34,13 @@ static const char manifest_text[] =
 	"\"command_line\":\"\",\"devices\":[{\"id\":\"disk\",\"driver\":\"fake\",\"address\":\"\"}]},"
 	"\"report\":[],\"files\":[]}";
 
+#define RAM_BYTES (16 << 20) /* as it says */
+
 struct fake_engine {
 	struct engine_vm vm;
 	engine_event_callback callback;
 	void *context;
+	gboolean foreign;
 	gboolean holds_channel;
 	struct steps *held; /* the channel that was asked for */
 	int agent;	    /* the guest's end; -1: none */
@@ -132,7 +136,6 @@ fake_agent_channel(struct engine_vm *vm, gboolean vdagent, const struct steps_ca
 static const struct engine_ops fake_ops = {
 	.name = "fake",
 	.process = "fake",
-	.boots = TRUE,
 	.probe = fake_probe,
 	.vm_new = fake_vm_new,
 	.vm_free = fake_vm_free,
@@ -147,6 +150,16 @@ engine_list_find(const char *name)
 	return &fake_ops;
 }
 
+gboolean
+engine_list_check(const struct manifest *manifest, const char *kind, int kvm, GError **error)
+{
+	(void)manifest, (void)kvm;
+	assert_string_equal(kind, "user");
+	if (fake.foreign)
+		engine_error_set_foreign(error, "CPU", "fake", "another one");
+	return !fake.foreign;
+}
+
 static void
 ignore_progress(void *context, const char *step, guint percent)
 {
@@ -159,9 +172,14 @@ make_version(const struct fixture *f)
 	struct manifest *manifest;
 	json_t *object = json_loads(manifest_text, 0, NULL);
 	g_autofree char *kernel = g_build_filename(f->version, "kernel", NULL);
+	g_autofree char *kind = g_build_filename(f->version, "fake", "user", NULL);
+	g_autofree char *memory = g_build_filename(kind, "memory", NULL);
 
 	assert_int_equal(g_mkdir(f->version, 0700), 0);
 	assert_true(g_file_set_contents(kernel, "kernel", -1, NULL));
+	assert_int_equal(g_mkdir_with_parents(kind, 0700), 0);
+	assert_true(g_file_set_contents(memory, "", 0, NULL));
+	assert_int_equal(truncate(memory, RAM_BYTES), 0);
 	json_array_append_new(json_object_get(object, "files"),
 			      manifest_describe_file(f->version, "kernel", NULL, NULL));
 	manifest = manifest_new(object, NULL);
@@ -286,6 +304,20 @@ test_verify__lets_a_channel_go_that_comes_too_late(void **state)
 	WAIT_FOR(recv(fake.agent, &byte, 1, MSG_DONTWAIT) == 0);
 }
 
+static void
+test_verify__refuses_what_this_host_cannot_restore(void **state)
+{
+	struct fixture *f = *state;
+
+	fake.foreign = TRUE;
+	verify_start(&f->request, note_end, f);
+	WAIT_FOR(f->ended);
+	assert_true(g_error_matches(f->error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN));
+	assert_string_equal(f->error->message, "verify the hashes: it was sealed with CPU fake, "
+					       "here it is another one");
+	assert_null(fake.callback); /* no machine was made */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_verify__##name, setup, teardown)
 
 int
@@ -293,6 +325,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(tells_how_the_machine_ended),
+		TEST(refuses_what_this_host_cannot_restore),
 		TEST(lets_a_channel_go_that_comes_too_late),
 	};
 

@@ -56,8 +56,9 @@ make_template_file(off_t size)
 	return raise_fd(read_only);
 }
 
+/* What boots writes to memory and disk itself, a fork has both from its template. */
 static void
-make_machine(struct vmm_machine *machine)
+make_machine(struct vmm_machine *machine, gboolean forks)
 {
 	*machine = (struct vmm_machine){
 		.id = DESKTOP,
@@ -65,11 +66,14 @@ make_machine(struct vmm_machine *machine)
 		.ram_mib = RAM_MIB,
 		.command_line = COMMANDS,
 		.kvm = raise_fd(open("/dev/null", O_RDWR | O_CLOEXEC)),
-		.memory = make_file((off_t)RAM_MIB << 20),
+		.memory = forks ? make_template_file((off_t)RAM_MIB << 20)
+				: make_file((off_t)RAM_MIB << 20),
 		.kernel = make_template_file(4096),
 		.initrd = make_template_file(4096),
-		.disk = make_template_file(1 << 20),
-		.overlay = make_file(0),
+		.state = forks ? make_template_file(64) : -1,
+		.pages = -1,
+		.disk = forks ? make_template_file(1 << 20) : make_file(1 << 20),
+		.overlay = forks ? make_file(0) : -1,
 	};
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
 		/* a name that the kernel makes up: unix(7), autobind */
@@ -86,18 +90,19 @@ make_machine(struct vmm_machine *machine)
 static void
 close_machine(const struct vmm_machine *machine)
 {
-	const int fds[] = { machine->kvm,    machine->memory, machine->kernel,
-			    machine->initrd, machine->disk,   machine->overlay };
+	const int fds[] = { machine->kvm,  machine->memory,  machine->kernel, machine->initrd,
+			    machine->disk, machine->overlay, machine->state };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
-		close(fds[i]);
+		if (fds[i] >= 0)
+			close(fds[i]);
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		close(machine->sockets[i]);
 }
 
 /* In a process of its own, as launch starts it: an exit status. */
 static int
-take_description(const struct vmm_command *command)
+take_description(const struct vmm_command *command, gboolean forks)
 {
 	static char text[DESCRIPTION_MAX_BYTES];
 	struct description description;
@@ -120,7 +125,10 @@ take_description(const struct vmm_command *command)
 			       strcmp(description.command_line, COMMANDS) == 0 &&
 			       description.control_uid == getuid() && description.has_genid &&
 			       description.sandbox && !description.net_link &&
-			       description.n_disks == 2 && description.n_ports == 2
+			       description.n_disks == 2 && description.n_ports == 2 &&
+			       (description.state_fd >= 0) == forks &&
+			       (description.disks[0].base_fd >= 0) == forks &&
+			       description.disks[0].overlay_fd >= 0
 		       ? 0
 		       : 3;
 }
@@ -128,24 +136,26 @@ take_description(const struct vmm_command *command)
 static void
 test_vmm_machine__carrel_vmm_takes_it(void **state)
 {
-	struct vmm_machine machine;
-	struct vmm_command command;
-	int status;
-	pid_t pid;
-
 	(void)state;
-	make_machine(&machine);
-	assert_int_equal(vmm_machine_build(&machine, &command), 0);
-	assert_string_equal(command.argv[0], "--description");
-	assert_null(command.argv[2]);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(take_description(&command));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	vmm_command_done(&command);
-	close_machine(&machine);
+	for (gboolean forks = FALSE; forks <= TRUE; forks++) {
+		struct vmm_machine machine;
+		struct vmm_command command;
+		int status;
+		pid_t pid;
+
+		make_machine(&machine, forks);
+		assert_int_equal(vmm_machine_build(&machine, &command), 0);
+		assert_string_equal(command.argv[0], "--description");
+		assert_null(command.argv[2]);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(take_description(&command, forks));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		vmm_command_done(&command);
+		close_machine(&machine);
+	}
 }
 
 int

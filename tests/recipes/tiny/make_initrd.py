@@ -2,14 +2,17 @@
 # make_initrd.py - packs the tiny guest's initrd: make_initrd.py INITRD PARTS AGENT
 """
 The archive is cpio's "newc" (Documentation/driver-api/early-userspace/buffer-format.rst of Linux): init, the modules in
-the order of their names, carrel-agent and the libraries that ldd lists for it.
+the order of their names, carrel-agent and the libraries that ldd lists for it, and LINKS.
 """
 import os
 import re
 import subprocess
 import sys
 
-FOLDERS = ["dev", "etc", "modules", "proc", "run", "sys", "tmp", "usr", "usr/libexec"]
+FOLDERS = ["dev", "etc", "etc/ssh", "modules", "proc", "run", "sys", "tmp", "usr", "usr/bin", "usr/libexec", "usr/sbin",
+           "var", "var/lib", "var/lib/systemd"]
+# what the agent calls: tiny_init.c's program_table
+LINKS = ["usr/bin/ssh-keygen", "usr/bin/systemctl", "usr/sbin/sshd"]
 
 
 def make_record(number, name, mode, data):
@@ -39,6 +42,8 @@ def pack(initrd, files):
         for number, (name, source) in enumerate(sorted(files.items()), start=1000):
             with open(source, "rb") as file:
                 out.write(make_record(number, name, 0o100755, file.read()))
+        for number, name in enumerate(LINKS, start=2000):
+            out.write(make_record(number, name, 0o120777, b"/init"))
         out.write(make_record(0, "TRAILER!!!", 0, b""))
 
 

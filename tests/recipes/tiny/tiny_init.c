@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tiny_init.c - process 1 of the tests' tiny guest: modules, the agent's port, a socket where X's would be, carrel-agent
+ * tiny_init.c - process 1 of the tests' tiny guest: modules, the ports, a socket where X's would be, a witness, carrel-agent
  *
- * How it works: main() does the four, one after the other, and then accepts and closes what asks whether X is up. The
+ * How it works: main() does them, one after the other, and then accepts and closes what asks whether X is up. The
  * modules are loaded in the order of their names. Where something is missing it stops with a line on the console,
- * and the machine stands still: the test that boots it says what it waited for.
+ * and the machine stands still: the test that boots it says what it waited for. Programs that the agent calls are links to
+ * this one (program_table).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +21,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PORT	      "org.carrel.agent.0"
+#include "tests/recipes/tiny/tiny_witness.h"
+
+#define PORTS	      2 /* org.carrel.agent.0, com.redhat.spice.0 */
 #define PORT_FOLDER   "/sys/class/virtio-ports"
 #define MODULES	      "/modules"
 #define X_FOLDER      "/tmp/.X11-unix"
@@ -55,12 +58,29 @@ tiny_load_modules(void)
 	}
 }
 
-/* Is it the agent's port? Then its node gets the name that udev would give it. */
+static int
+tiny_do_nothing(void)
+{
+	return 0;
+}
+
+/* make_initrd.py has the links. */
+static const struct {
+	const char *name;
+	int (*run)(void);
+} program_table[] = {
+	{ "ssh-keygen", tiny_witness_make_key },
+	{ "sshd", tiny_do_nothing },
+	{ "systemctl", tiny_do_nothing },
+};
+
+/* The port's node gets the name that udev would give it. */
 static int
 tiny_link_port(const char *name)
 {
 	char path[512];
 	char node[512];
+	char link[512];
 	char text[64] = "";
 	int fd;
 
@@ -71,21 +91,23 @@ tiny_link_port(const char *name)
 	if (read(fd, text, sizeof(text) - 1) < 0)
 		text[0] = '\0';
 	close(fd);
-	if (strncmp(text, PORT, strlen(PORT)) != 0)
+	text[strcspn(text, "\n")] = '\0';
+	if (text[0] == '\0')
 		return 0;
 	snprintf(node, sizeof(node), "/dev/%s", name);
-	return symlink(node, "/dev/virtio-ports/" PORT) == 0;
+	snprintf(link, sizeof(link), "/dev/virtio-ports/%s", text);
+	return symlink(node, link) == 0 || errno == EEXIST;
 }
 
 static int
-tiny_find_port(void)
+tiny_link_ports(void)
 {
 	DIR *folder = opendir(PORT_FOLDER);
 	const struct dirent *entry;
 	int found = 0;
 
-	while (folder && !found && (entry = readdir(folder)))
-		found = entry->d_name[0] != '.' && tiny_link_port(entry->d_name);
+	while (folder && (entry = readdir(folder)))
+		found += entry->d_name[0] != '.' && tiny_link_port(entry->d_name);
 	if (folder)
 		closedir(folder);
 	return found;
@@ -104,22 +126,37 @@ tiny_listen_as_x(void)
 	return fd;
 }
 
+static void
+tiny_run_program(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	for (size_t i = 0; i < sizeof(program_table) / sizeof(program_table[0]); i++)
+		if (strcmp(slash ? slash + 1 : path, program_table[i].name) == 0)
+			exit(program_table[i].run());
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	int x;
 
+	if (argc > 0)
+		tiny_run_program(argv[0]);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) < 0)
 		tiny_stop("/dev");
 	tiny_load_modules();
 	mkdir("/dev/virtio-ports", 0755);
-	while (!tiny_find_port())
+	while (tiny_link_ports() < PORTS)
 		usleep(LOOK_AGAIN_US);
 	x = tiny_listen_as_x();
 	signal(SIGCHLD, SIG_IGN);
+	tiny_witness_prepare();
+	tiny_witness_start();
 	if (fork() == 0) {
+		signal(SIGCHLD, SIG_DFL);
 		execl(AGENT, AGENT, (char *)NULL);
 		tiny_stop(AGENT);
 	}

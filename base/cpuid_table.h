@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cpuid_table.h - what the CPUID instruction answers: the form in which vmm/kvm.c lists what KVM
- * can do, vmm/cpu_model.c says what the guest shall see, and vmm/vcpu_state.c hands that to KVM
+ * cpuid_table.h - what the CPUID instruction answers: the form in which base/kvm_cpuid.c lists what
+ * KVM can do, base/cpu_model.c says what the guest shall see, and vmm/vcpu_state.c hands that to KVM
  */
-#ifndef VMM_CPUID_TABLE_H
-#define VMM_CPUID_TABLE_H
+#ifndef BASE_CPUID_TABLE_H
+#define BASE_CPUID_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

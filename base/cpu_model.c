@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cpu_model.c - the processor that the guest sees (carrel-vmm)
+ * cpu_model.c - the processor that the guest sees (carrel-vmm, carrel-hostd, carrel-worker)
  *
  * How it works: feature_table has one line a feature: where its bit is, and the first model that
  * has it. Each model has what the ones before it have. cpu_model_check() looks each line up in what
@@ -8,7 +8,7 @@
  * of the host's gets in unless a line here says so. Lines with MODEL_AS_HOST tell of flaws, or of
  * ways around them: they are taken over from the host where it has them.
  */
-#include "vmm/cpu_model.h"
+#include "base/cpu_model.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/cpuid_table.h"
+#include "base/cpuid_table.h"
 
 #define LEAF_VENDOR	  0x0
 #define LEAF_FEATURES	  0x1

@@ -15,8 +15,8 @@
  * Intel, Software Developer's Manual volume 2, CPUID; AMD64 Architecture Programmer's Manual volume
  * 3, appendix E; Linux, Documentation/virt/kvm/x86/cpuid.rst.
  */
-#ifndef VMM_CPU_MODEL_H
-#define VMM_CPU_MODEL_H
+#ifndef BASE_CPU_MODEL_H
+#define BASE_CPU_MODEL_H
 
 #include <stdint.h>
 

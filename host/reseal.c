@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * reseal.c - template versions that this host cannot restore exactly: sealed again, and never silently (carrel-hostd)
+ *
+ * How it works: an entry is made by the first reseal_want() of a version, and goes when it is sealed. Each try is a job; its
+ * failure leaves the entry, so that the next reseal_want() tries again (reseal_begin), until there were RESEAL_TRIES in an
+ * hour (reseal_may_try). What happens is told once each: that it begins and why, and how it ended.
+ */
+#include "host/reseal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* idle -> sealing -> idle (failed), or gone; idle -> exhausted -> sealing, when a try is an hour old */
+enum reseal_state {
+	RESEAL_STATE_IDLE,
+	RESEAL_STATE_SEALING,
+	RESEAL_STATE_EXHAUSTED,
+	RESEAL_STATE_COUNT,
+};
+
+static const char *const state_names[] = { "idle", "sealing", "exhausted" };
+static_assert(G_N_ELEMENTS(state_names) == RESEAL_STATE_COUNT, "each has a name");
+
+struct reseal_entry {
+	enum reseal_state state;
+	guint64 tries[RESEAL_TRIES]; /* when they began, 0: never; the oldest first */
+};
+
+struct reseal {
+	const struct reseal_events *events;
+	void *context;
+	GHashTable *entries; /* "name@version" -> struct reseal_entry */
+};
+
+struct reseal *
+reseal_new(const struct reseal_events *events, void *context)
+{
+	struct reseal *reseal = g_new0(struct reseal, 1);
+
+	reseal->events = events;
+	reseal->context = context;
+	reseal->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	return reseal;
+}
+
+void
+reseal_free(struct reseal *reseal)
+{
+	if (!reseal)
+		return;
+	g_hash_table_unref(reseal->entries);
+	g_free(reseal);
+}
+
+static char *
+reseal_make_key(const char *name, guint32 version)
+{
+	return g_strdup_printf("%s@%u", name, version);
+}
+
+static void
+reseal_set_state(struct reseal_entry *entry, const char *key, enum reseal_state state)
+{
+	if (entry->state != state)
+		log_debug("template '%s': to be sealed again: %s -> %s", key,
+			  state_names[entry->state], state_names[state]);
+	entry->state = state;
+}
+
+/* To the log and to the host's events. */
+static void G_GNUC_PRINTF(3, 4)
+	reseal_tell(const struct reseal *reseal, const char *kind, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	text = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	log_warning("%s", text);
+	if (strlen(text) > RESEAL_MAX_TEXT)
+		*g_utf8_find_prev_char(text, text + RESEAL_MAX_TEXT) = '\0';
+	reseal->events->tell(reseal->context, kind, text);
+}
+
+static gboolean
+reseal_may_try(const struct reseal_entry *entry, guint64 now_ms)
+{
+	return entry->tries[0] == 0 || now_ms - entry->tries[0] >= RESEAL_HOUR_MS;
+}
+
+static void
+reseal_note_try(struct reseal_entry *entry, guint64 now_ms)
+{
+	memmove(&entry->tries[0], &entry->tries[1], sizeof(entry->tries) - sizeof(entry->tries[0]));
+	entry->tries[RESEAL_TRIES - 1] = now_ms;
+}
+
+/* A job that begins may end, as failed, in the same call: it is a try before that. FALSE: none has begun. */
+static gboolean
+reseal_begin(struct reseal *reseal, struct reseal_entry *entry, const char *name, guint32 version,
+	     const char *engine, guint64 now_ms)
+{
+	const struct reseal_entry before = *entry;
+	g_autofree char *key = reseal_make_key(name, version);
+
+	reseal_note_try(entry, now_ms);
+	reseal_set_state(entry, key, RESEAL_STATE_SEALING);
+	if (reseal->events->start(reseal->context, name, version, engine))
+		return TRUE;
+	*entry = before;
+	return FALSE;
+}
+
+void
+reseal_want(struct reseal *reseal, const char *name, guint32 version, const char *engine,
+	    const char *reason, guint64 now_ms)
+{
+	g_autofree char *key = reseal_make_key(name, version);
+	struct reseal_entry *entry = g_hash_table_lookup(reseal->entries, key);
+
+	if (!entry) {
+		entry = g_new0(struct reseal_entry, 1);
+		g_hash_table_insert(reseal->entries, g_strdup(key), entry);
+	}
+	if (entry->state == RESEAL_STATE_SEALING)
+		return;
+	if (!reseal_may_try(entry, now_ms)) {
+		reseal_set_state(entry, key, RESEAL_STATE_EXHAUSTED);
+		return;
+	}
+	if (!reseal_begin(reseal, entry, name, version, engine, now_ms))
+		return;
+	reseal_tell(reseal, "sealing",
+		    "template '%s' cannot be forked here, %s: it is sealed again, its new "
+		    "desktops wait",
+		    key, reason);
+}
+
+void
+reseal_handle_end(struct reseal *reseal, const char *name, guint32 version, const char *error,
+		  guint64 now_ms)
+{
+	g_autofree char *key = reseal_make_key(name, version);
+	struct reseal_entry *entry = g_hash_table_lookup(reseal->entries, key);
+
+	if (!entry)
+		return;
+	if (!error) {
+		g_hash_table_remove(reseal->entries, key);
+		reseal_tell(reseal, "sealed", "template '%s' is sealed again for this host", key);
+		return;
+	}
+	reseal_set_state(entry, key, RESEAL_STATE_IDLE);
+	reseal_tell(
+		reseal, "seal_failed", "template '%s' could not be sealed again: %s; %s", key,
+		error,
+		reseal_may_try(entry, now_ms)
+			? "it is tried again"
+			: "it is tried again when an hour has passed: publish it again, or give "
+			  "the pool a version that was sealed on such a host");
+}

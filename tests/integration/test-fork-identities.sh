@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-fork-identities.sh - no two forks share random numbers, keys or names, and their clocks go on: ENGINE=qemu FORKS=100
+#
+# A template is published, its forks come and go in pools of some. What each of them has is told by a process that was
+# sealed with the template, right after the identification. A fifth as many are of a template whose kernel takes no
+# notice of the generation id: there the agent's seed is all that makes them different.
+# timeout-minutes: 10
+set -eu
+. tests/lib/tiny_appliance.sh
+
+# shellcheck disable=SC2034
+appliance_engine=${ENGINE:-qemu}
+forks=${FORKS:-100}
+alive=10
+
+# fork_some POOL COUNT: that many forks, heard and thrown away
+fork_some() {
+	local desktop folders=()
+	appliance_make_pool "$1" "$2" ada
+	for desktop in $(appliance_desktops "$1" ready); do
+		folders+=("$appliance_state/run/desktops/$desktop")
+	done
+	python3 -B tests/lib/fork_witness.py read "${folders[@]}" >>"$told" || fail "a fork of '$1' does not tell what it has"
+	carrel pool delete "$1" >/dev/null
+	wait_until 60 is_gone "$1" || fail "the pool '$1' does not end: $(carrel desktop list 2>&1)"
+}
+
+is_gone() {
+	[ -z "$(appliance_desktops "$1" '.*')" ]
+}
+
+# compare NAME COUNT VMGENID: forks of the recipe as it is now
+compare() {
+	local sealed_us n
+	carrel template build tiny --wait >/dev/null
+	carrel template publish tiny --wait >/dev/null
+	sealed_us=$(date +%s%6N)
+	told=$TMPDIR/$1
+	for ((n = 0; n < $2; n += alive)); do
+		fork_some "$1-$n" $(($2 - n < alive ? $2 - n : alive))
+	done
+	echo "$1: $2 forks in $(($(date +%s) - sealed_us / 1000000)) s"
+	python3 -B tests/lib/fork_witness.py judge "$told" "$2" "$sealed_us" "$3" >"$TMPDIR/faults" ||
+		{ cat "$TMPDIR/faults"; fail "$1: $(head -n 1 "$TMPDIR/faults")"; }
+}
+
+tiny_start
+compare all "$forks" true
+# the name of the driver's init function (drivers/virt/vmgenid.c)
+sed -i 's/^cmdline=.*/& initcall_blacklist=vmgenid_driver_init/' "$TMPDIR/recipes/tiny/recipe.conf"
+compare seeded $((forks / 5)) false
+appliance_stop

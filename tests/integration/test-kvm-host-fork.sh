@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-kvm-host-fork.sh - on real KVM a guest is sealed by its publishing, and its desktops are forks of the running machine
+#
+# The tiny guest, in one start of the KVM host: published and verified there, then desktops of it, each of which answers and has its
+# own names. A version that was sealed elsewhere is sealed again by itself, and is forked then; the version's files stay
+# as they were published.
+# timeout-minutes: 10
+set -eu
+. tests/lib/kvm_appliance.sh
+
+forks=4
+publish_seconds=300
+ready_seconds=120
+template=$kvm_appliance_folder/lib/templates/tiny/1
+
+tell() {
+	echo "$SECONDS s: $*"
+}
+
+appliance_place_template() {
+	kvm_host_disk=$TMPDIR/disk.img
+	truncate -s 4G "$kvm_host_disk"
+	mkdir -p -m 0711 "$TMPDIR/disk/lib/templates"
+	mke2fs -q -t ext4 -E lazy_itable_init=1,nodiscard -d "$TMPDIR/disk" "$kvm_host_disk"
+	rm -rf "$TMPDIR/disk"
+}
+
+job_is_over() {
+	job_state=$(carrel_json .state job show "$job")
+	[[ $job_state =~ ^(done|failed|cancelled)$ ]]
+}
+
+publish() {
+	local job job_state
+	carrel template build tiny --wait >/dev/null || fail "the tiny guest is not built"
+	# with less RAM than the CLI's, for reading it twice takes minutes there; root needs no token on this socket
+	job=$(curl --silent --show-error --max-time 60 --unix-socket "$appliance_state/run/broker.sock" \
+		--header 'Content-Type: application/json' --data '{"ram_mib": 256}' \
+		http://localhost/api/v1/templates/tiny/publish | jq -r .job)
+	wait_until "$publish_seconds" job_is_over || fail "after $publish_seconds s the tiny guest is not published: $(carrel job list)"
+	[ "$job_state" = 'done' ] || fail "the tiny guest is not published: $(carrel job list)"
+	carrel_json '.result.steps[] | "  \(.name): \(.ms) ms"' job show "$job"
+}
+
+hashes() {
+	appliance_inside "cd '$template' && find . -type f -exec sha256sum {} + | sort" 300
+}
+
+nothing_runs() {
+	[ -z "$(appliance_inside 'pidof carrel-vmm' || true)" ]
+}
+
+# fork_milliseconds: of the desktops that were forked so far
+fork_milliseconds() {
+	grep -o "step=forked ms=[0-9]*" "$appliance_log" | sed "s/.*=//; s/$/ ms/" | tr '\n' ' '
+}
+
+mkdir -p "$TMPDIR/kvm-host"
+cp -R "$(bash tests/lib/tiny.sh)" "$TMPDIR/kvm-host/recipes"
+appliance_template=tiny
+appliance_start "[template]
+recipes = $TMPDIR/kvm-host/recipes"
+tell "the appliance runs in the KVM host"
+publish
+appliance_inside "test -s '$template/kvm/user/state' && test -s '$template/kvm/user/memory'" || fail "nothing is sealed"
+published=$(hashes)
+tell "the tiny guest was published: sealed, and forked once"
+
+wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
+carrel pool create lab --template tiny --size "$forks" --user ada >/dev/null
+appliance_wait lab ready "$forks" "$ready_seconds"
+tell "$forks desktops are ready: their agents have answered and given them their names; forked in: $(fork_milliseconds)"
+[ "$(appliance_inside 'pidof carrel-vmm | wc -w')" = "$forks" ] || fail "there are not $forks machines"
+[ "$(hashes)" = "$published" ] || fail "a file of the version has changed: $(hashes)"
+tell "the version's files are as they were published"
+# as if it had come from a host with another processor; nobody may use it meanwhile
+carrel pool delete lab >/dev/null
+wait_until 60 nothing_runs || fail "desktops are left: $(carrel desktop list)"
+appliance_inside "sed -i 's/\"cpuid_sha256\": *\"[0-9a-f]*\"/\"cpuid_sha256\": \"$(printf %064d 0)\"/' '$template/manifest.json'"
+doctor=$(appliance_inside "CARREL_BUILD_DIR='$CARREL_BUILD_DIR' '$appliance_root/run' carrel-hostd --doctor --lib '$kvm_appliance_folder/lib'" 60)
+grep -q "'tiny@1': it was sealed with CPU carrel-v1, here it is another one" <<<"$doctor" || fail "the doctor does not name it: $doctor"
+carrel pool create other --template tiny --size 1 --user ada >/dev/null
+appliance_wait other ready 1 "$publish_seconds"
+grep "template 'tiny@1'" "$appliance_log" || fail "hostd does not say that it was sealed again"
+grep -q "template 'tiny@1' is sealed again for this host" "$appliance_log" || fail "hostd does not say how it ended"
+[ "$(hashes)" != "$published" ] || fail "the version is as it was"
+tell "a version from another processor was sealed again by itself, and forked"
+harm=$(appliance_inside "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || true)
+[ -z "$harm" ] || fail "the host suffered: $harm"
+appliance_stop

@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test-template-foreign.sh - a template version that this host cannot restore is sealed again by itself, and that is said
+#
+# Found before a desktop is made (another machine type), and by a fork (another QEMU); a damaged one is tried three times.
+set -eu
+. tests/lib/tiny_appliance.sh
+
+tiny_start
+carrel template build tiny --wait >/dev/null
+carrel template publish tiny --wait >/dev/null
+folder=$appliance_state/lib/templates/tiny/1
+
+# change FILTER: of version 1's manifest, as if it had come from another host
+change() {
+	jq "$1" "$folder/manifest.json" >"$TMPDIR/manifest"
+	cat "$TMPDIR/manifest" >"$folder/manifest.json"
+}
+
+# said TEXT: how often has hostd said that?
+said() {
+	grep -c -- "$1" "$appliance_log" || true
+}
+
+has_said() {
+	[ "$(said "$1")" -ge "$2" ]
+}
+
+# renewed POOL WHY NUMBER: the pool's desktop comes, after the version was sealed again for that reason
+renewed() {
+	carrel pool create "$1" --template tiny --size 1 --user ada >/dev/null
+	appliance_wait "$1" ready 1
+	[ "$(said "template 'tiny@1' cannot be forked here, $2.*: it is sealed again")" = 1 ] || fail "it is not said why it is sealed again: $(grep 'tiny@1' "$appliance_log")"
+	[ "$(said "template 'tiny@1' is sealed again for this host")" = "$3" ] || fail "it is not said that it is sealed again: $(grep 'tiny@1' "$appliance_log")"
+	carrel template verify tiny --version 1 --wait >/dev/null || fail "the version is not sound: $(carrel job list)"
+	tiny_expect_versions 1
+	grep 'tiny@1' "$appliance_log" | tail -n 2
+	carrel pool delete "$1" >/dev/null
+	wait_until 60 rests || fail "desktops are left: $(carrel desktop list)"
+}
+
+rests() {
+	[ -z "$(find "$appliance_state/run/desktops" -mindepth 1 -maxdepth 1)" ]
+}
+
+created=$(jq .created_ms "$folder/manifest.json")
+change '.machine.type = "pc-q35-5.0"'
+renewed early 'it was sealed with machine type pc-q35-5.0, here it is pc-q35-7.2' 1
+echo "a desktop waited for a version of another machine type"
+
+change '.engine.version = "7.0.0"'
+renewed late 'compare its version: it was sealed with QEMU 7.0.0, here it is' 2
+echo "a fork has found out that QEMU is another one"
+[ "$(jq .created_ms "$folder/manifest.json")" = "$created" ] || fail "it is another version"
+
+change '.machine.type = "pc-q35-5.0"'
+printf '\377' | dd of="$folder/kernel" bs=1 seek=4000 conv=notrunc status=none
+state=$(sha256sum <"$folder/qemu/user/state")
+carrel pool create never --template tiny --size 1 --user ada >/dev/null
+wait_until 60 has_said 'could not be sealed again: .*is damaged.*an hour has passed' 1 || fail "it does not say that it gives up: $(grep 'tiny@1' "$appliance_log")"
+[ "$(said 'could not be sealed again')" = 3 ] || fail "it was not tried three times: $(grep 'tiny@1' "$appliance_log")"
+[ -z "$(appliance_desktops never ready)" ] || fail "a desktop of a version that cannot be restored is ready"
+[ "$state" = "$(sha256sum <"$folder/qemu/user/state")" ] || fail "the old version has not stayed as it was"
+tiny_expect_versions 1
+grep 'tiny@1' "$appliance_log" | tail -n 1
+appliance_stop

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# kvm_seal.py - in a KVM host: boots the golden machine on its own disk and seals it, as carrel-worker does but for the hashes
+#
+#     kvm_seal.py VMM FOLDER CPUS RAM_MIB COMMAND_LINE
+#
+# FOLDER holds disk.img, kernel and initrd, and gets kvm/user/memory and kvm/user/state. The machine is described as
+# host/vmm_machine.c describes it: its forks are refused otherwise.
+import os
+import secrets
+import socket
+import sys
+import tempfile
+import time
+
+import agent_notes
+import vmm_link
+import vmm_start
+
+SCANOUTS, WIDTH, HEIGHT = 4, 1280, 800
+BOOT_S = 600
+PAGE = 4096
+CHUNK = 1 << 20
+
+
+def ask(agent, number, verb, body):
+    agent_notes.send(agent, number, verb, body)
+    while True:
+        answer = agent_notes.receive(agent)
+        if answer.get('id') == number and answer.get('verb') == verb:
+            return answer.get('body') or {}
+
+
+def settle(path):
+    """The agent answers, X is up and quiet, and the file systems are synced."""
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.settimeout(BOOT_S)
+        agent.connect(path)
+        while ask(agent, 1, 'resync', {'nonce': secrets.token_hex(16)}) == {}:
+            time.sleep(0.1)
+        while not ask(agent, 2, 'ready', {}).get('x'):
+            time.sleep(0.5)
+        ask(agent, 3, 'quiesce', {})
+
+
+def save_memory(memory, path):
+    """Zero pages as holes."""
+    size = os.fstat(memory).st_size
+    with open(path, 'wb') as file:
+        file.truncate(size)
+        for offset in range(0, size, CHUNK):
+            chunk = os.pread(memory, CHUNK, offset)
+            if chunk.count(0) == len(chunk):
+                continue
+            for at in range(0, len(chunk), PAGE):
+                page = chunk[at:at + PAGE]
+                if page.count(0) != PAGE:
+                    os.pwrite(file.fileno(), page, offset + at)
+
+
+def main(vmm, folder, cpus, ram_mib, command_line):
+    target = os.path.join(folder, 'kvm', 'user')
+    os.makedirs(target)
+    with tempfile.TemporaryDirectory() as sockets:
+        machine = vmm_start.Description('d-golden', int(cpus), int(ram_mib))
+        machine.boot(os.path.join(folder, 'kernel'), os.path.join(folder, 'initrd'), command_line)
+        machine.sockets(sockets, SCANOUTS, WIDTH, HEIGHT)
+        machine.ports(sockets)
+        disk = machine.open(os.path.join(folder, 'disk.img'), os.O_RDWR)
+        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'image_fd': disk}, {'slot': 'home', 'serial': 'home'}]
+        machine.net()
+        machine.json.update(sound=True, genid=secrets.token_hex(16))
+        memory = os.dup(machine.json['memory_fd'])
+        process = vmm_start.start(vmm, machine)
+        control = vmm_link.Control(os.path.join(sockets, 'vmm'))
+        control.socket.settimeout(BOOT_S)
+        settle(os.path.join(sockets, 'agent'))
+        control.ask(vmm_link.PAUSE)
+        state = os.open(os.path.join(target, 'state'), os.O_RDWR | os.O_CREAT, 0o644)
+        control.ask(vmm_link.SEAL, fds=[state])
+        control.ask(vmm_link.QUIT)
+        if process.wait() != 0:
+            sys.exit('carrel-vmm did not end well')
+    save_memory(memory, os.path.join(target, 'memory'))
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_desktop_suspend.c - a desktop goes to its folder and comes back, whatever happens in between
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "host/desktop_suspension.h"
+#include "tests/unit/desktop_stage.h"
+
+#define RESYNC	 0
+#define IDENTIFY 1
+#define LOGIN	 2
+#define CLOCK	 4
+
+static gboolean
+has_file(const struct desktop_stage *f, const char *name)
+{
+	g_autofree char *path = g_build_filename(f->lib, "desktops", DESKTOP, name, NULL);
+
+	return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static void
+start_with_user(struct desktop_stage *f)
+{
+	desktop_stage_fork(f);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
+static void
+suspend(struct desktop_stage *f)
+{
+	desktop_suspend(f->desktop);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(fake_qemu_lives(f->qemu));
+	assert_true(has_file(f, "suspended.json"));
+	assert_true(has_file(f, "suspended.state"));
+}
+
+static void
+resume(struct desktop_stage *f)
+{
+	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
+
+	desktop_resume(f->desktop, &source);
+}
+
+static void
+check_user_is_back(struct desktop_stage *f)
+{
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(f->said[IDENTIFY], 1);
+	assert_int_equal(f->said[LOGIN], 1);
+	assert_int_equal(f->said[CLOCK], 1);
+	assert_int_equal(f->qemu->spawns, 2);
+	assert_true(fake_qemu_lives(f->qemu));
+	assert_false(has_file(f, "suspended.json"));
+	assert_false(has_file(f, "suspended.state"));
+	assert_string_equal(desktop_get_session(f->desktop), SESSION);
+	assert_string_equal(desktop_get_reason(f->desktop), "");
+}
+
+static void
+test_desktop_suspend__its_user_finds_it_as_it_was(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	assert_null(desktop_get_display(f->desktop));
+	resume(f);
+	check_user_is_back(f);
+	assert_non_null(desktop_get_display(f->desktop));
+	assert_string_equal(f->events->str, "forked agent identified logged_in suspended resumed ");
+}
+
+static void
+test_desktop_suspend__a_free_one_keeps_its_names(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	suspend(f);
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	assert_int_equal(f->said[IDENTIFY], 1);
+	assert_int_equal(f->said[CLOCK], 1);
+	desktop_stage_log_in(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
+static void
+test_desktop_suspend__a_user_who_comes_meanwhile_is_logged_in(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	suspend(f);
+	desktop_stage_log_in(f);
+	resume(f);
+	check_user_is_back(f);
+}
+
+/* Not while somebody is being logged in, and not before it is ready. */
+static void
+test_desktop_suspend__waits_for_the_log_in(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	desktop_stage_fork(f);
+	desktop_suspend(f->desktop);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_FORKING));
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	desktop_stage_log_in(f);
+	desktop_suspend(f->desktop);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_READY));
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	suspend(f);
+}
+
+static void
+test_desktop_suspend__outlives_hostd_and_launch(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	desktop_free(f->desktop);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_adopt(f->desktop, NULL);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	resume(f);
+	check_user_is_back(f);
+}
+
+static const struct {
+	enum fake_qemu_fault fault;
+	const char *command;
+} suspend_faults[] = {
+	{ FAKE_QEMU_REFUSES, "set_link" },
+	{ FAKE_QEMU_REFUSES, "migrate-set-capabilities" },
+	{ FAKE_QEMU_REFUSES, "migrate" },
+	{ FAKE_QEMU_FAILS, "migrate" },
+};
+
+static void
+test_desktop_suspend__one_that_cannot_be_runs_on(void **unused)
+{
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(suspend_faults); i++) {
+		void *state = NULL;
+		struct desktop_stage *f;
+
+		desktop_stage_setup(&state);
+		f = state;
+		start_with_user(f);
+		f->qemu->fault = suspend_faults[i].fault;
+		f->qemu->command = suspend_faults[i].command;
+		desktop_suspend(f->desktop);
+		SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+		print_message("%s\n", desktop_get_reason(f->desktop));
+		assert_true(g_str_has_prefix(desktop_get_reason(f->desktop),
+					     "it cannot be suspended: "));
+		assert_true(fake_qemu_lives(f->qemu));
+		assert_false(has_file(f, "suspended.json"));
+		assert_non_null(strstr(f->events->str, "suspend_failed "));
+		/* Not again at once. */
+		desktop_suspend(f->desktop);
+		assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+		desktop_keep_running(f->desktop);
+		assert_string_equal(desktop_get_reason(f->desktop), "");
+		f->qemu->fault = FAKE_QEMU_WORKS;
+		suspend(f);
+		desktop_stage_teardown(&state);
+	}
+}
+
+static void
+test_desktop_suspend__one_whose_machine_dies_fails(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	f->qemu->fault = FAKE_QEMU_DIES;
+	f->qemu->command = "migrate";
+	desktop_suspend(f->desktop);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
+}
+
+static const struct {
+	enum fake_qemu_fault fault;
+	const char *command;
+} resume_faults[] = {
+	{ FAKE_QEMU_NO_SPAWN, NULL },
+	{ FAKE_QEMU_DIES, NULL },
+	{ FAKE_QEMU_FAILS, "migrate-incoming" },
+	{ FAKE_QEMU_OTHER, "query-version" },
+	{ FAKE_QEMU_DIES, "cont" },
+};
+
+static void
+test_desktop_suspend__one_that_cannot_be_resumed_stays(void **unused)
+{
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(resume_faults); i++) {
+		void *state = NULL;
+		struct desktop_stage *f;
+
+		desktop_stage_setup(&state);
+		f = state;
+		start_with_user(f);
+		suspend(f);
+		f->qemu->fault = resume_faults[i].fault;
+		f->qemu->command = resume_faults[i].command;
+		resume(f);
+		assert_true(desktop_stage_is_in(f, DESKTOP_STATE_RESUMING));
+		SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+		print_message("%s\n", desktop_get_reason(f->desktop));
+		assert_true(
+			g_str_has_prefix(desktop_get_reason(f->desktop), "it cannot be resumed: "));
+		assert_true(has_file(f, "suspended.json"));
+		assert_null(strstr(f->events->str, "foreign"));
+		fake_qemu_die(f->qemu);
+		f->qemu->fault = FAKE_QEMU_WORKS;
+		f->qemu->spawns = 1;
+		desktop_keep_running(f->desktop);
+		resume(f);
+		check_user_is_back(f);
+		desktop_stage_teardown(&state);
+	}
+}
+
+/* Its guest has run: what was kept is older than its disk. */
+static void
+test_desktop_suspend__one_that_has_run_is_not_taken_back(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *overlay =
+		g_build_filename(f->lib, "desktops", DESKTOP, "overlay.qcow2", NULL);
+
+	start_with_user(f);
+	suspend(f);
+	f->qemu->fault = FAKE_QEMU_SILENT;
+	f->qemu->command = "cont";
+	resume(f);
+	SERVE_UNTIL(f, g_str_has_suffix(f->qemu->commands->str, "migrate-incoming cont "));
+	assert_true(g_file_set_contents(overlay, "written", -1, NULL));
+	fake_qemu_die(f->qemu);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
+}
+
+static void
+test_desktop_suspend__another_version_is_refused(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	json_object_set_new(f->manifest->object, "files", json_array());
+	resume(f);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "was sealed again"));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "debian-openbox@3"));
+	assert_int_equal(f->qemu->spawns, 1);
+}
+
+static void
+note_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	(void)source;
+	assert_true(steps_finish(result, &error));
+	(*(guint *)data)++;
+}
+
+/* hostd ends when the desktop is in this phase. */
+static void
+stop_in_phase(struct desktop_stage *f, enum suspension_phase phase)
+{
+	guint done = 0;
+	const struct steps_call call = { NULL, note_done, &done };
+	struct desktop_folder folder;
+	struct engine_image image;
+
+	start_with_user(f);
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	assert_true(desktop_suspension_open(&folder, TRUE, &image, NULL));
+	desktop_suspension_close(&image);
+	desktop_suspension_enter(&folder, phase, GENERATION, &call);
+	WAIT_FOR(done == 1);
+	desktop_folder_done(&folder);
+}
+
+static void
+test_desktop_suspend__is_ended_by_the_next_hostd(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	stop_in_phase(f, SUSPENSION_ENDING);
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDING));
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(fake_qemu_lives(f->qemu));
+	resume(f);
+	check_user_is_back(f);
+}
+
+static void
+test_desktop_suspend__has_ended_while_hostd_was_away(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	stop_in_phase(f, SUSPENSION_ENDING);
+	fake_qemu_die(f->qemu);
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+}
+
+/* The host ended while the process did, which had perhaps not written all of its disk. */
+static void
+test_desktop_suspend__is_lost_when_the_host_ends_too_early(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *path =
+		g_build_filename(f->lib, "desktops", DESKTOP, "suspended.json", NULL);
+	g_autofree char *text = NULL;
+	g_autofree char *other = NULL;
+	char *boot;
+
+	stop_in_phase(f, SUSPENSION_ENDING);
+	fake_qemu_die(f->qemu);
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	boot = strstr(text, "\"boot\":\"");
+	assert_non_null(boot);
+	boot[strlen("\"boot\":\"")] = 'x';
+	assert_true(g_file_set_contents(path, text, -1, NULL));
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_RETIRING));
+}
+
+static void
+test_desktop_suspend__one_that_was_resumed_and_has_not_run_is_suspended(void **state)
+{
+	struct desktop_stage *f = *state;
+	guint kills;
+
+	stop_in_phase(f, SUSPENSION_RESUMING);
+	kills = f->launch->count[LAUNCH_KILL];
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	SERVE_UNTIL(f, f->launch->count[LAUNCH_KILL] == kills + 1);
+}
+
+static void
+test_desktop_suspend__one_that_was_resumed_and_has_run_is_adopted(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *overlay =
+		g_build_filename(f->lib, "desktops", DESKTOP, "overlay.qcow2", NULL);
+
+	stop_in_phase(f, SUSPENSION_RESUMING);
+	assert_true(g_file_set_contents(overlay, "written", -1, NULL));
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_false(has_file(f, "suspended.json"));
+	assert_int_equal(f->qemu->spawns, 1);
+}
+
+static void
+test_desktop_suspend__one_that_is_not_wanted_goes(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	desktop_retire(f->desktop, "its session has ended");
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
+	assert_false(has_file(f, ""));
+}
+
+/* An agent that was sealed before there was the verb. */
+static void
+test_desktop_suspend__an_agent_without_a_clock_is_no_obstacle(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	f->act = AGENT_REFUSES;
+	f->verb = "clock";
+	resume(f);
+	check_user_is_back(f);
+}
+
+#define TEST(name)                                                                         \
+	cmocka_unit_test_setup_teardown(test_desktop_suspend__##name, desktop_stage_setup, \
+					desktop_stage_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(its_user_finds_it_as_it_was),
+		TEST(a_free_one_keeps_its_names),
+		TEST(a_user_who_comes_meanwhile_is_logged_in),
+		TEST(waits_for_the_log_in),
+		TEST(outlives_hostd_and_launch),
+		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_runs_on),
+		TEST(one_whose_machine_dies_fails),
+		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
+		TEST(one_that_has_run_is_not_taken_back),
+		TEST(another_version_is_refused),
+		TEST(is_ended_by_the_next_hostd),
+		TEST(has_ended_while_hostd_was_away),
+		TEST(is_lost_when_the_host_ends_too_early),
+		TEST(one_that_was_resumed_and_has_not_run_is_suspended),
+		TEST(one_that_was_resumed_and_has_run_is_adopted),
+		TEST(one_that_is_not_wanted_goes),
+		TEST(an_agent_without_a_clock_is_no_obstacle),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
