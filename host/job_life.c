@@ -47,6 +47,7 @@ static const struct {
 G_STATIC_ASSERT(G_N_ELEMENTS(state_table) == JOB_STATE_COUNT);
 
 static void job_life_clean(struct job *job, enum job_state outcome);
+static void job_life_handle_committed(void *data, const struct launch_answer *answer);
 static void job_life_handle_ended(void *context);
 
 gboolean
@@ -149,6 +150,49 @@ job_life_free(gpointer data)
 
 /* --- the end of a job --- */
 
+static void
+job_life_commit(struct job *job)
+{
+	g_autofree char *folder = g_build_filename(job->owner->lib, "staging", job->id, NULL);
+
+	if (stat(folder, &job->staged) < 0)
+		job->staged = (struct stat){ 0 };
+	job_life_move(job, JOB_STATE_COMMITTING);
+	launch_client_commit_stage(job->owner->launch, job->id, job->subject.name,
+				   job->kind == JOB_KIND_BUILD ? 0 : job->subject.version,
+				   job->kind == JOB_KIND_SEAL, job_life_handle_committed, job);
+}
+
+/* A folder is renamed into its place, so that it is there as the same inode: launch may have died before it could tell. */
+static gboolean
+job_life_is_in_place(const struct job *job)
+{
+	g_autofree char *version = g_strdup_printf("%u", job->subject.version);
+	g_autofree char *folder =
+		job->kind == JOB_KIND_BUILD
+			? g_build_filename(job->owner->lib, "images", job->subject.name, NULL)
+			: g_build_filename(job->owner->lib, "templates", job->subject.name, version,
+					   NULL);
+	struct stat status;
+
+	return job->staged.st_ino != 0 && stat(folder, &status) == 0 &&
+	       status.st_ino == job->staged.st_ino && status.st_dev == job->staged.st_dev;
+}
+
+static void
+job_life_finish(struct job *job)
+{
+	const struct job_owner *owner = job->owner;
+
+	g_clear_pointer(&job->error, g_free);
+	job->percent = 100;
+	job_life_move(job, JOB_STATE_DONE);
+	if (owner->committed)
+		owner->committed(owner->context, job->kind, job->subject.name,
+				 job->subject.version);
+	owner->advance(owner->list);
+}
+
 static gboolean
 job_life_handle_clean_again(gpointer data)
 {
@@ -172,6 +216,10 @@ job_life_handle_cleaned(void *data, const struct launch_answer *answer)
 		job->timer = g_timeout_add(JOB_RETRY_MS, job_life_handle_clean_again, job);
 		return;
 	}
+	if (job_life_is_in_place(job)) {
+		job_life_finish(job);
+		return;
+	}
 	job_life_move(job, job->outcome);
 	job->owner->advance(job->owner->list);
 }
@@ -189,19 +237,13 @@ static void
 job_life_handle_committed(void *data, const struct launch_answer *answer)
 {
 	struct job *job = data;
-	const struct job_owner *owner = job->owner;
 
 	if (answer->error) {
 		job_life_blame(job, g_strdup(answer->error->message));
 		job_life_clean(job, JOB_STATE_FAILED);
 		return;
 	}
-	job->percent = 100;
-	job_life_move(job, JOB_STATE_DONE);
-	if (owner->committed)
-		owner->committed(owner->context, job->kind, job->subject.name,
-				 job->subject.version);
-	owner->advance(owner->list);
+	job_life_finish(job);
 }
 
 /* The worker has ended, in whatever way, and its last message was read. */
@@ -229,11 +271,7 @@ job_life_end_worker(struct job *job)
 		job->percent = 100;
 		job_life_clean(job, JOB_STATE_DONE);
 	} else {
-		job_life_move(job, JOB_STATE_COMMITTING);
-		launch_client_commit_stage(job->owner->launch, job->id, job->subject.name,
-					   job->kind == JOB_KIND_BUILD ? 0 : job->subject.version,
-					   job->kind == JOB_KIND_SEAL, job_life_handle_committed,
-					   job);
+		job_life_commit(job);
 	}
 }
 

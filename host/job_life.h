@@ -6,6 +6,7 @@
 #define HOST_JOB_LIFE_H
 
 #include <gio/gio.h>
+#include <sys/stat.h>
 
 #include "base/id.h"
 #include "base/json.h"
@@ -19,6 +20,7 @@
  * queued -> starting -> running -> reaping -> committing -> done
  * running -> reaping (DONE came, or it must end), starting -> cleaning (no worker)
  * reaping, committing -> cleaning (failed, cancelled, or nothing to commit) -> done | failed | cancelled
+ * A commit whose answer was lost is done when what was staged is found in its place after the cleaning.
  * queued -> failed | cancelled
  */
 enum job_state {
@@ -36,6 +38,7 @@ enum job_state {
 
 /* Who has the job. "list" is for advance(), "context" for the events. */
 struct job_owner {
+	const char *lib; /* the host's folder of templates, images and staging */
 	const char *record_folder;
 	struct launch_client *launch;
 	void *list;
@@ -70,6 +73,7 @@ struct job {
 	char *error; /* why it failed; NULL: it did not */
 	json_t *result;
 	enum job_state outcome; /* of CLEANING */
+	struct stat staged;	/* the folder that is committed; st_ino 0: none was */
 	gboolean wanted;
 };
 

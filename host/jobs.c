@@ -197,9 +197,10 @@ jobs_new(const struct jobs_options *options, const struct jobs_events *events, v
 	jobs->lib = g_strdup(options->lib);
 	jobs->recipe_folder = g_strdup(options->recipe_folder);
 	jobs->folder = g_strdup(options->record_folder);
-	jobs->owner = (struct job_owner){ jobs->folder,	     options->launch, jobs,
-					  jobs_advance,	     context,	      events->changed,
-					  events->committed, events->sealed };
+	jobs->owner =
+		(struct job_owner){ jobs->lib,	   jobs->folder, options->launch, jobs,
+				    jobs_advance,  context,	 events->changed, events->committed,
+				    events->sealed };
 	jobs->choose_engine = events->choose_engine;
 	jobs->jobs = g_ptr_array_new_with_free_func(job_life_free);
 	if (g_mkdir_with_parents(jobs->folder, 0700) < 0)

@@ -108,6 +108,23 @@ fake_launch_make_desktop(struct fake_launch *launch, guint32 id)
 }
 
 static void
+fake_launch_commit(struct fake_launch *launch, struct seq_message *message)
+{
+	g_autofree char *staged = NULL;
+
+	assert_int_equal(launch->child, 0);
+	memcpy(&launch->commit, message->payload, sizeof(launch->commit));
+	if (!launch->dies_at_commit) {
+		fake_launch_answer(launch, message->head.type, message->head.id, NULL, 0, NULL, 0);
+		return;
+	}
+	staged = g_build_filename(launch->folder, "staging", launch->commit.job, NULL);
+	if (launch->dies_at_commit[0])
+		assert_int_equal(rename(staged, launch->dies_at_commit), 0);
+	g_clear_pointer(&launch->client, seq_source_free);
+}
+
+static void
 fake_launch_handle_request(struct fake_launch *launch, struct seq_message *message)
 {
 	struct launch_record records[2] = { { .generation = 1 }, { .generation = 2 } };
@@ -129,9 +146,7 @@ fake_launch_handle_request(struct fake_launch *launch, struct seq_message *messa
 		fake_launch_answer(launch, type, id, records, sizeof(records), NULL, 0);
 		break;
 	case LAUNCH_STAGE_COMMIT:
-		assert_int_equal(launch->child, 0);
-		memcpy(&launch->commit, message->payload, sizeof(launch->commit));
-		fake_launch_answer(launch, type, id, NULL, 0, NULL, 0);
+		fake_launch_commit(launch, message);
 		break;
 	default:
 		fake_launch_answer(launch, type, id, NULL, 0, NULL, 0);

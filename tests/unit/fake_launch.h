@@ -30,6 +30,8 @@ struct fake_launch {
 	gsize n_fds;
 	pid_t child;
 	struct launch_commit commit;
+	const char *
+		dies_at_commit; /* the connection ends instead of an answer; "": before the rename, else after one to there */
 };
 
 struct fake_launch *fake_launch_new(void);

@@ -398,6 +398,52 @@ test_jobs__fails_what_its_worker_spoils(void **state)
 	}
 }
 
+/* Launch renames what was staged, or does not get to it, and dies before it can tell. */
+static void
+check_lost_commit(struct fixture *f, gboolean renamed)
+{
+	g_autofree char *staging = g_build_filename(f->launch->folder, "staging", NULL);
+	g_autofree char *staged = g_build_filename(staging, JOB_ONE, NULL);
+	g_autofree char *templates = g_build_filename(f->launch->folder, "templates", NULL);
+	g_autofree char *versions = g_build_filename(templates, "debian", NULL);
+	g_autofree char *version = g_build_filename(versions, "4", NULL);
+	int fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
+
+	assert_int_equal(g_mkdir_with_parents(staged, 0700), 0);
+	assert_int_equal(g_mkdir_with_parents(versions, 0700), 0);
+	/* Another folder than the staged one says nothing. */
+	assert_int_equal(renamed ? 0 : g_mkdir(version, 0700), 0);
+	f->launch->dies_at_commit = renamed ? version : "";
+	tell_done(fd, 0, "", "{\"steps\": [], \"size_bytes\": 7}");
+	close(fd);
+	fake_launch_end_child(f->launch, SIGTERM);
+	run_until_state(f, 0, renamed ? "done" : "failed");
+	assert_int_equal(f->commits, renamed ? 1 : 0);
+	assert_true(f->launch->count[LAUNCH_STAGE_REMOVE] > 0);
+	g_rmdir(staged);
+	g_rmdir(staging);
+	assert_int_equal(g_rmdir(version), 0);
+	assert_int_equal(g_rmdir(versions), 0);
+	assert_int_equal(g_rmdir(templates), 0);
+}
+
+static void
+test_jobs__a_commit_whose_answer_is_lost_is_done(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *error = NULL;
+
+	check_lost_commit(f, TRUE);
+	error = describe(f, 0, "error");
+	assert_string_equal(error, "");
+}
+
+static void
+test_jobs__a_commit_that_is_lost_has_failed(void **state)
+{
+	check_lost_commit(*state, FALSE);
+}
+
 static void
 test_jobs__names_the_signal_and_the_step(void **state)
 {
@@ -528,6 +574,8 @@ main(void)
 		TEST(test_jobs__publishes),
 		TEST(test_jobs__fills_the_folders_in),
 		cmocka_unit_test(test_jobs__fails_what_its_worker_spoils),
+		TEST(test_jobs__a_commit_whose_answer_is_lost_is_done),
+		TEST(test_jobs__a_commit_that_is_lost_has_failed),
 		TEST(test_jobs__names_the_signal_and_the_step),
 		TEST(test_jobs__kills_a_worker_with_impossible_progress),
 		TEST(test_jobs__cancels),
