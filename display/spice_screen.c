@@ -12,9 +12,12 @@
  * head libspice-server would not allow the absolute pointer without the guest's agent (reds_update_mouse_mode()). How many
  * monitors there may be is said there, too; which of them the client wants, it says in client_monitors_config.
  *
- * The main loop never waits for the worker while clients are there: to destroy a surface the worker waits for what it is
+ * The main loop does not wait for what a client takes its time for: to destroy a surface the worker waits for what it is
  * sending, which leaves the process through our own main loop (tls_link.c). So a change of size goes through the states
- * of enum primary_state by asynchronous calls, in spice_screen_follow_size(), once the client has taken what was sent.
+ * of enum primary_state, in spice_screen_follow_size(), once the client has taken what was sent, and destroying is asynchronous.
+ * Creating waits for no client, and it must be synchronous: it may change the mouse mode, which libspice-server tells the main
+ * channel's clients in the thread that completes the call (red_qxl_create_primary_surface_complete()). In the worker that runs
+ * beside the main channel's own reads and writes, and a client that was just linking got no list of channels any more.
  */
 #include "display/spice_screen.h"
 
@@ -40,12 +43,11 @@
 #define COOKIE_MONITORS 1
 
 /*
- * The worker's primary surface: NONE -> CREATING -> SHOWN -> DESTROYING -> NONE. Only in SHOWN it is drawn on; CREATING
- * and DESTROYING end when the worker has done it, seen in spice_screen_finish_primary().
+ * The worker's primary surface: NONE -> SHOWN -> DESTROYING -> NONE. Only in SHOWN it is drawn on; DESTROYING ends when the
+ * worker has done it, seen in spice_screen_follow_size().
  */
 enum primary_state {
 	PRIMARY_STATE_NONE,
-	PRIMARY_STATE_CREATING,
 	PRIMARY_STATE_SHOWN,
 	PRIMARY_STATE_DESTROYING,
 	PRIMARY_STATE_COUNT,
@@ -61,7 +63,7 @@ struct spice_screen {
 	/* what the worker works on */
 	enum primary_state primary_state;
 	unsigned int quiet_refreshes;
-	gint primary_done; /* atomic, set by the worker: what was CREATING or DESTROYING */
+	gint primary_done; /* atomic, set by the worker: what was DESTROYING */
 	uint8_t *primary;
 	QXLMonitorsConfig *monitors;	 /* of HEADS_MAX heads */
 	struct heads shown;		 /* in it */
@@ -288,7 +290,7 @@ spice_screen_refresh_cursor(struct spice_screen *self)
 	g_free(cursor.argb);
 }
 
-static const char *const primary_names[] = { "none", "creating", "shown", "destroying" };
+static const char *const primary_names[] = { "none", "shown", "destroying" };
 
 static_assert(G_N_ELEMENTS(primary_names) == PRIMARY_STATE_COUNT, "a name a state");
 
@@ -340,10 +342,13 @@ spice_screen_create_primary(struct spice_screen *self, const struct heads *heads
 	memcpy(self->generations, generations, sizeof(self->generations));
 	self->redraw = true;
 	spice_input_set_heads(self->input, heads);
-	spice_screen_move_primary(self, PRIMARY_STATE_CREATING);
-	spice_qxl_create_primary_surface_async(&self->qxl, 0, &create, COOKIE_PRIMARY);
+	spice_qxl_create_primary_surface(&self->qxl, 0, &create);
+	spice_screen_move_primary(self, PRIMARY_STATE_SHOWN);
 	if (self->n_heads > 1)
 		spice_screen_tell_monitors(self);
+	/* Creating it resets the worker's cursor. */
+	self->cursor_shape = 0;
+	self->events->size_shown(self->context, self->shown.width, self->shown.height);
 }
 
 static void
@@ -354,19 +359,11 @@ spice_screen_destroy_primary(struct spice_screen *self)
 	spice_qxl_destroy_primary_surface_async(&self->qxl, 0, COOKIE_PRIMARY);
 }
 
-/* What the worker was asked for is done. */
 static void
-spice_screen_finish_primary(struct spice_screen *self)
+spice_screen_finish_destroying(struct spice_screen *self)
 {
-	if (self->primary_state == PRIMARY_STATE_CREATING) {
-		spice_screen_move_primary(self, PRIMARY_STATE_SHOWN);
-		/* Creating it resets the worker's cursor. */
-		self->cursor_shape = 0;
-		self->events->size_shown(self->context, self->shown.width, self->shown.height);
-	} else if (self->primary_state == PRIMARY_STATE_DESTROYING) {
-		spice_screen_move_primary(self, PRIMARY_STATE_NONE);
-		g_clear_pointer(&self->primary, g_free);
-	}
+	spice_screen_move_primary(self, PRIMARY_STATE_NONE);
+	g_clear_pointer(&self->primary, g_free);
 }
 
 /*
@@ -408,7 +405,7 @@ spice_screen_follow_size(struct spice_screen *self)
 	struct heads heads;
 
 	if (g_atomic_int_compare_and_exchange(&self->primary_done, 1, 0))
-		spice_screen_finish_primary(self);
+		spice_screen_finish_destroying(self);
 	spice_screen_look(self, &heads, generations);
 	if (heads.list[0].width == 0)
 		return false;
@@ -501,8 +498,7 @@ spice_screen_new(SpiceServer *server, struct surface *const *surfaces, struct sp
 void
 spice_screen_stop(struct spice_screen *self)
 {
-	if (self->primary_state == PRIMARY_STATE_CREATING ||
-	    self->primary_state == PRIMARY_STATE_SHOWN)
+	if (self->primary_state == PRIMARY_STATE_SHOWN)
 		spice_qxl_destroy_primary_surface(&self->qxl, 0);
 }
 
