@@ -51,6 +51,7 @@ viewer_is() {
 viewer_wait() {
 	wait_until "$2" viewer_is "$1" && return
 	screen_shot "$TMPDIR/failed.xwd" && viewer_keep_picture
+	viewer_keep_log
 	fail "the viewer of '$viewer_user' is '$(viewer_state)' after $2 s, not '$1': $(tail -n 5 "$TMPDIR/home.$viewer_user/log")"
 }
 
@@ -59,6 +60,13 @@ viewer_keep_picture() {
 	local file
 	file=${CARREL_TEST_OUT:-$CARREL_BUILD_DIR/integration}/$(basename "$0" .sh).png
 	import -window root "$file" && echo "the screen is in '$file'"
+}
+
+# viewer_keep_log: what the viewer was about, beside the test's log
+viewer_keep_log() {
+	local file
+	file=${CARREL_TEST_OUT:-$CARREL_BUILD_DIR/integration}/$(basename "$0" .sh).viewer
+	cp "$TMPDIR/home.$viewer_user/log" "$file" && echo "the viewer's log is in '$file'"
 }
 
 viewer_focus() {
