@@ -3,9 +3,9 @@
 # test-kvm-host-desktop.sh - on real KVM the appliance gives a Debian desktop of engine kvm to a user who logs in
 #
 # One start of the KVM host. The desktops are forks of the running machine that kvm_sealed.sh has sealed: a token typed is
-# read from the pixels, and again after the guest has rebooted; size and clipboard follow the viewer, fio and stress-ng work in the guest, carrel-vmm is killed under that load, and the next desktop is
-# switched off.
-# timeout-minutes: 15
+# read from the pixels, and again after the guest has rebooted; size and clipboard follow the viewer, fio and stress-ng
+# work in the guest, carrel-vmm is killed under that load, and the next desktop is switched off.
+# timeout-minutes: 20
 set -eu
 . tests/lib/kvm_appliance.sh
 . tests/lib/viewer.sh
