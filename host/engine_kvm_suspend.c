@@ -57,6 +57,18 @@ static const struct step suspend_steps[] = {
 };
 
 static void
+end_start_quit(struct steps *steps, void *context)
+{
+	struct kvm_suspend *suspend = context;
+
+	kvm_vm_quit(suspend->kvm, steps);
+}
+
+static const struct step end_steps[] = {
+	{ "end the process", end_start_quit, QUIT_MS },
+};
+
+static void
 suspend_start_connect(struct steps *steps, void *context)
 {
 	struct kvm_suspend *suspend = context;
@@ -66,19 +78,6 @@ suspend_start_connect(struct steps *steps, void *context)
 	else
 		kvm_vm_connect(suspend->kvm, steps);
 }
-
-static void
-end_start_quit(struct steps *steps, void *context)
-{
-	struct kvm_suspend *suspend = context;
-
-	kvm_vm_quit(suspend->kvm, steps);
-}
-
-static const struct step end_steps[] = {
-	{ "connect", suspend_start_connect, KVM_COMMAND_MS },
-	{ "end the process", end_start_quit, QUIT_MS },
-};
 
 static void
 resume_take_status(struct steps *steps, void *context, const void *payload)

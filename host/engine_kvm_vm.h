@@ -28,6 +28,7 @@ struct kvm_vm {
 	struct steps *booting; /* fails when the machine ends */
 	struct steps *filling; /* fails when the guest's disk finds no room on the host's */
 	struct steps *exiting; /* waits for the end of the process */
+	guint exit;	       /* a source, while that end is not told yet; or 0 */
 };
 
 static inline struct kvm_vm *
@@ -59,7 +60,7 @@ void kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps);
 /* From here on the step fails when the host's disk is full; without one the guest stands until there is room. */
 void kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps);
 
-/* Has the process end; ends the step when it has, which then fails no other. */
+/* Has the process end, connected or not; ends the step when it has, with all that its guest wrote; that fails no other. */
 void kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps);
 
 /* Describes the machine, with its own id and sockets, and starts the process; ends the step when it is there. */

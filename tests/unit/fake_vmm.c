@@ -62,8 +62,11 @@ fake_vmm_answer(struct fake_vmm *vmm, struct seq_message *message)
 				strlen(FAKE_VMM_PAGES));
 	}
 	fake_vmm_say(vmm, &head, payload);
-	if (head.type == VMM_QUIT)
-		fake_qemu_die(vmm->process);
+	if (head.type != VMM_QUIT)
+		return;
+	if (vmm->fault == FAKE_VMM_LOSES)
+		fake_vmm_tell(vmm, VMM_EVENT_STATE, VMM_STATE_FAILED, 0);
+	fake_qemu_die(vmm->process);
 }
 
 static void
