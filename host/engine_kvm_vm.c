@@ -28,16 +28,18 @@ struct kvm_closure {
 	struct steps *steps;
 	void *context;
 	kvm_answer_function then;
+	gboolean may_fail;
 };
 
 static void
 kvm_vm_handle_answer(void *data, const void *payload, const GError *error)
 {
 	struct kvm_closure *closure = data;
+	gboolean refused = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_FAILED);
 
 	if (!steps_running(closure->steps))
 		log_debug("an answer of carrel-vmm came after the end of its operation");
-	else if (error)
+	else if (error && !(refused && closure->may_fail))
 		steps_fail(closure->steps, g_error_copy(error));
 	else if (closure->then)
 		closure->then(closure->steps, closure->context, payload);
@@ -91,6 +93,18 @@ kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type
 		return;
 	closure = kvm_vm_close_over(kvm, steps, context, then);
 	vmm_control_ask(kvm->link, type, payload, size, fd, kvm_vm_handle_answer, closure);
+}
+
+void
+kvm_vm_try(struct kvm_vm *kvm, struct steps *steps, enum vmm_type type)
+{
+	struct kvm_closure *closure;
+
+	if (!kvm_vm_check_link(kvm, steps))
+		return;
+	closure = kvm_vm_close_over(kvm, steps, NULL, NULL);
+	closure->may_fail = TRUE;
+	vmm_control_ask(kvm->link, type, NULL, 0, -1, kvm_vm_handle_answer, closure);
 }
 
 void

@@ -42,6 +42,9 @@ typedef void (*kvm_answer_function)(struct steps *steps, void *context, const vo
 void kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
 		const void *payload, gsize size, int fd, kvm_answer_function then);
 
+/* The same without payload and answer, for what need not succeed: carrel-vmm's refusal ends the step as well. */
+void kvm_vm_try(struct kvm_vm *kvm, struct steps *steps, enum vmm_type type);
+
 /* VMM_SEAL with the files of a suspended machine, as a step. */
 void kvm_vm_suspend(struct kvm_vm *kvm, struct steps *steps, const struct engine_image *image);
 

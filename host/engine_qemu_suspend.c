@@ -260,9 +260,9 @@ engine_qemu_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call
 	qemu_suspend_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), call);
 }
 
-/* What is adopted, but for the connection. */
+/* What is adopted; mostly it is connected. */
 void
 engine_qemu_resume(struct engine_vm *vm, const struct steps_call *call)
 {
-	qemu_suspend_run(vm, adopt_steps + 1, G_N_ELEMENTS(adopt_steps) - 1, call);
+	qemu_suspend_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), call);
 }

@@ -336,6 +336,48 @@ test_engine_suspend__one_that_is_found_standing_goes_on(void **state)
 		assert_non_null(strstr(f->process->commands->str, "query-migrate cont "));
 }
 
+/* The host's disk is full, perhaps by its own files. */
+static void
+test_engine_suspend__one_that_finds_no_room_when_it_goes_on_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+	const struct steps_call call = { NULL, note_end, &outcome };
+
+	run_start(f, FALSE);
+	start_suspend(f, &outcome);
+	finish_well(f, &outcome);
+	f->vmm.status.state = VMM_STATE_PAUSED;
+	f->vmm.status.pause_reason = VMM_PAUSE_ASKED;
+	f->vmm.fault = FAKE_VMM_REFUSES;
+	f->vmm.type = VMM_RESUME;
+	f->ops->resume(f->vm, &call);
+	finish_well(f, &outcome);
+	assert_int_equal(f->vmm.asked[VMM_RESUME], 1);
+}
+
+static void
+test_engine_suspend__one_whose_connection_is_lost_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+	const struct steps_call call = { NULL, note_end, &outcome };
+
+	run_start(f, FALSE);
+	f->vmm.status.state = VMM_STATE_PAUSED;
+	f->vmm.status.pause_reason = VMM_PAUSE_ASKED;
+	f->process->status = "paused";
+	fake_vmm_hang_up(&f->vmm);
+	fake_peer_done(&f->process->peer);
+	fake_peer_settle();
+	f->ops->resume(f->vm, &call);
+	finish_well(f, &outcome);
+	if (f->ops == &engine_kvm_ops)
+		assert_int_equal(f->vmm.asked[VMM_RESUME], 1);
+	else
+		assert_true(g_str_has_suffix(f->process->commands->str, "cont "));
+}
+
 /* hears: it takes connections still. */
 static void
 end_adopted(struct fixture *f, gboolean hears, struct outcome *outcome)
@@ -440,6 +482,8 @@ main(void)
 		ON_BOTH(one_that_failed_goes_on),
 		ON_BOTH(one_that_is_found_standing_goes_on),
 		ON_BOTH(one_that_waits_for_room_is_left_alone),
+		ON(kvm, one_that_finds_no_room_when_it_goes_on_waits),
+		ON_BOTH(one_whose_connection_is_lost_goes_on),
 		ON_BOTH(one_that_is_found_is_ended),
 		ON(kvm, one_that_is_found_ending_ends),
 		ON(kvm, one_that_lost_what_its_guest_wrote_has_not_ended_well),
