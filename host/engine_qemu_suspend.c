@@ -10,6 +10,7 @@
  * a migration that is still under way is cancelled, and then the guest goes on. One that waits for room on the host's disk is left
  * to engine_qemu_space.c.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,12 +36,27 @@ qemu_suspend_free(gpointer data)
 	g_free(suspend);
 }
 
+/* A guest whose last writes found no room is let go on by engine_qemu_space.c, whatever has been written of it by then. */
+static void
+suspend_take_stopped(struct steps *steps, void *context, const json_t *value)
+{
+	const struct qemu_suspend *suspend = context;
+
+	(void)value;
+	if (suspend->qemu->space == QEMU_SPACE_ENOUGH)
+		steps_next(steps);
+	else
+		steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+					      "the guest's disk cannot grow: %s",
+					      g_strerror(ENOSPC)));
+}
+
 static void
 suspend_start_stop(struct steps *steps, void *context)
 {
 	struct qemu_suspend *suspend = context;
 
-	qemu_vm_execute(suspend->qemu, steps, context, "stop", NULL, -1, NULL);
+	qemu_vm_execute(suspend->qemu, steps, context, "stop", NULL, -1, suspend_take_stopped);
 }
 
 static void

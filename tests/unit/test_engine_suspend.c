@@ -336,6 +336,21 @@ test_engine_suspend__one_that_is_found_standing_goes_on(void **state)
 		assert_non_null(strstr(f->process->commands->str, "query-migrate cont "));
 }
 
+/* Nothing is written of a guest that is let go on as soon as there is room again. */
+static void
+test_engine_suspend__one_whose_last_writes_find_no_room_is_not_written(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	run_start(f, FALSE);
+	g_string_truncate(f->process->commands, 0);
+	f->process->full = TRUE;
+	start_suspend(f, &outcome);
+	finish_badly(f, &outcome, "stop its CPUs: the guest's disk cannot grow");
+	assert_string_equal(f->process->commands->str, "stop ");
+}
+
 /* The host's disk is full, perhaps by its own files. */
 static void
 test_engine_suspend__one_that_finds_no_room_when_it_goes_on_waits(void **state)
@@ -482,6 +497,7 @@ main(void)
 		ON_BOTH(one_that_failed_goes_on),
 		ON_BOTH(one_that_is_found_standing_goes_on),
 		ON_BOTH(one_that_waits_for_room_is_left_alone),
+		ON(qemu, one_whose_last_writes_find_no_room_is_not_written),
 		ON(kvm, one_that_finds_no_room_when_it_goes_on_waits),
 		ON_BOTH(one_whose_connection_is_lost_goes_on),
 		ON_BOTH(one_that_is_found_is_ended),
