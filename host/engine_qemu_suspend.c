@@ -19,6 +19,7 @@
 #define MAX_BANDWIDTH G_GINT64_CONSTANT(0x7fffffffffff) /* bytes a second; QEMU's own is 128 MiB */
 #define LOOK_AGAIN_MS 100
 #define RESUME_MS     60000
+#define QUIT_MS	      120000 /* until what the guest wrote is on a slow disk, and its RAM is given back */
 
 struct qemu_suspend {
 	struct qemu_vm *qemu;
@@ -140,7 +141,7 @@ end_start_quit(struct steps *steps, void *context)
 
 static const struct step end_steps[] = {
 	{ "connect", suspend_start_connect, QEMU_COMMAND_MS },
-	{ "end the process", end_start_quit, QEMU_COMMAND_MS },
+	{ "end the process", end_start_quit, QUIT_MS },
 };
 
 static void
