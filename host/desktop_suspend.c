@@ -338,8 +338,13 @@ desktop_handle_remade(void *data, const struct launch_answer *answer)
 	else if (!engine || answer->fds[engine->control] < 0 ||
 		 answer->fds[LAUNCH_SOCKET_WATCH] < 0)
 		desktop_stay_suspended(desktop, "processes of its machine have not ended yet");
-	else if (!desktop_suspension_read(&desktop->folder, &suspension, &error) ||
-		 !desktop_restore(desktop, engine, &suspension, answer->fds, &error))
+	else if (!desktop_suspension_read(&desktop->folder, &suspension, &error))
+		desktop_stay_suspended(desktop, error->message);
+	else if (!suspension.stands)
+		desktop_fail(desktop,
+			     "it cannot be resumed: when that was tried before its guest has "
+			     "run, and its memory does not fit to its disk any more");
+	else if (!desktop_restore(desktop, engine, &suspension, answer->fds, &error))
 		desktop_stay_suspended(desktop, error->message);
 }
 

@@ -261,6 +261,30 @@ test_desktop_suspend__one_that_has_run_is_not_taken_back(void **state)
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
 }
 
+/* Its machine was being killed, and its guest ran until then. */
+static void
+test_desktop_suspend__one_that_has_run_in_the_end_is_not_resumed_again(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *overlay =
+		g_build_filename(f->lib, "desktops", DESKTOP, "overlay.qcow2", NULL);
+
+	start_with_user(f);
+	suspend(f);
+	f->qemu->fault = FAKE_QEMU_REFUSES;
+	f->qemu->command = "cont";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(g_file_set_contents(overlay, "written", -1, NULL));
+	fake_qemu_die(f->qemu);
+	f->qemu->fault = FAKE_QEMU_WORKS;
+	desktop_keep_running(f->desktop);
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "its guest has run"));
+	assert_int_equal(f->qemu->spawns, 2);
+}
+
 static void
 test_desktop_suspend__another_version_is_refused(void **state)
 {
@@ -422,6 +446,7 @@ main(void)
 		TEST(one_whose_machine_dies_fails),
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
+		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
 		TEST(another_version_is_refused),
 		TEST(is_ended_by_the_next_hostd),
 		TEST(has_ended_while_hostd_was_away),
