@@ -429,6 +429,23 @@ test_desktop_suspend__an_agent_without_a_clock_is_no_obstacle(void **state)
 	check_user_is_back(f);
 }
 
+/* Its agent ended as it was asked, and comes back. */
+static void
+test_desktop_suspend__the_clock_is_set_by_the_next_agent(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	f->act = AGENT_HANGS_UP;
+	f->verb = "clock";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	f->act = AGENT_ANSWERS;
+	SERVE_UNTIL(f, f->said[CLOCK] == 2);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
 #define TEST(name)                                                                         \
 	cmocka_unit_test_setup_teardown(test_desktop_suspend__##name, desktop_stage_setup, \
 					desktop_stage_teardown)
@@ -455,6 +472,7 @@ main(void)
 		TEST(one_that_was_resumed_and_has_run_is_adopted),
 		TEST(one_that_is_not_wanted_goes),
 		TEST(an_agent_without_a_clock_is_no_obstacle),
+		TEST(the_clock_is_set_by_the_next_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
