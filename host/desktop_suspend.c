@@ -416,8 +416,8 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 			    error->message);
 	if (error || found.phase == SUSPENSION_NONE || !found.stands ||
 	    found.generation != desktop->generation) {
-		/* Its guest runs, or has run, since: what was kept of it is out of date. */
-		if (!error && found.phase != SUSPENSION_NONE)
+		/* Its guest runs, or has run, since: what was kept of it, or half written, is out of date. */
+		if (!error)
 			desktop_suspension_remove(&desktop->folder);
 		if (pidfd >= 0)
 			close(pidfd);

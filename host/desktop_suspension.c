@@ -429,9 +429,11 @@ desktop_suspension_remove(const struct desktop_folder *folder)
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *path = g_build_filename(folder->path, names[i], NULL);
 
-		if (g_unlink(path) < 0 && errno != ENOENT)
+		gboolean removed = g_unlink(path) == 0;
+
+		if (!removed && errno != ENOENT)
 			log_warning("'%s' cannot be removed: %s", path, g_strerror(errno));
-		if (i == 0)
+		if (removed && i == 0)
 			io_sync_folder(folder->path);
 	}
 }

@@ -310,6 +310,18 @@ note_done(GObject *source, GAsyncResult *result, gpointer data)
 	(*(guint *)data)++;
 }
 
+static void
+write_image(const struct desktop_stage *f)
+{
+	struct desktop_folder folder;
+	struct engine_image image;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	assert_true(desktop_suspension_open(&folder, TRUE, &image, NULL));
+	desktop_suspension_close(&image);
+	desktop_folder_done(&folder);
+}
+
 /* hostd ends when the desktop is in this phase. */
 static void
 stop_in_phase(struct desktop_stage *f, enum suspension_phase phase)
@@ -317,12 +329,10 @@ stop_in_phase(struct desktop_stage *f, enum suspension_phase phase)
 	guint done = 0;
 	const struct steps_call call = { NULL, note_done, &done };
 	struct desktop_folder folder;
-	struct engine_image image;
 
 	start_with_user(f);
+	write_image(f);
 	desktop_folder_init(&folder, f->lib, DESKTOP);
-	assert_true(desktop_suspension_open(&folder, TRUE, &image, NULL));
-	desktop_suspension_close(&image);
 	desktop_suspension_enter(&folder, phase, GENERATION, &call);
 	WAIT_FOR(done == 1);
 	desktop_folder_done(&folder);
@@ -403,6 +413,21 @@ test_desktop_suspend__one_that_was_resumed_and_has_run_is_adopted(void **state)
 	assert_int_equal(f->qemu->spawns, 1);
 }
 
+/* hostd ended before that was said to be whole: it may be gigabytes. */
+static void
+test_desktop_suspend__what_was_half_written_goes(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	write_image(f);
+	assert_true(has_file(f, "suspended.pages"));
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_false(has_file(f, "suspended.state"));
+	assert_false(has_file(f, "suspended.pages"));
+}
+
 static void
 test_desktop_suspend__one_that_is_not_wanted_goes(void **state)
 {
@@ -470,6 +495,7 @@ main(void)
 		TEST(is_lost_when_the_host_ends_too_early),
 		TEST(one_that_was_resumed_and_has_not_run_is_suspended),
 		TEST(one_that_was_resumed_and_has_run_is_adopted),
+		TEST(what_was_half_written_goes),
 		TEST(one_that_is_not_wanted_goes),
 		TEST(an_agent_without_a_clock_is_no_obstacle),
 		TEST(the_clock_is_set_by_the_next_agent),
