@@ -71,6 +71,7 @@ desktop_drop_machine(struct desktop *desktop)
 	if (desktop->vm)
 		desktop->vm->ops->vm_free(desktop->vm);
 	desktop->vm = NULL;
+	desktop->lacks_space = FALSE; /* the next one tells it again */
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 }
 
