@@ -401,9 +401,15 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 	g_autofree char *refusal = NULL;
 
 	desktops_try_later(desktops);
-	if (!launch_client_is_up(desktops->launch) ||
-	    !desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0)))
+	if (!launch_client_is_up(desktops->launch))
 		return;
+	if (!desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0))) {
+		if (desktops->full)
+			desktop_refuse_resume(desktop,
+					      "this host is full: make room in its memory, and on "
+					      "the disk of its desktops");
+		return;
+	}
 	refusal = desktops_find_refusal(desktops, want);
 	if (refusal)
 		desktop_refuse_resume(desktop, refusal);
