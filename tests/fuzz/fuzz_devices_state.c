@@ -99,19 +99,36 @@ fuzz_resume(struct fuzz_machine *machine)
 	hda_resume(machine->hda);
 }
 
-static int
-fuzz_save(struct fuzz_machine *machine)
+static void
+fuzz_save_devices(void *context, struct state_writer *writer)
 {
-	struct state_writer *writer;
-	int fd = state_edit_new();
+	struct fuzz_machine *machine = context;
 
-	fuzz_insist(state_writer_new(&writer) == 0);
 	acpi_pm_save(machine->legacy.pm, writer);
 	rtc_save(machine->legacy.rtc, writer);
 	serial_save(machine->legacy.serial, writer);
 	hda_save(machine->hda, writer);
-	fuzz_insist(state_writer_finish(writer, fd) == 0);
-	state_writer_free(writer);
+}
+
+static int
+fuzz_load_devices(void *context, struct state_reader *reader)
+{
+	struct fuzz_machine *machine = context;
+	int error = acpi_pm_load(machine->legacy.pm, reader);
+
+	if (error == 0)
+		error = rtc_load(machine->legacy.rtc, reader);
+	if (error == 0)
+		error = serial_load(machine->legacy.serial, reader);
+	return error < 0 ? error : hda_load(machine->hda, reader);
+}
+
+static int
+fuzz_save(struct fuzz_machine *machine)
+{
+	int fd = state_edit_save(fuzz_save_devices, machine);
+
+	fuzz_insist(fd >= 0);
 	return fd;
 }
 
@@ -120,19 +137,9 @@ static bool
 fuzz_load(struct fuzz_machine *machine, int fd)
 {
 	char problem[STATE_PROBLEM_BYTES];
-	struct state_reader *reader;
-	int error;
+	int error = state_edit_load(fd, fuzz_load_devices, machine, problem);
 
-	fuzz_insist(state_reader_new(fd, &reader, problem) == 0);
-	error = acpi_pm_load(machine->legacy.pm, reader);
-	if (error == 0)
-		error = rtc_load(machine->legacy.rtc, reader);
-	if (error == 0)
-		error = serial_load(machine->legacy.serial, reader);
-	if (error == 0)
-		error = hda_load(machine->hda, reader);
-	fuzz_insist((error == 0) == (state_reader_get_problem(reader)[0] == '\0'));
-	state_reader_free(reader);
+	fuzz_insist((error == 0) == (problem[0] == '\0'));
 	return error == 0;
 }
 
@@ -151,14 +158,12 @@ fuzz_save_and_load(struct fuzz_machine *machine)
 	fuzz_resume(machine);
 }
 
-static int
-fuzz_make_file(struct fuzz_input *input)
+static void
+fuzz_put_input(void *context, struct state_writer *writer)
 {
 	static uint8_t bytes[FUZZ_SECTION_BYTES];
-	struct state_writer *writer;
-	int fd = state_edit_new();
+	struct fuzz_input *input = context;
 
-	fuzz_insist(state_writer_new(&writer) == 0);
 	for (size_t i = 0; i < FUZZ_SECTION_COUNT; i++) {
 		size_t size = fuzz_input_take(input, 2) % sizeof(bytes);
 
@@ -168,9 +173,6 @@ fuzz_make_file(struct fuzz_input *input)
 		state_put_bytes(writer, bytes, size);
 		state_writer_end(writer);
 	}
-	fuzz_insist(state_writer_finish(writer, fd) == 0);
-	state_writer_free(writer);
-	return fd;
 }
 
 static void
@@ -216,7 +218,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzzer_clock_reset();
 	fuzz_open(&machine);
 	fuzz_pause(&machine);
-	fd = fuzz_make_file(&input);
+	fd = state_edit_save(fuzz_put_input, &input);
+	fuzz_insist(fd >= 0);
 	if (fuzz_load(&machine, fd)) {
 		fuzz_save_and_load(&machine);
 		for (int i = 0; input.left > 0 && i < FUZZ_MAX_ORDERS; i++)
