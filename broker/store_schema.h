@@ -117,8 +117,7 @@ static const char store_schema_3[] =
 static const char store_schema_4[] =
 	"ALTER TABLE host ADD COLUMN maintenance INTEGER NOT NULL DEFAULT 0 CHECK (maintenance IN (0, 1));"
 	"PRAGMA defer_foreign_keys = ON;"
-	"CREATE TABLE desktop_3 AS SELECT * FROM desktop;"
-	"DROP TABLE desktop;"
+	"CREATE TABLE desktop_3 AS SELECT * FROM desktop; DROP TABLE desktop;"
 	"CREATE TABLE desktop (id TEXT PRIMARY KEY, generation INTEGER NOT NULL CHECK (generation > 0),"
 	" pool TEXT NOT NULL, host TEXT NOT NULL REFERENCES host(name), template TEXT NOT NULL, version INTEGER NOT NULL,"
 	" engine TEXT NOT NULL, kind TEXT NOT NULL, ram_mib INTEGER NOT NULL, network TEXT NOT NULL,"
