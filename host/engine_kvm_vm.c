@@ -290,43 +290,52 @@ static void
 kvm_vm_handle_link_ended(void *context)
 {
 	struct kvm_vm *kvm = context;
+	struct vmm_control *link = g_steal_pointer(&kvm->link);
 
-	kvm_vm_disconnect(kvm);
-	if (!process_watch_is_on(&kvm->process) || kvm->exiting)
-		return;
-	if (kvm_vm_may_log(kvm))
-		log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again "
-			    "every %d ms",
-			    kvm->vm.id, REDIAL_MS);
-	kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
+	if (process_watch_is_on(&kvm->process) && !kvm->exiting) {
+		if (kvm_vm_may_log(kvm))
+			log_warning("desktop=%s: the connection to its carrel-vmm is lost; "
+				    "dialling again every %d ms",
+				    kvm->vm.id, REDIAL_MS);
+		g_clear_handle_id(&kvm->redial, g_source_remove);
+		kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
+	}
+	/* What waits for an answer fails by this, and its owner may free the machine. */
+	vmm_control_free(link);
+}
+
+static void
+kvm_vm_finish_exiting(struct steps *exiting, gboolean ran_out)
+{
+	if (ran_out)
+		steps_fail(exiting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							"the kernel ended it for lack of memory"));
+	else
+		steps_next(exiting);
+	steps_unref(exiting);
 }
 
 static gboolean
-kvm_vm_take_exit(gpointer data)
+kvm_vm_handle_ended(gpointer data)
 {
 	struct kvm_vm *kvm = data;
 	gboolean ran_out = kvm->process.ran_out;
+	struct vmm_control *link = g_steal_pointer(&kvm->link);
 	struct steps *booting = g_steal_pointer(&kvm->booting);
 	struct steps *exiting = g_steal_pointer(&kvm->exiting);
 
-	kvm->exit = 0;
-	kvm_vm_disconnect(kvm);
+	kvm->ended = 0;
+	g_clear_handle_id(&kvm->redial, g_source_remove);
 	/* Each of these may free the machine: from here on only what was taken out of it is used. */
 	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, ran_out);
-	if (exiting) {
-		if (ran_out)
-			steps_fail(exiting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-								"the kernel ended it for lack of "
-								"memory"));
-		else
-			steps_next(exiting);
-		steps_unref(exiting);
+	if (exiting)
+		kvm_vm_finish_exiting(exiting, ran_out);
+	if (booting) {
+		steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							"carrel-vmm ended; its log says why"));
+		steps_unref(booting);
 	}
-	if (!booting)
-		return G_SOURCE_REMOVE;
-	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-						"carrel-vmm ended; its log says why"));
-	steps_unref(booting);
+	vmm_control_free(link);
 	return G_SOURCE_REMOVE;
 }
 
@@ -336,10 +345,10 @@ kvm_vm_handle_exit(void *context)
 {
 	struct kvm_vm *kvm = context;
 
-	if (kvm->exiting)
-		kvm->exit = g_idle_add(kvm_vm_take_exit, kvm);
-	else
-		kvm_vm_take_exit(kvm);
+	kvm->ended = g_idle_add(kvm_vm_handle_ended, kvm);
+	/* What waits for an answer fails by this, and its owner may free the machine. */
+	if (!kvm->exiting)
+		kvm_vm_disconnect(kvm);
 }
 
 void

@@ -23,12 +23,12 @@ struct kvm_vm {
 	void *context;
 	struct vmm_control *link;
 	guint redial; /* a source, while the connection is lost; or 0 */
+	guint ended;  /* the process has, and that is not told yet */
 	struct log_limit link_lines;
 	struct process_watch process;
 	struct steps *booting; /* fails when the machine ends */
 	struct steps *filling; /* fails when the guest's disk finds no room on the host's */
 	struct steps *exiting; /* waits for the end of the process */
-	guint exit;	       /* a source, while that end is not told yet; or 0 */
 };
 
 static inline struct kvm_vm *

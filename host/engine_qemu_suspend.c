@@ -47,9 +47,9 @@ suspend_take_stopped(struct steps *steps, void *context, const json_t *value)
 	if (suspend->qemu->space == QEMU_SPACE_ENOUGH)
 		steps_next(steps);
 	else
-		steps_fail(steps, g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
-					      "the guest's disk cannot grow: %s",
-					      g_strerror(ENOSPC)));
+		steps_fail(steps,
+			   g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+				       "the guest's disk cannot grow: %s", g_strerror(ENOSPC)));
 }
 
 static void

@@ -66,6 +66,11 @@ kvm_appliance_is_reached() {
 	carrel host list >/dev/null 2>&1
 }
 
+# kvm_appliance_is_idle: no machine runs
+kvm_appliance_is_idle() {
+	[ -z "$(appliance_inside 'pidof carrel-vmm' || true)" ]
+}
+
 appliance_runs() {
 	[ ! -e "$kvm_host_share/$kvm_appliance_up.code" ]
 }
