@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # test-template-foreign.sh - a template version that this host cannot restore is sealed again by itself, and that is said
 #
-# Found before a desktop is made (another machine type), and by a fork (another QEMU); a damaged one is tried three times.
+# Found before a desktop is made (another machine type), and by a fork (another QEMU); a damaged one is given up. There are three
+# tries an hour, however they end.
 set -eu
 . tests/lib/tiny_appliance.sh
 
@@ -58,7 +59,7 @@ printf '\377' | dd of="$folder/kernel" bs=1 seek=4000 conv=notrunc status=none
 state=$(sha256sum <"$folder/qemu/user/state")
 carrel pool create never --template tiny --size 1 --user ada >/dev/null
 wait_until 60 has_said 'could not be sealed again: .*is damaged.*an hour has passed' 1 || fail "it does not say that it gives up: $(grep 'tiny@1' "$appliance_log")"
-[ "$(said 'could not be sealed again')" = 3 ] || fail "it was not tried three times: $(grep 'tiny@1' "$appliance_log")"
+[ "$(said 'could not be sealed again')" = 1 ] || fail "it was tried more than three times, those that ended well among them: $(grep 'tiny@1' "$appliance_log")"
 [ -z "$(appliance_desktops never ready)" ] || fail "a desktop of a version that cannot be restored is ready"
 [ "$state" = "$(sha256sum <"$folder/qemu/user/state")" ] || fail "the old version has not stayed as it was"
 tiny_expect_versions 1
