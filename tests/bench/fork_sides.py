@@ -74,8 +74,9 @@ class Fork:
         elif line.endswith(self.says_when_running):
             self.running_at = now
 
-    def ms(self):
-        return (self.running_at - self.started_at) * 1000
+    def ms(self, end=None):
+        """From the start to there, or to the first instruction."""
+        return ((end or self.running_at) - self.started_at) * 1000
 
     def end(self):
         spawned.end(self.pid)
