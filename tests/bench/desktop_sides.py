@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# desktop_sides.py - forks of the Debian desktop that tests/lib/kvm_sealed.sh sealed under carrel-vmm and under QEMU (fork_nested.py)
+# desktop_sides.py - the Debian desktop sealed by tests/lib/kvm_sealed.sh, and its forks by carrel-vmm and by QEMU (fork_nested.py)
 #
 #   template = CarrelDesktops(machine, version, folder)    # or QemuDesktops: "machine" is the manifest's, "version" a sealed folder
 #   fork = template.fork('fork-1')                          # as one of fork_sides.py's, until fork.running_at is there
@@ -21,6 +21,7 @@ import fork_sides  # noqa: E402
 import kvm_seal  # noqa: E402
 import qemu_fork  # noqa: E402
 import qemu_screen  # noqa: E402
+import screen_clock  # noqa: E402
 import vmm_screen  # noqa: E402
 
 AGENT_S = 300     # at most, for an answer
@@ -29,8 +30,7 @@ SETTLED_S = 5
 LOOK_S = 0.02
 LOG_IN = 3        # the number of that request
 UID = 20000
-TEXT_COLOURS = 8  # letters have soft edges; a bare panel or background has one colour or two
-PANEL_HEIGHT, CLOCK_WIDTH, CODE_WIDTH = 28, 54, 64  # debian-openbox: who is logged in, and right of it the time
+PANEL_HEIGHT, CLOCK_WIDTH, CODE_WIDTH = 28, 54, 64  # bench-login.sh: who is logged in, and right of it the time
 
 
 def look(screen):
@@ -40,10 +40,6 @@ def look(screen):
     x, y = screen.width - CLOCK_WIDTH - CODE_WIDTH, screen.height - PANEL_HEIGHT
     begins = (row * screen.stride + 4 * x for row in range(y, screen.height))
     return b''.join(bytes(screen.pixels[begin:begin + 4 * CODE_WIDTH]) for begin in begins)
-
-
-def has_text(picture):
-    return len({picture[at:at + 4] for at in range(0, len(picture), 4)}) >= TEXT_COLOURS
 
 
 class Frames:
@@ -61,7 +57,7 @@ class Frames:
         self.picture = picture
         self.since = time.monotonic()
         self.first_seen.setdefault(picture, self.since)
-        self.text = has_text(picture)
+        self.text = screen_clock.has_text(picture)
 
     def are_settled(self):
         return self.text and time.monotonic() - self.since >= SETTLED_S
@@ -90,7 +86,7 @@ class Desktop:
         self.expect(agent_notes.request(self.agent, 2, 'identify', body))
 
     def log_in(self, user):
-        """The first picture that shows who is logged in, as screen_clock.py finds it: when it came, and which it is."""
+        """The first picture that shows who is logged in, as screen_clock.py has it: when it came, and which it is."""
         self.screen = self.open_screen()
         agent_notes.send(self.agent, LOG_IN, 'login', {'user': user, 'uid': UID})
         frames, logged_in, end = Frames(), False, time.monotonic() + LOG_IN_S
@@ -171,7 +167,8 @@ class CarrelDesktops(Desktops):
         machine = kvm_seal.describe(f'd-{name}', self.version, folder, self.machine['cpus'], self.machine['ram_mib'],
                                     self.machine['command_line'])
         machine.fork_from(self.memory, self.state)
-        machine.json['disks'][0].update(base_fd=machine.open(os.path.join(self.version, 'disk.img')), overlay_fd=machine.add(overlay))
+        machine.json['disks'][0].update(base_fd=machine.open(os.path.join(self.version, 'disk.img')),
+                                        overlay_fd=machine.add(overlay))
         machine.json['sandbox'] = True
         fork = fork_sides.start_carrel(CarrelDesktop, machine, environment)
         fork.folder = folder

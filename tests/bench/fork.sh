@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# fork.sh - forks of a small guest by carrel-vmm and by QEMU, by turns on this machine's /dev/kvm, then of the Debian desktop in the KVM
-# host inside QEMU (nested-fork.sh): make bench-fork
+# fork.sh - forks by carrel-vmm and by QEMU, by turns: of a small guest on this machine's /dev/kvm, then of the Debian desktop in
+# the KVM host inside QEMU (nested-fork.sh): make bench-fork
 #
 # Time to the first instruction, forks per second, memory of idle forks, and what each step of a fork takes, of which it also draws
 # build/bench/fork.svg. RUNS=100 takes about 8 minutes on 2 quiet cores. BENCH_FORK="time rate" takes these alone, BENCH_FORK=nested

@@ -142,8 +142,8 @@ class QemuTemplate:
     def __init__(self, ram_mib, folder):
         disk = os.memfd_create('disk')
         os.ftruncate(disk, DISK_BYTES)
-        self.machine = qemu_fork.Machine(folder, CPUS, ram_mib, os.path.join(bare_machine.GUESTS, 'guest_go.guest'), str(CPUS), disk,
-                                         options=['-serial', 'stdio'])
+        kernel = os.path.join(bare_machine.GUESTS, 'guest_go.guest')
+        self.machine = qemu_fork.Machine(folder, CPUS, ram_mib, kernel, str(CPUS), disk, options=['-serial', 'stdio'])
         self.overlay = make_empty_overlay(os.path.join(folder, 'empty.qcow2'), DISK_BYTES)
         self.state = os.memfd_create('state')
         # Without hardware virtualization its firmware does not always come to its end

@@ -55,7 +55,7 @@ class Qmp:
             os.close(fd)
 
     def run(self, steps):
-        """(command, arguments, descriptor); the first when QEMU greets or has done all before, each when the one before is answered."""
+        """(command, arguments, descriptor): each when the one before is answered, the first when QEMU greets or nothing is left."""
         self.steps = list(steps)
         if self.done_at:
             self.done_at = None
