@@ -251,7 +251,8 @@ desktop_suspension_check(const struct desktop_folder *folder, const struct engin
 		g_set_error(
 			error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
 			"%s: it was suspended as a fork of '%s@%d' (%s, CPU '%s'), whose files it needs as "
-			"they were",
+			"they were; put these back, or give it up with 'carrel desktop stop', and its "
+			"user gets another",
 			differs, json_get_text(mark, "template", ""),
 			(int)json_get_integer(mark, "version", 0),
 			json_get_text(mark, "engine", ""), json_get_text(mark, "cpu", ""));

@@ -287,36 +287,50 @@ static void
 kvm_vm_handle_link_ended(void *context)
 {
 	struct kvm_vm *kvm = context;
+	struct vmm_control *link = g_steal_pointer(&kvm->link);
 
-	kvm_vm_disconnect(kvm);
-	if (!process_watch_is_on(&kvm->process))
-		return;
-	if (kvm_vm_may_log(kvm))
-		log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again "
-			    "every %d ms",
-			    kvm->vm.id, REDIAL_MS);
-	kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
+	if (process_watch_is_on(&kvm->process)) {
+		if (kvm_vm_may_log(kvm))
+			log_warning("desktop=%s: the connection to its carrel-vmm is lost; "
+				    "dialling again every %d ms",
+				    kvm->vm.id, REDIAL_MS);
+		g_clear_handle_id(&kvm->redial, g_source_remove);
+		kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
+	}
+	/* What waits for an answer fails by this, and its owner may free the machine. */
+	vmm_control_free(link);
 }
 
-static void
-kvm_vm_handle_exit(void *context)
+static gboolean
+kvm_vm_handle_ended(gpointer data)
 {
-	struct kvm_vm *kvm = context;
+	struct kvm_vm *kvm = data;
 	struct steps *booting = g_steal_pointer(&kvm->booting);
 	struct steps *exiting = g_steal_pointer(&kvm->exiting);
 
-	kvm_vm_disconnect(kvm);
+	kvm->ended = 0;
 	/* Each of these may free the machine: from here on only what was taken out of it is used. */
 	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, kvm->process.ran_out);
 	if (exiting) {
 		steps_next(exiting);
 		steps_unref(exiting);
 	}
-	if (!booting)
-		return;
-	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-						"carrel-vmm ended; its log says why"));
-	steps_unref(booting);
+	if (booting) {
+		steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							"carrel-vmm ended; its log says why"));
+		steps_unref(booting);
+	}
+	return G_SOURCE_REMOVE;
+}
+
+static void
+kvm_vm_handle_exit(void *context)
+{
+	struct kvm_vm *kvm = context;
+
+	kvm->ended = g_idle_add_full(G_PRIORITY_DEFAULT, kvm_vm_handle_ended, kvm, NULL);
+	/* What waits for an answer fails by this, and its owner may free the machine. */
+	kvm_vm_disconnect(kvm);
 }
 
 void

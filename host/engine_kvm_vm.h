@@ -23,6 +23,7 @@ struct kvm_vm {
 	void *context;
 	struct vmm_control *link;
 	guint redial; /* a source, while the connection is lost; or 0 */
+	guint ended;  /* the process has, and that is not told yet */
 	struct log_limit link_lines;
 	struct process_watch process;
 	struct steps *booting; /* fails when the machine ends */

@@ -273,6 +273,7 @@ test_desktop_suspend__another_version_is_refused(void **state)
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "was sealed again"));
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "debian-openbox@3"));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "'carrel desktop stop'"));
 	assert_int_equal(f->qemu->spawns, 1);
 }
 
