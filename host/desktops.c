@@ -569,12 +569,13 @@ void
 desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited)
 {
 	const struct desktop *desktop = desktops_find(desktops, exited->name);
-	/* Then its own files may be what this carrel-vmm cannot restore; they would not fit to a version that is sealed again. */
-	gboolean resumes = desktop && (desktop_get_state(desktop) == DESKTOP_STATE_RESUMING ||
-				       desktop_get_state(desktop) == DESKTOP_STATE_SUSPENDED);
 
-	if (!resumes && exited->role == LAUNCH_ROLE_VMM && WIFEXITED(exited->wait_status) &&
-	    WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
+	/*
+	 * Only of a new fork: what cannot be restored of a suspended one may be its own files, which would not fit to a version that
+	 * is sealed again, and a guest that has taken over its carrel-vmm may have it end with any status.
+	 */
+	if (desktop && !desktop_has_run(desktop) && exited->role == LAUNCH_ROLE_VMM &&
+	    WIFEXITED(exited->wait_status) && WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
 		desktops_set_foreign(desktops, exited->name,
 				     "its state is not one that this carrel-vmm can restore here");
 }

@@ -262,6 +262,26 @@ test_desktops__an_exit_status_tells_of_a_foreign_version(void **state)
 	want(f, NULL);
 }
 
+/* A guest that has taken over its carrel-vmm would have versions sealed again, for which the new desktops of all users wait. */
+static void
+test_desktops__an_exit_status_of_one_that_has_run_tells_nothing(void **state)
+{
+	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
+	struct fixture *f = *state;
+	struct launch_exited exited = { .name = DESKTOP,
+					.role = LAUNCH_ROLE_VMM,
+					.wait_status = VMM_EXIT_FOREIGN << 8 };
+
+	desktops_adopt(f->desktops, &record, 1);
+	want(f, make_want("qemu", "none", 1, "ready"));
+	desktops_handle_exited(f->desktops, &exited);
+	/* nor of one that is not here */
+	assert_int_equal(g_strlcpy(exited.name, "d-bbbbbbbbbbbbbbbbbbbb", sizeof(exited.name)), 22);
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 0);
+	want(f, NULL);
+}
+
 static const struct {
 	const char *engine;
 	const char *network;
@@ -379,6 +399,7 @@ main(void)
 		TEST(a_full_host_makes_none_and_says_so),
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),
+		TEST(an_exit_status_of_one_that_has_run_tells_nothing),
 		TEST(nothing_goes_before_the_broker_has_spoken),
 		TEST(an_older_generation_is_refused),
 		TEST(a_newer_generation_waits_for_the_end_of_the_older),
