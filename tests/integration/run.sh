@@ -94,9 +94,12 @@ done
 if [ -z "${CARREL_IMAGE_DIR:-}" ] && [ ${#chosen[@]} -gt 0 ] && grep -q 'CARREL_IMAGE_DIR' "${chosen[@]}"; then
 	CARREL_IMAGE_DIR=$(bash tests/lib/golden.sh) && export CARREL_IMAGE_DIR
 fi
-# made here, it takes no test's minutes
+# made here, they take no test's minutes
 if [[ " ${chosen[*]} " = */test-kvm-host-* ]]; then
 	bash tests/lib/golden.sh kvm-host >/dev/null
+fi
+if [[ " ${chosen[*]} " = */test-kvm-host-desktop* ]]; then
+	bash tests/lib/kvm_sealed.sh >/dev/null
 fi
 free=()
 for ((lane = 0; lane < lanes; lane++)); do free+=("$lane"); done

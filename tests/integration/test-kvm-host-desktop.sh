@@ -168,6 +168,8 @@ wait_until 60 overlay_is_below $((before - 24)) || fail "32 MiB were trimmed, it
 tell "fio has written, read back and verified 32 MiB, and what it trims leaves the overlay"
 wait_work 'stressed' 240
 tell "stress-ng found no error on two processors"
+# it has scrolled away
+viewer_calibrate
 faults_type_token
 tell "under its load the desktop still answers its user"
 
