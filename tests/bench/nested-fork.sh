@@ -3,7 +3,7 @@
 # nested-fork.sh - forks of the Debian desktop by carrel-vmm and by QEMU, by turns in one KVM host inside QEMU (make bench-fork)
 #
 # To the first instruction, to the agent's answer, to the picture of a session, and what an idle fork costs. The times are
-# those of an emulated processor: their ratios count. RUNS=10 takes about 30 minutes when both desktops are sealed.
+# those of an emulated processor: their ratios count.
 RUNS=${RUNS:-10}
 set -eu
 . "${BASH_SOURCE[0]%/*}/bench.sh"

@@ -88,7 +88,7 @@ name=$kind-$key
 cache_lock "$name"
 if ! [ -d "$cache/$name" ]; then
 	started=$SECONDS
-	say "making '$cache/$name' (about 4 minutes, with QEMU 10)"
+	say "making '$cache/$name' (about 4 minutes, more with QEMU)"
 	cache_make_temporary
 	trap 'rm -rf "$temporary"' EXIT
 	(export TMPDIR=$temporary && seal "$image" "$temporary/version" 9>&-) || { say "failed"; exit 1; }
