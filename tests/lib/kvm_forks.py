@@ -201,9 +201,15 @@ class Fork(Machine):
                             lambda cpu=cpu: self.read_ticks()[cpu].count >= since[cpu].count + more)
 
     def get_first_ns(self):
-        """How long after the last tick before the seal the first one came, by the guest's clock, on each CPU"""
-        return [ticks.time_ns(sealed.count) - sealed.time_ns(sealed.count - 1)
-                for ticks, sealed in zip(self.read_ticks(), self.template.sealed)]
+        """
+        How long after the last tick before the seal the first one came, by the guest's clock, on each CPU. One more counts, for the
+        first one's time may have been read before the seal, and noted after it.
+        """
+        first_ns = []
+        for ticks, sealed in zip(self.read_ticks(), self.template.sealed):
+            last, first, second = sealed.time_ns(sealed.count - 1), ticks.time_ns(sealed.count), ticks.time_ns(sealed.count + 1)
+            first_ns.append(max(first - last, second - first))
+        return first_ns
 
     def check_ticks(self):
         ticks = self.read_ticks()
