@@ -23,13 +23,12 @@
 #define LISTEN_BACKLOG 64
 #define STAT_MAX_BYTES 4096
 
-int
-io_read_full(int fd, void *data, size_t size)
+/* From "offset" on if it is "placed", else from where the descriptor stands. */
+static int
+io_read_all(int fd, uint8_t *at, size_t size, bool placed, uint64_t offset)
 {
-	uint8_t *at = data;
-
 	while (size > 0) {
-		ssize_t n = read(fd, at, size);
+		ssize_t n = placed ? pread(fd, at, size, (off_t)offset) : read(fd, at, size);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -38,67 +37,51 @@ io_read_full(int fd, void *data, size_t size)
 		if (n == 0)
 			return -EPIPE;
 		at += n;
+		offset += (uint64_t)n;
 		size -= (size_t)n;
 	}
 	return 0;
+}
+
+static int
+io_write_all(int fd, const uint8_t *at, size_t size, bool placed, uint64_t offset)
+{
+	while (size > 0) {
+		ssize_t n = placed ? pwrite(fd, at, size, (off_t)offset) : write(fd, at, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+io_read_full(int fd, void *data, size_t size)
+{
+	return io_read_all(fd, data, size, false, 0);
 }
 
 int
 io_write_full(int fd, const void *data, size_t size)
 {
-	const uint8_t *at = data;
-
-	while (size > 0) {
-		ssize_t n = write(fd, at, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return io_write_all(fd, data, size, false, 0);
 }
 
 int
 io_read_full_at(int fd, void *data, size_t size, uint64_t offset)
 {
-	uint8_t *at = data;
-
-	while (size > 0) {
-		ssize_t n = pread(fd, at, size, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EPIPE;
-		at += n;
-		offset += (uint64_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return io_read_all(fd, data, size, true, offset);
 }
 
 int
 io_write_full_at(int fd, const void *data, size_t size, uint64_t offset)
 {
-	const uint8_t *at = data;
-
-	while (size > 0) {
-		ssize_t n = pwrite(fd, at, size, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += n;
-		offset += (uint64_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return io_write_all(fd, data, size, true, offset);
 }
 
 static int

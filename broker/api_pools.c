@@ -475,6 +475,8 @@ api_pools_assign(struct broker *broker, struct http_request *request)
 		http_respond(request, 201, session);
 		break;
 	case ASSIGN_EXISTING:
+		/* If it was suspended, its host has to resume it. */
+		host_sync_notify(broker->hosts);
 		http_respond(request, 200, session);
 		break;
 	case ASSIGN_EMPTY:

@@ -41,14 +41,18 @@ assign_find_existing(struct store *store, const struct assign_request *request, 
 	return assign_find_open(store, request, error);
 }
 
-/* Ready ones first; one that is still forking is nearly as good, its user waits with it; then those that were suspended. */
+/*
+ * Ready ones first; one that is still forking is nearly as good, its user waits with it; then those that were suspended, but
+ * none that its host could not resume.
+ */
 static json_t *
 assign_find_free(struct store *store, const char *pool, GError **error)
 {
 	return store_query_one(
 		store, error,
 		"SELECT id, generation, state FROM desktop d WHERE pool = $1 AND want = 'ready'"
-		" AND state IN ('ready', 'identifying', 'forking', 'suspending', 'suspended', 'resuming') AND NOT EXISTS"
+		" AND state IN ('ready', 'identifying', 'forking', 'suspending', 'suspended', 'resuming')"
+		" AND NOT (state = 'suspended' AND error <> '') AND NOT EXISTS"
 		" (SELECT 1 FROM session s WHERE s.desktop = d.id AND s.closed_ms IS NULL) AND NOT EXISTS"
 		" (SELECT 1 FROM host WHERE host.name = d.host AND host.maintenance = 1)"
 		" ORDER BY suspend, CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 WHEN 'forking' THEN 2 ELSE 3 END,"

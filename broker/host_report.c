@@ -9,7 +9,8 @@
  * of hostd counts from the beginning.
  *
  * A desktop that a host had and has no more is lost: with a session that session ends; a free one is wanted again under
- * the next generation, so that nothing the old one still says is taken for the new one.
+ * the next generation, so that nothing the old one still says is taken for the new one. What was suspended is lost with it:
+ * the new one runs.
  */
 #include "broker/host_report.h"
 
@@ -463,8 +464,8 @@ host_report_lose_desktop(struct report_context *context, const json_t *row, GErr
 		return host_report_close_session(context, id, "desktop lost", error);
 	return store_change(
 		       context->store, error,
-		       "UPDATE desktop SET generation = generation + 1, state = 'forking', reported = 0, changed_ms = $1"
-		       " WHERE id = $2",
+		       "UPDATE desktop SET generation = generation + 1, state = 'forking', reported = 0, suspend = 0,"
+		       " changed_ms = $1 WHERE id = $2",
 		       "is", broker_now_ms(), id) >= 0;
 }
 

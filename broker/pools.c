@@ -265,9 +265,11 @@ pools_measure_ms(struct store *store, const struct pools_source *source, const c
 {
 	json_t *rows = store_query(
 		store, NULL,
-		"SELECT sum(t.ms) AS ms FROM timing t JOIN desktop d ON d.id = t.subject"
-		" WHERE d.template = $1 AND d.version = $2 AND d.engine = $3 AND t.step IN ('fork', 'agent', 'identify')"
-		" GROUP BY d.id HAVING count(*) = 3 ORDER BY max(t.at_ms) DESC, d.id LIMIT $4",
+		"SELECT f.ms + a.ms + i.ms AS ms FROM desktop d"
+		" JOIN timing f ON f.subject = d.id AND f.step = 'fork'"
+		" JOIN timing a ON a.subject = d.id AND a.step = 'agent'"
+		" JOIN timing i ON i.subject = d.id AND i.step = 'identify'"
+		" WHERE d.template = $1 AND d.version = $2 AND d.engine = $3 ORDER BY d.created_ms DESC LIMIT $4",
 		"sisi", templ, source->version, source->engine, (gint64)POOLS_MAX_SAMPLES);
 	g_autoptr(GArray) samples = g_array_new(FALSE, FALSE, sizeof(gint64));
 	gint64 median = -1;

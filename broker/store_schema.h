@@ -117,8 +117,7 @@ static const char store_schema_3[] =
 static const char store_schema_4[] =
 	"ALTER TABLE host ADD COLUMN maintenance INTEGER NOT NULL DEFAULT 0 CHECK (maintenance IN (0, 1));"
 	"PRAGMA defer_foreign_keys = ON;"
-	"CREATE TABLE desktop_3 AS SELECT * FROM desktop;"
-	"DROP TABLE desktop;"
+	"CREATE TABLE desktop_3 AS SELECT * FROM desktop; DROP TABLE desktop;"
 	"CREATE TABLE desktop (id TEXT PRIMARY KEY, generation INTEGER NOT NULL CHECK (generation > 0),"
 	" pool TEXT NOT NULL, host TEXT NOT NULL REFERENCES host(name), template TEXT NOT NULL, version INTEGER NOT NULL,"
 	" engine TEXT NOT NULL, kind TEXT NOT NULL, ram_mib INTEGER NOT NULL, network TEXT NOT NULL,"
@@ -140,9 +139,10 @@ static const char store_schema_4[] =
 	" WHERE pool = NEW.pool AND want = 'ready') >= COALESCE((SELECT size FROM pool WHERE name = NEW.pool), 0)"
 	" BEGIN SELECT RAISE(ABORT, 'pool.limit'); END;";
 
-/* A pool may leave it to the broker how many spare desktops it keeps. */
+/* A pool may leave it to the broker how many spare desktops it keeps, which looks at those that were made last. */
 static const char store_schema_5[] =
-	"ALTER TABLE pool ADD COLUMN auto_spare INTEGER NOT NULL DEFAULT 0 CHECK (auto_spare IN (0, 1));";
+	"ALTER TABLE pool ADD COLUMN auto_spare INTEGER NOT NULL DEFAULT 0 CHECK (auto_spare IN (0, 1));"
+	"CREATE INDEX desktop_by_template ON desktop (template, version, engine, created_ms);";
 
 static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3,
 						  store_schema_4, store_schema_5 };

@@ -10,6 +10,8 @@
  * The newest client of a session gets its display, so two viewers that open it again by themselves would take it from each
  * other for ever. A viewer that lost its display names that display's ticket ("after"); when a newer one was
  * used, it gets none (ticket_issue_was_replaced), and leaves it to its user to take the desktop back.
+ *
+ * Who opens a suspended desktop waits until it runs, but not where its host says that it cannot resume it.
  */
 #include "broker/ticket_issue.h"
 
@@ -35,7 +37,8 @@ enum ticket_decision {
 	TICKET_PENDING,
 	TICKET_READY,
 	TICKET_REFUSED,
-	TICKET_TOO_LATE /* its session has ended */
+	TICKET_TOO_LATE, /* its session has ended */
+	TICKET_STUCK	 /* its desktop was suspended, and its host cannot resume it */
 };
 
 /* In the others nobody is logged in inside yet, or not any more. */
@@ -110,6 +113,16 @@ ticket_table_free(struct ticket_table *table)
 	g_free(table);
 }
 
+/* Nobody waits for it any more. */
+static void
+ticket_issue_void(const struct ticket *ticket)
+{
+	store_change(
+		ticket->table->broker->store, NULL,
+		"UPDATE ticket SET state = 'void' WHERE hash = $1 AND state IN ('sent', 'ready')",
+		"s", ticket->hash);
+}
+
 static gboolean
 ticket_issue_handle_deadline(gpointer data)
 {
@@ -117,10 +130,7 @@ ticket_issue_handle_deadline(gpointer data)
 	struct ticket_table *table = ticket->table;
 
 	ticket->deadline = 0;
-	store_change(
-		table->broker->store, NULL,
-		"UPDATE ticket SET state = 'void' WHERE hash = $1 AND state IN ('sent', 'ready')",
-		"s", ticket->hash);
+	ticket_issue_void(ticket);
 	log_warning(
 		"host '%s' did not acknowledge a ticket for desktop=%s session=%s in time; it is void",
 		ticket->host, ticket->desktop, ticket->session);
@@ -365,6 +375,26 @@ ticket_issue_session_is_open(struct ticket_table *table, const struct ticket *ti
 		       ticket->session) == 1;
 }
 
+/* Its host tries again, which may help or not: nobody should have to wait for that without a word. */
+static gboolean
+ticket_issue_is_stuck(struct ticket_table *table, const struct ticket *ticket)
+{
+	return store_query_integer(table->broker->store, NULL, 0,
+				   "SELECT count(*) FROM desktop WHERE id = $1 AND generation = $2"
+				   " AND state = 'suspended' AND suspend = 0 AND error <> ''",
+				   "si", ticket->desktop, ticket->generation) == 1;
+}
+
+static void
+ticket_issue_respond_stuck(struct ticket *ticket)
+{
+	ticket_issue_void(ticket);
+	problem_respond(
+		ticket->request, 503, "desktop.stuck",
+		"the desktop was suspended, and its host cannot resume it; that is tried again, and "
+		"'carrel desktop list' says why");
+}
+
 static gboolean
 ticket_issue_answer_one(gpointer key, gpointer value, gpointer data)
 {
@@ -373,10 +403,14 @@ ticket_issue_answer_one(gpointer key, gpointer value, gpointer data)
 	(void)key;
 	if (!ticket_issue_session_is_open(data, ticket))
 		ticket->decision = TICKET_TOO_LATE;
+	else if (ticket->decision == TICKET_PENDING && ticket_issue_is_stuck(data, ticket))
+		ticket->decision = TICKET_STUCK;
 	if (ticket->decision == TICKET_PENDING)
 		return FALSE;
 	if (ticket->decision == TICKET_READY)
 		ticket_issue_respond_ready(ticket);
+	else if (ticket->decision == TICKET_STUCK)
+		ticket_issue_respond_stuck(ticket);
 	else if (ticket->decision == TICKET_TOO_LATE)
 		problem_respond(ticket->request, 404, "session.unknown",
 				"the session has ended; its desktop is not there any more");

@@ -227,6 +227,12 @@ desktop_get_session(const struct desktop *desktop)
 	return desktop->session;
 }
 
+gboolean
+desktop_has_run(const struct desktop *desktop)
+{
+	return desktop->has_run;
+}
+
 struct display_control *
 desktop_get_display(const struct desktop *desktop)
 {

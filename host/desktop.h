@@ -75,6 +75,9 @@ enum desktop_state desktop_get_state(const struct desktop *desktop);
 const char *desktop_get_reason(const struct desktop *desktop);
 const char *desktop_get_session(const struct desktop *desktop); /* "": none */
 
+/* Its guest has run, and may have taken its machine's process over: what that says of this host's templates counts no more. */
+gboolean desktop_has_run(const struct desktop *desktop);
+
 /* NULL while it has no display: before ready, and when it ends. */
 struct display_control *desktop_get_display(const struct desktop *desktop);
 

@@ -337,7 +337,10 @@ desktop_agent_identify(struct desktop_agent *agent, gboolean link)
 				      "the kernel gave no random numbers for its seed");
 }
 
-/* Agents that were sealed before there was this verb do not know it: their user works on with a clock that is slow. */
+/*
+ * Agents that were sealed before there was this verb do not know it: their user works on with a clock that is slow. One
+ * that goes away is silent, as with the nonce: who hears it again asks again.
+ */
 static void
 desktop_agent_handle_clock(GObject *object, GAsyncResult *result, gpointer data)
 {
@@ -346,7 +349,10 @@ desktop_agent_handle_clock(GObject *object, GAsyncResult *result, gpointer data)
 
 	(void)object;
 	json_decref(agent_link_finish(result, &error));
-	if (desktop_agent_is_awaited(result)) {
+	if (desktop_agent_is_awaited(result) &&
+	    g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED)) {
+		desktop_agent_tell_silent(agent, error->message);
+	} else if (desktop_agent_is_awaited(result)) {
 		if (error)
 			log_warning("desktop=%s: its guest's clock is not set: %s", agent->desktop,
 				    error->message);

@@ -169,6 +169,7 @@ desktop_handle_forked(GObject *object, GAsyncResult *result, gpointer data)
 		g_prefix_error(&error, "the fork failed: ");
 		desktop_fail_machine(desktop, error->message);
 	} else if (desktop_set_state(desktop, DESKTOP_STATE_IDENTIFYING)) {
+		desktop->has_run = TRUE;
 		desktop_end_step(desktop, "forked");
 		desktop_open_agent(desktop);
 	}
@@ -299,6 +300,7 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 	const struct engine_ops *engine;
 	int pidfd;
 
+	desktop->has_run = TRUE;
 	if (desktop_adopt_suspended(desktop, record))
 		return;
 	engine = record ? engine_list_find_running(record) : NULL;

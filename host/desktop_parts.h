@@ -27,6 +27,7 @@ struct desktop {
 	json_t *login_sent;   /* of the user who is inside, for after a reboot */
 	char *run_folder;
 	struct desktop_folder folder;
+	gboolean has_run; /* its guest, perhaps under an earlier hostd */
 	enum suspension_phase suspension;
 	gboolean clock_stood; /* the guest's, until the agent has set it */
 	gboolean has_names;   /* from before it was suspended */

@@ -71,6 +71,7 @@ desktop_drop_machine(struct desktop *desktop)
 	if (desktop->vm)
 		desktop->vm->ops->vm_free(desktop->vm);
 	desktop->vm = NULL;
+	desktop->lacks_space = FALSE; /* the next one tells it again */
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 }
 
@@ -338,8 +339,13 @@ desktop_handle_remade(void *data, const struct launch_answer *answer)
 	else if (!engine || answer->fds[engine->control] < 0 ||
 		 answer->fds[LAUNCH_SOCKET_WATCH] < 0)
 		desktop_stay_suspended(desktop, "processes of its machine have not ended yet");
-	else if (!desktop_suspension_read(&desktop->folder, &suspension, &error) ||
-		 !desktop_restore(desktop, engine, &suspension, answer->fds, &error))
+	else if (!desktop_suspension_read(&desktop->folder, &suspension, &error))
+		desktop_stay_suspended(desktop, error->message);
+	else if (!suspension.stands)
+		desktop_fail(desktop,
+			     "it cannot be resumed: when that was tried before its guest has "
+			     "run, and its memory does not fit to its disk any more");
+	else if (!desktop_restore(desktop, engine, &suspension, answer->fds, &error))
 		desktop_stay_suspended(desktop, error->message);
 }
 
@@ -411,8 +417,8 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 			    error->message);
 	if (error || found.phase == SUSPENSION_NONE || !found.stands ||
 	    found.generation != desktop->generation) {
-		/* Its guest runs, or has run, since: what was kept of it is out of date. */
-		if (!error && found.phase != SUSPENSION_NONE)
+		/* Its guest runs, or has run, since: what was kept of it, or half written, is out of date. */
+		if (!error)
 			desktop_suspension_remove(&desktop->folder);
 		if (pidfd >= 0)
 			close(pidfd);

@@ -7,7 +7,8 @@
  * (desktop_suspension_stands()): hostd, or the host, may have ended between any two steps.
  *
  * A guest that runs again makes its files out of date with the first write to its overlay, which nobody can undo. So "resuming"
- * keeps the overlay's size and time: as long as they are the same the files are as good as before.
+ * keeps the overlay's size and time: as long as they are the same the files are as good as before. One that enters it again,
+ * because the first try failed, keeps those of the first: its machine has perhaps run in between.
  *
  * A version is known by the hash of its machine and its files, not by its number: on another host, or sealed again, it
  * may hold another memory.
@@ -251,7 +252,8 @@ desktop_suspension_check(const struct desktop_folder *folder, const struct engin
 		g_set_error(
 			error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
 			"%s: it was suspended as a fork of '%s@%d' (%s, CPU '%s'), whose files it needs as "
-			"they were",
+			"they were; put these back, or give it up with 'carrel desktop stop', and its "
+			"user gets another",
 			differs, json_get_text(mark, "template", ""),
 			(int)json_get_integer(mark, "version", 0),
 			json_get_text(mark, "engine", ""), json_get_text(mark, "cpu", ""));
@@ -346,25 +348,41 @@ suspension_sync_files(const struct suspension_entry *entry, GError **error)
 	return entry->phase != SUSPENSION_WHOLE || suspension_sync(&entry->folder, overlay, error);
 }
 
+static void
+suspension_note_overlay(const struct suspension_entry *entry, json_t *mark)
+{
+	json_t *before = suspension_load(&entry->folder, MARK_FILE, mark_fields,
+					 G_N_ELEMENTS(mark_fields), NULL);
+	gint64 bytes = 0;
+	gint64 ns = 0;
+
+	if (entry->phase == SUSPENSION_RESUMING &&
+	    strcmp(json_get_text(before, "phase", ""), phase_names[SUSPENSION_RESUMING]) == 0) {
+		bytes = json_get_integer(before, "overlay_bytes", 0);
+		ns = json_get_integer(before, "overlay_ns", 0);
+	} else {
+		suspension_stat_overlay(&entry->folder, &bytes, &ns);
+	}
+	json_decref(before);
+	json_object_set_new(mark, "overlay_bytes", json_integer(bytes));
+	json_object_set_new(mark, "overlay_ns", json_integer(ns));
+}
+
 static gboolean
 suspension_write_mark(const struct suspension_entry *entry, GError **error)
 {
 	g_autofree char *path = g_build_filename(entry->folder.path, MARK_FILE, NULL);
 	g_autofree char *boot = suspension_read_boot();
 	json_t *mark = suspension_load_origin(&entry->folder, error);
-	gint64 bytes = 0;
-	gint64 ns = 0;
 	char *text;
 	int code;
 
 	if (!mark)
 		return FALSE;
-	suspension_stat_overlay(&entry->folder, &bytes, &ns);
+	suspension_note_overlay(entry, mark);
 	json_object_set_new(mark, "generation", json_integer((json_int_t)entry->generation));
 	json_object_set_new(mark, "phase", json_string(phase_names[entry->phase]));
 	json_object_set_new(mark, "boot", json_string(boot));
-	json_object_set_new(mark, "overlay_bytes", json_integer(bytes));
-	json_object_set_new(mark, "overlay_ns", json_integer(ns));
 	text = json_dumps(mark, JSON_COMPACT);
 	json_decref(mark);
 	code = text ? io_write_file_durably(path, text, strlen(text), 0600) : -ENOMEM;
@@ -412,9 +430,11 @@ desktop_suspension_remove(const struct desktop_folder *folder)
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *path = g_build_filename(folder->path, names[i], NULL);
 
-		if (g_unlink(path) < 0 && errno != ENOENT)
+		gboolean removed = g_unlink(path) == 0;
+
+		if (!removed && errno != ENOENT)
 			log_warning("'%s' cannot be removed: %s", path, g_strerror(errno));
-		if (i == 0)
+		if (removed && i == 0)
 			io_sync_folder(folder->path);
 	}
 }

@@ -5,7 +5,8 @@
  * How it works: desktops_want() keeps the broker's list; desktops_reconcile() compares it with the table, again after each
  * change (from an idle source, so that no desktop is freed inside its own call). Nothing is retired before the first
  * list came, and a generation older than the one that exists is refused: that is the fence. A newer one waits until the
- * older has gone. New forks wait while MAX_FORKING are on their way or memory is short, and so do desktops that are resumed.
+ * older has gone. New forks wait while MAX_FORKING are on their way or memory is short, and so do desktops that are resumed; those
+ * that are to be suspended wait while MAX_SUSPENDING are being written.
  */
 #include "host/desktops.h"
 
@@ -23,6 +24,7 @@
 #include "host/engine_list.h"
 
 #define MAX_FORKING    4
+#define MAX_SUSPENDING 4 /* each has its deadline: all at once would be too slow for any */
 #define AGAIN_MS       2000
 #define GUEST_USER_UID 5000
 /* What a fork needs beyond its template: its process, and the share of its RAM that it soon writes to. */
@@ -256,19 +258,27 @@ desktops_has_disk(const struct desktops *desktops)
 	return (guint64)about.f_bavail * about.f_frsize >= reserve;
 }
 
-static gboolean
-desktops_may_fork(struct desktops *desktops, guint ram_mib)
+/* states: a bit set. */
+static guint
+desktops_count(const struct desktops *desktops, guint states)
 {
-	guint n_forking = 0;
 	GHashTableIter iter;
 	gpointer value;
-	gboolean full;
+	guint n = 0;
 
 	g_hash_table_iter_init(&iter, desktops->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
-		if (desktop_get_state(value) <= DESKTOP_STATE_IDENTIFYING ||
-		    desktop_get_state(value) == DESKTOP_STATE_RESUMING)
-			n_forking++;
+		n += states >> desktop_get_state(value) & 1;
+	return n;
+}
+
+static gboolean
+desktops_may_fork(struct desktops *desktops, guint ram_mib)
+{
+	const guint starting = 1u << DESKTOP_STATE_FORKING | 1u << DESKTOP_STATE_IDENTIFYING |
+			       1u << DESKTOP_STATE_RESUMING;
+	gboolean full;
+
 	full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
 	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE ||
 	       !desktops_has_disk(desktops);
@@ -278,7 +288,7 @@ desktops_may_fork(struct desktops *desktops, guint ram_mib)
 			"disk of '%s'; or lower the pools' sizes",
 			desktops->lib);
 	desktops->full = full;
-	return !full && n_forking < MAX_FORKING;
+	return !full && desktops_count(desktops, starting) < MAX_FORKING;
 }
 
 static gboolean
@@ -391,9 +401,15 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 	g_autofree char *refusal = NULL;
 
 	desktops_try_later(desktops);
-	if (!launch_client_is_up(desktops->launch) ||
-	    !desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0)))
+	if (!launch_client_is_up(desktops->launch))
 		return;
+	if (!desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0))) {
+		if (desktops->full)
+			desktop_refuse_resume(desktop,
+					      "this host is full: make room in its memory, and on "
+					      "the disk of its desktops");
+		return;
+	}
 	refusal = desktops_find_refusal(desktops, want);
 	if (refusal)
 		desktop_refuse_resume(desktop, refusal);
@@ -411,7 +427,8 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 	gboolean suspended = strcmp(json_get_text(want, "want", ""), "suspended") == 0;
 
 	if (suspended && desktop_state_lives(state) && state != DESKTOP_STATE_SUSPENDED) {
-		desktop_suspend(desktop);
+		if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) < MAX_SUSPENDING)
+			desktop_suspend(desktop);
 		desktops_try_later(desktops);
 	} else if (!suspended && state == DESKTOP_STATE_SUSPENDED) {
 		desktops_resume(desktops, desktop, want);
@@ -569,12 +586,13 @@ void
 desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited)
 {
 	const struct desktop *desktop = desktops_find(desktops, exited->name);
-	/* Then its own files may be what this carrel-vmm cannot restore; they would not fit to a version that is sealed again. */
-	gboolean resumes = desktop && (desktop_get_state(desktop) == DESKTOP_STATE_RESUMING ||
-				       desktop_get_state(desktop) == DESKTOP_STATE_SUSPENDED);
 
-	if (!resumes && exited->role == LAUNCH_ROLE_VMM && WIFEXITED(exited->wait_status) &&
-	    WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
+	/*
+	 * Only of a new fork: what cannot be restored of a suspended one may be its own files, which would not fit to a version that
+	 * is sealed again, and a guest that has taken over its carrel-vmm may have it end with any status.
+	 */
+	if (desktop && !desktop_has_run(desktop) && exited->role == LAUNCH_ROLE_VMM &&
+	    WIFEXITED(exited->wait_status) && WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
 		desktops_set_foreign(desktops, exited->name,
 				     "its state is not one that this carrel-vmm can restore here");
 }

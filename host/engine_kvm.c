@@ -138,6 +138,7 @@ engine_kvm_vm_free(struct engine_vm *vm)
 	kvm_vm_set_filling(kvm, NULL);
 	g_clear_pointer(&kvm->exiting, steps_unref);
 	process_watch_stop(&kvm->process);
+	g_clear_handle_id(&kvm->ended, g_source_remove);
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		if (kvm->sockets[i] >= 0)
 			close(kvm->sockets[i]);

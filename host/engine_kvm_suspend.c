@@ -5,8 +5,9 @@
  * How it works: its vCPUs stop (PAUSE), and carrel-vmm writes what the machine is into one file and the memory that is not its
  * template's into the other (SEAL with two descriptors). What it knows of the overlay is in the file when it has ended (QUIT).
  *
- * A hostd that was restarted may find a machine that stands in the middle of that. Therefore adopting includes resuming. One
- * that waits for room on the host's disk goes on by itself.
+ * A hostd that was restarted may find a machine that stands in the middle of that. Therefore adopting includes resuming, and
+ * both wait for one that writes: until it has done so it answers nobody. One that waits for room on the host's disk goes on by
+ * itself, and one that is let go on may turn out to (resume_take_outcome).
  */
 #include <string.h>
 #include <unistd.h>
@@ -57,6 +58,18 @@ static const struct step suspend_steps[] = {
 };
 
 static void
+end_start_quit(struct steps *steps, void *context)
+{
+	struct kvm_suspend *suspend = context;
+
+	kvm_vm_quit(suspend->kvm, steps);
+}
+
+static const struct step end_steps[] = {
+	{ "end the process", end_start_quit, QUIT_MS },
+};
+
+static void
 suspend_start_connect(struct steps *steps, void *context)
 {
 	struct kvm_suspend *suspend = context;
@@ -66,19 +79,6 @@ suspend_start_connect(struct steps *steps, void *context)
 	else
 		kvm_vm_connect(suspend->kvm, steps);
 }
-
-static void
-end_start_quit(struct steps *steps, void *context)
-{
-	struct kvm_suspend *suspend = context;
-
-	kvm_vm_quit(suspend->kvm, steps);
-}
-
-static const struct step end_steps[] = {
-	{ "connect", suspend_start_connect, KVM_COMMAND_MS },
-	{ "end the process", end_start_quit, QUIT_MS },
-};
 
 static void
 resume_take_status(struct steps *steps, void *context, const void *payload)
@@ -106,15 +106,44 @@ resume_start_run(struct steps *steps, void *context)
 	struct kvm_suspend *suspend = context;
 
 	if (suspend->stands)
-		kvm_vm_ask(suspend->kvm, steps, context, VMM_RESUME, NULL, 0, -1, NULL);
+		kvm_vm_try(suspend->kvm, steps, VMM_RESUME);
+	else
+		steps_next(steps);
+}
+
+static void
+resume_take_outcome(struct steps *steps, void *context, const void *payload)
+{
+	struct vmm_status status;
+
+	(void)context;
+	memcpy(&status, payload, sizeof(status));
+	if (status.state == VMM_STATE_PAUSED && status.pause_reason == VMM_PAUSE_ASKED)
+		steps_fail(steps,
+			   g_error_new_literal(G_IO_ERROR, G_IO_ERROR_FAILED,
+					       "carrel-vmm does not let its guest go on; its log "
+					       "says why"));
+	else
+		steps_next(steps);
+}
+
+static void
+resume_start_look(struct steps *steps, void *context)
+{
+	struct kvm_suspend *suspend = context;
+
+	if (suspend->stands)
+		kvm_vm_ask(suspend->kvm, steps, context, VMM_STATUS, NULL, 0, -1,
+			   resume_take_outcome);
 	else
 		steps_next(steps);
 }
 
 static const struct step adopt_steps[] = {
-	{ "connect", suspend_start_connect, KVM_COMMAND_MS },
-	{ "ask whether it runs", resume_start_status, KVM_COMMAND_MS },
-	{ "run", resume_start_run, KVM_COMMAND_MS },
+	{ "connect", suspend_start_connect, SAVE_MS },
+	{ "ask whether it runs", resume_start_status, SAVE_MS },
+	{ "run", resume_start_run, PAUSE_MS },
+	{ "ask whether it does", resume_start_look, KVM_COMMAND_MS },
 };
 
 static void
@@ -151,9 +180,9 @@ engine_kvm_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call)
 	kvm_suspend_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), NULL, call);
 }
 
-/* What is adopted, but for the connection. */
+/* What is adopted; mostly it is connected. */
 void
 engine_kvm_resume(struct engine_vm *vm, const struct steps_call *call)
 {
-	kvm_suspend_run(vm, adopt_steps + 1, G_N_ELEMENTS(adopt_steps) - 1, NULL, call);
+	kvm_suspend_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), NULL, call);
 }

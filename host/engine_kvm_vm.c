@@ -28,16 +28,18 @@ struct kvm_closure {
 	struct steps *steps;
 	void *context;
 	kvm_answer_function then;
+	gboolean may_fail;
 };
 
 static void
 kvm_vm_handle_answer(void *data, const void *payload, const GError *error)
 {
 	struct kvm_closure *closure = data;
+	gboolean refused = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_FAILED);
 
 	if (!steps_running(closure->steps))
 		log_debug("an answer of carrel-vmm came after the end of its operation");
-	else if (error)
+	else if (error && !(refused && closure->may_fail))
 		steps_fail(closure->steps, g_error_copy(error));
 	else if (closure->then)
 		closure->then(closure->steps, closure->context, payload);
@@ -94,6 +96,18 @@ kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type
 }
 
 void
+kvm_vm_try(struct kvm_vm *kvm, struct steps *steps, enum vmm_type type)
+{
+	struct kvm_closure *closure;
+
+	if (!kvm_vm_check_link(kvm, steps))
+		return;
+	closure = kvm_vm_close_over(kvm, steps, NULL, NULL);
+	closure->may_fail = TRUE;
+	vmm_control_ask(kvm->link, type, NULL, 0, -1, kvm_vm_handle_answer, closure);
+}
+
+void
 kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps)
 {
 	g_clear_pointer(&kvm->booting, steps_unref);
@@ -107,30 +121,6 @@ kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps)
 	kvm->filling = steps ? steps_ref(steps) : NULL;
 }
 
-/* Its connection may end before the answer is read: that is no refusal, the end of the process is what counts. */
-static void
-kvm_vm_handle_quit(void *data, const void *payload, const GError *error)
-{
-	struct steps *steps = data;
-
-	(void)payload;
-	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
-		steps_fail(steps, g_error_copy(error));
-	steps_unref(steps);
-}
-
-void
-kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps)
-{
-	kvm_vm_set_booting(kvm, NULL);
-	kvm_vm_set_filling(kvm, NULL);
-	if (!kvm_vm_check_link(kvm, steps))
-		return;
-	g_clear_pointer(&kvm->exiting, steps_unref);
-	kvm->exiting = steps_ref(steps);
-	vmm_control_ask(kvm->link, VMM_QUIT, NULL, 0, -1, kvm_vm_handle_quit, steps_ref(steps));
-}
-
 static void
 kvm_vm_tell(struct kvm_vm *kvm, enum engine_event event, gint64 value)
 {
@@ -138,11 +128,15 @@ kvm_vm_tell(struct kvm_vm *kvm, enum engine_event event, gint64 value)
 		kvm->callback(kvm->context, event, value);
 }
 
-/* A machine that ends while it boots is a failed boot. TRUE: it was. */
+/*
+ * A machine that comes to an end while it boots is a failed boot; while it is ended it has lost what its guest wrote. TRUE:
+ * somebody waited for one of these.
+ */
 static gboolean
-kvm_vm_fail_boot(struct kvm_vm *kvm, const char *why)
+kvm_vm_fail_awaited(struct kvm_vm *kvm, const char *why)
 {
-	struct steps *steps = g_steal_pointer(&kvm->booting);
+	struct steps **awaited = kvm->booting ? &kvm->booting : &kvm->exiting;
+	struct steps *steps = g_steal_pointer(awaited);
 
 	if (!steps)
 		return FALSE;
@@ -198,7 +192,7 @@ kvm_vm_take_state(struct kvm_vm *kvm, guint32 state, guint32 pause_reason)
 		kvm_vm_tell(kvm, ENGINE_EVENT_RUNNING, 0);
 	else if (state == VMM_STATE_PAUSED)
 		kvm_vm_take_pause(kvm, pause_reason == VMM_PAUSE_NO_SPACE);
-	else if (end && !kvm_vm_fail_boot(kvm, end))
+	else if (end && !kvm_vm_fail_awaited(kvm, end))
 		kvm_vm_tell(kvm, ends[state].event, 0);
 }
 
@@ -259,19 +253,28 @@ kvm_vm_handle_missed(void *data, const void *payload, const GError *error)
 	kvm_vm_take_state(kvm, status.state, status.pause_reason); /* which may free the machine */
 }
 
+/* FALSE: nobody listens. */
+static gboolean
+kvm_vm_open_link(struct kvm_vm *kvm)
+{
+	int fd;
+
+	if (kvm_vm_open_socket(kvm, "vmm", SOCK_SEQPACKET, &fd) < 0)
+		return FALSE;
+	kvm->link = vmm_control_new(fd, &link_events, kvm);
+	return TRUE;
+}
+
 static gboolean
 kvm_vm_redial(gpointer data)
 {
 	struct kvm_vm *kvm = data;
-	int fd;
-	int error = kvm_vm_open_socket(kvm, "vmm", SOCK_SEQPACKET, &fd);
 
-	if (error < 0)
+	if (!kvm_vm_open_link(kvm))
 		return G_SOURCE_CONTINUE;
 	kvm->redial = 0;
 	if (kvm_vm_may_log(kvm))
 		log_info("desktop=%s: carrel-vmm is connected again", kvm->vm.id);
-	kvm->link = vmm_control_new(fd, &link_events, kvm);
 	vmm_control_ask(kvm->link, VMM_STATUS, NULL, 0, -1, kvm_vm_handle_missed, kvm);
 	return G_SOURCE_REMOVE;
 }
@@ -287,36 +290,65 @@ static void
 kvm_vm_handle_link_ended(void *context)
 {
 	struct kvm_vm *kvm = context;
+	struct vmm_control *link = g_steal_pointer(&kvm->link);
 
-	kvm_vm_disconnect(kvm);
-	if (!process_watch_is_on(&kvm->process))
-		return;
-	if (kvm_vm_may_log(kvm))
-		log_warning("desktop=%s: the connection to its carrel-vmm is lost; dialling again "
-			    "every %d ms",
-			    kvm->vm.id, REDIAL_MS);
-	kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
+	if (process_watch_is_on(&kvm->process) && !kvm->exiting) {
+		if (kvm_vm_may_log(kvm))
+			log_warning("desktop=%s: the connection to its carrel-vmm is lost; "
+				    "dialling again every %d ms",
+				    kvm->vm.id, REDIAL_MS);
+		g_clear_handle_id(&kvm->redial, g_source_remove);
+		kvm->redial = g_timeout_add(REDIAL_MS, kvm_vm_redial, kvm);
+	}
+	/* What waits for an answer fails by this, and its owner may free the machine. */
+	vmm_control_free(link);
 }
 
+static void
+kvm_vm_finish_exiting(struct steps *exiting, gboolean ran_out)
+{
+	if (ran_out)
+		steps_fail(exiting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							"the kernel ended it for lack of memory"));
+	else
+		steps_next(exiting);
+	steps_unref(exiting);
+}
+
+static gboolean
+kvm_vm_handle_ended(gpointer data)
+{
+	struct kvm_vm *kvm = data;
+	gboolean ran_out = kvm->process.ran_out;
+	struct vmm_control *link = g_steal_pointer(&kvm->link);
+	struct steps *booting = g_steal_pointer(&kvm->booting);
+	struct steps *exiting = g_steal_pointer(&kvm->exiting);
+
+	kvm->ended = 0;
+	g_clear_handle_id(&kvm->redial, g_source_remove);
+	/* Each of these may free the machine: from here on only what was taken out of it is used. */
+	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, ran_out);
+	if (exiting)
+		kvm_vm_finish_exiting(exiting, ran_out);
+	if (booting) {
+		steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							"carrel-vmm ended; its log says why"));
+		steps_unref(booting);
+	}
+	vmm_control_free(link);
+	return G_SOURCE_REMOVE;
+}
+
+/* Whether one that was told to end has lost something lies perhaps in the socket still: that is read before. */
 static void
 kvm_vm_handle_exit(void *context)
 {
 	struct kvm_vm *kvm = context;
-	struct steps *booting = g_steal_pointer(&kvm->booting);
-	struct steps *exiting = g_steal_pointer(&kvm->exiting);
 
-	kvm_vm_disconnect(kvm);
-	/* Each of these may free the machine: from here on only what was taken out of it is used. */
-	kvm_vm_tell(kvm, ENGINE_EVENT_GONE, kvm->process.ran_out);
-	if (exiting) {
-		steps_next(exiting);
-		steps_unref(exiting);
-	}
-	if (!booting)
-		return;
-	steps_fail(booting, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-						"carrel-vmm ended; its log says why"));
-	steps_unref(booting);
+	kvm->ended = g_idle_add(kvm_vm_handle_ended, kvm);
+	/* What waits for an answer fails by this, and its owner may free the machine. */
+	if (!kvm->exiting)
+		kvm_vm_disconnect(kvm);
 }
 
 void
@@ -436,4 +468,35 @@ kvm_vm_connect(struct kvm_vm *kvm, struct steps *steps)
 	kvm_vm_disconnect(kvm);
 	kvm->link = vmm_control_new(fd, &link_events, kvm);
 	kvm_vm_ask(kvm, steps, kvm, VMM_STATUS, NULL, 0, -1, kvm_vm_take_status);
+}
+
+/* Its connection may end before the answer is read: that is no refusal, the end of the process is what counts. */
+static void
+kvm_vm_handle_quit(void *data, const void *payload, const GError *error)
+{
+	struct steps *steps = data;
+
+	(void)payload;
+	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+		steps_fail(steps, g_error_copy(error));
+	steps_unref(steps);
+}
+
+void
+kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps)
+{
+	kvm_vm_set_booting(kvm, NULL);
+	kvm_vm_set_filling(kvm, NULL);
+	if (!process_watch_is_on(&kvm->process)) {
+		steps_fail(steps, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+						      "the machine does not run"));
+		return;
+	}
+	g_clear_pointer(&kvm->exiting, steps_unref);
+	kvm->exiting = steps_ref(steps);
+	g_clear_handle_id(&kvm->redial, g_source_remove);
+	/* Perhaps an earlier hostd has told it already, and nobody listens any more. */
+	if (kvm->link || kvm_vm_open_link(kvm))
+		vmm_control_ask(kvm->link, VMM_QUIT, NULL, 0, -1, kvm_vm_handle_quit,
+				steps_ref(steps));
 }

@@ -23,6 +23,7 @@ struct kvm_vm {
 	void *context;
 	struct vmm_control *link;
 	guint redial; /* a source, while the connection is lost; or 0 */
+	guint ended;  /* the process has, and that is not told yet */
 	struct log_limit link_lines;
 	struct process_watch process;
 	struct steps *booting; /* fails when the machine ends */
@@ -40,6 +41,9 @@ kvm_vm_of(struct engine_vm *vm)
 typedef void (*kvm_answer_function)(struct steps *steps, void *context, const void *payload);
 void kvm_vm_ask(struct kvm_vm *kvm, struct steps *steps, void *context, enum vmm_type type,
 		const void *payload, gsize size, int fd, kvm_answer_function then);
+
+/* The same without payload and answer, for what need not succeed: carrel-vmm's refusal ends the step as well. */
+void kvm_vm_try(struct kvm_vm *kvm, struct steps *steps, enum vmm_type type);
 
 /* VMM_SEAL with the files of a suspended machine, as a step. */
 void kvm_vm_suspend(struct kvm_vm *kvm, struct steps *steps, const struct engine_image *image);
@@ -59,7 +63,7 @@ void kvm_vm_set_booting(struct kvm_vm *kvm, struct steps *steps);
 /* From here on the step fails when the host's disk is full; without one the guest stands until there is room. */
 void kvm_vm_set_filling(struct kvm_vm *kvm, struct steps *steps);
 
-/* Has the process end; ends the step when it has, which then fails no other. */
+/* Has the process end, connected or not; ends the step when it has, with all that its guest wrote; that fails no other. */
 void kvm_vm_quit(struct kvm_vm *kvm, struct steps *steps);
 
 /* Describes the machine, with its own id and sockets, and starts the process; ends the step when it is there. */

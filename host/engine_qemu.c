@@ -118,6 +118,7 @@ engine_qemu_vm_free(struct engine_vm *vm)
 	g_clear_pointer(&qemu->exiting, steps_unref);
 	g_clear_pointer(&qemu->filling, steps_unref);
 	process_watch_stop(&qemu->process);
+	g_clear_handle_id(&qemu->ended, g_source_remove);
 	for (int i = 0; i < LAUNCH_SOCKET_COUNT; i++)
 		if (qemu->sockets[i] >= 0)
 			close(qemu->sockets[i]);

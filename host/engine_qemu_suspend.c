@@ -10,6 +10,7 @@
  * a migration that is still under way is cancelled, and then the guest goes on. One that waits for room on the host's disk is left
  * to engine_qemu_space.c.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #define MAX_BANDWIDTH G_GINT64_CONSTANT(0x7fffffffffff) /* bytes a second; QEMU's own is 128 MiB */
 #define LOOK_AGAIN_MS 100
 #define RESUME_MS     60000
+#define QUIT_MS	      120000 /* until what the guest wrote is on a slow disk, and its RAM is given back */
 
 struct qemu_suspend {
 	struct qemu_vm *qemu;
@@ -35,12 +37,27 @@ qemu_suspend_free(gpointer data)
 	g_free(suspend);
 }
 
+/* A guest whose last writes found no room is let go on by engine_qemu_space.c, whatever has been written of it by then. */
+static void
+suspend_take_stopped(struct steps *steps, void *context, const json_t *value)
+{
+	const struct qemu_suspend *suspend = context;
+
+	(void)value;
+	if (suspend->qemu->space == QEMU_SPACE_ENOUGH)
+		steps_next(steps);
+	else
+		steps_fail(steps,
+			   g_error_new(G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+				       "the guest's disk cannot grow: %s", g_strerror(ENOSPC)));
+}
+
 static void
 suspend_start_stop(struct steps *steps, void *context)
 {
 	struct qemu_suspend *suspend = context;
 
-	qemu_vm_execute(suspend->qemu, steps, context, "stop", NULL, -1, NULL);
+	qemu_vm_execute(suspend->qemu, steps, context, "stop", NULL, -1, suspend_take_stopped);
 }
 
 static void
@@ -124,7 +141,7 @@ end_start_quit(struct steps *steps, void *context)
 
 static const struct step end_steps[] = {
 	{ "connect", suspend_start_connect, QEMU_COMMAND_MS },
-	{ "end the process", end_start_quit, QEMU_COMMAND_MS },
+	{ "end the process", end_start_quit, QUIT_MS },
 };
 
 static void
@@ -260,9 +277,9 @@ engine_qemu_adopt(struct engine_vm *vm, int pidfd, const struct steps_call *call
 	qemu_suspend_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), call);
 }
 
-/* What is adopted, but for the connection. */
+/* What is adopted; mostly it is connected. */
 void
 engine_qemu_resume(struct engine_vm *vm, const struct steps_call *call)
 {
-	qemu_suspend_run(vm, adopt_steps + 1, G_N_ELEMENTS(adopt_steps) - 1, call);
+	qemu_suspend_run(vm, adopt_steps, G_N_ELEMENTS(adopt_steps), call);
 }

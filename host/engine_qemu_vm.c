@@ -92,10 +92,8 @@ qemu_vm_tell(struct qemu_vm *qemu, enum engine_event event, gint64 value)
 }
 
 static void
-qemu_vm_end_migration(struct qemu_vm *qemu, GError *error)
+qemu_vm_end_migration(struct steps *steps, GError *error)
 {
-	struct steps *steps = g_steal_pointer(&qemu->migrating);
-
 	if (!steps)
 		g_clear_error(&error);
 	else if (error)
@@ -112,13 +110,14 @@ qemu_vm_take_migration(struct qemu_vm *qemu, const json_t *data)
 	const char *status = json_get_text(data, "status", "");
 
 	if (strcmp(status, "completed") == 0)
-		qemu_vm_end_migration(qemu, NULL);
+		qemu_vm_end_migration(g_steal_pointer(&qemu->migrating), NULL);
 	else if (strcmp(status, "failed") == 0 || strcmp(status, "cancelled") == 0)
 		qemu_vm_end_migration(
-			qemu, g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED,
-					  "QEMU could not transfer the machine's state (%s); "
-					  "its log says why",
-					  status));
+			g_steal_pointer(&qemu->migrating),
+			g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED,
+				    "QEMU could not transfer the machine's state (%s); "
+				    "its log says why",
+				    status));
 }
 
 static void
@@ -146,9 +145,13 @@ qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 	struct qemu_vm *qemu = context;
 
 	if (!name) {
+		struct steps *migrating = g_steal_pointer(&qemu->migrating);
+
+		/* What waits for an answer fails by this, and its owner may free the machine. */
 		qemu_vm_disconnect(qemu);
-		qemu_vm_end_migration(qemu, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
-								"QEMU ended; its log says why"));
+		qemu_vm_end_migration(migrating,
+				      g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED,
+							  "QEMU ended; its log says why"));
 	} else if (strcmp(name, "MIGRATION") == 0) {
 		qemu_vm_take_migration(qemu, data);
 	} else if (strcmp(name, "VSERPORT_CHANGE") == 0) {
@@ -166,14 +169,14 @@ qemu_vm_handle_event(void *context, const char *name, const json_t *data)
 	}
 }
 
-static void
-qemu_vm_handle_exit(void *context)
+static gboolean
+qemu_vm_handle_ended(gpointer data)
 {
-	struct qemu_vm *qemu = context;
+	struct qemu_vm *qemu = data;
 	struct steps *migrating = g_steal_pointer(&qemu->migrating);
 	struct steps *exiting = g_steal_pointer(&qemu->exiting);
 
-	qemu_vm_disconnect(qemu);
+	qemu->ended = 0;
 	/* Each of these three may free the machine: from here on only what was taken out of it is used. */
 	qemu_vm_tell(qemu, ENGINE_EVENT_GONE, qemu->process.ran_out);
 	if (migrating) {
@@ -185,6 +188,17 @@ qemu_vm_handle_exit(void *context)
 		steps_next(exiting);
 		steps_unref(exiting);
 	}
+	return G_SOURCE_REMOVE;
+}
+
+static void
+qemu_vm_handle_exit(void *context)
+{
+	struct qemu_vm *qemu = context;
+
+	qemu->ended = g_idle_add_full(G_PRIORITY_DEFAULT, qemu_vm_handle_ended, qemu, NULL);
+	/* What waits for an answer fails by this, and its owner may free the machine. */
+	qemu_vm_disconnect(qemu);
 }
 
 void

@@ -39,6 +39,7 @@ struct qemu_vm {
 	struct steps *filling;	 /* fails when the guest's disk finds no room on the host's */
 	enum qemu_space space;
 	guint space_tick; /* unless there is enough */
+	guint ended;	  /* the process has, and that is not told yet */
 };
 
 static inline struct qemu_vm *

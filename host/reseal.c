@@ -2,9 +2,10 @@
 /*
  * reseal.c - template versions that this host cannot restore exactly: sealed again, and never silently (carrel-hostd)
  *
- * How it works: an entry is made by the first reseal_want() of a version, and goes when it is sealed. Each try is a job; its
- * failure leaves the entry, so that the next reseal_want() tries again (reseal_begin), until there were RESEAL_TRIES in an
- * hour (reseal_may_try). What happens is told once each: that it begins and why, and how it ended.
+ * How it works: an entry is made by the first reseal_want() of a version. Each try is a job; when it has failed, or has ended well
+ * and the version cannot be restored still, the next reseal_want() tries again (reseal_begin), until there were RESEAL_TRIES in
+ * an hour (reseal_may_try): so that nothing is sealed again and again for ever. What happens is told once each: that it begins and
+ * why, how it ended, and that it has not helped.
  */
 #include "host/reseal.h"
 
@@ -13,7 +14,11 @@
 
 #include "base/log.h"
 
-/* idle -> sealing -> idle (failed), or gone; idle -> exhausted -> sealing, when a try is an hour old */
+#define RESEAL_LATER_TEXT                                                                          \
+	"it is tried again when an hour has passed: publish it again, or give the pool a version " \
+	"that was sealed on such a host"
+
+/* idle -> sealing -> idle; idle -> exhausted -> sealing, when a try is an hour old */
 enum reseal_state {
 	RESEAL_STATE_IDLE,
 	RESEAL_STATE_SEALING,
@@ -27,6 +32,7 @@ static_assert(G_N_ELEMENTS(state_names) == RESEAL_STATE_COUNT, "each has a name"
 struct reseal_entry {
 	enum reseal_state state;
 	guint64 tries[RESEAL_TRIES]; /* when they began, 0: never; the oldest first */
+	gboolean sealed;	     /* the last one ended well */
 };
 
 struct reseal {
@@ -115,6 +121,20 @@ reseal_begin(struct reseal *reseal, struct reseal_entry *entry, const char *name
 	return FALSE;
 }
 
+static void
+reseal_give_up(const struct reseal *reseal, struct reseal_entry *entry, const char *key,
+	       const char *reason)
+{
+	/* How a try has failed was told. */
+	if (entry->sealed && entry->state != RESEAL_STATE_EXHAUSTED)
+		reseal_tell(
+			reseal, "seal_failed",
+			"template '%s' cannot be forked here though it was sealed again %d times, "
+			"%s: " RESEAL_LATER_TEXT,
+			key, RESEAL_TRIES, reason);
+	reseal_set_state(entry, key, RESEAL_STATE_EXHAUSTED);
+}
+
 void
 reseal_want(struct reseal *reseal, const char *name, guint32 version, const char *engine,
 	    const char *reason, guint64 now_ms)
@@ -129,7 +149,7 @@ reseal_want(struct reseal *reseal, const char *name, guint32 version, const char
 	if (entry->state == RESEAL_STATE_SEALING)
 		return;
 	if (!reseal_may_try(entry, now_ms)) {
-		reseal_set_state(entry, key, RESEAL_STATE_EXHAUSTED);
+		reseal_give_up(reseal, entry, key, reason);
 		return;
 	}
 	if (!reseal_begin(reseal, entry, name, version, engine, now_ms))
@@ -149,17 +169,12 @@ reseal_handle_end(struct reseal *reseal, const char *name, guint32 version, cons
 
 	if (!entry)
 		return;
+	entry->sealed = !error;
+	reseal_set_state(entry, key, RESEAL_STATE_IDLE);
 	if (!error) {
-		g_hash_table_remove(reseal->entries, key);
 		reseal_tell(reseal, "sealed", "template '%s' is sealed again for this host", key);
 		return;
 	}
-	reseal_set_state(entry, key, RESEAL_STATE_IDLE);
-	reseal_tell(
-		reseal, "seal_failed", "template '%s' could not be sealed again: %s; %s", key,
-		error,
-		reseal_may_try(entry, now_ms)
-			? "it is tried again"
-			: "it is tried again when an hour has passed: publish it again, or give "
-			  "the pool a version that was sealed on such a host");
+	reseal_tell(reseal, "seal_failed", "template '%s' could not be sealed again: %s; %s", key,
+		    error, reseal_may_try(entry, now_ms) ? "it is tried again" : RESEAL_LATER_TEXT);
 }

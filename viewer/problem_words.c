@@ -26,6 +26,9 @@ static const struct {
 	{ "pool.forbidden", N_("This desktop is not offered to you any more.") },
 	{ "pool.unknown", N_("This desktop is not offered any more. Choose another.") },
 	{ "session.suspended", N_("Your desktop was suspended. Open it again and it goes on.") },
+	{ "desktop.stuck",
+	  N_("Your desktop was suspended and cannot go on just now. It will be tried again; if it "
+	     "stays so, tell your administrator.") },
 	{ "host.maintenance",
 	  N_("Your desktop's host is in maintenance. Your desktop waits until that is over.") },
 	{ "session.elsewhere",

@@ -137,12 +137,13 @@ session_leave_desktop(struct session *session, const char *notice)
 	session_list(session);
 }
 
+/* One that was suspended comes back when its ticket is asked for, or the answer says why it does not. */
 static gboolean
 session_state_is_ready(const char *state)
 {
-	return g_strv_contains(
-		(const char *const[]){ "ready", "assigned", "active", "disconnected", NULL },
-		state);
+	return g_strv_contains((const char *const[]){ "ready", "assigned", "active", "disconnected",
+						      "suspending", "suspended", "resuming", NULL },
+			       state);
 }
 
 static gboolean

@@ -56,7 +56,6 @@ struct state_reader {
 	struct state_reader_section sections[STATE_FILE_MAX_SECTIONS];
 	/* of the open section */
 	char name[STATE_FILE_NAME_BYTES];
-	uint32_t version;
 	const uint8_t *at;
 	size_t left;
 	int error;
@@ -407,7 +406,6 @@ state_reader_open(struct state_reader *reader, uint32_t version, const char *nam
 	vsnprintf(reader->name, sizeof(reader->name), name, arguments);
 	va_end(arguments);
 	reader->left = 0;
-	reader->version = 0;
 	section = state_reader_find(reader, reader->name, reader->n_sections);
 	if (!section) {
 		state_reader_refuse(reader, "it is missing");
@@ -417,27 +415,13 @@ state_reader_open(struct state_reader *reader, uint32_t version, const char *nam
 	if (section->opened)
 		state_reader_refuse(reader, "it is read twice");
 	section->opened = true;
-	if (head.version == 0 || head.version > version) {
-		state_reader_fail(reader, head.version == 0 ? -EBADMSG : -ENOTSUP,
-				  "section '%s': it is version %u, this carrel-vmm reads up to %u",
-				  reader->name, head.version, version);
+	if (head.version != version) {
+		state_reader_refuse_foreign(reader, "it is version %u, this carrel-vmm reads %u",
+					    head.version, version);
 		return;
 	}
-	reader->version = head.version;
 	reader->at = section->head + sizeof(head);
 	reader->left = head.bytes;
-}
-
-uint32_t
-state_reader_get_version(const struct state_reader *reader)
-{
-	return reader->version;
-}
-
-bool
-state_reader_has(struct state_reader *reader, const char *name)
-{
-	return state_reader_find(reader, name, reader->n_sections) != NULL;
 }
 
 void

@@ -79,13 +79,11 @@ int state_reader_new(int fd, struct state_reader **ret_reader,
 void state_reader_free(struct state_reader *reader);
 
 /*
- * The section that the writer began with this name. Its version is 1 to "version", which is the
- * newest that the caller knows; state_reader_get_version() says which it is.
+ * The section that the writer began with this name. An older version of it is refused like a newer
+ * one, with -ENOTSUP.
  */
 void state_reader_open(struct state_reader *reader, uint32_t version, const char *name, ...)
 	__attribute__((format(printf, 3, 4)));
-uint32_t state_reader_get_version(const struct state_reader *reader);
-bool state_reader_has(struct state_reader *reader, const char *name);
 
 void state_take_bytes(struct state_reader *reader, void *target, size_t size);
 uint8_t state_take_u8(struct state_reader *reader);

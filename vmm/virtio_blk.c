@@ -28,7 +28,7 @@
 #include "vmm/state_file.h"
 #include "vmm/virtio_blk_request.h"
 
-#define VIRTIO_BLK_STATE_VERSION 1
+#define VIRTIO_BLK_STATE_VERSION 2
 #define VIRTIO_BLK_QUEUE_SIZE	 256
 /* A full queue's longest request: header and status take a descriptor each */
 #define VIRTIO_BLK_MAX_SEGMENTS	     (VIRTIO_BLK_QUEUE_SIZE - 2)
@@ -45,7 +45,7 @@ virtio_blk_read_config(struct virtio_device *device, uint32_t offset, void *targ
 {
 	const struct virtio_blk *blk = virtio_blk_from(device);
 	struct virtio_blk_config config = {
-		.capacity = htole64(blk->state.capacity_sectors),
+		.capacity = htole64(blk->capacity_sectors),
 		.size_max = htole32(VIRTIO_BLK_MAX_SEGMENT_BYTES),
 		.seg_max = htole32(VIRTIO_BLK_MAX_SEGMENTS),
 		.blk_size = htole32(VIRTIO_BLK_SECTOR),
@@ -130,22 +130,19 @@ virtio_blk_save(struct virtio_device *device, struct state_writer *writer)
 
 	if (blk->n_free < VIRTIO_BLK_REQUESTS)
 		state_writer_fail(writer, -EBUSY);
-	state_put_u64(writer, blk->state.capacity_sectors);
 	state_put_u8(writer, blk->state.write_cache);
 }
 
-/* The medium is this machine's own, a copy of what the saved one had when it was saved. */
+/*
+ * The medium is this machine's own, a copy of what the saved one had when it was saved; devices_load()
+ * has compared their sizes.
+ */
 static int
 virtio_blk_load(struct virtio_device *device, struct state_reader *reader)
 {
 	struct virtio_blk *blk = virtio_blk_from(device);
-	uint64_t capacity_sectors = state_take_u64(reader);
 
 	blk->state.write_cache = state_take_bool(reader);
-	if (state_reader_check(reader) == 0 && capacity_sectors != blk->state.capacity_sectors)
-		state_reader_refuse(reader, "its disk has %llu sectors, this machine's '%s' %llu",
-				    (unsigned long long)capacity_sectors, blk->name,
-				    (unsigned long long)blk->state.capacity_sectors);
 	return state_reader_check(reader);
 }
 
@@ -184,7 +181,7 @@ virtio_blk_open_medium(struct virtio_blk *blk, int base_fd, int overlay_fd)
 	int result = disk_open(blk->name, blk->io, base_fd, overlay_fd, &blk->disk);
 
 	if (result == 0)
-		blk->state.capacity_sectors = disk_get_bytes(blk->disk) / VIRTIO_BLK_SECTOR;
+		blk->capacity_sectors = disk_get_bytes(blk->disk) / VIRTIO_BLK_SECTOR;
 	return result;
 }
 
@@ -276,7 +273,7 @@ virtio_blk_detach(struct virtio_device *device)
 	result = disk_sync(blk->disk);
 	disk_close(blk->disk);
 	blk->disk = NULL;
-	blk->state.capacity_sectors = 0;
+	blk->capacity_sectors = 0;
 	virtio_signal_config(device);
 	return result;
 }
@@ -292,7 +289,7 @@ virtio_blk_get_bytes(const struct virtio_device *device)
 {
 	const struct virtio_blk *blk = (const struct virtio_blk *)device;
 
-	return blk->state.capacity_sectors * VIRTIO_BLK_SECTOR;
+	return blk->capacity_sectors * VIRTIO_BLK_SECTOR;
 }
 
 bool

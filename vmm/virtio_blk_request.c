@@ -111,7 +111,7 @@ virtio_blk_submit(struct virtio_blk_request *request, enum disk_kind kind)
 static bool
 virtio_blk_place(struct virtio_blk_request *request, uint64_t sector, uint64_t bytes)
 {
-	uint64_t capacity = request->blk->state.capacity_sectors;
+	uint64_t capacity = request->blk->capacity_sectors;
 
 	if (bytes % VIRTIO_BLK_SECTOR != 0 || sector > capacity ||
 	    bytes / VIRTIO_BLK_SECTOR > capacity - sector)

@@ -36,11 +36,9 @@ struct virtio_blk_request {
 	bool flush_follows;
 };
 
-/* What the guest sees; saved and restored. */
+/* What the guest has set; saved and restored. */
 struct virtio_blk_state {
-	uint64_t capacity_sectors;
 	uint8_t write_cache;
-	uint8_t reserved[7];
 };
 
 struct virtio_blk {
@@ -51,10 +49,11 @@ struct virtio_blk {
 	void (*lacks_space)(void *context, bool lacks);
 	void *context;
 	struct disk_io *io;
-	struct disk *disk;  /* NULL: no medium */
-	bool told_lack;	    /* lacks_space(true) was the last */
-	uint32_t to_signal; /* queues, a bit each */
-	uint32_t starved;   /* the same */
+	struct disk *disk;	   /* NULL: no medium */
+	uint64_t capacity_sectors; /* of the medium */
+	bool told_lack;		   /* lacks_space(true) was the last */
+	uint32_t to_signal;	   /* queues, a bit each */
+	uint32_t starved;	   /* the same */
 	struct virtio_blk_statistics statistics;
 	struct virtqueue_chain chain; /* the one being looked at */
 	uint32_t n_free;

@@ -4,8 +4,8 @@
  * or the devices go on from there whatever the guest does
  *
  * The input is four sections, each with its length in 2 bytes before it, then orders of 8 bytes: what to do, how wide,
- * where (2 bytes), a value (4 bytes). The time is the input's too (the linker puts both clocks in place). What was loaded
- * can be saved, and that loaded again is the same.
+ * where (2 bytes), a value (4 bytes). The time is the input's too (fuzzer_clock.h). What was loaded can be saved, and that
+ * loaded again is the same.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,6 +15,8 @@
 #include <linux/pci_regs.h>
 
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/fuzzer_clock.h"
+#include "tests/fuzz/legacy_stage.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/state_edit.h"
 #include "vmm/acpi_pm.h"
@@ -23,18 +25,13 @@
 #include "vmm/loop.h"
 #include "vmm/pci.h"
 #include "vmm/rtc.h"
-#include "vmm/rtc_time.h"
 #include "vmm/serial.h"
 #include "vmm/slots.h"
 #include "vmm/state_file.h"
 
 #define FUZZ_MAX_ORDERS	   256
 #define FUZZ_SECTION_BYTES 8192
-#define FUZZ_RAM_BYTES	   (UINT64_C(1) << 20)
 #define FUZZ_CONFIG	   (PCI_ECAM_BASE + (SLOT_SOUND << 15))
-#define FUZZ_NS_PER_US	   UINT64_C(1000)
-#define FUZZ_FIRST_NS	   UINT64_C(1000000000)
-#define FUZZ_FIRST_S	   UINT64_C(1795305590) /* 2026 */
 
 enum fuzz_order {
 	FUZZ_READ_PORT,
@@ -47,10 +44,7 @@ enum fuzz_order {
 };
 
 struct fuzz_machine {
-	struct fake_platform *fake;
-	struct acpi_pm *pm;
-	struct rtc *rtc;
-	struct serial *serial;
+	struct legacy_stage legacy;
 	struct pci_root *root;
 	struct hda *hda;
 	uint64_t bar;
@@ -60,31 +54,7 @@ static const char *const fuzz_sections[] = { "acpi-pm", "rtc", "serial", "hda" }
 
 #define FUZZ_SECTION_COUNT (sizeof(fuzz_sections) / sizeof(fuzz_sections[0]))
 
-static const struct {
-	uint16_t first, count;
-} fuzz_ports[] = {
-	{ SERIAL_PORT, SERIAL_PORTS },
-	{ RTC_PORT, RTC_PORTS },
-	{ ACPI_PM_PORT, ACPI_PM_PORTS },
-};
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-uint64_t __wrap_loop_now_ns(void);
-uint64_t __wrap_rtc_time_now_ns(void);
-
-static uint64_t fuzz_now_ns; /* since the start; the linker's functions have no context */
-
-uint64_t
-__wrap_loop_now_ns(void)
-{
-	return FUZZ_FIRST_NS + fuzz_now_ns;
-}
-
-uint64_t
-__wrap_rtc_time_now_ns(void)
-{
-	return FUZZ_FIRST_S * FUZZ_FIRST_NS + fuzz_now_ns;
-}
 
 static void
 fuzz_insist(bool holds)
@@ -94,66 +64,71 @@ fuzz_insist(bool holds)
 }
 
 static void
-fuzz_drop_line(void *context, const char *line, size_t length)
-{
-	(void)context;
-	(void)line;
-	fuzz_insist(length > 0 && length <= SERIAL_MAX_LINE_BYTES);
-}
-
-static void
 fuzz_open(struct fuzz_machine *machine)
 {
-	fuzz_insist(fake_platform_new(FUZZ_RAM_BYTES, &machine->fake) == 0);
-	fuzz_insist(acpi_pm_new(&machine->fake->platform, &machine->pm) == 0);
-	fuzz_insist(rtc_new(&machine->fake->platform, 2, &machine->rtc) == 0);
-	fuzz_insist(serial_new(&machine->fake->platform, fuzz_drop_line, NULL, &machine->serial) ==
-		    0);
-	fuzz_insist(pci_root_new(&machine->fake->platform, &machine->root) == 0);
-	fuzz_insist(hda_new(&machine->fake->platform, machine->root, NULL, &machine->hda) == 0);
+	struct fake_platform *fake;
+
+	legacy_stage_open(&machine->legacy);
+	fake = machine->legacy.fake;
+	fuzz_insist(pci_root_new(&fake->platform, &machine->root) == 0);
+	fuzz_insist(hda_new(&fake->platform, machine->root, NULL, &machine->hda) == 0);
 	pci_root_reset(machine->root);
-	fake_platform_write(machine->fake, FUZZ_CONFIG + PCI_COMMAND, 2,
+	fake_platform_write(fake, FUZZ_CONFIG + PCI_COMMAND, 2,
 			    PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	machine->bar = fake_platform_read(machine->fake, FUZZ_CONFIG + PCI_BASE_ADDRESS_0, 4);
+	machine->bar = fake_platform_read(fake, FUZZ_CONFIG + PCI_BASE_ADDRESS_0, 4);
 }
 
 static void
 fuzz_close(struct fuzz_machine *machine)
 {
 	pci_root_free(machine->root);
-	serial_free(machine->serial);
-	rtc_free(machine->rtc);
-	acpi_pm_free(machine->pm);
-	fake_platform_free(machine->fake);
+	legacy_stage_close(&machine->legacy);
 }
 
 static void
 fuzz_pause(struct fuzz_machine *machine)
 {
-	acpi_pm_pause(machine->pm);
+	acpi_pm_pause(machine->legacy.pm);
 	hda_pause(machine->hda);
 }
 
 static void
 fuzz_resume(struct fuzz_machine *machine)
 {
-	acpi_pm_resume(machine->pm);
+	acpi_pm_resume(machine->legacy.pm);
 	hda_resume(machine->hda);
+}
+
+static void
+fuzz_save_devices(void *context, struct state_writer *writer)
+{
+	struct fuzz_machine *machine = context;
+
+	acpi_pm_save(machine->legacy.pm, writer);
+	rtc_save(machine->legacy.rtc, writer);
+	serial_save(machine->legacy.serial, writer);
+	hda_save(machine->hda, writer);
+}
+
+static int
+fuzz_load_devices(void *context, struct state_reader *reader)
+{
+	struct fuzz_machine *machine = context;
+	int error = acpi_pm_load(machine->legacy.pm, reader);
+
+	if (error == 0)
+		error = rtc_load(machine->legacy.rtc, reader);
+	if (error == 0)
+		error = serial_load(machine->legacy.serial, reader);
+	return error < 0 ? error : hda_load(machine->hda, reader);
 }
 
 static int
 fuzz_save(struct fuzz_machine *machine)
 {
-	struct state_writer *writer;
-	int fd = state_edit_new();
+	int fd = state_edit_save(fuzz_save_devices, machine);
 
-	fuzz_insist(state_writer_new(&writer) == 0);
-	acpi_pm_save(machine->pm, writer);
-	rtc_save(machine->rtc, writer);
-	serial_save(machine->serial, writer);
-	hda_save(machine->hda, writer);
-	fuzz_insist(state_writer_finish(writer, fd) == 0);
-	state_writer_free(writer);
+	fuzz_insist(fd >= 0);
 	return fd;
 }
 
@@ -162,19 +137,9 @@ static bool
 fuzz_load(struct fuzz_machine *machine, int fd)
 {
 	char problem[STATE_PROBLEM_BYTES];
-	struct state_reader *reader;
-	int error;
+	int error = state_edit_load(fd, fuzz_load_devices, machine, problem);
 
-	fuzz_insist(state_reader_new(fd, &reader, problem) == 0);
-	error = acpi_pm_load(machine->pm, reader);
-	if (error == 0)
-		error = rtc_load(machine->rtc, reader);
-	if (error == 0)
-		error = serial_load(machine->serial, reader);
-	if (error == 0)
-		error = hda_load(machine->hda, reader);
-	fuzz_insist((error == 0) == (state_reader_get_problem(reader)[0] == '\0'));
-	state_reader_free(reader);
+	fuzz_insist((error == 0) == (problem[0] == '\0'));
 	return error == 0;
 }
 
@@ -193,14 +158,12 @@ fuzz_save_and_load(struct fuzz_machine *machine)
 	fuzz_resume(machine);
 }
 
-static int
-fuzz_make_file(struct fuzz_input *input)
+static void
+fuzz_put_input(void *context, struct state_writer *writer)
 {
 	static uint8_t bytes[FUZZ_SECTION_BYTES];
-	struct state_writer *writer;
-	int fd = state_edit_new();
+	struct fuzz_input *input = context;
 
-	fuzz_insist(state_writer_new(&writer) == 0);
 	for (size_t i = 0; i < FUZZ_SECTION_COUNT; i++) {
 		size_t size = fuzz_input_take(input, 2) % sizeof(bytes);
 
@@ -210,9 +173,6 @@ fuzz_make_file(struct fuzz_input *input)
 		state_put_bytes(writer, bytes, size);
 		state_writer_end(writer);
 	}
-	fuzz_insist(state_writer_finish(writer, fd) == 0);
-	state_writer_free(writer);
-	return fd;
 }
 
 static void
@@ -222,25 +182,24 @@ fuzz_obey(struct fuzz_machine *machine, struct fuzz_input *input)
 	uint32_t bytes = 1u << fuzz_input_take(input, 1) % 3;
 	uint32_t place = (uint32_t)fuzz_input_take(input, 2);
 	uint32_t value = (uint32_t)fuzz_input_take(input, 4);
-	size_t i = place % (sizeof(fuzz_ports) / sizeof(fuzz_ports[0]));
-	uint16_t port = (uint16_t)(fuzz_ports[i].first + place / 256 % fuzz_ports[i].count);
+	uint16_t port = legacy_stage_choose_port((uint8_t)place);
 
 	switch (order) {
 	case FUZZ_READ_PORT:
-		fake_platform_in(machine->fake, port, bytes);
+		fake_platform_in(machine->legacy.fake, port, bytes);
 		break;
 	case FUZZ_WRITE_PORT:
-		fake_platform_out(machine->fake, port, bytes, value);
+		fake_platform_out(machine->legacy.fake, port, bytes, value);
 		break;
 	case FUZZ_READ_SOUND:
-		fake_platform_read(machine->fake, machine->bar + place % 256, bytes);
+		fake_platform_read(machine->legacy.fake, machine->bar + place % 256, bytes);
 		break;
 	case FUZZ_WRITE_SOUND:
-		fake_platform_write(machine->fake, machine->bar + place % 256, bytes, value);
+		fake_platform_write(machine->legacy.fake, machine->bar + place % 256, bytes, value);
 		break;
 	case FUZZ_WAIT:
-		fuzz_now_ns += (uint64_t)value * FUZZ_NS_PER_US;
-		loop_step(machine->fake->platform.loop, 0);
+		fuzzer_clock_add(value * FUZZER_CLOCK_NS_PER_US);
+		loop_step(machine->legacy.fake->platform.loop, 0);
 		break;
 	case FUZZ_SAVE:
 	case FUZZ_ORDER_COUNT:
@@ -256,10 +215,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_machine machine;
 	int fd;
 
-	fuzz_now_ns = 0;
+	fuzzer_clock_reset();
 	fuzz_open(&machine);
 	fuzz_pause(&machine);
-	fd = fuzz_make_file(&input);
+	fd = state_edit_save(fuzz_put_input, &input);
+	fuzz_insist(fd >= 0);
 	if (fuzz_load(&machine, fd)) {
 		fuzz_save_and_load(&machine);
 		for (int i = 0; input.left > 0 && i < FUZZ_MAX_ORDERS; i++)

@@ -3,8 +3,7 @@
  * fuzz_hda.c - the sound card's registers, with lists and rings in memory that the input writes too
  *
  * The input is a list of orders of 8 bytes: what to do, how wide, where (2 bytes), a value (4 bytes). One of them lets
- * another thread change the part of memory that the input can write. The time is the input's too (the linker puts its
- * clock in place).
+ * another thread change the part of memory that the input can write. The time is the input's too (fuzzer_clock.h).
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <linux/pci_regs.h>
 
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/fuzzer_clock.h"
 #include "tests/fuzz/memory_flipper.h"
 #include "tests/unit/fake_platform.h"
 #include "vmm/hda.h"
@@ -25,8 +25,6 @@
 #define FUZZ_RAM_BYTES	   (UINT64_C(1) << 20)
 #define FUZZ_WRITTEN_BYTES (UINT64_C(1) << 18)
 #define FUZZ_CONFIG	   (PCI_ECAM_BASE + (SLOT_SOUND << 15))
-#define FUZZ_FIRST_NS	   UINT64_C(1000000000)
-#define FUZZ_NS_PER_US	   UINT64_C(1000)
 
 enum fuzz_order {
 	FUZZ_READ,
@@ -52,15 +50,6 @@ struct fuzz_machine {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-uint64_t __wrap_loop_now_ns(void);
-
-static uint64_t fuzz_now_ns; /* the linker's function has no context */
-
-uint64_t
-__wrap_loop_now_ns(void)
-{
-	return FUZZ_FIRST_NS + fuzz_now_ns;
-}
 
 /* A sink is told of a stream's start before its samples, and never of two starts without an end. */
 static void
@@ -123,7 +112,7 @@ fuzz_obey(struct fuzz_machine *machine, struct fuzz_input *input)
 		memcpy(machine->memory + place * sizeof(value), &value, sizeof(value));
 		break;
 	case FUZZ_WAIT:
-		fuzz_now_ns += value % 300000 * FUZZ_NS_PER_US;
+		fuzzer_clock_add(value % 300000 * FUZZER_CLOCK_NS_PER_US);
 		loop_step(machine->fake->platform.loop, 0);
 		break;
 	case FUZZ_CONFIGURE:
@@ -171,7 +160,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!machine.fake)
 		fuzz_make(&machine);
 	pci_root_reset(machine.root);
-	fuzz_now_ns = 0;
+	fuzzer_clock_reset();
 	memset(machine.memory, 0, FUZZ_RAM_BYTES);
 	fuzz_open(&machine);
 	for (int i = 0; input.left > 0 && i < FUZZ_MAX_ORDERS; i++)

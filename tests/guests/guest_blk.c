@@ -4,65 +4,30 @@
  *
  * Command line: "hostile" breaks rules, "readonly" says that the disk has no overlay.
  */
-#include <linux/virtio_blk.h>
-
 #include "tests/guests/bare.h"
+#include "tests/guests/bare_blk.h"
 #include "tests/guests/bare_hostile.h"
 #include "tests/guests/bare_irq.h"
 #include "tests/guests/bare_virtio.h"
 
-#define SLOT	     3
-#define SECTORS	     2048
-#define SECTOR_BYTES 512
-#define SERIAL	     "root"
-#define MANY	     5
-#define MANY_BYTES   UINT32_C(0x80000)
-#define ELSEWHERE    UINT64_C(0x800000)
-#define MARK	     UINT64_C(0x6b72616d)
+#define SLOT	   3
+#define SECTORS	   2048
+#define SERIAL	   "root"
+#define MANY	   5
+#define MANY_BYTES UINT32_C(0x80000)
+#define ELSEWHERE  UINT64_C(0x800000)
+#define MARK	   UINT64_C(0x6b72616d)
 #define WANTED                                                                \
 	(UINT64_C(1) << VIRTIO_BLK_F_FLUSH | UINT64_C(1) << VIRTIO_BLK_F_RO | \
 	 UINT64_C(1) << VIRTIO_BLK_F_DISCARD | UINT64_C(1) << VIRTIO_BLK_F_WRITE_ZEROES)
 
 static struct bare_virtio disk;
-static uint64_t data[4 * SECTOR_BYTES / sizeof(uint64_t)];
-
-/* The request's status, or 0xff when it did not come back or said a wrong length. */
-static uint8_t
-do_request(uint32_t type, uint64_t sector, void *buffer, uint32_t bytes, bool device_writes)
-{
-	struct virtio_blk_outhdr head = { .type = type, .sector = sector };
-	uint8_t status = 0xff;
-	const struct bare_buffer buffers[] = {
-		{ &head, sizeof(head), false },
-		{ buffer, bytes, device_writes },
-		{ &status, 1, true },
-	};
-	const struct bare_buffer short_buffers[] = { buffers[0], buffers[2] };
-	uint32_t written = bytes ? bare_virtio_transfer(&disk, 0, buffers, 3)
-				 : bare_virtio_transfer(&disk, 0, short_buffers, 2);
-
-	__asm__ volatile("" ::: "memory");
-	if (written == BARE_VIRTIO_LOST)
-		return 0xff;
-	if (status == VIRTIO_BLK_S_OK && written != 1 + (device_writes ? bytes : 0))
-		bare_check(false, "a request says how much it has written");
-	return status;
-}
-
-static uint64_t
-read_first(uint64_t sector)
-{
-	data[0] = ~UINT64_C(0);
-	if (do_request(VIRTIO_BLK_T_IN, sector, data, SECTOR_BYTES, true) != VIRTIO_BLK_S_OK)
-		return ~UINT64_C(0);
-	return data[0];
-}
+static uint64_t data[4 * BARE_BLK_SECTOR_BYTES / sizeof(uint64_t)];
 
 static bool
 works_still(struct bare_virtio *device)
 {
-	(void)device;
-	return read_first(7) == 7;
+	return bare_blk_read_first(device, 7) == 7;
 }
 
 static bool
@@ -116,16 +81,16 @@ test_reading(void)
 	bool good = true;
 
 	bare_check_equal(bare_virtio_get_config(&disk, 0, 4), SECTORS, "the capacity");
-	bare_check_equal(read_first(0), 0, "the first sector");
-	bare_check_equal(read_first(SECTORS - 1), SECTORS - 1, "the last sector");
-	bare_check_equal(do_request(VIRTIO_BLK_T_IN, 100, data, sizeof(data), true),
+	bare_check_equal(bare_blk_read_first(&disk, 0), 0, "the first sector");
+	bare_check_equal(bare_blk_read_first(&disk, SECTORS - 1), SECTORS - 1, "the last sector");
+	bare_check_equal(bare_blk_request(&disk, VIRTIO_BLK_T_IN, 100, data, sizeof(data)),
 			 VIRTIO_BLK_S_OK, "four sectors at once");
 	for (uint64_t i = 0; i < 4; i++)
-		good = good && data[i * SECTOR_BYTES / sizeof(data[0])] == 100 + i;
+		good = good && data[i * BARE_BLK_SECTOR_BYTES / sizeof(data[0])] == 100 + i;
 	bare_check(good, "are the right ones");
 	bare_check(BARE_WAIT(bare_irq_get_count(BARE_IRQ_FIRST + 1) > interrupts),
 		   "the queue's vector interrupts");
-	bare_check_equal(do_request(VIRTIO_BLK_T_GET_ID, 0, serial, sizeof(serial), true),
+	bare_check_equal(bare_blk_request(&disk, VIRTIO_BLK_T_GET_ID, 0, serial, sizeof(serial)),
 			 VIRTIO_BLK_S_OK, "it has a serial number");
 	for (size_t i = 0; i < sizeof(SERIAL); i++)
 		good = good && serial[i] == SERIAL[i];
@@ -138,12 +103,14 @@ test_writing(void)
 	uint64_t sector = 9;
 
 	data[0] = 0x1234;
-	bare_check_equal(do_request(VIRTIO_BLK_T_OUT, sector, data, SECTOR_BYTES, false),
-			 VIRTIO_BLK_S_OK, "a sector is written");
-	bare_check_equal(do_request(VIRTIO_BLK_T_FLUSH, 0, NULL, 0, false), VIRTIO_BLK_S_OK,
+	bare_check_equal(
+		bare_blk_request(&disk, VIRTIO_BLK_T_OUT, sector, data, BARE_BLK_SECTOR_BYTES),
+		VIRTIO_BLK_S_OK, "a sector is written");
+	bare_check_equal(bare_blk_request(&disk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK,
 			 "a flush");
-	bare_check_equal(read_first(sector), 0x1234, "what was written is read");
-	bare_check_equal(read_first(sector + 1), sector + 1, "its neighbour is as before");
+	bare_check_equal(bare_blk_read_first(&disk, sector), 0x1234, "what was written is read");
+	bare_check_equal(bare_blk_read_first(&disk, sector + 1), sector + 1,
+			 "its neighbour is as before");
 }
 
 static void
@@ -151,16 +118,17 @@ test_zeroes(void)
 {
 	struct virtio_blk_discard_write_zeroes range = { .sector = 128, .num_sectors = 256 };
 
-	bare_check_equal(do_request(VIRTIO_BLK_T_WRITE_ZEROES, 0, &range, sizeof(range), false),
-			 VIRTIO_BLK_S_OK, "zeroes are written");
-	bare_check_equal(read_first(128), 0, "the first of them");
-	bare_check_equal(read_first(128 + 255), 0, "the last of them");
-	bare_check_equal(read_first(127), 127, "the sector before");
-	bare_check_equal(read_first(128 + 256), 128 + 256, "the sector behind");
-	bare_check_equal(do_request(VIRTIO_BLK_T_DISCARD, 0, &range, sizeof(range), false),
+	bare_check_equal(
+		bare_blk_request(&disk, VIRTIO_BLK_T_WRITE_ZEROES, 0, &range, sizeof(range)),
+		VIRTIO_BLK_S_OK, "zeroes are written");
+	bare_check_equal(bare_blk_read_first(&disk, 128), 0, "the first of them");
+	bare_check_equal(bare_blk_read_first(&disk, 128 + 255), 0, "the last of them");
+	bare_check_equal(bare_blk_read_first(&disk, 127), 127, "the sector before");
+	bare_check_equal(bare_blk_read_first(&disk, 128 + 256), 128 + 256, "the sector behind");
+	bare_check_equal(bare_blk_request(&disk, VIRTIO_BLK_T_DISCARD, 0, &range, sizeof(range)),
 			 VIRTIO_BLK_S_OK, "a discard");
 	range.sector = SECTORS - 1;
-	bare_check_equal(do_request(VIRTIO_BLK_T_DISCARD, 0, &range, sizeof(range), false),
+	bare_check_equal(bare_blk_request(&disk, VIRTIO_BLK_T_DISCARD, 0, &range, sizeof(range)),
 			 VIRTIO_BLK_S_IOERR, "a discard over the end is refused");
 }
 
@@ -178,11 +146,11 @@ test_refusals(void)
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		bare_check_equal(
-			do_request(VIRTIO_BLK_T_IN, table[i].sector, data, sizeof(data), true),
-			VIRTIO_BLK_S_IOERR, table[i].what);
-	bare_check_equal(do_request(77, 0, data, SECTOR_BYTES, true), VIRTIO_BLK_S_UNSUPP,
-			 "a request of no known type");
+		bare_check_equal(bare_blk_request(&disk, VIRTIO_BLK_T_IN, table[i].sector, data,
+						  sizeof(data)),
+				 VIRTIO_BLK_S_IOERR, table[i].what);
+	bare_check_equal(bare_blk_request(&disk, 78, 0, data, BARE_BLK_SECTOR_BYTES),
+			 VIRTIO_BLK_S_UNSUPP, "a request of no known type");
 }
 
 void
@@ -194,8 +162,9 @@ guest_main(void)
 	test_reading();
 	test_refusals();
 	if (bare_command_line_has("readonly")) {
-		bare_check_equal(do_request(VIRTIO_BLK_T_OUT, 9, data, SECTOR_BYTES, false),
-				 VIRTIO_BLK_S_IOERR, "nothing is written without an overlay");
+		bare_check_equal(
+			bare_blk_request(&disk, VIRTIO_BLK_T_OUT, 9, data, BARE_BLK_SECTOR_BYTES),
+			VIRTIO_BLK_S_IOERR, "nothing is written without an overlay");
 		return;
 	}
 	test_writing();

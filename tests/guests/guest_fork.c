@@ -9,16 +9,15 @@
  * With "suspended" the fork then dirties memory and disk and is suspended, twice: each time it waits for the power button,
  * looks whether it is still the same machine, and changes all of that once more. "many": 50 times as much memory.
  */
-#include <linux/virtio_blk.h>
-
 #include "tests/guests/bare.h"
+#include "tests/guests/bare_blk.h"
 #include "tests/guests/bare_irq.h"
+#include "tests/guests/bare_kvm_clock.h"
 #include "tests/guests/bare_virtio.h"
 
 #define SLOT_DISK	 3
 #define SLOT_RNG	 8
-#define SECTOR_BYTES	 512
-#define SECTOR_WORDS	 (SECTOR_BYTES / sizeof(uint64_t))
+#define SECTOR_WORDS	 (BARE_BLK_SECTOR_BYTES / sizeof(uint64_t))
 #define GPE_STATUS	 0x60c /* vmm/acpi_pm.h */
 #define GPE_ENABLE	 0x60d
 #define GPE_GENID	 (1 << 5)
@@ -42,7 +41,6 @@
 #define ALL_OTHERS_START 0xc4608 /* at page 8 */
 #define START_ADDRESS	 0x8000
 #define COUNT_ADDRESS	 0x8ff0
-#define MSR_SYSTEM_TIME	 UINT32_C(0x4b564d01)
 #define NS_PER_MS	 1000000
 #define MAX_STEP_MS	 1000
 #define BLOCK_WORDS	 65536
@@ -53,22 +51,10 @@
 #define MANY_PAGES	 50000
 #define SUSPENSIONS	 2
 
-/* KVM's clock: Linux, Documentation/virt/kvm/x86/msr.rst */
-struct clock_page {
-	uint32_t version;
-	uint32_t reserved;
-	uint64_t cycles;
-	uint64_t ns;
-	uint32_t multiplier;
-	int8_t shift;
-	uint8_t flags;
-};
-
 /* 16-bit code: 1: lock incl 0x8ff0; pause; jmp 1b */
 static const uint8_t count_code[] = { 0xf0, 0x66, 0xff, 0x06, 0xf0, 0x8f, 0xf3, 0x90, 0xeb, 0xf6 };
 
 static volatile uint32_t *const count = (volatile uint32_t *)COUNT_ADDRESS;
-static volatile struct clock_page page __attribute__((aligned(64)));
 static volatile bool is_changed;
 static volatile uint32_t n_presses;
 static uint64_t genid[2];
@@ -89,34 +75,20 @@ handle_sci(void)
 	is_changed = true;
 }
 
-static uint8_t
-do_request(uint32_t type, uint64_t sector)
-{
-	struct virtio_blk_outhdr head = { .type = type, .sector = sector };
-	uint8_t status = 0xff;
-	const struct bare_buffer buffers[] = {
-		{ &head, sizeof(head), false },
-		{ data, sizeof(data), type == VIRTIO_BLK_T_IN },
-		{ &status, 1, true },
-	};
-
-	bare_virtio_transfer(&disk, 0, buffers, 3);
-	__asm__ volatile("" ::: "memory");
-	return status;
-}
-
 static bool
 write_sector(uint64_t sector, uint64_t mark)
 {
 	for (uint32_t i = 0; i < SECTOR_WORDS; i++)
 		data[i] = mark + i;
-	return do_request(VIRTIO_BLK_T_OUT, sector) == VIRTIO_BLK_S_OK;
+	return bare_blk_request(&disk, VIRTIO_BLK_T_OUT, sector, data, sizeof(data)) ==
+	       VIRTIO_BLK_S_OK;
 }
 
 static bool
 read_sector(uint64_t sector, uint64_t mark)
 {
-	bool is_good = do_request(VIRTIO_BLK_T_IN, sector) == VIRTIO_BLK_S_OK;
+	bool is_good = bare_blk_request(&disk, VIRTIO_BLK_T_IN, sector, data, sizeof(data)) ==
+		       VIRTIO_BLK_S_OK;
 
 	for (uint32_t i = 0; i < SECTOR_WORDS; i++)
 		is_good = is_good && data[i] == mark + i;
@@ -126,16 +98,7 @@ read_sector(uint64_t sector, uint64_t mark)
 static uint64_t
 read_clock_ms(void)
 {
-	uint64_t cycles, ns;
-	uint32_t version;
-
-	do {
-		version = page.version;
-		cycles = bare_clock_start() - page.cycles;
-		cycles = page.shift < 0 ? cycles >> -page.shift : cycles << page.shift;
-		ns = page.ns + (uint64_t)((unsigned __int128)cycles * page.multiplier >> 32);
-	} while (version % 2 == 1 || version != page.version);
-	return ns / NS_PER_MS;
+	return bare_kvm_clock_read_ns() / NS_PER_MS;
 }
 
 static void
@@ -165,8 +128,6 @@ set_up(void)
 	bare_irq_route(SCI, VECTOR_SCI, true);
 	bare_out8(GPE_ENABLE, GPE_GENID);
 	bare_out16(PM_ENABLE, POWER_BUTTON);
-	__asm__ volatile("wrmsr" ::"c"(MSR_SYSTEM_TIME), "a"((uint32_t)(uintptr_t)&page | 1),
-			 "d"(0));
 	start_timer();
 	if (bare_command_line_number() > 1)
 		start_others();
@@ -176,7 +137,7 @@ set_up(void)
 		BLOCK[i] = ~(uint64_t)i;
 	return bare_virtio_open(&disk, SLOT_DISK) && bare_virtio_start(&disk, 0, 1) &&
 	       bare_virtio_open(&rng, SLOT_RNG) && bare_virtio_start(&rng, 0, 1) &&
-	       bare_check(BARE_WAIT(page.version != 0), "there is KVM's clock") &&
+	       bare_kvm_clock_start() &&
 	       bare_check(BARE_WAIT(bare_irq_get_count(VECTOR_TIMER) > 0), "there is a timer") &&
 	       bare_check(write_sector(1, 100), "the disk is written");
 }

@@ -5,47 +5,20 @@
  * The host attaches after "note: empty", detaches after "note: written" and attaches again after "note: gone". The disk has
  * 2048 sectors, each beginning with its number.
  */
-#include <linux/virtio_blk.h>
 #include <linux/virtio_pci.h>
 
 #include "tests/guests/bare.h"
+#include "tests/guests/bare_blk.h"
 #include "tests/guests/bare_irq.h"
 #include "tests/guests/bare_virtio.h"
 
-#define SLOT	     4
-#define SECTORS	     2048
-#define SECTOR_BYTES 512
-#define MARK	     UINT64_C(0x686f6d65)
-#define WANTED	     (UINT64_C(1) << VIRTIO_BLK_F_FLUSH)
+#define SLOT	4
+#define SECTORS 2048
+#define MARK	UINT64_C(0x686f6d65)
+#define WANTED	(UINT64_C(1) << VIRTIO_BLK_F_FLUSH)
 
 static struct bare_virtio home;
-static uint64_t data[SECTOR_BYTES / sizeof(uint64_t)];
-
-/* The request's status, or 0xff when it did not come back. */
-static uint8_t
-do_request(uint32_t type, uint64_t sector)
-{
-	struct virtio_blk_outhdr head = { .type = type, .sector = sector };
-	uint8_t status = 0xff;
-	const struct bare_buffer buffers[] = {
-		{ &head, sizeof(head), false },
-		{ data, sizeof(data), type == VIRTIO_BLK_T_IN },
-		{ &status, 1, true },
-	};
-
-	bare_virtio_transfer(&home, 0, buffers, 3);
-	__asm__ volatile("" ::: "memory");
-	return status;
-}
-
-static uint64_t
-read_first(uint64_t sector)
-{
-	data[0] = ~UINT64_C(0);
-	if (do_request(VIRTIO_BLK_T_IN, sector) != VIRTIO_BLK_S_OK)
-		return ~UINT64_C(0);
-	return data[0];
-}
+static uint64_t data[BARE_BLK_SECTOR_BYTES / sizeof(uint64_t)];
 
 /* Says where it stands, and waits for the configuration's interrupt: the capacity is another then. */
 static bool
@@ -66,10 +39,10 @@ static void
 test_empty(void)
 {
 	bare_check_equal(bare_virtio_get_config(&home, 0, 4), 0, "an empty slot has no capacity");
-	bare_check_equal(do_request(VIRTIO_BLK_T_IN, 0), VIRTIO_BLK_S_IOERR,
-			 "nothing can be read from it");
-	bare_check_equal(do_request(VIRTIO_BLK_T_OUT, 0), VIRTIO_BLK_S_IOERR,
-			 "nothing can be written to it");
+	bare_check_equal(bare_blk_request(&home, VIRTIO_BLK_T_IN, 0, data, sizeof(data)),
+			 VIRTIO_BLK_S_IOERR, "nothing can be read from it");
+	bare_check_equal(bare_blk_request(&home, VIRTIO_BLK_T_OUT, 0, data, sizeof(data)),
+			 VIRTIO_BLK_S_IOERR, "nothing can be written to it");
 }
 
 void
@@ -81,14 +54,16 @@ guest_main(void)
 	test_empty();
 	if (!wait_for_change("empty", SECTORS))
 		return;
-	bare_check_equal(read_first(SECTORS - 1), SECTORS - 1, "the disk is read");
+	bare_check_equal(bare_blk_read_first(&home, SECTORS - 1), SECTORS - 1, "the disk is read");
 	data[0] = MARK;
-	bare_check_equal(do_request(VIRTIO_BLK_T_OUT, 9), VIRTIO_BLK_S_OK, "and written");
+	bare_check_equal(bare_blk_request(&home, VIRTIO_BLK_T_OUT, 9, data, sizeof(data)),
+			 VIRTIO_BLK_S_OK, "and written");
 	if (!wait_for_change("written", 0))
 		return;
 	test_empty();
 	if (!wait_for_change("gone", SECTORS))
 		return;
-	bare_check_equal(read_first(9), MARK, "it comes again with what was written");
-	bare_check_equal(read_first(8), 8, "its neighbour is as before");
+	bare_check_equal(bare_blk_read_first(&home, 9), MARK,
+			 "it comes again with what was written");
+	bare_check_equal(bare_blk_read_first(&home, 8), 8, "its neighbour is as before");
 }

@@ -4,19 +4,16 @@
  *
  * Command line: "full" fills the whole disk and reads it back; "broken" reads the last sector until that fails.
  */
-#include <linux/virtio_blk.h>
-
 #include "tests/guests/bare.h"
+#include "tests/guests/bare_blk.h"
 #include "tests/guests/bare_irq.h"
 #include "tests/guests/bare_virtio.h"
 
 #define SLOT	      3
 #define SECTORS	      2048
-#define SECTOR_BYTES  512
-#define SECTOR_WORDS  (SECTOR_BYTES / sizeof(uint64_t))
+#define SECTOR_WORDS  (BARE_BLK_SECTOR_BYTES / sizeof(uint64_t))
 #define CHUNK_SECTORS 128
 #define WANTED	      (UINT64_C(1) << VIRTIO_BLK_F_FLUSH)
-#define MAX_WAITS     4 /* the machine may stand for a while */
 #define FAILING_READS 3
 
 static struct bare_virtio disk;
@@ -25,21 +22,7 @@ static uint64_t data[CHUNK_SECTORS * SECTOR_WORDS];
 static uint8_t
 do_request(uint32_t type, uint64_t sector, uint32_t sectors)
 {
-	struct virtio_blk_outhdr head = { .type = type, .sector = sector };
-	uint8_t status = 0xff;
-	const struct bare_buffer buffers[] = {
-		{ &head, sizeof(head), false },
-		{ data, sectors * SECTOR_BYTES, type == VIRTIO_BLK_T_IN },
-		{ &status, 1, true },
-	};
-	const struct bare_buffer short_buffers[] = { buffers[0], buffers[2] };
-
-	bare_virtio_offer(&disk, 0, 0, sectors ? buffers : short_buffers, sectors ? 3 : 2);
-	for (uint32_t i = 0; i < MAX_WAITS; i++)
-		if (bare_virtio_wait(&disk, 0) != BARE_VIRTIO_LOST)
-			break;
-	__asm__ volatile("" ::: "memory");
-	return status;
+	return bare_blk_request(&disk, type, sector, data, sectors * BARE_BLK_SECTOR_BYTES);
 }
 
 /* The first and the last word of each sector say where it is. */

@@ -295,7 +295,7 @@ def job(letter, role, staging_owner):
 
 
 def commit(j, n, version):
-    return ask(COMMIT, struct.pack('=24s64sI', j, n, version))
+    return ask(COMMIT, struct.pack('=24s64sII', j, n, version, 0))
 
 
 def find_address():

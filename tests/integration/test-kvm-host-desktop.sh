@@ -3,8 +3,8 @@
 # test-kvm-host-desktop.sh - on real KVM the appliance gives a Debian desktop of engine kvm to a user who logs in
 #
 # One start of the KVM host. The desktops are forks of the running machine that kvm_sealed.sh has sealed: a token typed is
-# read from the pixels, and again after the guest has rebooted; size and clipboard follow the viewer, fio and stress-ng
-# work in the guest, carrel-vmm is killed under that load, and the next desktop is switched off.
+# read from the pixels, and again after the desktop was suspended and resumed; size and clipboard follow the viewer, fio and
+# stress-ng work in the guest, and carrel-vmm is killed under that load. The next desktop is rebooted and then switched off.
 # timeout-minutes: 20
 set -eu
 . tests/lib/kvm_appliance.sh
@@ -118,15 +118,22 @@ viewer_open_terminal
 faults_type_token
 tell "the token typed was read from the viewer's pixels, which came over SPICE"
 
-# by the keys that Linux takes for it, at once: what the guest was told is forgotten
+# what follows works on the resumed machine
 read -r _ desktop < <(appliance_session ada)
+before=$SECONDS
+carrel desktop suspend "$desktop" >/dev/null
+appliance_wait office suspended 1 300
+before=$((SECONDS - before))
+wait_until 60 kvm_appliance_is_idle || fail "a machine runs on"
+wait_until 60 faults_is_told 'suspended' || fail "the viewer said: $(faults_notices ada)"
+own=$(appliance_inside "du -sm '$kvm_appliance_folder/lib/desktops/$desktop' | cut -f 1")
 viewer_focus
-xdotool keydown alt keydown Print keyup Print key b keyup alt
-wait_until "$boot_seconds" logged_in_again || { viewer_keep_picture; fail "after a reboot its user is not logged in: $(carrel desktop list)"; }
-viewer_settle
-viewer_open_terminal
+viewer_close
+viewer_log_in ada office
+appliance_wait office active 1
+viewer_expect "$token" 120
 faults_type_token
-tell "after a reboot it is the same machine and the same session, and a new token was read"
+tell "suspended in $before s, with $own MiB of its own, it was resumed by its user's log-in: the old token is on the screen, and a new one was read"
 
 resize_begin
 resize_to 840 600 840
@@ -161,6 +168,8 @@ wait_until 60 overlay_is_below $((before - 24)) || fail "32 MiB were trimmed, it
 tell "fio has written, read back and verified 32 MiB, and what it trims leaves the overlay"
 wait_work 'stressed' 240
 tell "stress-ng found no error on two processors"
+# it has scrolled away
+viewer_calibrate
 faults_type_token
 tell "under its load the desktop still answers its user"
 
@@ -193,6 +202,17 @@ viewer_log_in ada office
 appliance_wait office active 1
 read -r _ now < <(appliance_session ada)
 [ "$now" != "$desktop" ] || fail "ada got the desktop that had died"
+desktop=$now
+
+# by the keys that Linux takes for it, at once: what the guest was told is forgotten
+viewer_focus
+xdotool keydown alt keydown Print keyup Print key b keyup alt
+wait_until "$boot_seconds" logged_in_again || { viewer_keep_picture; fail "after a reboot its user is not logged in: $(carrel desktop list)"; }
+viewer_settle
+viewer_open_terminal
+faults_type_token
+tell "after a reboot it is the same machine and the same session, and a new token was read"
+
 carrel desktop powerdown "$now" >/dev/null
 wait_until 120 viewer_was_told 'Your session on the desktop has ended' || fail "the viewer does not say that the session has ended"
 wait_until 120 desktop_is_gone "$now" || fail "'$now' is not replaced after its power button: $(carrel desktop list)"

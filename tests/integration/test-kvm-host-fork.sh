@@ -47,10 +47,6 @@ hashes() {
 	appliance_inside "cd '$template' && find . -type f -exec sha256sum {} + | sort" 300
 }
 
-nothing_runs() {
-	[ -z "$(appliance_inside 'pidof carrel-vmm' || true)" ]
-}
-
 # fork_milliseconds: of the desktops that were forked so far
 fork_milliseconds() {
 	grep -o "step=forked ms=[0-9]*" "$appliance_log" | sed "s/.*=//; s/$/ ms/" | tr '\n' ' '
@@ -76,7 +72,7 @@ tell "$forks desktops are ready: their agents have answered and given them their
 tell "the version's files are as they were published"
 # as if it had come from a host with another processor; nobody may use it meanwhile
 carrel pool delete lab >/dev/null
-wait_until 60 nothing_runs || fail "desktops are left: $(carrel desktop list)"
+wait_until 60 kvm_appliance_is_idle || fail "desktops are left: $(carrel desktop list)"
 appliance_inside "sed -i 's/\"cpuid_sha256\": *\"[0-9a-f]*\"/\"cpuid_sha256\": \"$(printf %064d 0)\"/' '$template/manifest.json'"
 doctor=$(appliance_inside "CARREL_BUILD_DIR='$CARREL_BUILD_DIR' '$appliance_root/run' carrel-hostd --doctor --lib '$kvm_appliance_folder/lib'" 60)
 grep -q "'tiny@1': it was sealed with CPU carrel-v1, here it is another one" <<<"$doctor" || fail "the doctor does not name it: $doctor"

@@ -57,7 +57,7 @@ faults_type_token() {
 	token=$(screen_new_token)
 	viewer_focus
 	screen_type "# $token"
-	viewer_expect "$token" 60
+	viewer_expect "$token" 120
 	screen_key Return
 }
 
@@ -76,7 +76,7 @@ faults_begin() {
 # and a new one typed appears
 faults_expect_same() {
 	[ "$(faults_find_process "$desktop" qemu)" = "$machine" ] || fail "$1: the desktop's QEMU is another one or none"
-	viewer_expect "$token" 60
+	viewer_expect "$token" 120
 	faults_type_token
 	[ "$(appliance_session ada)" = "$session $desktop" ] || fail "$1: ada's session is '$(appliance_session ada)' now"
 	echo "$1: the desktop lives, the token is on the screen, a new one appears"

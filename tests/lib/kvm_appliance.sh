@@ -66,6 +66,11 @@ kvm_appliance_is_reached() {
 	carrel host list >/dev/null 2>&1
 }
 
+# kvm_appliance_is_idle: no machine runs
+kvm_appliance_is_idle() {
+	[ -z "$(appliance_inside 'pidof carrel-vmm' || true)" ]
+}
+
 appliance_runs() {
 	[ ! -e "$kvm_host_share/$kvm_appliance_up.code" ]
 }
@@ -87,7 +92,7 @@ appliance_stop() {
 
 # appliance_tell: what helps after a failure
 appliance_tell() {
-	kvm_host_tell
+	kvm_host_tell || true # the failure is another one
 	tail -n 25 "$appliance_log"
 }
 

@@ -99,7 +99,7 @@ viewer_begin() {
 viewer_type_token() {
 	token=$(screen_new_token)
 	screen_type "$token"
-	viewer_expect "$token" 60
+	viewer_expect "$token" 120
 }
 
 # viewer_close: closes the window as its button does; the session stays

@@ -57,7 +57,7 @@ vnc_type_token() {
 	token=$(screen_new_token)
 	vnc_do "type echo $token | tr 0-9a-f 1-9a-f0"
 	vnc_do "key ff0d"
-	vnc_expect "$(tr 0-9a-f 1-9a-f0 <<<"$token")" 60
+	vnc_expect "$(tr 0-9a-f 1-9a-f0 <<<"$token")" 120
 }
 
 # vnc_copy: standard input becomes the client's clipboard, and then the desktop's, as its own xclip reads it

@@ -185,6 +185,7 @@ fake_qemu_say_answer(const struct fake_qemu *qemu, const char *command, json_int
 	g_autofree char *standing =
 		g_strdup_printf("{\"running\": false, \"status\": \"%s\"}", qemu->status);
 	g_autofree char *text = NULL;
+	const char *before = qemu->full && strcmp(command, "stop") == 0 ? FAKE_QEMU_STANDS : "";
 	const char *value = "{}";
 	const char *event = "";
 
@@ -204,8 +205,8 @@ fake_qemu_say_answer(const struct fake_qemu *qemu, const char *command, json_int
 		value = "{\"qemu\": {\"major\": 8}}";
 	if (qemu->fault == FAKE_QEMU_FAILS && g_strcmp0(qemu->command, command) == 0)
 		event = "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"failed\"}}\r\n";
-	text = g_strdup_printf("{\"return\": %s, \"id\": %" JSON_INTEGER_FORMAT "}\r\n%s", value,
-			       id, event);
+	text = g_strdup_printf("%s{\"return\": %s, \"id\": %" JSON_INTEGER_FORMAT "}\r\n%s", before,
+			       value, id, event);
 	fake_peer_say(&qemu->peer, text);
 }
 

@@ -61,9 +61,14 @@ fake_vmm_answer(struct fake_vmm *vmm, struct seq_message *message)
 				write(message->fds[1], FAKE_VMM_PAGES, strlen(FAKE_VMM_PAGES)),
 				strlen(FAKE_VMM_PAGES));
 	}
+	if (head.type == VMM_RESUME)
+		vmm->status.state = VMM_STATE_RUNNING;
 	fake_vmm_say(vmm, &head, payload);
-	if (head.type == VMM_QUIT)
-		fake_qemu_die(vmm->process);
+	if (head.type != VMM_QUIT)
+		return;
+	if (vmm->fault == FAKE_VMM_LOSES)
+		fake_vmm_tell(vmm, VMM_EVENT_STATE, VMM_STATE_FAILED, 0);
+	fake_qemu_die(vmm->process);
 }
 
 static void
@@ -73,6 +78,9 @@ fake_vmm_do_wrong(struct fake_vmm *vmm, const struct seq_message *message)
 	struct seq_header head = { .type = message->head.type, .id = message->head.id };
 	int fd = 0;
 
+	/* Its guest stands on, now for lack of room. */
+	if (head.type == VMM_RESUME)
+		vmm->status.pause_reason = VMM_PAUSE_NO_SPACE;
 	if (vmm->fault == FAKE_VMM_REFUSES) {
 		head.status = -EINVAL;
 		head.size = sizeof(refusal);

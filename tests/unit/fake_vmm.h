@@ -14,6 +14,7 @@
 enum fake_vmm_fault {
 	FAKE_VMM_WORKS,
 	FAKE_VMM_OTHER_VERSION, /* in its status */
+	FAKE_VMM_LOSES,		/* it ends without having written all of its disk */
 	FAKE_VMM_REFUSES,	/* from here on: at the request "type" */
 	FAKE_VMM_WRONG_SIZE,
 	FAKE_VMM_WRONG_ID,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * state_edit.c - a machine's state file as somebody would forge it
+ * state_edit.c - a machine's state file, written and read, and as somebody would forge it
  *
- * How it works: the whole file is read, taken apart into sections, changed and written again.
+ * How it works: to be changed, the whole file is read, taken apart into sections, changed and written again.
  */
 #include "tests/unit/state_edit.h"
 
@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-
-#include "vmm/state_file.h"
 
 struct state_edit {
 	uint8_t *data;
@@ -106,6 +104,41 @@ state_edit_copy(int fd)
 	return copy;
 }
 
+int
+state_edit_save(void (*save)(void *context, struct state_writer *writer), void *context)
+{
+	struct state_writer *writer;
+	int fd = state_edit_new();
+	int error;
+
+	if (state_writer_new(&writer) < 0)
+		state_edit_fail("out of memory");
+	save(context, writer);
+	error = state_writer_finish(writer, fd);
+	state_writer_free(writer);
+	if (error == 0)
+		return fd;
+	close(fd);
+	return error;
+}
+
+int
+state_edit_load(int fd, int (*load)(void *context, struct state_reader *reader), void *context,
+		char ret_problem[STATE_PROBLEM_BYTES])
+{
+	struct state_reader *reader;
+	int error;
+
+	if (state_reader_new(fd, &reader, ret_problem) < 0)
+		state_edit_fail(ret_problem);
+	error = load(context, reader);
+	if (error == 0)
+		error = state_reader_finish(reader);
+	snprintf(ret_problem, STATE_PROBLEM_BYTES, "%s", state_reader_get_problem(reader));
+	state_reader_free(reader);
+	return error;
+}
+
 size_t
 state_edit_measure(int fd, const char *section)
 {
@@ -131,6 +164,15 @@ state_edit_patch(int fd, const char *section, size_t offset, const void *bytes, 
 	state_edit_write(fd, &edit);
 }
 
+int
+state_edit_forge(int fd, const char *section, size_t offset, uint64_t value, size_t bytes)
+{
+	int copy = state_edit_copy(fd);
+
+	state_edit_patch(copy, section, offset, &value, bytes);
+	return copy;
+}
+
 void
 state_edit_resize(int fd, const char *section, size_t bytes)
 {
@@ -152,29 +194,34 @@ state_edit_resize(int fd, const char *section, size_t bytes)
 	state_edit_write(fd, &edit);
 }
 
-void
-state_edit_rename(int fd, const char *section, const char *name)
+/* "name" NULL or "version" 0: as it was. */
+static void
+state_edit_change_head(int fd, const char *section, const char *name, uint32_t version)
 {
 	struct state_edit edit = state_edit_read(fd);
 	struct state_file_section head;
 	size_t at = state_edit_find(&edit, section, &head);
 
-	memset(head.name, 0, sizeof(head.name));
-	snprintf(head.name, sizeof(head.name), "%s", name);
+	if (name) {
+		memset(head.name, 0, sizeof(head.name));
+		snprintf(head.name, sizeof(head.name), "%s", name);
+	}
+	if (version)
+		head.version = version;
 	state_edit_sign(&edit, at, head);
 	state_edit_write(fd, &edit);
 }
 
 void
+state_edit_rename(int fd, const char *section, const char *name)
+{
+	state_edit_change_head(fd, section, name, 0);
+}
+
+void
 state_edit_set_version(int fd, const char *section, uint32_t version)
 {
-	struct state_edit edit = state_edit_read(fd);
-	struct state_file_section head;
-	size_t at = state_edit_find(&edit, section, &head);
-
-	head.version = version;
-	state_edit_sign(&edit, at, head);
-	state_edit_write(fd, &edit);
+	state_edit_change_head(fd, section, NULL, version);
 }
 
 int

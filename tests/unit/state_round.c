@@ -17,42 +17,21 @@
 #include <unistd.h>
 
 #include "tests/unit/state_edit.h"
-#include "vmm/state_file.h"
 
 int
 state_round_save(const struct state_round *round, void *context)
 {
-	struct state_writer *writer;
-	int fd = state_edit_new();
+	int fd = state_edit_save(round->save, context);
 
-	assert_int_equal(state_writer_new(&writer), 0);
-	round->save(context, writer);
-	assert_int_equal(state_writer_finish(writer, fd), 0);
-	state_writer_free(writer);
+	assert_true(fd >= 0);
 	return fd;
-}
-
-static int
-state_round_read(const struct state_round *round, void *context, int fd,
-		 char problem[STATE_PROBLEM_BYTES])
-{
-	struct state_reader *reader;
-	int error = state_reader_new(fd, &reader, problem);
-
-	assert_int_equal(error, 0);
-	error = round->load(context, reader);
-	if (error == 0)
-		error = state_reader_finish(reader);
-	snprintf(problem, STATE_PROBLEM_BYTES, "%s", state_reader_get_problem(reader));
-	state_reader_free(reader);
-	return error;
 }
 
 void
 state_round_load_later(const struct state_round *round, void *context, int fd)
 {
 	char problem[STATE_PROBLEM_BYTES];
-	int error = state_round_read(round, context, fd, problem);
+	int error = state_edit_load(fd, round->load, context, problem);
 
 	assert_string_equal(problem, "");
 	assert_int_equal(error, 0);
@@ -73,7 +52,7 @@ int
 state_round_fail(const struct state_round *round, void *context, int fd, const char *text)
 {
 	char problem[STATE_PROBLEM_BYTES], section[STATE_PROBLEM_BYTES];
-	int error = state_round_read(round, context, fd, problem);
+	int error = state_edit_load(fd, round->load, context, problem);
 
 	snprintf(section, sizeof(section), "section '%s'", round->section);
 	assert_true(error == -EBADMSG || error == -ENOTSUP);
@@ -104,9 +83,8 @@ state_round_refuse_all(const struct state_round *round, void *context, int fd,
 	int forged;
 
 	for (size_t i = 0; i < n_forgeries; i++) {
-		forged = state_edit_copy(fd);
-		state_edit_patch(forged, round->section, forgeries[i].offset, &forgeries[i].value,
-				 forgeries[i].bytes);
+		forged = state_edit_forge(fd, round->section, forgeries[i].offset,
+					  forgeries[i].value, forgeries[i].bytes);
 		state_round_refuse(round, context, forged, forgeries[i].problem);
 		close(forged);
 	}

@@ -15,7 +15,6 @@
 #include "tests/unit/virtio_driver.h"
 #include "vmm/guest_memory.h"
 #include "vmm/pci.h"
-#include "vmm/state_file.h"
 
 static void
 state_twin_insist(bool holds)
@@ -24,42 +23,34 @@ state_twin_insist(bool holds)
 		abort();
 }
 
+static void
+state_twin_save_root(void *context, struct state_writer *writer)
+{
+	pci_root_save(context, writer);
+}
+
+static int
+state_twin_load_root(void *context, struct state_reader *reader)
+{
+	pci_root_reset(context);
+	return pci_root_load(context, reader);
+}
+
 int
 state_twin_save(struct fake_platform *fake, struct pci_root *root)
 {
-	struct state_writer *writer;
-	int fd = state_edit_new();
-	int error;
-
 	fake->platform.paused = true;
-	state_twin_insist(state_writer_new(&writer) == 0);
-	pci_root_save(root, writer);
-	error = state_writer_finish(writer, fd);
-	state_writer_free(writer);
-	if (error == 0)
-		return fd;
-	close(fd);
-	return error;
+	return state_edit_save(state_twin_save_root, root);
 }
 
 int
 state_twin_load(struct fake_platform *fake, struct pci_root *root, int fd, const char **ret_problem)
 {
 	static char problem[STATE_PROBLEM_BYTES];
-	struct state_reader *reader;
-	int error = state_reader_new(fd, &reader, problem);
 
 	*ret_problem = problem;
-	if (error < 0)
-		return error;
 	fake->platform.paused = true;
-	pci_root_reset(root);
-	error = pci_root_load(root, reader);
-	if (error == 0)
-		error = state_reader_finish(reader);
-	snprintf(problem, sizeof(problem), "%s", state_reader_get_problem(reader));
-	state_reader_free(reader);
-	return error;
+	return state_edit_load(fd, state_twin_load_root, root, problem);
 }
 
 void
@@ -152,10 +143,9 @@ state_twin_forge(const struct state_twin *target, const struct state_twin *sourc
 	state_twin_copy_memory(target->fake, source->fake);
 	for (size_t i = 0; right && i < count; i++) {
 		const struct state_twin_forgery *forgery = &forgeries[i];
-		int copy = state_edit_copy(fd);
+		int copy = state_edit_forge(fd, forgery->section, forgery->offset, forgery->value,
+					    forgery->bytes);
 
-		state_edit_patch(copy, forgery->section, forgery->offset, &forgery->value,
-				 forgery->bytes);
 		right = !state_edit_is_same(copy, fd) &&
 			state_twin_is_refused(target, copy, forgery->section, &problem);
 		if (!right)

@@ -102,6 +102,25 @@ test_assign__wakes_what_is_suspended(void **state)
 	broker_stage_done(&broker);
 }
 
+/* One that its host could not resume is nobody's new desktop. */
+static void
+test_assign__leaves_what_cannot_be_resumed(void **state)
+{
+	struct broker broker;
+	json_t *session;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_add_pool(&broker, "p", 1, 1);
+	broker_stage_add_desktop(&broker, "d-asleep", "p", "suspended");
+	broker_stage_run(&broker, "UPDATE desktop SET error = 'it cannot be resumed: why'");
+	assert_int_equal(take(&broker, "ada", NULL, &session), ASSIGN_EMPTY);
+	broker_stage_run(&broker, "UPDATE desktop SET error = ''");
+	assert_int_equal(take(&broker, "ada", NULL, &session), ASSIGN_NEW);
+	expect(session, "d-asleep", "suspended");
+	broker_stage_done(&broker);
+}
+
 static void
 test_assign__wanted_is_what_its_host_makes_of_it(void **state)
 {
@@ -205,6 +224,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_assign__prefers_what_is_ready),
 		cmocka_unit_test(test_assign__wakes_what_is_suspended),
+		cmocka_unit_test(test_assign__leaves_what_cannot_be_resumed),
 		cmocka_unit_test(test_assign__wanted_is_what_its_host_makes_of_it),
 		cmocka_unit_test(test_assign__is_idempotent),
 		cmocka_unit_test(test_assign__released_desktops_are_destroyed),

@@ -261,6 +261,30 @@ test_desktop_suspend__one_that_has_run_is_not_taken_back(void **state)
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
 }
 
+/* Its machine was being killed, and its guest ran until then. */
+static void
+test_desktop_suspend__one_that_has_run_in_the_end_is_not_resumed_again(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *overlay =
+		g_build_filename(f->lib, "desktops", DESKTOP, "overlay.qcow2", NULL);
+
+	start_with_user(f);
+	suspend(f);
+	f->qemu->fault = FAKE_QEMU_REFUSES;
+	f->qemu->command = "cont";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(g_file_set_contents(overlay, "written", -1, NULL));
+	fake_qemu_die(f->qemu);
+	f->qemu->fault = FAKE_QEMU_WORKS;
+	desktop_keep_running(f->desktop);
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "its guest has run"));
+	assert_int_equal(f->qemu->spawns, 2);
+}
+
 static void
 test_desktop_suspend__another_version_is_refused(void **state)
 {
@@ -273,6 +297,7 @@ test_desktop_suspend__another_version_is_refused(void **state)
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "was sealed again"));
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "debian-openbox@3"));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "'carrel desktop stop'"));
 	assert_int_equal(f->qemu->spawns, 1);
 }
 
@@ -286,6 +311,18 @@ note_done(GObject *source, GAsyncResult *result, gpointer data)
 	(*(guint *)data)++;
 }
 
+static void
+write_image(const struct desktop_stage *f)
+{
+	struct desktop_folder folder;
+	struct engine_image image;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	assert_true(desktop_suspension_open(&folder, TRUE, &image, NULL));
+	desktop_suspension_close(&image);
+	desktop_folder_done(&folder);
+}
+
 /* hostd ends when the desktop is in this phase. */
 static void
 stop_in_phase(struct desktop_stage *f, enum suspension_phase phase)
@@ -293,12 +330,10 @@ stop_in_phase(struct desktop_stage *f, enum suspension_phase phase)
 	guint done = 0;
 	const struct steps_call call = { NULL, note_done, &done };
 	struct desktop_folder folder;
-	struct engine_image image;
 
 	start_with_user(f);
+	write_image(f);
 	desktop_folder_init(&folder, f->lib, DESKTOP);
-	assert_true(desktop_suspension_open(&folder, TRUE, &image, NULL));
-	desktop_suspension_close(&image);
 	desktop_suspension_enter(&folder, phase, GENERATION, &call);
 	WAIT_FOR(done == 1);
 	desktop_folder_done(&folder);
@@ -379,6 +414,21 @@ test_desktop_suspend__one_that_was_resumed_and_has_run_is_adopted(void **state)
 	assert_int_equal(f->qemu->spawns, 1);
 }
 
+/* hostd ended before that was said to be whole: it may be gigabytes. */
+static void
+test_desktop_suspend__what_was_half_written_goes(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	write_image(f);
+	assert_true(has_file(f, "suspended.pages"));
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_false(has_file(f, "suspended.state"));
+	assert_false(has_file(f, "suspended.pages"));
+}
+
 static void
 test_desktop_suspend__one_that_is_not_wanted_goes(void **state)
 {
@@ -405,6 +455,23 @@ test_desktop_suspend__an_agent_without_a_clock_is_no_obstacle(void **state)
 	check_user_is_back(f);
 }
 
+/* Its agent ended as it was asked, and comes back. */
+static void
+test_desktop_suspend__the_clock_is_set_by_the_next_agent(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	f->act = AGENT_HANGS_UP;
+	f->verb = "clock";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	f->act = AGENT_ANSWERS;
+	SERVE_UNTIL(f, f->said[CLOCK] == 2);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+}
+
 #define TEST(name)                                                                         \
 	cmocka_unit_test_setup_teardown(test_desktop_suspend__##name, desktop_stage_setup, \
 					desktop_stage_teardown)
@@ -422,14 +489,17 @@ main(void)
 		TEST(one_whose_machine_dies_fails),
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
+		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
 		TEST(another_version_is_refused),
 		TEST(is_ended_by_the_next_hostd),
 		TEST(has_ended_while_hostd_was_away),
 		TEST(is_lost_when_the_host_ends_too_early),
 		TEST(one_that_was_resumed_and_has_not_run_is_suspended),
 		TEST(one_that_was_resumed_and_has_run_is_adopted),
+		TEST(what_was_half_written_goes),
 		TEST(one_that_is_not_wanted_goes),
 		TEST(an_agent_without_a_clock_is_no_obstacle),
+		TEST(the_clock_is_set_by_the_next_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

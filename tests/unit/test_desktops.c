@@ -262,6 +262,58 @@ test_desktops__an_exit_status_tells_of_a_foreign_version(void **state)
 	want(f, NULL);
 }
 
+#define ZEROS_32 "00000000000000000000000000000000"
+#define ZEROS_64 ZEROS_32 ZEROS_32
+
+static const char suspended_text[] =
+	"{\"v\": 1, \"template\": \"debian-openbox\", \"version\": 3, \"kind\": \"user\", \"engine\": \"qemu\","
+	" \"template_sha256\": \"" ZEROS_64 "\", \"cpu\": \"qemu64\", \"cpuid_sha256\": \"" ZEROS_64
+	"\", \"genid\": \"" ZEROS_32 "\", \"generation\": 1, \"phase\": \"whole\", \"boot\": \"b\","
+	" \"overlay_bytes\": 0, \"overlay_ns\": 0}";
+
+/* Its user waits for it, and the admin is told why. */
+static void
+test_desktops__a_full_host_resumes_none_and_says_so(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+	const struct desktop *desktop;
+
+	desktops_free(f->desktops);
+	open_desktops(f, 1u << 30);
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
+	desktops_adopt(f->desktops, NULL, 0);
+	want(f, make_want("qemu", "none", 1, "ready"));
+	desktop = desktops_find(f->desktops, DESKTOP);
+	assert_non_null(desktop);
+	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
+	assert_int_equal(desktop_get_state(desktop), DESKTOP_STATE_SUSPENDED);
+	want(f, NULL);
+	g_unlink(path);
+}
+
+/* A guest that has taken over its carrel-vmm would have versions sealed again, for which the new desktops of all users wait. */
+static void
+test_desktops__an_exit_status_of_one_that_has_run_tells_nothing(void **state)
+{
+	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
+	struct fixture *f = *state;
+	struct launch_exited exited = { .name = DESKTOP,
+					.role = LAUNCH_ROLE_VMM,
+					.wait_status = VMM_EXIT_FOREIGN << 8 };
+
+	desktops_adopt(f->desktops, &record, 1);
+	want(f, make_want("qemu", "none", 1, "ready"));
+	desktops_handle_exited(f->desktops, &exited);
+	/* nor of one that is not here */
+	assert_int_equal(g_strlcpy(exited.name, "d-bbbbbbbbbbbbbbbbbbbb", sizeof(exited.name)), 22);
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 0);
+	want(f, NULL);
+}
+
 static const struct {
 	const char *engine;
 	const char *network;
@@ -379,6 +431,8 @@ main(void)
 		TEST(a_full_host_makes_none_and_says_so),
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),
+		TEST(a_full_host_resumes_none_and_says_so),
+		TEST(an_exit_status_of_one_that_has_run_tells_nothing),
 		TEST(nothing_goes_before_the_broker_has_spoken),
 		TEST(an_older_generation_is_refused),
 		TEST(a_newer_generation_waits_for_the_end_of_the_older),

@@ -336,6 +336,122 @@ test_engine_suspend__one_that_is_found_standing_goes_on(void **state)
 		assert_non_null(strstr(f->process->commands->str, "query-migrate cont "));
 }
 
+/* Nothing is written of a guest that is let go on as soon as there is room again. */
+static void
+test_engine_suspend__one_whose_last_writes_find_no_room_is_not_written(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	run_start(f, FALSE);
+	g_string_truncate(f->process->commands, 0);
+	f->process->full = TRUE;
+	start_suspend(f, &outcome);
+	finish_badly(f, &outcome, "stop its CPUs: the guest's disk cannot grow");
+	assert_string_equal(f->process->commands->str, "stop ");
+}
+
+/* The host's disk is full, perhaps by its own files. */
+static void
+test_engine_suspend__one_that_finds_no_room_when_it_goes_on_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+	const struct steps_call call = { NULL, note_end, &outcome };
+
+	run_start(f, FALSE);
+	start_suspend(f, &outcome);
+	finish_well(f, &outcome);
+	f->vmm.status.state = VMM_STATE_PAUSED;
+	f->vmm.status.pause_reason = VMM_PAUSE_ASKED;
+	f->vmm.fault = FAKE_VMM_REFUSES;
+	f->vmm.type = VMM_RESUME;
+	f->ops->resume(f->vm, &call);
+	finish_well(f, &outcome);
+	assert_int_equal(f->vmm.asked[VMM_RESUME], 1);
+}
+
+static void
+test_engine_suspend__one_whose_connection_is_lost_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+	const struct steps_call call = { NULL, note_end, &outcome };
+
+	run_start(f, FALSE);
+	f->vmm.status.state = VMM_STATE_PAUSED;
+	f->vmm.status.pause_reason = VMM_PAUSE_ASKED;
+	f->process->status = "paused";
+	fake_vmm_hang_up(&f->vmm);
+	fake_peer_done(&f->process->peer);
+	fake_peer_settle();
+	f->ops->resume(f->vm, &call);
+	finish_well(f, &outcome);
+	if (f->ops == &engine_kvm_ops)
+		assert_int_equal(f->vmm.asked[VMM_RESUME], 1);
+	else
+		assert_true(g_str_has_suffix(f->process->commands->str, "cont "));
+}
+
+/* hears: it takes connections still. */
+static void
+end_adopted(struct fixture *f, gboolean hears, struct outcome *outcome)
+{
+	const struct steps_call call = { NULL, note_end, outcome };
+	int pidfd;
+
+	run_start(f, FALSE);
+	f->ops->vm_free(f->vm);
+	fake_peer_settle();
+	if (!hears)
+		g_clear_handle_id(&f->vmm.accepting, g_source_remove);
+	f->vm = f->ops->vm_new(DESKTOP, GENERATION, &f->process->place, note_event, f);
+	assert_int_equal(io_pidfd_open(f->process->child, &pidfd), 0);
+	f->ops->end(f->vm, pidfd, &call);
+}
+
+static void
+test_engine_suspend__one_that_is_found_is_ended(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	end_adopted(f, TRUE, &outcome);
+	finish_well(f, &outcome);
+	assert_false(fake_qemu_lives(f->process));
+}
+
+/* It was told by the hostd before, and hears nobody any more. */
+static void
+test_engine_suspend__one_that_is_found_ending_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+
+	end_adopted(f, FALSE, &outcome);
+	fake_peer_settle();
+	assert_int_equal(outcome.times, 0);
+	fake_qemu_die(f->process);
+	finish_well(f, &outcome);
+}
+
+/* Its files are not worth anything then, and neither is a version that is sealed like that. */
+static void
+test_engine_suspend__one_that_lost_what_its_guest_wrote_has_not_ended_well(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = { 0 };
+	const struct steps_call call = { NULL, note_end, &outcome };
+
+	run_start(f, FALSE);
+	start_suspend(f, &outcome);
+	finish_well(f, &outcome);
+	f->vmm.fault = FAKE_VMM_LOSES;
+	f->ops->end(f->vm, -1, &call);
+	finish_badly(f, &outcome, "end the process: ");
+	SERVE_UNTIL(f, f->events[ENGINE_EVENT_GONE] == 1);
+}
+
 /* It goes on by itself, when the host's disk has room. */
 static void
 test_engine_suspend__one_that_waits_for_room_is_left_alone(void **state)
@@ -381,6 +497,12 @@ main(void)
 		ON_BOTH(one_that_failed_goes_on),
 		ON_BOTH(one_that_is_found_standing_goes_on),
 		ON_BOTH(one_that_waits_for_room_is_left_alone),
+		ON(qemu, one_whose_last_writes_find_no_room_is_not_written),
+		ON(kvm, one_that_finds_no_room_when_it_goes_on_waits),
+		ON_BOTH(one_whose_connection_is_lost_goes_on),
+		ON_BOTH(one_that_is_found_is_ended),
+		ON(kvm, one_that_is_found_ending_ends),
+		ON(kvm, one_that_lost_what_its_guest_wrote_has_not_ended_well),
 		ON_BOTH(a_death_is_told),
 	};
 

@@ -192,9 +192,14 @@ test_host_report__lost_free_one_gets_a_generation(void **state)
 	char *session = stage_init(&broker);
 
 	(void)state;
+	broker_stage_run(&broker,
+			 "UPDATE desktop SET state = 'suspended', suspend = 1 WHERE id = 'd-2'");
 	apply(&broker, "h1", "i1", DESKTOP("d-1", "1", "assigned"), "");
 	assert_int_equal(
 		broker_stage_count(&broker, "SELECT generation FROM desktop WHERE id = 'd-2'"), 2);
+	/* What was suspended is no more: its host is to make the new one. */
+	assert_int_equal(
+		broker_stage_count(&broker, "SELECT count(*) FROM desktop WHERE suspend = 1"), 0);
 	assert_int_equal(broker_stage_count(&broker, IN_STATE("d-2", "forking")), 1);
 	/* What the old one still says is not taken for the new one. */
 	apply(&broker, "h1", "i1", DESKTOP("d-1", "1", "assigned") "," DESKTOP("d-2", "1", "ready"),

@@ -80,6 +80,7 @@ test_io__files_are_read_and_written_anywhere(void **state)
 	assert_string_equal(data, "second");
 	assert_int_equal(io_read_full_at(fd, data, 7, 5), -EPIPE);
 	assert_int_equal(io_read_full_at(-1, data, 1, 0), -EBADF);
+	assert_int_equal(io_read_full_at(fd, data, 1, UINT64_MAX), -EINVAL);
 	assert_int_equal(io_write_full_at(-1, data, 1, 0), -EBADF);
 	assert_int_equal(unlink(in_folder("file")), 0);
 }

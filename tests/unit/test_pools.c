@@ -106,7 +106,7 @@ note_forks(struct broker *broker, gint64 ms, guint count)
 	}
 	broker_stage_run(broker,
 			 "UPDATE desktop SET want = 'gone', state = 'gone' WHERE pool = 'other'");
-	broker_stage_run(broker, "UPDATE timing SET at_ms = at_ms - 1000000");
+	broker_stage_run(broker, "UPDATE desktop SET created_ms = created_ms - 1000000");
 }
 
 static void

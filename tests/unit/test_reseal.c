@@ -148,17 +148,25 @@ test_reseal__three_tries_an_hour(void **state)
 	assert_int_equal(f->starts, RESEAL_TRIES + 2);
 }
 
+/* Each ends well, and the version cannot be forked still. */
 static void
-test_reseal__success_forgets_the_tries(void **state)
+test_reseal__what_does_not_help_is_not_done_for_ever(void **state)
 {
 	struct fixture *f = *state;
 
 	for (guint64 i = 0; i < 2 * RESEAL_TRIES; i++) {
-		want(f, BEGIN);
-		reseal_handle_end(f->reseal, "tiny", 1, NULL, BEGIN);
+		want(f, BEGIN + i);
+		if (i < RESEAL_TRIES)
+			reseal_handle_end(f->reseal, "tiny", 1, NULL, BEGIN + i);
 	}
-	assert_int_equal(f->starts, 2 * RESEAL_TRIES);
+	assert_int_equal(f->starts, RESEAL_TRIES);
+	assert_string_equal(f->told->str,
+			    "sealing sealed sealing sealed sealing sealed seal_failed ");
+	assert_non_null(strstr(f->last, "though it was sealed again 3 times, " REASON));
+	want(f, BEGIN + RESEAL_HOUR_MS);
+	assert_int_equal(f->starts, RESEAL_TRIES + 1);
 	/* What an earlier hostd began is not ours. */
+	reseal_handle_end(f->reseal, "tiny", 1, NULL, BEGIN + RESEAL_HOUR_MS);
 	reseal_handle_end(f->reseal, "", 0, "carrel-hostd was restarted", BEGIN);
 	assert_string_equal(f->last, "template 'tiny@1' is sealed again for this host");
 }
@@ -187,7 +195,7 @@ main(void)
 		TEST(a_job_that_cannot_begin_is_no_try),
 		TEST(a_job_may_fail_as_it_begins),
 		TEST(three_tries_an_hour),
-		TEST(success_forgets_the_tries),
+		TEST(what_does_not_help_is_not_done_for_ever),
 		TEST(a_long_error_is_cut),
 	};
 

@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include <glib/gstdio.h>
+#include <sqlite3.h>
 
+#include "broker/store_schema.h"
 #include "broker/store_sqlite.h"
 #include "tests/unit/broker_stage.h"
 
@@ -164,6 +166,77 @@ test_store_sqlite__keeps_a_file_to_itself(void **state)
 	g_rmdir(folder);
 }
 
+/* A database as a broker before schema 4 left it. */
+static const char old_rows[] =
+	"INSERT INTO host (name, instance, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy, drain)"
+	" VALUES ('h1', 'i1', 1, 1024, 1024, 2, '[]', '', 1);"
+	"INSERT INTO pool VALUES ('p', 't', 0, 1, 1, '[]', '[]', 'none', 'destroy-on-logoff', NULL, 'r', 1);"
+	"INSERT INTO desktop VALUES ('d-1', 3, 'p', 'h1', 't', 1, 'kvm', 'user', 512, 'none', 'ready', 'active', 1,"
+	" 'why', 11, 12);"
+	"INSERT INTO session (id, user, groups, pool, desktop, generation, keyboard, variant, locale, timezone,"
+	" opened_ms) VALUES ('s-1', 'ada', '[]', 'p', 'd-1', 3, 'us', '', 'C', 'UTC', 1);"
+	"INSERT INTO ticket VALUES ('x', 's-1', 'd-1', 3, 'h1', 'i1', 'spice', 'sent', 1);"
+	/* more than the pool's size, as after it was made smaller; one is gone */
+	"UPDATE pool SET size = 2;"
+	"INSERT INTO desktop VALUES ('d-2', 1, 'p', 'h1', 't', 1, 'kvm', 'user', 512, 'none', 'ready', 'ready', 1,"
+	" '', 1, 1);"
+	"UPDATE pool SET size = 1;"
+	"INSERT INTO desktop VALUES ('d-3', 1, 'p', 'h1', 't', 1, 'kvm', 'user', 512, 'none', 'gone', 'gone', 1,"
+	" '', 1, 1);";
+
+static void
+make_old(const char *path, guint version)
+{
+	g_autofree char *set = g_strdup_printf("PRAGMA user_version = %u", version);
+	sqlite3 *old;
+
+	assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
+	for (guint i = 0; i < version; i++)
+		assert_int_equal(sqlite3_exec(old, store_schema_steps[i], NULL, NULL, NULL),
+				 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(old, old_rows, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(old, set, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(old), SQLITE_OK);
+}
+
+/* Who is logged in while the broker is replaced by a newer one stays so. */
+static void
+test_store_sqlite__an_old_one_keeps_its_rows(void **state)
+{
+	static const char *const kept[] = {
+		"SELECT count(*) = 1 FROM session WHERE id = 's-1' AND desktop = 'd-1' AND closed_ms IS NULL",
+		"SELECT count(*) = 1 FROM ticket WHERE session = 's-1'",
+		"SELECT count(*) = 1 FROM desktop WHERE id = 'd-1' AND generation = 3 AND state = 'active' AND want = 'ready'"
+		" AND suspend = 0 AND reported = 1 AND error = 'why' AND created_ms = 11 AND changed_ms = 12",
+		"SELECT count(*) = 3 FROM desktop",
+		"SELECT drain = 1 AND maintenance = 0 FROM host",
+		"SELECT size = 1 AND auto_spare = 0 FROM pool",
+		"SELECT count(*) = 0 FROM pragma_foreign_key_check",
+	};
+	g_autofree char *folder = g_dir_make_tmp("carrel-store-XXXXXX", NULL);
+	struct broker broker = { .store = NULL };
+	g_autofree char *path = g_build_filename(folder, "carrel.db", NULL);
+	g_autoptr(GError) error = NULL;
+
+	(void)state;
+	make_old(path, 3);
+	broker.store = store_sqlite_open(path, &error);
+	if (!broker.store)
+		fail_msg("%s", error->message);
+	for (gsize i = 0; i < G_N_ELEMENTS(kept); i++)
+		if (broker_stage_count(&broker, kept[i]) != 1)
+			fail_msg("is not so: %s", kept[i]);
+	/* the new table is what sessions refer to, and has the old one's triggers */
+	assert_int_equal(
+		store_change(broker.store, NULL, "DELETE FROM desktop WHERE id = 'd-1'", ""), -1);
+	assert_int_equal(store_change(broker.store, NULL,
+				      "UPDATE desktop SET state = 'ready' WHERE id = 'd-3'", ""),
+			 -1);
+	broker_stage_done(&broker);
+	g_unlink(path);
+	g_rmdir(folder);
+}
+
 int
 main(void)
 {
@@ -172,6 +245,7 @@ main(void)
 		cmocka_unit_test(test_store_sqlite__values_come_back),
 		cmocka_unit_test(test_store_sqlite__rolls_back_and_commits),
 		cmocka_unit_test(test_store_sqlite__keeps_a_file_to_itself),
+		cmocka_unit_test(test_store_sqlite__an_old_one_keeps_its_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

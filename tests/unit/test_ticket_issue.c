@@ -160,6 +160,49 @@ test_ticket_issue__is_refused(void **state)
 	}
 }
 
+/* Its host says why a desktop does not go on: the user is told that, not that the host is silent. */
+static void
+test_ticket_issue__of_what_cannot_be_resumed_is_answered(void **state)
+{
+	static const struct {
+		const char *state;
+		const char *error;
+		guint answers;
+	} cases[] = {
+		{ "suspended", "", 0 }, /* it has not begun */
+		{ "resuming", "it cannot be resumed: why", 0 },
+		{ "assigned", "it cannot be suspended: why", 0 },
+		{ "suspended", "it cannot be resumed: why", 1 },
+	};
+
+	(void)state;
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct ticket_stage stage;
+		struct stage_request *request;
+
+		stage_init(&stage);
+		set_state(&stage, "suspended");
+		broker_stage_run(&stage.broker, "UPDATE desktop SET suspend = 1");
+		request = begin(&stage, "ada");
+		assert_int_equal(store_change(stage.broker.store, NULL,
+					      "UPDATE desktop SET state = $1, error = $2", "ss",
+					      cases[i].state, cases[i].error),
+				 1);
+		ticket_issue_answer(stage.broker.tickets);
+		assert_int_equal(request->answers, cases[i].answers);
+		if (cases[i].answers > 0) {
+			assert_int_equal(request->status, 503);
+			assert_string_equal(stage_request_code(request), "desktop.stuck");
+		}
+		assert_int_equal(
+			broker_stage_count(&stage.broker,
+					   "SELECT count(*) FROM ticket WHERE state = 'void'"),
+			cases[i].answers);
+		stage_done(&stage); /* answers all that still wait */
+		stage_request_free(request);
+	}
+}
+
 static void
 test_ticket_issue__is_its_users_and_hosts(void **state)
 {
@@ -270,16 +313,69 @@ test_ticket_issue__a_display_taken_since_is_not_taken_back(void **state)
 	}
 }
 
+/* Its user's word resumes it; a viewer that lost its display to the suspension comes back by itself and does not. */
+static void
+test_ticket_issue__resumes_what_its_user_opens(void **state)
+{
+	static const struct {
+		const char *state;
+		gint64 suspend, maintenance;
+		const char *after;
+		const char *code; /* "": it is made, and waits */
+		gint64 left;	  /* suspended still */
+	} cases[] = {
+		{ "suspended", 1, 0, NULL, "", 0 },
+		{ "active", 1, 0, NULL, "", 0 },
+		{ "suspending", 0, 0, NULL, "", 0 },
+		{ "suspended", 1, 0, "mine", "session.suspended", 1 },
+		{ "active", 1, 0, "mine", "session.suspended", 1 },
+		{ "suspending", 0, 0, "mine", "session.suspended", 0 },
+		{ "resuming", 0, 0, "mine", "", 0 },
+		{ "suspended", 0, 1, NULL, "host.maintenance", 0 },
+		{ "suspended", 1, 1, "mine", "host.maintenance", 1 },
+		{ "active", 0, 1, NULL, "host.maintenance", 0 },
+	};
+
+	(void)state;
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct stage_request *request;
+		struct ticket_stage stage;
+
+		stage_init(&stage);
+		set_state(&stage, cases[i].state);
+		assert_int_equal(store_change(stage.broker.store, NULL,
+					      "UPDATE desktop SET suspend = $1", "i",
+					      cases[i].suspend),
+				 1);
+		assert_int_equal(store_change(stage.broker.store, NULL,
+					      "UPDATE host SET maintenance = $1", "i",
+					      cases[i].maintenance),
+				 1);
+		request = stage_request_new(
+			"ada", stage.session,
+			json_pack("{s:s, s:s*}", "protocol", "spice", "after", cases[i].after));
+		ticket_issue_begin(stage.broker.tickets, &request->request, "spice");
+		assert_string_equal(stage_request_code(request), cases[i].code);
+		assert_int_equal(
+			broker_stage_count(&stage.broker, "SELECT sum(suspend) FROM desktop"),
+			cases[i].left);
+		stage_done(&stage);
+		stage_request_free(request);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ticket_issue__waits_for_the_login_inside),
 		cmocka_unit_test(test_ticket_issue__is_refused),
+		cmocka_unit_test(test_ticket_issue__of_what_cannot_be_resumed_is_answered),
 		cmocka_unit_test(test_ticket_issue__is_its_users_and_hosts),
 		cmocka_unit_test(test_ticket_issue__a_new_instance_voids_all),
 		cmocka_unit_test(test_ticket_issue__a_session_has_four_at_a_time),
 		cmocka_unit_test(test_ticket_issue__a_display_taken_since_is_not_taken_back),
+		cmocka_unit_test(test_ticket_issue__resumes_what_its_user_opens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,6 +313,30 @@ test_user_session__judges_a_failed_ticket(void **state)
 	}
 }
 
+/* Whoever waited for it to become ready would wait as long as its host is in maintenance, and not know. */
+static void
+test_user_session__asks_for_the_ticket_of_what_is_suspended(void **state)
+{
+	static const char *const states[] = { "suspending", "suspended", "resuming" };
+	struct fixture *fixture = *state;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(states); i++) {
+		g_autofree char *answer =
+			g_strdup_printf("{\"session\":\"s-1\",\"state\":\"%s\"}", states[i]);
+
+		session_log_in(fixture->session, NULL, ONE);
+		session_expect_ok("POST", "/api/v1/pools/office/assign", answer);
+		assert_string_equal(call.body, "{\"protocol\":\"spice\"}");
+		session_expect("POST", "/api/v1/sessions/s-1/ticket", CLIENT_API_OUTCOME_REFUSED,
+			       409, "host.maintenance", "{}");
+		session_expect_ok("GET", "/api/v1/pools", ONE);
+		assert_int_equal(session_get_state(fixture->session), SESSION_STATE_CHOOSING);
+		assert_string_equal(session_get_notice(fixture->session), "host.maintenance");
+		session_free(fixture->session);
+		fixture->session = session_new(&events, fixture);
+	}
+}
+
 static void
 test_user_session__backs_off_while_the_display_is_lost(void **state)
 {
@@ -399,6 +423,7 @@ main(void)
 		TEST(asks_about_an_unknown_broker),
 		TEST(ends_a_refused_log_in_with_the_reason),
 		TEST(judges_a_failed_ticket),
+		TEST(asks_for_the_ticket_of_what_is_suspended),
 		TEST(backs_off_while_the_display_is_lost),
 		TEST(leaves_a_display_that_is_not_the_one_named),
 		TEST(stays_logged_in_when_the_broker_is_away),

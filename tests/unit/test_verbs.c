@@ -83,6 +83,8 @@ test_verbs__errors_table(void **state)
 		{ FRAME("logoff", "{}"), "not possible while fresh" },
 		{ FRAME("screen", "{\"width\":1,\"height\":1}"), "out of range" },
 		{ FRAME("shutdown", "{\"mode\":\"explode\"}"), "'mode' must be" },
+		{ FRAME("clock", "{}"), "'time_us' is missing" },
+		{ FRAME("clock", "{\"time_us\":0}"), "out of range" },
 		{ FRAME("identify", "{\"seed\":\"00\",\"time_us\":1,\"hostname\":\"d\","
 				    "\"machine_id\":\"00\",\"mac\":\"\",\"link\":true}"),
 		  "out of range" },
