@@ -67,8 +67,7 @@ static char *const fio_command[] = {
 	NULL,
 };
 
-static void __attribute__((noreturn))
-ticker_stop(const char *what)
+static void __attribute__((noreturn)) ticker_stop(const char *what)
 {
 	printf("guest: %s: %s\n", what, strerror(errno));
 	for (;;)

@@ -9,8 +9,7 @@ set -u
 . tests/lib/kvm_host.sh
 
 forks=${FORKS:-100}
-seconds=$((180 + forks * 4)) # once the KVM host is up; the end for a machine that is slow
-work=/dev/shm/forks          # in the KVM host
+work=/dev/shm/forks # in the KVM host
 
 fail() {
 	echo "$*"
@@ -18,6 +17,7 @@ fail() {
 }
 
 [[ $forks =~ ^[1-9][0-9]{0,4}$ ]] || fail "FORKS is a number from 1 to 99999, not '$forks'"
+seconds=$((180 + forks * 4)) # once the KVM host is up; the end for a machine that is slow
 trap kvm_host_stop EXIT
 bash tests/lib/ticker_guest.sh "$TMPDIR/kvm-host/guest" || fail "there is no guest"
 kvm_host_start || fail "there is no KVM host"
