@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 import kvm_seal
 import vmm_link
@@ -59,6 +60,7 @@ class Problem(Exception):
 def give_up(name, error):
     """What the machines do that are still there, and then which of them is at fault."""
     subprocess.run(['bash', os.path.join(os.path.dirname(__file__), 'kvm_facts.sh')], check=False)
+    traceback.print_exception(error)
     sys.exit(f'{name}: {error}')
 
 
@@ -177,8 +179,7 @@ class Fork(Machine):
                          state_fd=self.open(template.path('state')))
         self.disk('disk', 'root', template.path('disk'), os.path.join(self.folder, 'overlay'))
         self.begin(template.vmm, template.guest)
-        self.memory = os.open(f'/proc/{self.process.pid}/mem', os.O_RDONLY)
-        self.base = None
+        self.memory = self.base = None
 
     def find_memory(self):
         """Where in its process the machine's memory begins; once it has loaded its state."""
@@ -193,6 +194,7 @@ class Fork(Machine):
     def read_ticks(self):
         if self.base is None:
             self.base = self.find_memory()
+            self.memory = os.open(f'/proc/{self.process.pid}/mem', os.O_RDONLY)
         return [Ticks(os.pread(self.memory, PAGE, self.base + address)) for address in self.template.addresses]
 
     def wait_for_ticks(self, since, more):
