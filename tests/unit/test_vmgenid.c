@@ -20,6 +20,35 @@
 static const uint8_t test_first[] = "first id, 16 by.";
 static const uint8_t test_second[] = "second id, 16 b.";
 
+struct fixture {
+	struct fake_platform *fake;
+	struct vmgenid *vmgenid;
+	struct acpi_pm *pm;
+};
+
+static int
+setup(void **state)
+{
+	static struct fixture f;
+
+	assert_int_equal(fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &f.fake), 0);
+	assert_int_equal(acpi_pm_new(&f.fake->platform, &f.pm), 0);
+	assert_int_equal(vmgenid_new(&f.fake->platform, f.pm, test_first, &f.vmgenid), 0);
+	*state = &f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	vmgenid_free(f->vmgenid);
+	acpi_pm_free(f->pm);
+	fake_platform_free(f->fake);
+	return 0;
+}
+
 static void
 test_vmgenid_expect(struct fake_platform *fake, const uint8_t *id)
 {
@@ -34,32 +63,23 @@ test_vmgenid_expect(struct fake_platform *fake, const uint8_t *id)
 static void
 test_vmgenid__change_is_written_and_told(void **state)
 {
-	struct fake_platform *fake;
-	struct vmgenid *vmgenid;
-	struct acpi_pm *pm;
+	const struct fixture *f = *state;
+	struct fake_platform *fake = f->fake;
 
-	(void)state;
-	assert_int_equal(fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &fake), 0);
-	assert_int_equal(acpi_pm_new(&fake->platform, &pm), 0);
-	assert_int_equal(vmgenid_new(&fake->platform, pm, test_first, &vmgenid), 0);
 	test_vmgenid_expect(fake, test_first);
 	fake_platform_out(fake, ACPI_PM_GPE_PORT + 1, 1, 1 << 5);
 	assert_false(fake->irq_level[9]);
 
-	vmgenid_change(vmgenid, test_second);
+	vmgenid_change(f->vmgenid, test_second);
 	test_vmgenid_expect(fake, test_second);
 	assert_int_equal(fake_platform_in(fake, ACPI_PM_GPE_PORT, 1), 1 << 5);
 	assert_true(fake->irq_level[9]);
 
 	fake_platform_out(fake, ACPI_PM_GPE_PORT, 1, 1 << 5);
 	assert_false(fake->irq_level[9]);
-	vmgenid_change(vmgenid, test_second);
+	vmgenid_change(f->vmgenid, test_second);
 	assert_int_equal(fake_platform_in(fake, ACPI_PM_GPE_PORT, 1), 0);
 	assert_false(fake->irq_level[9]);
-
-	vmgenid_free(vmgenid);
-	acpi_pm_free(pm);
-	fake_platform_free(fake);
 }
 
 /*
@@ -69,53 +89,37 @@ test_vmgenid__change_is_written_and_told(void **state)
 static void
 test_vmgenid__who_does_not_listen_yet_hears_it_later(void **state)
 {
-	struct fake_platform *fake;
-	struct vmgenid *vmgenid;
-	struct acpi_pm *pm;
+	const struct fixture *f = *state;
+	struct fake_platform *fake = f->fake;
 
-	(void)state;
-	assert_int_equal(fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &fake), 0);
-	assert_int_equal(acpi_pm_new(&fake->platform, &pm), 0);
-	assert_int_equal(vmgenid_new(&fake->platform, pm, test_first, &vmgenid), 0);
-	vmgenid_change(vmgenid, test_second);
+	vmgenid_change(f->vmgenid, test_second);
 	test_vmgenid_expect(fake, test_second);
 	assert_false(fake->irq_level[9]);
 	fake_platform_out(fake, ACPI_PM_GPE_PORT + 1, 1, 1 << 5);
 	assert_true(fake->irq_level[9]);
-
-	vmgenid_free(vmgenid);
-	acpi_pm_free(pm);
-	fake_platform_free(fake);
 }
 
 static void
 test_vmgenid__reset_writes_it_again(void **state)
 {
-	struct fake_platform *fake;
-	struct vmgenid *vmgenid;
-	struct acpi_pm *pm;
+	const struct fixture *f = *state;
+	struct fake_platform *fake = f->fake;
 
-	(void)state;
-	assert_int_equal(fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &fake), 0);
-	assert_int_equal(acpi_pm_new(&fake->platform, &pm), 0);
-	assert_int_equal(vmgenid_new(&fake->platform, pm, test_first, &vmgenid), 0);
 	memset(fake_platform_map(fake, MEMORY_MAP_GENID, VMGENID_BYTES), 0, VMGENID_BYTES);
-	vmgenid_reset(vmgenid);
+	vmgenid_reset(f->vmgenid);
 	test_vmgenid_expect(fake, test_first);
 	assert_int_equal(fake_platform_in(fake, ACPI_PM_GPE_PORT, 1), 0);
-
-	vmgenid_free(vmgenid);
-	acpi_pm_free(pm);
-	fake_platform_free(fake);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vmgenid__change_is_written_and_told),
-		cmocka_unit_test(test_vmgenid__who_does_not_listen_yet_hears_it_later),
-		cmocka_unit_test(test_vmgenid__reset_writes_it_again),
+		TEST(test_vmgenid__change_is_written_and_told),
+		TEST(test_vmgenid__who_does_not_listen_yet_hears_it_later),
+		TEST(test_vmgenid__reset_writes_it_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
