@@ -399,9 +399,24 @@ desktop_adopt_ending(struct desktop *desktop, const struct engine_ops *engine, i
 		close(pidfd);
 		return;
 	}
+	desktop->since_us = g_get_monotonic_time();
 	desktop->suspension = SUSPENSION_ENDING;
 	desktop_ref(desktop);
 	desktop->vm->ops->end(desktop->vm, pidfd, &call);
+}
+
+/* Its process has ended meanwhile, in whatever way: suspend() had written all. Only the phase is still to be told. */
+static void
+desktop_adopt_ended(struct desktop *desktop)
+{
+	const struct steps_call call = { NULL, desktop_handle_whole, desktop };
+
+	if (!desktop_set_state(desktop, DESKTOP_STATE_SUSPENDING))
+		return;
+	desktop->since_us = g_get_monotonic_time();
+	desktop->suspension = SUSPENSION_ENDING;
+	desktop_ref(desktop);
+	desktop_suspension_enter(&desktop->folder, SUSPENSION_WHOLE, desktop->generation, &call);
 }
 
 gboolean
@@ -427,6 +442,10 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 	desktop_recall(desktop);
 	if (found.phase == SUSPENSION_ENDING && pidfd >= 0) {
 		desktop_adopt_ending(desktop, engine, pidfd);
+		return TRUE;
+	}
+	if (found.phase == SUSPENSION_ENDING) {
+		desktop_adopt_ended(desktop);
 		return TRUE;
 	}
 	if (pidfd >= 0)

@@ -79,7 +79,8 @@ struct engine_ops {
 		     const char *overlay_path, const struct steps_call *call);
 	/*
 	 * Writes a fork into the image's two files, empty and open for writing; they are not durable then. Afterwards, and when it
-	 * failed as well, the guest stands until resume() or end().
+	 * failed as well, the guest stands until resume() or end(). When it succeeded the overlay holds all that the guest wrote,
+	 * durable or not, and the process writes nothing more to it: it may end in whatever way.
 	 */
 	void (*suspend)(struct engine_vm *vm, const struct engine_image *image,
 			const struct steps_call *call);
@@ -91,8 +92,8 @@ struct engine_ops {
 			const char *overlay_path, const struct engine_image *image,
 			const struct steps_call *call);
 	/*
-	 * Ends the process of a machine that suspend() wrote; then its overlay holds all, though it need not be durable. pidfd: of a
-	 * process from before a restart of hostd, taken over; else -1.
+	 * Ends the process of a machine that suspend() wrote. pidfd: of a process from before a restart of hostd, taken over;
+	 * else -1.
 	 */
 	void (*end)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 	/* The guest of a suspend() runs on in its process, whatever became of the files; one that runs already does. */

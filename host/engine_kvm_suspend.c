@@ -3,7 +3,8 @@
  * engine_kvm_suspend.c - a fork is written to files, or goes on (carrel-hostd)
  *
  * How it works: its vCPUs stop (PAUSE), and carrel-vmm writes what the machine is into one file and the memory that is not its
- * template's into the other (SEAL with two descriptors). What it knows of the overlay is in the file when it has ended (QUIT).
+ * template's into the other (SEAL with two descriptors). Before it does, what it knows of the overlay is in the file and durable
+ * (virtio_blk_sync()), so that it may end by QUIT or by a crash.
  *
  * A hostd that was restarted may find a machine that stands in the middle of that. Therefore adopting includes resuming, and
  * both wait for one that writes: until it has done so it answers nobody. One that waits for room on the host's disk goes on by

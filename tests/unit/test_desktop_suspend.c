@@ -353,6 +353,22 @@ test_desktop_suspend__is_ended_by_the_next_hostd(void **state)
 	check_user_is_back(f);
 }
 
+/* The mark is of another boot of the host. */
+static void
+edit_boot(const struct desktop_stage *f)
+{
+	g_autofree char *path =
+		g_build_filename(f->lib, "desktops", DESKTOP, "suspended.json", NULL);
+	g_autofree char *text = NULL;
+	char *boot;
+
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	boot = strstr(text, "\"boot\":\"");
+	assert_non_null(boot);
+	boot[strlen("\"boot\":\"")] = 'x';
+	assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
 static void
 test_desktop_suspend__has_ended_while_hostd_was_away(void **state)
 {
@@ -361,27 +377,22 @@ test_desktop_suspend__has_ended_while_hostd_was_away(void **state)
 	stop_in_phase(f, SUSPENSION_ENDING);
 	fake_qemu_die(f->qemu);
 	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	/* and the host may be started anew */
+	edit_boot(f);
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 }
 
-/* The host ended while the process did, which had perhaps not written all of its disk. */
+/* The host ended while the process did: what was written of its disk was perhaps not durable. */
 static void
 test_desktop_suspend__is_lost_when_the_host_ends_too_early(void **state)
 {
 	struct desktop_stage *f = *state;
-	g_autofree char *path =
-		g_build_filename(f->lib, "desktops", DESKTOP, "suspended.json", NULL);
-	g_autofree char *text = NULL;
-	g_autofree char *other = NULL;
-	char *boot;
 
 	stop_in_phase(f, SUSPENSION_ENDING);
 	fake_qemu_die(f->qemu);
-	assert_true(g_file_get_contents(path, &text, NULL, NULL));
-	boot = strstr(text, "\"boot\":\"");
-	assert_non_null(boot);
-	boot[strlen("\"boot\":\"")] = 'x';
-	assert_true(g_file_set_contents(path, text, -1, NULL));
+	edit_boot(f);
 	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_RETIRING));
 }
