@@ -37,7 +37,7 @@ struct desktop {
 	GCancellable *cancellable;
 	struct engine_vm *vm;
 	struct manifest *manifest; /* of the template, until the fork */
-	char *template_folder;
+	int template_folder;
 	char *kind;
 	int memory;
 	struct desktop_agent *agent; /* from identifying on, while it lives */

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -274,6 +275,7 @@ desktop_stage_setup(void **state)
 	make_folders(f);
 	f->manifest = manifest_parse(fake_qemu_manifest, strlen(fake_qemu_manifest), NULL);
 	assert_non_null(f->manifest);
+	f->folder = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 	f->agent.fd = -1;
 	f->up = TRUE;
@@ -312,6 +314,7 @@ desktop_stage_teardown(void **state)
 	fake_launch_free(f->launch);
 	remove_folders(f);
 	manifest_free(f->manifest);
+	close(f->folder);
 	close(f->memory);
 	g_string_free(f->events, TRUE);
 	g_free(f->run);
@@ -324,7 +327,7 @@ desktop_stage_teardown(void **state)
 void
 desktop_stage_fork(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
 
 	desktop_fork(f->desktop, &source, FALSE);
 }

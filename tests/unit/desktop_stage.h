@@ -34,6 +34,7 @@ struct desktop_stage {
 	char *run;
 	char *lib;
 	struct manifest *manifest;
+	int folder; /* the root, open */
 	int memory;
 	struct desktop_host host;
 	struct desktop *desktop;

@@ -50,7 +50,7 @@ suspend(struct desktop_stage *f)
 static void
 resume(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
 
 	desktop_resume(f->desktop, &source);
 }
