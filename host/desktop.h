@@ -57,6 +57,12 @@ void desktop_resume(struct desktop *desktop, const struct engine_template *sourc
 /* It cannot be resumed, for a reason outside of it. */
 void desktop_refuse_resume(struct desktop *desktop, const char *reason);
 
+/* It is suspended, or about to be or to go on, and needs this very version for that; not when it was tried and cannot be done here. */
+gboolean desktop_needs_template(const struct desktop *desktop,
+				const struct engine_template *source);
+/* Its machine's process has found out that this host cannot restore it. */
+void desktop_set_foreign(struct desktop *desktop);
+
 /* "body" is taken over: the agent's login verb. Done when the desktop is ready; once for a session. */
 void desktop_login(struct desktop *desktop, const char *session, json_t *body);
 

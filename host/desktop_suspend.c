@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "host/desktop_parts.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/process_log.h"
 #include "host/process_watch.h"
@@ -289,6 +290,7 @@ desktop_handle_restored(GObject *object, GAsyncResult *result, gpointer data)
 	(void)object;
 	if (desktop->state == DESKTOP_STATE_RESUMING && ok) {
 		desktop_suspension_remove(&desktop->folder);
+		desktop->is_foreign = FALSE;
 		g_clear_pointer(&desktop->obstacle, g_free);
 		desktop_end_step(desktop, "resumed");
 		desktop_return(desktop);
@@ -296,9 +298,28 @@ desktop_handle_restored(GObject *object, GAsyncResult *result, gpointer data)
 		g_autofree char *words = process_log_explain(
 			desktop->folder.path, desktop->vm->ops->process, error->message);
 
+		if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN))
+			desktop_set_foreign(desktop);
 		desktop_fail_resume(desktop, words);
 	}
 	desktop_unref(desktop);
+}
+
+gboolean
+desktop_needs_template(const struct desktop *desktop, const struct engine_template *source)
+{
+	gboolean away = desktop->state == DESKTOP_STATE_SUSPENDING ||
+			desktop->state == DESKTOP_STATE_SUSPENDED ||
+			desktop->state == DESKTOP_STATE_RESUMING;
+
+	return away && !desktop->is_foreign && desktop_suspension_is_of(&desktop->folder, source);
+}
+
+void
+desktop_set_foreign(struct desktop *desktop)
+{
+	if (desktop->state == DESKTOP_STATE_SUSPENDED || desktop->state == DESKTOP_STATE_RESUMING)
+		desktop->is_foreign = TRUE;
 }
 
 /* FALSE and an error, or the restore has begun. */

@@ -48,6 +48,10 @@ gboolean desktop_suspension_read(const struct desktop_folder *folder,
 gboolean desktop_suspension_check(const struct desktop_folder *folder,
 				  const struct engine_template *source, GError **error);
 
+/* As a fork of this very version, or not known; also of one that is not suspended yet. */
+gboolean desktop_suspension_is_of(const struct desktop_folder *folder,
+				  const struct engine_template *source);
+
 /* The two files, new ones for writing, or those that there are for reading. FALSE and an error, and both are -1. */
 gboolean desktop_suspension_open(const struct desktop_folder *folder, gboolean new,
 				 struct engine_image *ret_image, GError **error);

@@ -23,10 +23,11 @@
 #include "host/engine_error.h"
 #include "host/engine_list.h"
 
-#define MAX_FORKING    4
-#define MAX_SUSPENDING 4 /* each has its deadline: all at once would be too slow for any */
-#define AGAIN_MS       2000
-#define GUEST_USER_UID 5000
+#define MAX_FORKING	 4
+#define MAX_SUSPENDING	 4 /* each has its deadline: all at once would be too slow for any */
+#define AGAIN_MS	 2000
+#define MAX_HOLDERS_TOLD 3
+#define GUEST_USER_UID	 5000
 /* What a fork needs beyond its template: its process, and the share of its RAM that it soon writes to. */
 #define FORK_MIB       96
 #define FORK_RAM_SHARE 8
@@ -316,12 +317,45 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 			       (int)json_get_integer(want, "version", 0), engine, reason);
 }
 
+/*
+ * The suspended desktops that could not go on if the version were sealed again: some of their names. NULL: none. One that this host
+ * cannot restore is none of them, nor is any when the host's own check refuses the version.
+ */
+static char *
+desktops_list_holders(struct desktops *desktops, const json_t *want)
+{
+	struct engine_template source;
+	GHashTableIter iter;
+	gpointer value;
+	GString *list;
+	guint n = 0;
+
+	if (!template_store_find_suspended(desktops->templates, json_get_text(want, "template", ""),
+					   (guint32)json_get_integer(want, "version", 0),
+					   json_get_text(want, "kind", ""), &source, NULL))
+		return NULL;
+	list = g_string_new(NULL);
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		if (!desktop_needs_template(value, &source))
+			continue;
+		if (n++ < MAX_HOLDERS_TOLD)
+			g_string_append_printf(list, "%s%s", n > 1 ? ", " : "",
+					       desktop_get_id(value));
+	}
+	if (n > MAX_HOLDERS_TOLD)
+		g_string_append_printf(list, " and %u more", n - MAX_HOLDERS_TOLD);
+	return g_string_free(list, n == 0);
+}
+
 static void
 desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char *reason)
 {
+	g_autofree char *holders = desktops_list_holders(desktops, want);
+
 	desktops->events->foreign(desktops->context, json_get_text(want, "template", ""),
 				  (guint32)json_get_integer(want, "version", 0),
-				  json_get_text(want, "engine", ""), reason);
+				  json_get_text(want, "engine", ""), reason, holders);
 }
 
 static void
@@ -392,7 +426,7 @@ desktops_log_in(struct desktop *desktop, const json_t *session)
 	desktop_login(desktop, json_get_text(session, "id", ""), body);
 }
 
-/* A version that must be sealed again is not the one that its memory is over: nothing is asked for then. */
+/* Nothing is sealed again for it: that would not be the version that its memory is over. */
 static void
 desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
@@ -413,7 +447,10 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 	refusal = desktops_find_refusal(desktops, want);
 	if (refusal)
 		desktop_refuse_resume(desktop, refusal);
-	else if (desktops_find_template(desktops, want, &source, &error))
+	else if (template_store_find_suspended(desktops->templates,
+					       json_get_text(want, "template", ""),
+					       (guint32)json_get_integer(want, "version", 0),
+					       json_get_text(want, "kind", ""), &source, &error))
 		desktop_resume(desktop, &source);
 	else if (error)
 		desktop_refuse_resume(desktop, error->message);
@@ -585,14 +622,19 @@ desktops_set_foreign(struct desktops *desktops, const char *id, const char *reas
 void
 desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited)
 {
-	const struct desktop *desktop = desktops_find(desktops, exited->name);
+	struct desktop *desktop = desktops_find(desktops, exited->name);
+	gboolean foreign = exited->role == LAUNCH_ROLE_VMM && WIFEXITED(exited->wait_status) &&
+			   WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN;
 
+	if (!desktop || !foreign)
+		return;
 	/*
-	 * Only of a new fork: what cannot be restored of a suspended one may be its own files, which would not fit to a version that
-	 * is sealed again, and a guest that has taken over its carrel-vmm may have it end with any status.
+	 * Of the version only by a new fork: what cannot be restored of a suspended one may be its own files, which would not fit to
+	 * a version that is sealed again, and a guest that has taken over its carrel-vmm may have it end with any status.
 	 */
-	if (desktop && !desktop_has_run(desktop) && exited->role == LAUNCH_ROLE_VMM &&
-	    WIFEXITED(exited->wait_status) && WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
+	if (desktop_has_run(desktop))
+		desktop_set_foreign(desktop);
+	else
 		desktops_set_foreign(desktops, exited->name,
 				     "its state is not one that this carrel-vmm can restore here");
 }

@@ -33,6 +33,7 @@ struct template_entry {
 	char *path; /* of the memory, below it */
 	int memory;
 	GError *error;
+	GError *foreign; /* what a fork has found out */
 	gboolean loading;
 	gboolean wanted;
 };
@@ -53,6 +54,7 @@ template_store_free_entry(struct template_entry *entry)
 		close(entry->memory);
 	close(entry->root);
 	g_clear_error(&entry->error);
+	g_clear_error(&entry->foreign);
 	manifest_free(entry->manifest);
 	g_free(entry->folder);
 	g_free(entry->kind);
@@ -232,8 +234,9 @@ template_store_make_key(const char *name, guint32 version, const char *kind)
 }
 
 gboolean
-template_store_find(struct template_store *store, const char *name, guint32 version,
-		    const char *kind, struct engine_template *ret_template, GError **error)
+template_store_find_suspended(struct template_store *store, const char *name, guint32 version,
+			      const char *kind, struct engine_template *ret_template,
+			      GError **error)
 {
 	g_autofree char *key = template_store_make_key(name, version, kind);
 	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
@@ -254,6 +257,21 @@ template_store_find(struct template_store *store, const char *name, guint32 vers
 	return TRUE;
 }
 
+gboolean
+template_store_find(struct template_store *store, const char *name, guint32 version,
+		    const char *kind, struct engine_template *ret_template, GError **error)
+{
+	g_autofree char *key = template_store_make_key(name, version, kind);
+	const struct template_entry *entry;
+
+	if (!template_store_find_suspended(store, name, version, kind, ret_template, error))
+		return FALSE;
+	entry = g_hash_table_lookup(store->entries, key);
+	if (entry->foreign)
+		g_propagate_error(error, g_error_copy(entry->foreign));
+	return entry->foreign == NULL;
+}
+
 void
 template_store_set_foreign(struct template_store *store, const char *name, guint32 version,
 			   const char *kind, const char *reason)
@@ -261,8 +279,8 @@ template_store_set_foreign(struct template_store *store, const char *name, guint
 	g_autofree char *key = template_store_make_key(name, version, kind);
 	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
 
-	if (entry && !entry->loading && !entry->error)
-		entry->error = g_error_new_literal(ENGINE_ERROR, ENGINE_ERROR_FOREIGN, reason);
+	if (entry && !entry->foreign)
+		entry->foreign = g_error_new_literal(ENGINE_ERROR, ENGINE_ERROR_FOREIGN, reason);
 }
 
 void

@@ -285,6 +285,26 @@ test_desktop_suspend__one_that_has_run_in_the_end_is_not_resumed_again(void **st
 	assert_int_equal(f->qemu->spawns, 2);
 }
 
+/* What is put in its version's place would make it useless; not when it is so already. */
+static void
+test_desktop_suspend__needs_its_version_until_it_was_tried(void **state)
+{
+	struct desktop_stage *f = *state;
+	const struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
+
+	start_with_user(f);
+	assert_false(desktop_needs_template(f->desktop, &source));
+	desktop_suspend(f->desktop);
+	assert_true(desktop_needs_template(f->desktop, &source));
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(desktop_needs_template(f->desktop, &source));
+	f->qemu->fault = FAKE_QEMU_OTHER;
+	f->qemu->command = "query-version";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(desktop_needs_template(f->desktop, &source));
+}
+
 static void
 test_desktop_suspend__another_version_is_refused(void **state)
 {
@@ -501,6 +521,7 @@ main(void)
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
 		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
+		TEST(needs_its_version_until_it_was_tried),
 		TEST(another_version_is_refused),
 		TEST(is_ended_by_the_next_hostd),
 		TEST(has_ended_while_hostd_was_away),
