@@ -57,6 +57,10 @@ void desktop_resume(struct desktop *desktop, const struct engine_template *sourc
 /* It cannot be resumed, for a reason outside of it. */
 void desktop_refuse_resume(struct desktop *desktop, const char *reason);
 
+/* Memory that it takes when it is resumed. */
+guint desktop_get_resume_mib(const struct desktop *desktop, const struct engine_ops *engine,
+			     guint ram_mib);
+
 /* It is suspended, or about to be or to go on, and needs this very version for that; not when it was tried and cannot be done here. */
 gboolean desktop_needs_template(const struct desktop *desktop,
 				const struct engine_template *source);

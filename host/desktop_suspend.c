@@ -18,6 +18,7 @@
 #include "host/desktop_parts.h"
 #include "host/engine_error.h"
 #include "host/engine_list.h"
+#include "host/host_room.h"
 #include "host/process_log.h"
 #include "host/process_watch.h"
 
@@ -303,6 +304,14 @@ desktop_handle_restored(GObject *object, GAsyncResult *result, gpointer data)
 		desktop_fail_resume(desktop, words);
 	}
 	desktop_unref(desktop);
+}
+
+guint
+desktop_get_resume_mib(const struct desktop *desktop, const struct engine_ops *engine,
+		       guint ram_mib)
+{
+	return host_room_get_resume_mib(engine, ram_mib,
+					desktop_suspension_measure_pages(&desktop->folder));
 }
 
 gboolean

@@ -330,6 +330,15 @@ desktop_suspension_close(struct engine_image *image)
 	image->pages = -1;
 }
 
+guint64
+desktop_suspension_measure_pages(const struct desktop_folder *folder)
+{
+	g_autofree char *path = g_build_filename(folder->path, PAGES_FILE, NULL);
+	struct stat about;
+
+	return lstat(path, &about) == 0 ? (guint64)about.st_blocks * 512 : 0;
+}
+
 /* --- phases --- */
 
 struct suspension_entry {

@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,18 +21,13 @@
 #include "host/doctor.h"
 #include "host/engine_error.h"
 #include "host/engine_list.h"
+#include "host/host_room.h"
 
 #define MAX_FORKING	 4
 #define MAX_SUSPENDING	 4 /* each has its deadline: all at once would be too slow for any */
 #define AGAIN_MS	 2000
 #define MAX_HOLDERS_TOLD 3
 #define GUEST_USER_UID	 5000
-/* What a fork needs beyond its template: its process, and the share of its RAM that it soon writes to. */
-#define FORK_MIB       96
-#define FORK_RAM_SHARE 8
-/* What a new desktop leaves free on the disk: a twentieth of it, at most 1 GiB. */
-#define DISK_RESERVE_SHARE 20
-#define DISK_RESERVE_MAX   (G_GUINT64_CONSTANT(1) << 30)
 
 struct desktops {
 	struct desktop_host host;
@@ -237,28 +231,6 @@ desktops_adopt(struct desktops *desktops, const struct launch_record *records, g
 	desktops_adopt_suspended(desktops);
 }
 
-static guint
-desktops_get_free_mib(const struct desktops *desktops)
-{
-	guint available = (guint)doctor_read_memory_mib("", "MemAvailable:");
-
-	return available > desktops->ram_reserve_mib ? available - desktops->ram_reserve_mib : 0;
-}
-
-/* Overlays grow; where they lie, the broker and other desktops write, too. */
-static gboolean
-desktops_has_disk(const struct desktops *desktops)
-{
-	struct statvfs about;
-	guint64 reserve;
-
-	if (statvfs(desktops->lib, &about) < 0)
-		return TRUE;
-	reserve = MIN((guint64)about.f_blocks * about.f_frsize / DISK_RESERVE_SHARE,
-		      DISK_RESERVE_MAX);
-	return (guint64)about.f_bavail * about.f_frsize >= reserve;
-}
-
 /* states: a bit set. */
 static guint
 desktops_count(const struct desktops *desktops, guint states)
@@ -274,22 +246,59 @@ desktops_count(const struct desktops *desktops, guint states)
 }
 
 static gboolean
-desktops_may_fork(struct desktops *desktops, guint ram_mib)
+desktops_has_room(const struct desktops *desktops, guint mib)
+{
+	return host_room_get_free_mib(desktops->ram_reserve_mib) >= mib &&
+	       host_room_has_disk(desktops->lib, 0);
+}
+
+static gboolean
+desktops_may_start(const struct desktops *desktops)
 {
 	const guint starting = 1u << DESKTOP_STATE_FORKING | 1u << DESKTOP_STATE_IDENTIFYING |
 			       1u << DESKTOP_STATE_RESUMING;
-	gboolean full;
 
-	full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
-	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE ||
-	       !desktops_has_disk(desktops);
+	return desktops_count(desktops, starting) < MAX_FORKING;
+}
+
+static gboolean
+desktops_may_fork(struct desktops *desktops, guint ram_mib)
+{
+	gboolean full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
+			!desktops_has_room(desktops, host_room_get_fork_mib(ram_mib));
+
 	if (full && !desktops->full)
 		log_warning(
 			"this host is full: new desktops wait until there is memory, and space on the "
 			"disk of '%s'; or lower the pools' sizes",
 			desktops->lib);
 	desktops->full = full;
-	return !full && desktops_count(desktops, starting) < MAX_FORKING;
+	return !full && desktops_may_start(desktops);
+}
+
+/*
+ * It has its place among the desktops already, and launch's, if that has lost it, is launch's to give. Those that are being resumed have
+ * not taken all of their memory yet; they are as large, or nearly so.
+ */
+static gboolean
+desktops_may_resume(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	const struct engine_ops *engine = engine_list_find(json_get_text(want, "engine", ""));
+	guint n = 1 + desktops_count(desktops, 1u << DESKTOP_STATE_RESUMING);
+	guint mib = engine ? n * desktop_get_resume_mib(desktop, engine,
+							(guint)json_get_integer(want, "ram_mib", 0))
+			   : 0;
+
+	if (!desktops_has_room(desktops, mib)) {
+		g_autofree char *reason = g_strdup_printf(
+			"this host is full: it needs %u MiB of memory and some of the disk; make "
+			"room there",
+			mib);
+
+		desktop_refuse_resume(desktop, reason);
+		return FALSE;
+	}
+	return desktops_may_start(desktops);
 }
 
 static gboolean
@@ -435,15 +444,8 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 	g_autofree char *refusal = NULL;
 
 	desktops_try_later(desktops);
-	if (!launch_client_is_up(desktops->launch))
+	if (!launch_client_is_up(desktops->launch) || !desktops_may_resume(desktops, desktop, want))
 		return;
-	if (!desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0))) {
-		if (desktops->full)
-			desktop_refuse_resume(desktop,
-					      "this host is full: make room in its memory, and on "
-					      "the disk of its desktops");
-		return;
-	}
 	refusal = desktops_find_refusal(desktops, want);
 	if (refusal)
 		desktop_refuse_resume(desktop, refusal);
@@ -665,7 +667,7 @@ desktops_get_capacity(struct desktops *desktops)
 	return json_pack(
 		"{s:i, s:i, s:i}", "ram_mib",
 		(int)(total > desktops->ram_reserve_mib ? total - desktops->ram_reserve_mib : 0),
-		"ram_free_mib", (int)desktops_get_free_mib(desktops), "cpus",
+		"ram_free_mib", (int)host_room_get_free_mib(desktops->ram_reserve_mib), "cpus",
 		(int)g_get_num_processors());
 }
 

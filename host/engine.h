@@ -48,6 +48,8 @@ struct engine_ops {
 	enum launch_socket control;	 /* the socket that its process needs to be reached by */
 	/* A fork's memory must be a memfd, template_memory_load(); else the version's file does, open for reading only. */
 	gboolean loads_memory;
+	/* A machine that was restored shares no memory with its template any more. */
+	gboolean restores_all;
 
 	/*
 	 * {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. kvm: as in

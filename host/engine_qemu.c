@@ -371,6 +371,7 @@ const struct engine_ops engine_qemu_ops = {
 	.source = DISPLAY_SOURCE_QEMU,
 	.control = LAUNCH_SOCKET_CONTROL,
 	.loads_memory = TRUE,
+	.restores_all = TRUE,
 	.probe = engine_qemu_probe,
 	.check = engine_qemu_check,
 	.vm_new = engine_qemu_vm_new,

@@ -397,6 +397,31 @@ test_desktops__one_of_an_older_seal_needs_nothing(void **state)
 	g_unlink(path);
 }
 
+/* On engine qemu it takes all of its RAM, where a fork would soon take some of it. */
+static void
+test_desktops__one_that_is_resumed_needs_all_its_memory(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+	json_t *capacity = desktops_get_capacity(f->desktops);
+	json_t *one = make_want("qemu", "none", 1, "ready");
+	const struct desktop *desktop;
+
+	/* a fork would soon take a quarter of what there is */
+	json_object_set_new(one, "ram_mib",
+			    json_integer(2 * json_get_integer(capacity, "ram_free_mib", 0)));
+	json_decref(capacity);
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
+	desktops_adopt(f->desktops, NULL, 0);
+	want(f, one);
+	desktop = desktops_find(f->desktops, DESKTOP);
+	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
+	want(f, NULL);
+	g_unlink(path);
+}
+
 /* A guest that has taken over its carrel-vmm would have versions sealed again, for which the new desktops of all users wait. */
 static void
 test_desktops__an_exit_status_of_one_that_has_run_tells_nothing(void **state)
@@ -535,6 +560,7 @@ main(void)
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),
 		TEST(a_full_host_resumes_none_and_says_so),
+		TEST(one_that_is_resumed_needs_all_its_memory),
 		TEST(a_suspended_one_needs_its_version),
 		TEST(one_of_an_older_seal_needs_nothing),
 		TEST(an_exit_status_of_one_that_has_run_tells_nothing),
