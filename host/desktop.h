@@ -46,9 +46,11 @@ void desktop_adopt(struct desktop *desktop, const struct launch_record *record);
 
 /*
  * Its memory goes to its folder and its processes end; soon, if it cannot be done now (while a user is logged in). Called again
- * as long as that is wanted.
+ * as long as that is wanted. Not while the disk has no room for it beside what others are writing (others_bytes).
  */
-void desktop_suspend(struct desktop *desktop);
+void desktop_suspend(struct desktop *desktop, guint64 ram_bytes, guint64 others_bytes);
+/* What it writes while it is being suspended; else 0. */
+guint64 desktop_get_suspend_bytes(const struct desktop *desktop);
 /* It shall not be suspended any more: what stood in the way does not matter now. */
 void desktop_keep_running(struct desktop *desktop);
 

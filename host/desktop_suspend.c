@@ -189,12 +189,36 @@ desktop_handle_unplugged(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_unref(desktop);
 }
 
+/* FALSE: it runs on untouched, and that is said. */
+static gboolean
+desktop_find_disk(struct desktop *desktop, guint64 ram_bytes, guint64 others_bytes)
+{
+	guint64 bytes = desktop->vm->ops->measure(desktop->vm, ram_bytes);
+	g_autofree char *words = NULL;
+
+	desktop->suspend_bytes = bytes;
+	if (host_room_has_disk(desktop->host->lib, bytes + others_bytes))
+		return TRUE;
+	words = g_strdup_printf("it cannot be suspended: its memory may take %" G_GUINT64_FORMAT
+				" MiB of the disk of '%s': make room there",
+				bytes >> 20, desktop->host->lib);
+	desktop_set_obstacle(desktop, "suspend_failed", words, SUSPEND_AGAIN_US);
+	return FALSE;
+}
+
+guint64
+desktop_get_suspend_bytes(const struct desktop *desktop)
+{
+	return desktop->state == DESKTOP_STATE_SUSPENDING ? desktop->suspend_bytes : 0;
+}
+
 void
-desktop_suspend(struct desktop *desktop)
+desktop_suspend(struct desktop *desktop, guint64 ram_bytes, guint64 others_bytes)
 {
 	struct steps_call call = { desktop->cancellable, desktop_handle_unplugged, desktop };
 
-	if (!desktop_may_suspend(desktop) || !desktop_set_state(desktop, DESKTOP_STATE_SUSPENDING))
+	if (!desktop_may_suspend(desktop) || !desktop_find_disk(desktop, ram_bytes, others_bytes) ||
+	    !desktop_set_state(desktop, DESKTOP_STATE_SUSPENDING))
 		return;
 	desktop->since_us = g_get_monotonic_time();
 	g_clear_pointer(&desktop->agent, desktop_agent_free);

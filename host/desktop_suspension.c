@@ -48,7 +48,7 @@ static_assert(G_N_ELEMENTS(phase_names) == SUSPENSION_PHASE_COUNT, "each has a n
 		{ "kind", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },                              \
 		{ "engine", JSON_KIND_STRING, 0, 1, 8 },                                        \
 		{ "template_sha256", JSON_KIND_STRING, 0, HASH_TEXT_LENGTH, HASH_TEXT_LENGTH }, \
-		{ "cpu", JSON_KIND_STRING, 0, 1, 64 },                                          \
+		{ "cpu", JSON_KIND_STRING, 0, 1, MANIFEST_MAX_CPU },                            \
 		{ "cpuid_sha256", JSON_KIND_STRING, 0, HASH_TEXT_LENGTH, HASH_TEXT_LENGTH },    \
 	{                                                                                       \
 		"genid", JSON_KIND_STRING, 0, ENGINE_GENID_LENGTH, ENGINE_GENID_LENGTH          \

@@ -169,6 +169,7 @@ desktops_free(struct desktops *desktops)
 {
 	g_clear_handle_id(&desktops->idle, g_source_remove);
 	g_clear_handle_id(&desktops->again, g_source_remove);
+	launch_client_forget(desktops->launch, desktops);
 	g_hash_table_unref(desktops->table);
 	template_store_free(desktops->templates);
 	json_decref(desktops->wanted);
@@ -192,7 +193,32 @@ desktops_add(struct desktops *desktops, const char *id, guint64 generation)
 	return desktop;
 }
 
-/* Launch forgets what was suspended when the host is started anew: then its folder is all that there is. */
+static void
+desktops_handle_given_up(void *data, const struct launch_answer *answer)
+{
+	(void)data;
+	if (answer->error)
+		log_warning("what is left of a suspended desktop cannot be removed: %s",
+			    answer->error->message);
+}
+
+static void
+desktops_give_up_suspended(struct desktops *desktops, const char *id, const GError *error)
+{
+	gboolean damaged = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
+
+	log_warning("desktop=%s was suspended and cannot be taken over%s: %s", id,
+		    damaged ? ", its folder is removed" : "", error->message);
+	if (damaged)
+		launch_client_remove_desktop(desktops->launch, id, 1, desktops_handle_given_up,
+					     desktops);
+}
+
+/*
+ * Launch forgets what was suspended when the host is started anew: then its folder is all that there is. One that says nothing that can
+ * be understood holds no desktop: the broker hears that it is lost by not finding it in the list. A disk that cannot be read may be
+ * read later.
+ */
 static void
 desktops_adopt_suspended(struct desktops *desktops)
 {
@@ -209,8 +235,7 @@ desktops_adopt_suspended(struct desktops *desktops)
 			continue;
 		desktop_folder_init(&files, desktops->lib, id);
 		if (!desktop_suspension_read(&files, &found, &error))
-			log_warning("desktop=%s is suspended and cannot be taken over: %s", id,
-				    error->message);
+			desktops_give_up_suspended(desktops, id, error);
 		else if (found.phase != SUSPENSION_NONE)
 			desktop_adopt(desktops_add(desktops, id, found.generation), NULL);
 		desktop_folder_done(&files);
@@ -243,6 +268,19 @@ desktops_count(const struct desktops *desktops, guint states)
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		n += states >> desktop_get_state(value) & 1;
 	return n;
+}
+
+static guint64
+desktops_count_suspend_bytes(const struct desktops *desktops)
+{
+	GHashTableIter iter;
+	gpointer value;
+	guint64 bytes = 0;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		bytes += desktop_get_suspend_bytes(value);
+	return bytes;
 }
 
 static gboolean
@@ -467,7 +505,9 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 
 	if (suspended && desktop_state_lives(state) && state != DESKTOP_STATE_SUSPENDED) {
 		if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) < MAX_SUSPENDING)
-			desktop_suspend(desktop);
+			desktop_suspend(desktop,
+					(guint64)json_get_integer(want, "ram_mib", 0) << 20,
+					desktops_count_suspend_bytes(desktops));
 		desktops_try_later(desktops);
 	} else if (!suspended && state == DESKTOP_STATE_SUSPENDED) {
 		desktops_resume(desktops, desktop, want);

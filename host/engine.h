@@ -86,6 +86,8 @@ struct engine_ops {
 	 */
 	void (*suspend)(struct engine_vm *vm, const struct engine_image *image,
 			const struct steps_call *call);
+	/* How much suspend() would write now, at most: of that RAM. */
+	guint64 (*measure)(struct engine_vm *vm, guint64 ram_bytes);
 	/*
 	 * Ends when the guest that suspend() wrote runs again, in a new process over the same version, the same overlay and with
 	 * the same VM generation id; its link is as it was. The image's files are open for reading.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "host/engine_kvm_vm.h"
+#include "host/process_memory.h"
 
 #define PAUSE_MS 60000	/* until what is on its way to the disk is there */
 #define SAVE_MS	 600000 /* what a guest may have changed of 16 GiB, on a slow disk */
@@ -164,6 +165,16 @@ engine_kvm_suspend(struct engine_vm *vm, const struct engine_image *image,
 		   const struct steps_call *call)
 {
 	kvm_suspend_run(vm, suspend_steps, G_N_ELEMENTS(suspend_steps), image, call);
+}
+
+/* Its own pages are among what its process does not share. */
+guint64
+engine_kvm_measure(struct engine_vm *vm, guint64 ram_bytes)
+{
+	const struct kvm_vm *kvm = kvm_vm_of(vm);
+	guint64 bytes = process_memory_get_private("", kvm->process.pidfd);
+
+	return MIN(bytes, ram_bytes);
 }
 
 void

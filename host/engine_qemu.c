@@ -379,6 +379,7 @@ const struct engine_ops engine_qemu_ops = {
 	.seal = engine_qemu_seal,
 	.fork = engine_qemu_fork,
 	.suspend = engine_qemu_suspend,
+	.measure = engine_qemu_measure,
 	.restore = engine_qemu_restore,
 	.end = engine_qemu_end,
 	.resume = engine_qemu_resume,

@@ -422,6 +422,22 @@ test_desktops__one_that_is_resumed_needs_all_its_memory(void **state)
 	g_unlink(path);
 }
 
+/* After a restart of the host launch knows nothing of it. */
+static void
+test_desktops__a_mark_that_says_nothing_goes_with_its_folder(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	assert_true(g_file_set_contents(path, "{\"v\": 1, \"templ", -1, NULL));
+	desktops_adopt(f->desktops, NULL, 0);
+	assert_null(desktops_find(f->desktops, DESKTOP));
+	WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_REMOVE] == 1);
+	g_unlink(path);
+}
+
 /* A guest that has taken over its carrel-vmm would have versions sealed again, for which the new desktops of all users wait. */
 static void
 test_desktops__an_exit_status_of_one_that_has_run_tells_nothing(void **state)
@@ -561,6 +577,7 @@ main(void)
 		TEST(an_exit_status_tells_of_a_foreign_version),
 		TEST(a_full_host_resumes_none_and_says_so),
 		TEST(one_that_is_resumed_needs_all_its_memory),
+		TEST(a_mark_that_says_nothing_goes_with_its_folder),
 		TEST(a_suspended_one_needs_its_version),
 		TEST(one_of_an_older_seal_needs_nothing),
 		TEST(an_exit_status_of_one_that_has_run_tells_nothing),
