@@ -132,11 +132,11 @@ agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 }
 
 static void
-agent_refuse(struct desktop_stage *f, const json_t *request)
+agent_refuse(struct desktop_stage *f, const json_t *request, const char *words)
 {
 	json_t *answer = agent_make_answer(request, FALSE);
 
-	json_object_set_new(answer, "error", json_string("there is no room"));
+	json_object_set_new(answer, "error", json_string(words));
 	desktop_stage_say(f, answer);
 }
 
@@ -164,7 +164,9 @@ agent_take(struct desktop_stage *f, const json_t *request)
 	else if (act == AGENT_ECHOES_OTHER)
 		agent_answer(f, request, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 	else if (act == AGENT_REFUSES)
-		agent_refuse(f, request);
+		agent_refuse(f, request, "there is no room");
+	else if (act == AGENT_IS_BUSY)
+		agent_refuse(f, request, "busy with 'screen': ask again after its answer");
 	else if (act == AGENT_SAYS_NONSENSE)
 		fake_peer_send(&f->agent, "\377\377\377\377{\"v\": nonsense", 18);
 	else if (act == AGENT_HANGS_UP)

@@ -23,6 +23,7 @@ enum agent_act {
 	AGENT_SAYS_NONSENSE, /* bytes that are no frame of its form */
 	AGENT_ECHOES_OTHER,  /* a nonce that nobody sent */
 	AGENT_REFUSES,
+	AGENT_IS_BUSY,
 	AGENT_HANGS_UP,
 };
 

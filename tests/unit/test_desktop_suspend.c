@@ -540,6 +540,38 @@ test_desktop_suspend__an_agent_without_a_clock_is_no_obstacle(void **state)
 	check_user_is_back(f);
 }
 
+static void
+test_desktop_suspend__a_busy_agent_is_asked_again(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	f->act = AGENT_IS_BUSY;
+	f->verb = "clock";
+	resume(f);
+	SERVE_UNTIL(f, f->said[CLOCK] == 2);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_IDENTIFYING));
+	f->act = AGENT_ANSWERS;
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(f->said[CLOCK], 3);
+}
+
+/* It is not waited for for ever. */
+static void
+test_desktop_suspend__an_agent_that_stays_busy_is_no_obstacle(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	f->act = AGENT_IS_BUSY;
+	f->verb = "clock";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(f->said[CLOCK], 30);
+}
+
 /* Its agent ended as it was asked, and comes back. */
 static void
 test_desktop_suspend__the_clock_is_set_by_the_next_agent(void **state)
@@ -587,6 +619,8 @@ main(void)
 		TEST(what_was_half_written_goes),
 		TEST(one_that_is_not_wanted_goes),
 		TEST(an_agent_without_a_clock_is_no_obstacle),
+		TEST(a_busy_agent_is_asked_again),
+		TEST(an_agent_that_stays_busy_is_no_obstacle),
 		TEST(the_clock_is_set_by_the_next_agent),
 	};
 
