@@ -258,6 +258,29 @@ test_engine_suspend__kvm_gets_two_files(void **state)
 	assert_string_equal(text, FAKE_VMM_PAGES);
 }
 
+/* What a disk must have room for. */
+static void
+test_engine_suspend__qemu_may_write_all_of_the_ram(void **state)
+{
+	struct fixture *f = *state;
+
+	run_start(f, FALSE);
+	assert_int_equal(f->ops->measure(f->vm, 1000000), 1000000);
+}
+
+static void
+test_engine_suspend__kvm_may_write_what_its_process_does_not_share(void **state)
+{
+	struct fixture *f = *state;
+	guint64 bytes;
+
+	assert_int_equal(f->ops->measure(f->vm, 1000000), 1000000);
+	run_start(f, FALSE);
+	bytes = f->ops->measure(f->vm, G_MAXUINT64);
+	assert_true(bytes > 0 && bytes < G_GUINT64_CONSTANT(1) << 40);
+	assert_int_equal(f->ops->measure(f->vm, 1), 1);
+}
+
 static void
 test_engine_suspend__a_restore_needs_the_overlay(void **state)
 {
@@ -495,6 +518,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(a_machine_ends_and_is_restored),
 		ON(qemu, qemu_writes_its_memory_too),
+		ON(qemu, qemu_may_write_all_of_the_ram),
+		ON(kvm, kvm_may_write_what_its_process_does_not_share),
 		ON(kvm, kvm_gets_two_files),
 		ON_BOTH(a_restore_needs_the_overlay),
 		ON_BOTH(one_that_failed_goes_on),
