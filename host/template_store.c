@@ -146,20 +146,38 @@ template_store_open_memory(struct template_entry *entry)
 			entry->path, (guint64)entry->manifest->ram_mib << 20, &entry->error);
 }
 
+static char *
+template_store_get_folder(const struct template_store *store, const char *name, guint32 version)
+{
+	g_autofree char *number = g_strdup_printf("%u", version);
+
+	return g_build_filename(store->folder, name, number, NULL);
+}
+
+struct manifest *
+template_store_check(const struct template_store *store, const char *name, guint32 version,
+		     const char *kind, GError **error)
+{
+	g_autofree char *folder = template_store_get_folder(store, name, version);
+	struct manifest *manifest = manifest_read(folder, error);
+
+	if (manifest && manifest_check_sizes(manifest, folder, error) &&
+	    engine_list_check(manifest, kind, -1, error))
+		return manifest;
+	g_clear_pointer(&manifest, manifest_free);
+	return NULL;
+}
+
 static struct template_entry *
 template_store_open(struct template_store *store, const char *name, guint32 version,
 		    const char *kind, GError **error)
 {
-	g_autofree char *number = g_strdup_printf("%u", version);
-	g_autofree char *folder = g_build_filename(store->folder, name, number, NULL);
-	struct manifest *manifest = manifest_read(folder, error);
+	g_autofree char *folder = template_store_get_folder(store, name, version);
+	struct manifest *manifest = template_store_check(store, name, version, kind, error);
 	struct template_entry *entry;
 
-	if (!manifest || !manifest_check_sizes(manifest, folder, error) ||
-	    !engine_list_check(manifest, kind, -1, error)) {
-		manifest_free(manifest);
+	if (!manifest)
 		return NULL;
-	}
 	entry = g_new0(struct template_entry, 1);
 	entry->store = store;
 	entry->memory = -1;
