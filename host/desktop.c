@@ -32,6 +32,7 @@ desktop_unref(struct desktop *desktop)
 	if (desktop->vm)
 		desktop->vm->ops->vm_free(desktop->vm);
 	desktop_drop_template(desktop);
+	desktop_move_free(desktop->arrival);
 	json_decref(desktop->login);
 	json_decref(desktop->login_sent);
 	g_object_unref(desktop->cancellable);

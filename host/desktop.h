@@ -64,10 +64,10 @@ void desktop_refuse_resume(struct desktop *desktop, const char *reason);
  */
 void desktop_export(struct desktop *desktop);
 /*
- * It comes from there: a new one, or one that was exported. source: the version it must be of, needed during the call. Each failure is
- * told as move_failed, and it is not tried again unless this is called again.
+ * It comes from there: a new one, or one that was exported. source: the version it must be of, needed during the call; network:
+ * whether it must have one. Each failure is told as move_failed, and it is not tried again unless this is called again.
  */
-void desktop_arrive(struct desktop *desktop, const struct engine_template *source,
+void desktop_arrive(struct desktop *desktop, const struct engine_template *source, gboolean network,
 		    guint64 reserve_bytes);
 /* It cannot be exported, or cannot come, for a reason outside of it. */
 void desktop_refuse_move(struct desktop *desktop, const char *reason);

@@ -5,7 +5,7 @@
  * How it works: what is done with files is done in a thread (move_files.c), one at a time of a desktop: "moving" says that one is under
  * way, and until its end nothing else begins with this desktop. desktop_export() makes sure that no process of it is left
  * (desktop_handle_unused), that its files are as good as when it was suspended (desktop_handle_settled), and lets them go
- * (desktop_handle_exported). desktop_arrive() takes them in (desktop_handle_arrived), and desktop_give_up() throws them away.
+ * (desktop_handle_exported). desktop_arrive() takes them in when launch has made their folder (desktop_handle_housed, desktop_handle_arrived), and desktop_give_up() throws them away.
  *
  * A failure is told as the event move_failed, upon which the broker decides who has the desktop from then on. So a host that was to
  * have it and has refused it never tries again by itself: it may be another's by then.
@@ -23,17 +23,20 @@ struct desktop_move {
 	struct move_files files;
 	struct manifest *manifest; /* of an arrival: the version that it shall be of */
 	char *kind;
+	gboolean network;
 	guint64 generation;
 	gboolean (*work)(const struct desktop_move *move, GError **error);
 };
 
 /* --- the thread --- */
 
-static void
+void
 desktop_move_free(gpointer data)
 {
 	struct desktop_move *move = data;
 
+	if (!move)
+		return;
 	g_clear_pointer(&move->manifest, manifest_free);
 	g_free(move->kind);
 	g_free(move->files.lib);
@@ -52,10 +55,11 @@ desktop_move_check(const struct desktop_folder *folder, const void *context, GEr
 	if (!desktop_suspension_read(folder, &found, error) ||
 	    !desktop_suspension_check(folder, &source, error))
 		return FALSE;
-	if (found.phase == SUSPENSION_WHOLE && found.generation == move->generation)
+	if (found.phase == SUSPENSION_WHOLE && found.generation == move->generation &&
+	    desktop_folder_has_network(folder) == move->network)
 		return TRUE;
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-		    "what lies there is not whole, or is of another generation");
+		    "what lies there is not whole, or is of another generation or network");
 	return FALSE;
 }
 
@@ -293,8 +297,26 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_unref(desktop);
 }
 
+/* Launch has made the folder that its files come to. */
+static void
+desktop_handle_housed(void *data, const struct launch_answer *answer)
+{
+	struct desktop *desktop = data;
+	struct desktop_move *move = g_steal_pointer(&desktop->arrival);
+
+	desktop->moving = FALSE;
+	if (!answer->error) {
+		desktop_move_start(desktop, move, desktop_handle_arrived);
+		return;
+	}
+	desktop_move_free(move);
+	desktop_refuse_arrival(desktop, answer->error->message);
+	desktop_move_end(desktop);
+}
+
 void
-desktop_arrive(struct desktop *desktop, const struct engine_template *source, guint64 reserve_bytes)
+desktop_arrive(struct desktop *desktop, const struct engine_template *source, gboolean network,
+	       guint64 reserve_bytes)
 {
 	struct desktop_move *move;
 
@@ -305,7 +327,11 @@ desktop_arrive(struct desktop *desktop, const struct engine_template *source, gu
 	move->files.reserve_bytes = reserve_bytes;
 	move->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
 	move->kind = g_strdup(source->kind);
-	desktop_move_start(desktop, move, desktop_handle_arrived);
+	move->network = network;
+	desktop->arrival = move;
+	desktop->moving = TRUE;
+	launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
+				   desktop_handle_housed, desktop);
 }
 
 void

@@ -23,7 +23,6 @@
 #include "host/doctor.h"
 #include "host/engine_error.h"
 #include "host/engine_list.h"
-#include "host/move_files.h"
 
 #define MAX_FORKING    4
 #define MAX_SUSPENDING 4 /* each has its deadline: all at once would be too slow for any */
@@ -169,7 +168,6 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 		.fact = desktops_handle_fact,
 		.foreign = desktops_handle_foreign,
 	};
-	move_files_sweep(desktops->lib);
 	desktops->templates = template_store_new(desktops->lib, options->templates_in_ram,
 						 desktops_handle_template, desktops);
 	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
@@ -479,7 +477,9 @@ desktops_take_in(struct desktops *desktops, struct desktop *desktop, const json_
 		log_debug("'%s' does not say how large it is", desktops->lib);
 	source.manifest = manifest;
 	if (manifest)
-		desktop_arrive(desktop, &source, desktops_get_disk_reserve(&about));
+		desktop_arrive(desktop, &source,
+			       strcmp(json_get_text(want, "network", ""), "passt") == 0,
+			       desktops_get_disk_reserve(&about));
 	else
 		desktop_refuse_arrival(desktop, refusal ? refusal : error->message);
 	manifest_free(manifest);

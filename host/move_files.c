@@ -2,10 +2,11 @@
 /*
  * move_files.c - a suspended desktop's files go to the folder that hosts share, and come from there (carrel-hostd)
  *
- * How it works: both ways are move_files_pass(): a copy under the name <id>.part, durable, then one rename, then the source goes, its
- * suspended.json first. So at every moment one of the two folders is whole, and a folder with suspended.json in <lib>/desktops/ is the
- * desktop, whatever lies in the exchange folder: that is out of date, or was not finished. Which host may take it from there
- * is the broker's word.
+ * How it works: a copy is made under another name and made durable, <exchange>/<id>.part on the way there and the folder "arriving" in the
+ * desktop's own on the way back. Then comes one rename: of that folder, or of suspended.json as the last of its files. Then the
+ * source goes, its suspended.json first. So at every moment one of the two folders is whole, and a folder with suspended.json in
+ * <lib>/desktops/ is the desktop, whatever lies in the exchange folder: that is out of date, or was not finished. Which host may take it
+ * from there is the broker's word. The folder in <lib>/desktops/ itself is carrel-launch's to make and to remove.
  *
  * What is in the exchange folder may be anybody's work. Each step goes from the folder's descriptor, follows no link and takes plain
  * files of one name only, from a table of names; the small ones come first and are checked before the others are copied.
@@ -22,13 +23,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/id.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "common/sparse_copy.h"
 #include "host/desktop_folder.h"
 
 #define MARK_FILE  "suspended.json"
 #define PART_END   ".part"
+#define ARRIVING   "arriving"
 #define MAX_SMALL  8192
 #define MAX_LARGE  (G_GINT64_CONSTANT(1) << 44)
 #define MAX_FILES  64 /* of a folder that is removed */
@@ -47,15 +49,14 @@ static const struct {
 	{ "overlay.qcow2", TRUE, MAX_LARGE },
 };
 
-/* One way: from a folder's "id" to another's. */
+/* One way. */
 struct move_pass {
 	const struct move_files *files;
-	const char *from_path; /* of the folders above, for messages */
-	const char *to_path;
-	char *part;
-	int from; /* the desktop's */
-	int from_parent;
-	int to_parent;
+	const char *from_path; /* the desktop's folder */
+	const char *to_path;   /* where the copy is made */
+	const char *part;      /* its name there */
+	int from;
+	int to;
 };
 
 static gboolean
@@ -110,18 +111,6 @@ move_files_remove(int parent, const char *name)
 	return fsync(parent) < 0 ? errno : 0;
 }
 
-/* FALSE and an error when it cannot be known: one that is taken for unmarked is thrown away. */
-static gboolean
-move_files_find_mark(int parent, const char *folder, const char *name, gboolean *ret_marked,
-		     GError **error)
-{
-	CLEANUP_CLOSE int fd = openat(parent, name, DIR_FLAGS);
-	struct stat about;
-
-	*ret_marked = fd >= 0 && fstatat(fd, MARK_FILE, &about, AT_SYMLINK_NOFOLLOW) == 0;
-	return *ret_marked || errno == ENOENT || move_files_fail(error, folder, name, errno);
-}
-
 /* -1 and an error. */
 static int
 move_files_open_exchange(const struct move_files *files, GError **error)
@@ -143,20 +132,40 @@ move_files_open_exchange(const struct move_files *files, GError **error)
 	return fd;
 }
 
-static char *
-move_files_get_desktops(const struct move_files *files)
-{
-	return g_build_filename(files->lib, "desktops", NULL);
-}
-
+/* The desktop's own folder. -1 without an error: there is none. */
 static int
-move_files_open_desktops(const char *path, GError **error)
+move_files_open_own(const char *path, GError **error)
 {
-	int fd = g_mkdir_with_parents(path, 0700) < 0 ? -1 : open(path, DIR_FLAGS);
+	int fd = open(path, DIR_FLAGS);
 
-	if (fd < 0)
+	if (fd < 0 && errno != ENOENT)
 		move_files_fail(error, path, "", errno);
 	return fd;
+}
+
+/* FALSE and an error when it cannot be known: one that is taken for unmarked is thrown away. */
+static gboolean
+move_files_find_mark(int fd, const char *path, gboolean *ret_marked, GError **error)
+{
+	struct stat about;
+
+	*ret_marked = fd >= 0 && fstatat(fd, MARK_FILE, &about, AT_SYMLINK_NOFOLLOW) == 0;
+	return *ret_marked || fd < 0 || errno == ENOENT ||
+	       move_files_fail(error, path, MARK_FILE, errno);
+}
+
+/* The mark first and durably: the others mean nothing without it. 0 or an errno. */
+static int
+move_files_clear(int fd)
+{
+	if (unlinkat(fd, MARK_FILE, 0) < 0 && errno != ENOENT)
+		return errno;
+	if (fsync(fd) < 0)
+		return errno;
+	for (gsize i = 0; i < G_N_ELEMENTS(file_table); i++)
+		if (unlinkat(fd, file_table[i].name, 0) < 0 && errno != ENOENT)
+			return errno;
+	return move_files_remove(fd, ARRIVING);
 }
 
 /* --- files --- */
@@ -167,20 +176,19 @@ move_files_open(const struct move_pass *pass, gsize index, struct stat *ret_abou
 {
 	const char *name = file_table[index].name;
 	CLEANUP_CLOSE int fd = openat(pass->from, name, FILE_FLAGS);
-	g_autofree char *folder = g_build_filename(pass->from_path, pass->files->id, NULL);
 
 	if (fd < 0 && errno == ENOENT && !file_table[index].needed)
 		return -1;
 	if (fd < 0 || fstat(fd, ret_about) < 0) {
-		move_files_fail(error, folder, name, errno);
+		move_files_fail(error, pass->from_path, name, errno);
 		return -1;
 	}
 	if (S_ISREG(ret_about->st_mode) && ret_about->st_nlink == 1 &&
 	    ret_about->st_size <= file_table[index].max_bytes)
 		return take_fd(&fd);
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-		    "'%s/%s' is no plain file, has another name as well, or is too large", folder,
-		    name);
+		    "'%s/%s' is no plain file, has another name as well, or is too large",
+		    pass->from_path, name);
 	return -1;
 }
 
@@ -236,7 +244,7 @@ move_files_has_room(const struct move_pass *pass, GError **error)
 		if (fstatat(pass->from, file_table[i].name, &status, AT_SYMLINK_NOFOLLOW) == 0)
 			needed += (guint64)status.st_blocks * 512;
 	}
-	if (fstatvfs(pass->to_parent, &about) < 0)
+	if (fstatvfs(pass->to, &about) < 0)
 		return move_files_fail(error, pass->to_path, "", errno);
 	room = (guint64)about.f_bavail * about.f_frsize;
 	if (room >= needed)
@@ -251,126 +259,169 @@ move_files_has_room(const struct move_pass *pass, GError **error)
 /* --- one way --- */
 
 static gboolean
-move_files_fill(const struct move_pass *pass, move_files_check check, const void *context,
+move_files_fill(const struct move_pass *pass, int part, move_files_check check, const void *context,
 		GError **error)
 {
-	struct desktop_folder folder;
-	CLEANUP_CLOSE int part = -1;
-	gboolean ok;
+	g_autofree char *name = g_build_filename(pass->files->id, pass->part, NULL);
+	struct desktop_folder folder; /* of what is received */
+	gboolean ok = move_files_copy(pass, part, FALSE, error);
 
-	if (mkdirat(pass->to_parent, pass->part, 0700) < 0)
-		return move_files_fail(error, pass->to_path, pass->part, errno);
-	part = openat(pass->to_parent, pass->part, DIR_FLAGS);
-	if (part < 0)
-		return move_files_fail(error, pass->to_path, pass->part, errno);
-	if (!move_files_copy(pass, part, FALSE, error))
-		return FALSE;
-	desktop_folder_init(&folder, pass->files->lib, pass->part);
-	ok = !check || check(&folder, context, error);
+	desktop_folder_init(&folder, pass->files->lib, name);
+	ok = ok && (!check || check(&folder, context, error));
 	desktop_folder_done(&folder);
 	if (!ok || !move_files_has_room(pass, error) || !move_files_copy(pass, part, TRUE, error))
 		return FALSE;
 	return fsync(part) == 0 || move_files_fail(error, pass->to_path, pass->part, errno);
 }
 
-/* What is there under the name is out of date. Nothing is left of a copy that failed. */
+/* A whole and durable copy under another name, whose descriptor is returned; -1 and an error, and nothing is left of it. */
+static int
+move_files_make_part(const struct move_pass *pass, move_files_check check, const void *context,
+		     GError **error)
+{
+	CLEANUP_CLOSE int part = -1;
+	int code = move_files_remove(pass->to, pass->part);
+
+	if (code == 0 && mkdirat(pass->to, pass->part, 0700) < 0)
+		code = errno;
+	if (code == 0) {
+		part = openat(pass->to, pass->part, DIR_FLAGS);
+		code = part < 0 ? errno : 0;
+	}
+	if (code != 0)
+		move_files_fail(error, pass->to_path, pass->part, code);
+	else if (move_files_fill(pass, part, check, context, error))
+		return take_fd(&part);
+	move_files_remove(pass->to, pass->part);
+	return -1;
+}
+
+/* What is there under the name is out of date. */
 static gboolean
-move_files_place(const struct move_pass *pass, move_files_check check, const void *context,
-		 GError **error)
+move_files_send(const struct move_pass *pass, GError **error)
 {
 	const char *id = pass->files->id;
-	int code = move_files_remove(pass->to_parent, pass->part);
+	CLEANUP_CLOSE int part = -1;
+	int code = move_files_remove(pass->to, id);
 
-	if (code == 0)
-		code = move_files_remove(pass->to_parent, id);
 	if (code != 0)
 		return move_files_fail(error, pass->to_path, id, code);
-	if (!move_files_fill(pass, check, context, error)) {
-		move_files_remove(pass->to_parent, pass->part);
+	part = move_files_make_part(pass, NULL, NULL, error);
+	if (part < 0)
 		return FALSE;
-	}
-	if (renameat(pass->to_parent, pass->part, pass->to_parent, id) == 0 &&
-	    fsync(pass->to_parent) == 0)
+	if (renameat(pass->to, pass->part, pass->to, id) == 0 && fsync(pass->to) == 0)
 		return TRUE;
 	move_files_fail(error, pass->to_path, id, errno);
-	move_files_remove(pass->to_parent, pass->part);
-	move_files_remove(pass->to_parent, id);
+	move_files_remove(pass->to, pass->part);
+	move_files_remove(pass->to, id);
 	return FALSE;
 }
 
-/* When its mark cannot be removed the source goes on being the desktop; what is left without a mark means nothing. */
+/* When its mark cannot be removed this goes on being the desktop. */
 static gboolean
 move_files_leave(const struct move_pass *pass, GError **error)
 {
-	const char *id = pass->files->id;
-	int code = move_files_remove(pass->from_parent, id);
+	int code = move_files_clear(pass->from);
 	gboolean marked = FALSE;
 
 	if (code != 0 &&
-	    (!move_files_find_mark(pass->from_parent, pass->from_path, id, &marked, NULL) ||
-	     marked)) {
-		move_files_remove(pass->to_parent, id);
-		return move_files_fail(error, pass->from_path, id, code);
+	    (!move_files_find_mark(pass->from, pass->from_path, &marked, NULL) || marked)) {
+		move_files_remove(pass->to, pass->files->id);
+		return move_files_fail(error, pass->from_path, MARK_FILE, code);
 	}
 	if (code != 0)
-		log_warning("'%s/%s' cannot be removed: %s; what is left of it is of no use",
-			    pass->from_path, id, g_strerror(code));
+		log_warning("'%s' cannot be cleared: %s; what is left in it is of no use",
+			    pass->from_path, g_strerror(code));
 	return TRUE;
-}
-
-static gboolean
-move_files_pass(struct move_pass *pass, move_files_check check, const void *context, GError **error)
-{
-	const char *id = pass->files->id;
-	CLEANUP_CLOSE int from = openat(pass->from_parent, id, DIR_FLAGS);
-	gboolean ok;
-
-	if (from < 0)
-		return move_files_fail(error, pass->from_path, id, errno);
-	pass->from = from;
-	pass->part = g_strconcat(id, PART_END, NULL);
-	ok = move_files_place(pass, check, context, error);
-	g_free(pass->part);
-	return ok;
 }
 
 gboolean
 move_files_export(const struct move_files *files, GError **error)
 {
-	g_autofree char *desktops = move_files_get_desktops(files);
-	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, error);
-	CLEANUP_CLOSE int own = exchange < 0 ? -1 : move_files_open_desktops(desktops, error);
-	struct move_pass pass = { files, desktops, files->exchange, NULL, -1, own, exchange };
+	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
+	g_autofree char *part = g_strconcat(files->id, PART_END, NULL);
+	g_autoptr(GError) problem = NULL;
+	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, &problem);
+	CLEANUP_CLOSE int own = problem ? -1 : move_files_open_own(path, &problem);
+	CLEANUP_CLOSE int away = problem ? -1 : openat(exchange, files->id, DIR_FLAGS);
+	struct move_pass pass = { files, path, files->exchange, part, own, exchange };
 	gboolean here = FALSE;
 	gboolean there = FALSE;
 
-	if (own < 0 || !move_files_find_mark(own, desktops, files->id, &here, error))
-		return FALSE;
-	if (here)
-		return move_files_pass(&pass, NULL, NULL, error) && move_files_leave(&pass, error);
-	if (!move_files_find_mark(exchange, files->exchange, files->id, &there, error))
-		return FALSE;
-	if (there)
-		return move_files_leave(&pass, error);
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-		    "its files are neither in '%s' nor in '%s'", desktops, files->exchange);
+	if (!problem && move_files_find_mark(own, path, &here, &problem) && here &&
+	    move_files_send(&pass, &problem) && move_files_leave(&pass, &problem))
+		return TRUE;
+	/* An earlier hostd has sent it; what is left here without a mark goes with its folder. */
+	if (!problem && move_files_find_mark(away, files->exchange, &there, &problem) && there)
+		return TRUE;
+	if (problem)
+		g_propagate_error(error, g_steal_pointer(&problem));
+	else
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+			    "its files are neither in '%s' nor in '%s'", path, files->exchange);
 	return FALSE;
+}
+
+/* The mark comes last, when all the others are there durably. 0 or an errno. */
+static int
+move_files_settle(int part, int own)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(file_table); i++)
+		if (strcmp(file_table[i].name, MARK_FILE) != 0 &&
+		    renameat(part, file_table[i].name, own, file_table[i].name) < 0 &&
+		    (errno != ENOENT || file_table[i].needed))
+			return errno;
+	if (fsync(own) < 0 || renameat(part, MARK_FILE, own, MARK_FILE) < 0 || fsync(own) < 0)
+		return errno;
+	return unlinkat(own, ARRIVING, AT_REMOVEDIR) < 0 ? errno : 0;
+}
+
+static gboolean
+move_files_receive(const struct move_pass *pass, move_files_check check, const void *context,
+		   GError **error)
+{
+	g_autofree char *above = g_path_get_dirname(pass->to_path);
+	CLEANUP_CLOSE int part = -1;
+	int code = move_files_clear(pass->to);
+
+	if (code != 0)
+		return move_files_fail(error, pass->to_path, "", code);
+	part = move_files_make_part(pass, check, context, error);
+	if (part < 0)
+		return FALSE;
+	code = move_files_settle(part, pass->to);
+	if (code == 0)
+		code = -io_sync_folder(above);
+	if (code == 0)
+		return TRUE;
+	move_files_clear(pass->to);
+	return move_files_fail(error, pass->to_path, MARK_FILE, code);
 }
 
 gboolean
 move_files_import(const struct move_files *files, move_files_check check, const void *context,
 		  GError **error)
 {
-	g_autofree char *desktops = move_files_get_desktops(files);
+	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
 	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, error);
-	CLEANUP_CLOSE int own = exchange < 0 ? -1 : move_files_open_desktops(desktops, error);
-	struct move_pass pass = { files, files->exchange, desktops, NULL, -1, exchange, own };
+	g_autofree char *from =
+		exchange < 0 ? NULL : g_build_filename(files->exchange, files->id, NULL);
+	CLEANUP_CLOSE int away = exchange < 0 ? -1 : openat(exchange, files->id, DIR_FLAGS);
+	int away_code = away < 0 ? errno : 0;
+	CLEANUP_CLOSE int own = exchange < 0 ? -1 : open(path, DIR_FLAGS);
+	struct move_pass pass = { files, from, path, ARRIVING, away, own };
 	gboolean here = FALSE;
 	int code;
 
-	if (own < 0 || !move_files_find_mark(own, desktops, files->id, &here, error))
+	if (exchange < 0)
 		return FALSE;
-	if (!here && !move_files_pass(&pass, check, context, error))
+	if (own < 0)
+		return move_files_fail(error, path, "", errno);
+	if (!move_files_find_mark(own, path, &here, error))
+		return FALSE;
+	if (!here && away < 0)
+		return move_files_fail(error, files->exchange, files->id, away_code);
+	if (!here && !move_files_receive(&pass, check, context, error))
 		return FALSE;
 	/* From here on it is this host's, and a copy that stays behind is of no use. */
 	code = move_files_remove(exchange, files->id);
@@ -394,21 +445,4 @@ move_files_discard(const struct move_files *files, GError **error)
 	if (code == 0)
 		code = move_files_remove(exchange, files->id);
 	return code == 0 || move_files_fail(error, files->exchange, files->id, code);
-}
-
-void
-move_files_sweep(const char *lib)
-{
-	g_autofree char *path = g_build_filename(lib, "desktops", NULL);
-	CLEANUP_CLOSE int desktops = open(path, DIR_FLAGS);
-	g_autoptr(GDir) folder = desktops < 0 ? NULL : g_dir_open(path, 0, NULL);
-	const char *name;
-
-	while (folder && (name = g_dir_read_name(folder))) {
-		g_autofree char *id =
-			g_strndup(name, strlen(name) - MIN(strlen(name), strlen(PART_END)));
-
-		if (g_str_has_suffix(name, PART_END) && id_valid(ID_KIND_DESKTOP, id))
-			move_files_remove(desktops, name);
-	}
 }

@@ -2,8 +2,8 @@
 /*
  * move_files.h - a suspended desktop's files go to the folder that hosts share, and come from there
  *
- * <exchange>/<id>/ holds a whole desktop; <exchange>/<id>.part and <lib>/desktops/<id>.part are what somebody was copying. All of these
- * calls read or write gigabytes: they are for threads, and for one at a time of a desktop.
+ * <exchange>/<id>/ holds a whole desktop; <exchange>/<id>.part and <lib>/desktops/<id>/arriving are what somebody was copying. All of
+ * these calls read or write gigabytes: they are for threads, and for one at a time of a desktop.
  */
 #ifndef HOST_MOVE_FILES_H
 #define HOST_MOVE_FILES_H
@@ -29,14 +29,11 @@ typedef gboolean (*move_files_check)(const struct desktop_folder *folder, const 
  */
 gboolean move_files_export(const struct move_files *files, GError **error);
 
-/* The same the other way; after a failure it is in the exchange folder, if it was there. */
+/* The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. */
 gboolean move_files_import(const struct move_files *files, move_files_check check,
 			   const void *context, GError **error);
 
 /* It is not to be had from the exchange folder any more. */
 gboolean move_files_discard(const struct move_files *files, GError **error);
-
-/* What an earlier hostd did not finish copying to <lib>/desktops/. */
-void move_files_sweep(const char *lib);
 
 #endif

@@ -32,6 +32,7 @@ static int
 setup(void **state)
 {
 	struct fixture *f = g_new0(struct fixture, 1);
+	g_autofree char *house = NULL; /* which launch makes */
 	void *stage = NULL;
 
 	desktop_stage_setup(&stage);
@@ -43,6 +44,8 @@ setup(void **state)
 	f->stage->host.exchange = f->exchange;
 	f->other = f->stage->host;
 	f->other.lib = f->lib;
+	house = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	assert_int_equal(g_mkdir_with_parents(house, 0700), 0);
 	*state = f;
 	return 0;
 }
@@ -96,7 +99,7 @@ start_exported(struct fixture *f)
 	desktop_export(f->stage->desktop);
 	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
 	assert_true(has(f->exchange, DESKTOP "/suspended.json"));
-	assert_false(has(f->stage->lib, "desktops/" DESKTOP));
+	assert_false(has(f->stage->lib, "desktops/" DESKTOP "/suspended.json"));
 }
 
 /* A hostd begins, which knows nothing of it. */
@@ -113,7 +116,7 @@ arrive(struct fixture *f)
 	const struct engine_template source = { f->stage->manifest, f->stage->root, "user", -1,
 						NULL };
 
-	desktop_arrive(f->stage->desktop, &source, 0);
+	desktop_arrive(f->stage->desktop, &source, FALSE, 0);
 	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_ARRIVING));
 }
 
@@ -190,8 +193,8 @@ check_refused(struct fixture *f, const char *word)
 	assert_true(desktop_is_refused(f->stage->desktop));
 	assert_string_equal(f->stage->events->str, "exported move_failed ");
 	assert_true(has(f->exchange, DESKTOP "/overlay.qcow2"));
-	assert_false(has(f->lib, "desktops/" DESKTOP));
-	assert_false(has(f->lib, "desktops/" DESKTOP ".part"));
+	assert_false(has(f->lib, "desktops/" DESKTOP "/origin.json"));
+	assert_false(has(f->lib, "desktops/" DESKTOP "/arriving"));
 }
 
 static void
@@ -225,6 +228,19 @@ test_desktop_move__another_generation_is_refused(void **state)
 	/* it is told once, and tried no more by itself */
 	desktop_refuse_move(f->stage->desktop, "again");
 	assert_string_equal(f->stage->events->str, "exported move_failed ");
+}
+
+/* Its pool gives it none, whatever the folder says. */
+static void
+test_desktop_move__a_network_does_not_come_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	scratch_put(f->exchange, DESKTOP "/network", "passt");
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	check_refused(f, "network");
 }
 
 /* A guest that runs when hostd is killed leaves such files, which are out of date. */
@@ -366,6 +382,7 @@ main(void)
 		TEST(one_that_is_nowhere_is_not_given_up),
 		TEST(another_version_is_refused_and_it_goes_back),
 		TEST(another_generation_is_refused),
+		TEST(a_network_does_not_come_with_it),
 		TEST(what_is_not_whole_is_refused),
 		TEST(one_that_cannot_go_stays_suspended),
 		TEST(one_that_runs_does_not_go),
