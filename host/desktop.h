@@ -78,6 +78,9 @@ void desktop_keep_here(struct desktop *desktop);
 gboolean desktop_is_refused(const struct desktop *desktop);
 gboolean desktop_is_moving(const struct desktop *desktop); /* a thread is at its files */
 
+/* The broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here. */
+void desktop_forget_copy(struct desktop *desktop);
+
 /* As desktop_retire(), and wherever it is: not even the exchange folder keeps it. */
 void desktop_give_up(struct desktop *desktop, const char *reason);
 

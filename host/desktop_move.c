@@ -254,8 +254,9 @@ desktop_export(struct desktop *desktop)
 {
 	enum desktop_state before = desktop->state;
 
-	if (!desktop_move_may_try(desktop) || before == DESKTOP_STATE_EXPORTED ||
-	    before == DESKTOP_STATE_ARRIVING)
+	/* What is being cleared away is what is left of one that was exported. */
+	if (!desktop_move_may_try(desktop) || !desktop_state_lives(before) ||
+	    before == DESKTOP_STATE_EXPORTED || before == DESKTOP_STATE_ARRIVING)
 		return;
 	if (before != DESKTOP_STATE_EXPORTING &&
 	    !desktop_set_state(desktop, DESKTOP_STATE_EXPORTING)) {
@@ -413,7 +414,10 @@ desktop_handle_forgotten(GObject *object, GAsyncResult *result, gpointer data)
 void
 desktop_forget_copy(struct desktop *desktop)
 {
-	if (desktop->host->exchange)
+	if (!desktop->may_have_copy || desktop->moving)
+		return;
+	desktop->may_have_copy = FALSE;
+	if (desktop->host->exchange && desktop->state == DESKTOP_STATE_SUSPENDED)
 		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_discard),
 				   desktop_handle_forgotten);
 }

@@ -29,13 +29,15 @@ struct desktop {
 	struct desktop_folder folder;
 	gboolean has_run; /* its guest, perhaps under an earlier hostd */
 	enum suspension_phase suspension;
-	gboolean clock_stood;	      /* the guest's, until the agent has set it */
-	gboolean has_names;	      /* from before it was suspended */
-	char *obstacle;		      /* why it could not be suspended or resumed; NULL: nothing */
-	gint64 again_us;	      /* monotonic; before that it is not tried again */
-	gboolean moving;	      /* a thread has its files, or is about to (desktop_move.c) */
-	gboolean is_given_up;	      /* it goes when that is over */
-	gint64 move_again_us;	      /* monotonic */
+	gboolean clock_stood; /* the guest's, until the agent has set it */
+	gboolean has_names;   /* from before it was suspended */
+	char *obstacle;	      /* why it could not be suspended or resumed; NULL: nothing */
+	gint64 again_us;      /* monotonic; before that it is not tried again */
+	gboolean moving;      /* a thread has its files, or is about to (desktop_move.c) */
+	gboolean is_given_up; /* it goes when that is over */
+	gint64 move_again_us; /* monotonic */
+	gboolean
+		may_have_copy; /* it was found suspended: hostd may have ended when it had just moved */
 	struct desktop_move *arrival; /* begins when launch has made its folder */
 	gint64 since_us;	      /* of the step that events measure */
 	GCancellable *cancellable;
@@ -87,9 +89,6 @@ void desktop_fail_resume(struct desktop *desktop, const char *reason);
 
 /* desktop_move.c: may be NULL. */
 void desktop_move_free(gpointer move);
-
-/* desktop_move.c: it was found suspended here: what of it lies where hosts share it is out of date. */
-void desktop_forget_copy(struct desktop *desktop);
 
 /* Has its guest booted since it was identified, or not been identified yet? By what its agent says. */
 gboolean desktop_is_fresh(const struct desktop *desktop);

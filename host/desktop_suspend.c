@@ -434,6 +434,6 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 	desktop->suspension = SUSPENSION_WHOLE;
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
-	desktop_forget_copy(desktop);
+	desktop->may_have_copy = TRUE;
 	return TRUE;
 }

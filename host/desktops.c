@@ -500,6 +500,8 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 	gboolean away = state == DESKTOP_STATE_EXPORTING || state == DESKTOP_STATE_EXPORTED ||
 			state == DESKTOP_STATE_ARRIVING;
 
+	if (!leaves)
+		desktop_forget_copy(desktop);
 	if (!leaves && !comes && !away) {
 		desktop_keep_here(desktop);
 		return FALSE;

@@ -364,7 +364,11 @@ test_desktop_move__a_copy_goes_when_it_is_found_here(void **state)
 	scratch_put(f->exchange, DESKTOP ".part/origin.json", "half");
 	begin(f, &f->stage->host, GENERATION);
 	desktop_adopt(f->stage->desktop, NULL);
-	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_SUSPENDED));
+	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(has(f->exchange, DESKTOP));
+	/* not before it is known that it is not another host's */
+	desktop_forget_copy(f->stage->desktop);
+	assert_true(desktop_is_moving(f->stage->desktop));
 	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
 	assert_false(has(f->exchange, DESKTOP));
 	assert_false(has(f->exchange, DESKTOP ".part"));

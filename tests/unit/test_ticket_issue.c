@@ -335,6 +335,7 @@ test_ticket_issue__resumes_what_its_user_opens(void **state)
 		{ "suspended", 1, 1, "mine", "host.maintenance", 1 },
 		{ "active", 0, 1, NULL, "host.maintenance", 0 },
 		{ "exporting", 1, 0, NULL, "desktop.moving", 0 },
+		{ "arriving", 0, 0, NULL, "desktop.moving", 0 },
 		{ "exported", 1, 1, NULL, "desktop.moving", 0 },
 		{ "arriving", 1, 0, "mine", "session.suspended", 1 },
 	};
