@@ -108,6 +108,16 @@ desktop_move_new(const struct desktop *desktop,
 	return move;
 }
 
+/* TRUE: hostd has let the desktop go before this ended, and there is nobody to tell. The call's reference is given back then. */
+static gboolean
+desktop_move_is_orphan(struct desktop *desktop)
+{
+	if (!g_cancellable_is_cancelled(desktop->cancellable))
+		return FALSE;
+	desktop_unref(desktop);
+	return TRUE;
+}
+
 /* Takes the move over; the desktop is busy until its end. */
 static void
 desktop_move_start(struct desktop *desktop, struct desktop_move *move, GAsyncReadyCallback callback)
@@ -180,6 +190,8 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 	g_autoptr(GError) error = NULL;
 
 	(void)object;
+	if (desktop_move_is_orphan(desktop))
+		return;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
 		g_clear_pointer(&desktop->obstacle, g_free);
 		desktop_end_step(desktop, "exported");
@@ -213,6 +225,8 @@ desktop_handle_settled(GObject *object, GAsyncResult *result, gpointer data)
 	g_autoptr(GError) error = NULL;
 
 	(void)object;
+	if (desktop_move_is_orphan(desktop))
+		return;
 	if (steps_finish(result, &error))
 		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_export),
 				   desktop_handle_exported);
@@ -283,6 +297,8 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 	g_autoptr(GError) error = NULL;
 
 	(void)object;
+	if (desktop_move_is_orphan(desktop))
+		return;
 	desktop->moving = FALSE;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
 		g_clear_pointer(&desktop->obstacle, g_free);
@@ -373,6 +389,8 @@ desktop_handle_discarded(GObject *object, GAsyncResult *result, gpointer data)
 	g_autoptr(GError) error = NULL;
 
 	(void)object;
+	if (desktop_move_is_orphan(desktop))
+		return;
 	desktop->moving = FALSE;
 	if (!g_task_propagate_boolean(G_TASK(result), &error))
 		log_warning(
@@ -404,6 +422,8 @@ desktop_handle_forgotten(GObject *object, GAsyncResult *result, gpointer data)
 	g_autoptr(GError) error = NULL;
 
 	(void)object;
+	if (desktop_move_is_orphan(desktop))
+		return;
 	if (!g_task_propagate_boolean(G_TASK(result), &error))
 		log_warning("desktop=%s: it is not known whether a copy of it is left: %s",
 			    desktop->id, error->message);
