@@ -49,7 +49,9 @@ static gboolean
 desktop_move_check(const struct desktop_folder *folder, const void *context, GError **error)
 {
 	const struct desktop_move *move = context;
-	const struct engine_template source = { move->manifest, "", move->kind, -1, NULL };
+	const struct engine_template source = {
+		.manifest = move->manifest, .folder = -1, .kind = move->kind, .memory = -1
+	};
 	struct suspension found;
 
 	if (!desktop_suspension_read(folder, &found, error) ||

@@ -29,13 +29,15 @@ struct desktop {
 	struct desktop_folder folder;
 	gboolean has_run; /* its guest, perhaps under an earlier hostd */
 	enum suspension_phase suspension;
-	gboolean clock_stood; /* the guest's, until the agent has set it */
-	gboolean has_names;   /* from before it was suspended */
-	char *obstacle;	      /* why it could not be suspended or resumed; NULL: nothing */
-	gint64 again_us;      /* monotonic; before that it is not tried again */
-	gboolean moving;      /* a thread has its files, or is about to (desktop_move.c) */
-	gboolean is_given_up; /* it goes when that is over */
-	gint64 move_again_us; /* monotonic */
+	gboolean clock_stood;  /* the guest's, until the agent has set it */
+	gboolean has_names;    /* from before it was suspended */
+	gboolean is_foreign;   /* it was suspended, and this host could not restore it */
+	guint64 suspend_bytes; /* that it takes to be suspended, at most */
+	char *obstacle;	       /* why it could not be suspended or resumed; NULL: nothing */
+	gint64 again_us;       /* monotonic; before that it is not tried again */
+	gboolean moving;       /* a thread has its files, or is about to (desktop_move.c) */
+	gboolean is_given_up;  /* it goes when that is over */
+	gint64 move_again_us;  /* monotonic */
 	gboolean
 		may_have_copy; /* it was found suspended: hostd may have ended when it had just moved */
 	struct desktop_move *arrival; /* begins when launch has made its folder */
@@ -43,7 +45,7 @@ struct desktop {
 	GCancellable *cancellable;
 	struct engine_vm *vm;
 	struct manifest *manifest; /* of the template, until the fork */
-	char *template_folder;
+	int template_folder;
 	char *kind;
 	int memory;
 	struct desktop_agent *agent; /* from identifying on, while it lives */

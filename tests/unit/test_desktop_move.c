@@ -16,9 +16,10 @@
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/scratch.h"
 
-#define IDENTIFY 1
-#define LOGIN	 2
-#define CLOCK	 4
+#define IDENTIFY  1
+#define LOGIN	  2
+#define CLOCK	  4
+#define RAM_BYTES (1024 * 1024)
 
 struct fixture {
 	struct desktop_stage *stage;
@@ -87,7 +88,7 @@ start_suspended(struct fixture *f)
 	desktop_stage_fork(stage);
 	desktop_stage_log_in(stage);
 	SERVE_UNTIL(stage, desktop_stage_is_in(stage, DESKTOP_STATE_ASSIGNED));
-	desktop_suspend(stage->desktop);
+	desktop_suspend(stage->desktop, RAM_BYTES, 0);
 	SERVE_UNTIL(stage, is_in(f, DESKTOP_STATE_SUSPENDED));
 	g_string_truncate(stage->events, 0);
 }
@@ -113,7 +114,7 @@ begin(struct fixture *f, const struct desktop_host *host, guint64 generation)
 static void
 arrive(struct fixture *f)
 {
-	const struct engine_template source = { f->stage->manifest, f->stage->root, "user", -1,
+	const struct engine_template source = { f->stage->manifest, f->stage->folder, "user", -1,
 						NULL };
 
 	desktop_arrive(f->stage->desktop, &source, FALSE, 0);
@@ -124,7 +125,7 @@ static void
 resume(struct fixture *f)
 {
 	struct desktop_stage *stage = f->stage;
-	struct engine_template source = { stage->manifest, stage->root, "user", stage->memory,
+	struct engine_template source = { stage->manifest, stage->folder, "user", stage->memory,
 					  NULL };
 
 	desktop_resume(stage->desktop, &source);
@@ -304,7 +305,7 @@ test_desktop_move__one_that_has_run_does_not_go(void **state)
 {
 	struct fixture *f = *state;
 	struct desktop_stage *stage = f->stage;
-	struct engine_template source = { stage->manifest, stage->root, "user", stage->memory,
+	struct engine_template source = { stage->manifest, stage->folder, "user", stage->memory,
 					  NULL };
 	g_autofree char *overlay =
 		g_build_filename(stage->lib, "desktops", DESKTOP, "overlay.qcow2", NULL);
