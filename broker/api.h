@@ -41,6 +41,7 @@ void api_desktops_show(struct broker *broker, struct http_request *request);
 void api_desktops_stop(struct broker *broker, struct http_request *request);
 void api_desktops_suspend(struct broker *broker, struct http_request *request);
 void api_desktops_resume(struct broker *broker, struct http_request *request);
+void api_desktops_move(struct broker *broker, struct http_request *request);
 void api_desktops_powerdown(struct broker *broker, struct http_request *request);
 void api_desktops_screenshot(struct broker *broker, struct http_request *request);
 void api_hosts_list(struct broker *broker, struct http_request *request);

@@ -10,13 +10,15 @@
 #include "broker/broker.h"
 #include "broker/host_sync.h"
 #include "broker/http.h"
+#include "broker/moves.h"
 #include "broker/problem.h"
 #include "broker/store.h"
 
 #define DESKTOP_COLUMNS                                                                                   \
 	"d.id AS id, d.generation AS generation, d.pool AS pool, d.host AS host, d.template AS template," \
 	" d.version AS version, d.engine AS engine, " ASSIGN_DESKTOP_WANT                                 \
-	" AS want, d.state AS state, d.error AS error,"                                                   \
+	" AS want, d.state AS state, d.move_to AS move_to,"                                               \
+	" CASE WHEN d.error <> '' THEN d.error ELSE d.move_error END AS error,"                           \
 	" d.created_ms AS created_ms, s.id AS session, s.user AS user FROM desktop d LEFT JOIN session s" \
 	" ON s.desktop = d.id AND s.closed_ms IS NULL"
 
@@ -63,6 +65,7 @@ api_desktops_order(struct broker *broker, struct http_request *request, const ch
 {
 	json_t *row = api_desktops_find(broker, request);
 	gboolean waits = strcmp(verb, "screenshot") == 0; /* for the picture */
+	g_autoptr(GError) error = NULL;
 	gint64 number;
 
 	if (!row)
@@ -71,6 +74,9 @@ api_desktops_order(struct broker *broker, struct http_request *request, const ch
 	    strcmp(json_get_text(row, "state", ""), "failed") == 0) {
 		problem_respond(request, 409, "desktop.gone", "desktop %s does not run any more",
 				request->name);
+	} else if (strcmp(verb, "stop") == 0 &&
+		   !moves_give_up(broker->store, request->name, &error)) {
+		problem_respond_error(request, error);
 	} else {
 		number = host_sync_request(broker->hosts, json_get_text(row, "host", ""), verb,
 					   request->name, waits ? request : NULL);
@@ -102,6 +108,15 @@ api_desktops_screenshot(struct broker *broker, struct http_request *request)
 	api_desktops_order(broker, request, "screenshot");
 }
 
+static void
+api_desktops_respond_wanted(struct broker *broker, struct http_request *request)
+{
+	json_t *row = api_desktops_find(broker, request);
+
+	if (row)
+		http_respond(request, 202, row);
+}
+
 /* What is wanted is kept, and its host makes it so: at once, or when it is there again. */
 static void
 api_desktops_want(struct broker *broker, struct http_request *request, gboolean suspended)
@@ -129,9 +144,7 @@ api_desktops_want(struct broker *broker, struct http_request *request, gboolean 
 	log_info("desktop=%s shall be %s, says '%s'", request->name,
 		 suspended ? "suspended" : "resumed", request->identity.user);
 	host_sync_reconcile(broker->hosts);
-	row = api_desktops_find(broker, request);
-	if (row)
-		http_respond(request, 202, row);
+	api_desktops_respond_wanted(broker, request);
 }
 
 void
@@ -144,6 +157,20 @@ void
 api_desktops_resume(struct broker *broker, struct http_request *request)
 {
 	api_desktops_want(broker, request, FALSE);
+}
+
+/* As above; what its host or the other one finds against it is told in the list. */
+void
+api_desktops_move(struct broker *broker, struct http_request *request)
+{
+	const char *host = json_get_text(request->body, "host", "");
+
+	if (!moves_begin(broker->store, request, host))
+		return;
+	log_info("desktop=%s shall be moved to host '%s', says '%s'", request->name, host,
+		 request->identity.user);
+	host_sync_reconcile(broker->hosts);
+	api_desktops_respond_wanted(broker, request);
 }
 
 static void

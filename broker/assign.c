@@ -52,7 +52,7 @@ assign_find_free(struct store *store, const char *pool, GError **error)
 		store, error,
 		"SELECT id, generation, state FROM desktop d WHERE pool = $1 AND want = 'ready'"
 		" AND state IN ('ready', 'identifying', 'forking', 'suspending', 'suspended', 'resuming')"
-		" AND NOT (state = 'suspended' AND error <> '') AND NOT EXISTS"
+		" AND NOT (state = 'suspended' AND error <> '') AND move_to IS NULL AND move_from IS NULL AND NOT EXISTS"
 		" (SELECT 1 FROM session s WHERE s.desktop = d.id AND s.closed_ms IS NULL) AND NOT EXISTS"
 		" (SELECT 1 FROM host WHERE host.name = d.host AND host.maintenance = 1)"
 		" ORDER BY suspend, CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 WHEN 'forking' THEN 2 ELSE 3 END,"

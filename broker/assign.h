@@ -27,10 +27,15 @@ enum assign_result {
 	"CASE WHEN s.closed_ms IS NOT NULL THEN 'closed' WHEN d.state = 'ready' THEN 'logging-in'" \
 	" ELSE d.state END"
 
-/* What a desktop's host is told that it shall be, for "desktop d": one in maintenance suspends what it has. */
-#define ASSIGN_DESKTOP_WANT                                                           \
-	"CASE WHEN d.want = 'ready' AND (d.suspend = 1 OR EXISTS (SELECT 1 FROM host" \
-	" WHERE host.name = d.host AND host.maintenance = 1)) THEN 'suspended' ELSE d.want END"
+/*
+ * What a desktop's host is told that it shall be, for "desktop d": one in maintenance suspends what it has; what moves is neither
+ * wanted running nor suspended before it has come (broker/moves.h).
+ */
+#define ASSIGN_DESKTOP_WANT                                                                     \
+	"CASE WHEN d.want <> 'ready' THEN d.want WHEN d.move_to IS NOT NULL THEN 'exported'"    \
+	" WHEN d.move_from = d.host THEN 'returns' WHEN d.move_from IS NOT NULL THEN 'arrives'" \
+	" WHEN d.suspend = 1 OR EXISTS (SELECT 1 FROM host WHERE host.name = d.host AND"        \
+	" host.maintenance = 1) THEN 'suspended' ELSE d.want END"
 
 struct assign_request {
 	const char *user;

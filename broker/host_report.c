@@ -10,7 +10,7 @@
  *
  * A desktop that a host had and has no more is lost: with a session that session ends; a free one is wanted again under
  * the next generation, so that nothing the old one still says is taken for the new one. What was suspended is lost with it:
- * the new one runs.
+ * the new one runs. One that moves to another host is in none for a while and is not lost (moves.c).
  */
 #include "broker/host_report.h"
 
@@ -23,6 +23,7 @@
 #include "base/name.h"
 #include "broker/assign.h"
 #include "broker/broker.h"
+#include "broker/moves.h"
 #include "broker/pools.h"
 #include "broker/store.h"
 #include "broker/ticket_issue.h"
@@ -71,6 +72,7 @@ static const struct json_field capacity_fields[] = {
 	{ "cpus", JSON_KIND_INTEGER, 0, 0, 65536 },
 	{ "engines", JSON_KIND_ARRAY, 0, 0, 16 },
 	{ "doctor", JSON_KIND_OBJECT, 1, 0, 0 },
+	{ "exchange", JSON_KIND_BOOLEAN, 1, 0, 0 },
 };
 
 static const struct json_field gateway_fields[] = {
@@ -131,8 +133,8 @@ static const struct json_field event_fields[] = {
 
 static const char *const desktop_states[] = { "forking",  "identifying",  "ready",	"assigned",
 					      "active",	  "disconnected", "suspending", "suspended",
-					      "resuming", "retiring",	  "gone",	"failed",
-					      NULL };
+					      "resuming", "exporting",	  "exported",	"arriving",
+					      "retiring", "gone",	  "failed",	NULL };
 static const char *const job_states[] = {
 	"queued", "running", "done", "failed", "cancelled", NULL
 };
@@ -201,8 +203,11 @@ host_report_apply_desktop(struct report_context *context, const json_t *element,
 	gint64 changed = store_change(
 		context->store, error,
 		"UPDATE desktop SET reported = 1, changed_ms = CASE WHEN state = $1 THEN changed_ms ELSE $2"
-		" END, state = $1, error = $3 WHERE id = $4 AND host = $5 AND generation = $6"
-		" AND state NOT IN ('gone', 'failed')",
+		" END, state = $1, error = $3, move_error = CASE WHEN $1 IN ('suspended', 'exporting', 'exported', 'arriving')"
+		" THEN move_error ELSE '' END WHERE id = $4 AND host = $5 AND generation = $6"
+		" AND state NOT IN ('gone', 'failed')"
+		/* what it clears away after it had it before */
+		" AND NOT (want = 'ready' AND (move_to IS NOT NULL OR move_from IS NOT NULL) AND $1 IN ('retiring', 'gone'))",
 		"sisssi", state, broker_now_ms(), json_get_text(element, "error", ""), id,
 		context->host, generation);
 
@@ -216,7 +221,7 @@ host_report_apply_desktop(struct report_context *context, const json_t *element,
 	}
 	if (strcmp(state, "failed") != 0 && strcmp(state, "gone") != 0 &&
 	    strcmp(state, "retiring") != 0)
-		return TRUE;
+		return moves_note_state(context->store, context->host, id, state, error);
 	return host_report_close_session(context, id, state, error) &&
 	       store_change(context->store, error,
 			    "UPDATE desktop SET want = 'gone' WHERE id = $1 AND want <> 'gone'",
@@ -315,6 +320,10 @@ host_report_apply_event(struct report_context *context, const json_t *event, GEr
 	if (strcmp(json_get_text(event, "kind", ""), "logoff") == 0)
 		return host_report_close_session(context, json_get_text(event, "desktop", ""),
 						 "logoff", error);
+	if (strcmp(json_get_text(event, "kind", ""), "move_failed") == 0)
+		return moves_note_failure(context->store, context->host,
+					  json_get_text(event, "desktop", ""),
+					  json_get_text(event, "text", ""), error);
 	return host_report_note_step(context, event, error);
 }
 
@@ -419,14 +428,15 @@ host_report_apply_host(struct report_context *context, const json_t *report, GEr
 	}
 	return store_change(
 		       context->store, error,
-		       "INSERT INTO host (name, instance, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy)"
-		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO UPDATE SET instance = $2,"
-		       " seen_ms = $3, ram_mib = $4, ram_free_mib = $5, cpus = $6, engines = $7, proxy = $8",
-		       "ssiiiiss", context->host, instance, broker_now_ms(),
+		       "INSERT INTO host (name, instance, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy, exchange)"
+		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO UPDATE SET instance = $2,"
+		       " seen_ms = $3, ram_mib = $4, ram_free_mib = $5, cpus = $6, engines = $7, proxy = $8, exchange = $9",
+		       "ssiiiissi", context->host, instance, broker_now_ms(),
 		       (gint64)json_get_integer(capacity, "ram_mib", 0),
 		       (gint64)json_get_integer(capacity, "ram_free_mib", 0),
 		       (gint64)json_get_integer(capacity, "cpus", 0), engines,
-		       json_get_text(json_object_get(report, "gateway"), "proxy", "")) >= 0;
+		       json_get_text(json_object_get(report, "gateway"), "proxy", ""),
+		       (gint64)json_get_flag(capacity, "exchange", FALSE)) >= 0;
 }
 
 /* Templates and images that the host has no more. */
@@ -477,7 +487,8 @@ host_report_find_lost(struct report_context *context, const json_t *report, GErr
 		context->store, error,
 		"SELECT id, want, (SELECT count(*) FROM session s WHERE s.desktop = d.id AND"
 		" s.closed_ms IS NULL) AS sessions FROM desktop d WHERE d.host = $1 AND state <> 'gone'"
-		" AND NOT (state = 'failed' AND want = 'gone') AND (reported = 1 OR want = 'gone')"
+		" AND NOT (state = 'failed' AND want = 'gone') AND (want = 'gone' OR"
+		" (reported = 1 AND move_to IS NULL AND move_from IS NULL))"
 		" AND " REPORT_LACKS("$2", "d"),
 		"ss", context->host, desktops);
 	gboolean ok = rows && host_report_apply_all(context, rows, host_report_lose_desktop, error);

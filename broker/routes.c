@@ -76,6 +76,10 @@ static const struct json_field host_fields[] = {
 	{ "maintenance", JSON_KIND_BOOLEAN, 1, 0, 0 },
 };
 
+static const struct json_field move_fields[] = {
+	{ "host", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },
+};
+
 static const struct json_field build_fields[] = {
 	{ "recipe", JSON_KIND_STRING, 1, 1, NAME_SIZE - 1 },
 };
@@ -117,6 +121,7 @@ static const struct route route_table[] = {
 	{ "POST", "desktops/*/stop", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_stop },
 	{ "POST", "desktops/*/suspend", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_suspend },
 	{ "POST", "desktops/*/resume", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_resume },
+	{ "POST", "desktops/*/move", ROUTE_ROLE_OPERATOR, BODY(move_fields), api_desktops_move },
 	{ "POST", "desktops/*/powerdown", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_powerdown },
 	{ "POST", "desktops/*/screenshot", ROUTE_ROLE_OPERATOR, NO_BODY, api_desktops_screenshot },
 	{ "GET", "templates", ROUTE_ROLE_OPERATOR, NO_BODY, api_templates_list },

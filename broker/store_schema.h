@@ -8,6 +8,8 @@
 #ifndef BROKER_STORE_SCHEMA_H
 #define BROKER_STORE_SCHEMA_H
 
+#include "broker/store_schema_later.h"
+
 static const char store_schema_1[] =
 	"CREATE TABLE host (name TEXT PRIMARY KEY, instance TEXT NOT NULL, seen_ms INTEGER NOT NULL,"
 	" acknowledged INTEGER NOT NULL DEFAULT 0, ram_mib INTEGER NOT NULL, ram_free_mib INTEGER NOT NULL,"
@@ -139,12 +141,7 @@ static const char store_schema_4[] =
 	" WHERE pool = NEW.pool AND want = 'ready') >= COALESCE((SELECT size FROM pool WHERE name = NEW.pool), 0)"
 	" BEGIN SELECT RAISE(ABORT, 'pool.limit'); END;";
 
-/* A pool may leave it to the broker how many spare desktops it keeps, which looks at those that were made last. */
-static const char store_schema_5[] =
-	"ALTER TABLE pool ADD COLUMN auto_spare INTEGER NOT NULL DEFAULT 0 CHECK (auto_spare IN (0, 1));"
-	"CREATE INDEX desktop_by_template ON desktop (template, version, engine, created_ms);";
-
 static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3,
-						  store_schema_4, store_schema_5 };
+						  store_schema_4, store_schema_5, store_schema_6 };
 
 #endif

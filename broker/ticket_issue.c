@@ -11,7 +11,8 @@
  * other for ever. A viewer that lost its display names that display's ticket ("after"); when a newer one was
  * used, it gets none (ticket_issue_was_replaced), and leaves it to its user to take the desktop back.
  *
- * Who opens a suspended desktop waits until it runs, but not where its host says that it cannot resume it.
+ * Who opens a suspended desktop waits until it runs, but not where its host says that it cannot resume it. One that moves to another
+ * host is resumed there: who opens it meanwhile has to come again, for a ticket is one host's.
  */
 #include "broker/ticket_issue.h"
 
@@ -147,7 +148,8 @@ ticket_issue_find_session(struct store *store, const struct http_request *reques
 	return store_query_one(
 		store, NULL,
 		"SELECT s.id AS session, s.user AS user, s.desktop AS desktop, s.generation AS generation,"
-		" d.state AS state, d.suspend AS suspend, h.maintenance AS maintenance, d.host AS host, h.instance AS instance, h.proxy AS proxy FROM session s"
+		" d.state AS state, d.suspend AS suspend, h.maintenance AS maintenance,"
+		" d.move_to IS NOT NULL OR d.move_from IS NOT NULL AS moves, d.host AS host, h.instance AS instance, h.proxy AS proxy FROM session s"
 		" JOIN desktop d ON d.id = s.desktop JOIN host h ON h.name = d.host"
 		" WHERE s.id = $1 AND s.user = $2 AND s.closed_ms IS NULL",
 		"ss", request->name, request->identity.user);
@@ -220,14 +222,15 @@ static gboolean
 ticket_issue_wake(struct ticket_table *table, struct http_request *request, const json_t *session)
 {
 	const char *state = json_get_text(session, "state", "");
-	gboolean suspended = json_get_integer(session, "suspend", 0) != 0 ||
+	gboolean moves = json_get_integer(session, "moves", 0) != 0;
+	gboolean suspended = moves || json_get_integer(session, "suspend", 0) != 0 ||
 			     json_get_integer(session, "maintenance", 0) != 0 ||
 			     strcmp(state, "suspending") == 0 || strcmp(state, "suspended") == 0;
 	g_autoptr(GError) error = NULL;
 
 	if (!suspended)
 		return TRUE;
-	if (json_get_integer(session, "maintenance", 0) != 0) {
+	if (json_get_integer(session, "maintenance", 0) != 0 && !moves) {
 		problem_respond(
 			request, 409, "host.maintenance",
 			"the desktop's host is in maintenance; it goes on when that is over");
@@ -238,7 +241,11 @@ ticket_issue_wake(struct ticket_table *table, struct http_request *request, cons
 			       &error)) {
 		log_info("desktop=%s is resumed for '%s'", json_get_text(session, "desktop", ""),
 			 request->identity.user);
-		return TRUE;
+		if (!moves)
+			return TRUE;
+		problem_respond(request, 503, "desktop.moving",
+				"the desktop is on its way to another host and goes on there; try "
+				"again in a moment");
 	} else {
 		problem_respond_error(request, error);
 	}

@@ -45,6 +45,8 @@ static const struct cli_command command_table[] = {
 	  cmd_desktop_suspend },
 	{ "desktop", "resume", "ID", N_("let a suspended desktop go on"), 1, 1,
 	  cmd_desktop_resume },
+	{ "desktop", "move", "ID HOST", N_("take a suspended desktop to another host"), 2, 2,
+	  cmd_desktop_move },
 	{ "desktop", "powerdown", "ID", N_("press a desktop's power button"), 1, 1,
 	  cmd_desktop_powerdown },
 	{ "desktop", "screenshot", "ID [--output FILE]",

@@ -100,6 +100,7 @@ int cmd_desktop_stop(struct cli *cli, int argc, char **argv);
 int cmd_desktop_powerdown(struct cli *cli, int argc, char **argv);
 int cmd_desktop_suspend(struct cli *cli, int argc, char **argv);
 int cmd_desktop_resume(struct cli *cli, int argc, char **argv);
+int cmd_desktop_move(struct cli *cli, int argc, char **argv);
 int cmd_host_maintenance(struct cli *cli, int argc, char **argv);
 int cmd_desktop_screenshot(struct cli *cli, int argc, char **argv);
 int cmd_session_list(struct cli *cli, int argc, char **argv);

@@ -162,6 +162,13 @@ cmd_desktop_resume(struct cli *cli, int argc, char **argv)
 }
 
 int
+cmd_desktop_move(struct cli *cli, int argc, char **argv)
+{
+	return cmd_call(cli, "POST", "desktops", argv[0], "move",
+			json_pack("{s:s}", "host", argv[1]));
+}
+
+int
 cmd_desktop_powerdown(struct cli *cli, int argc, char **argv)
 {
 	return cmd_call(cli, "POST", "desktops", argv[0], "powerdown", NULL);

@@ -96,6 +96,16 @@ up_drain_end(struct up_drain *drain, guint left)
 		callback(drain->context);
 }
 
+/* What is suspended, or on its way to another host, waits on the disk for the next start. */
+static gboolean
+up_drain_may_stay(const char *state)
+{
+	static const char *const states[] = { "gone",	  "failed",   "suspended", "exporting",
+					      "exported", "arriving", NULL };
+
+	return g_strv_contains(states, state);
+}
+
 static guint
 up_drain_stop(struct up_drain *drain, json_t *list)
 {
@@ -107,9 +117,7 @@ up_drain_stop(struct up_drain *drain, json_t *list)
 		g_autofree char *path = NULL;
 		const char *state = json_get_text(desktop, "state", "");
 
-		/* What is suspended waits on the disk for the next start. */
-		if (g_str_equal(state, "gone") || g_str_equal(state, "failed") ||
-		    g_str_equal(state, "suspended"))
+		if (up_drain_may_stay(state))
 			continue;
 		n++;
 		if (drain->state == UP_DRAIN_COUNTING || g_str_equal(state, "suspending"))

@@ -56,6 +56,8 @@ static const struct key key_table[] = {
 	  "run desktops without hardware virtualization" },
 	{ "host", "templates_in_ram", KEY_FLAG, "false", 0, 1,
 	  "keep the memory of templates in use in RAM, also where forks could map it from the disk" },
+	{ "host", "exchange", KEY_TEXT, "", 0, 0,
+	  "folder that hosts share, through which suspended desktops move; empty: they do not" },
 	{ "template", "recipes", KEY_TEXT, "", 0, 0,
 	  "folder of recipes; empty: the installed ones" },
 };

@@ -56,7 +56,8 @@ launch_init_folders(const struct launch *launch)
 	} table[] = {
 		{ options->run, "desktops", 0, 0711 },
 		{ options->run, "jobs", 0, 0700 },
-		{ options->lib, "desktops", 0, 0711 },
+		/* hostd looks what lies there when the host was started again */
+		{ options->lib, "desktops", options->hostd_gid, 0751 },
 		{ options->lib, "staging", 0, 0711 },
 		{ options->lib, "jobs", options->hostd_gid, 0750 },
 		{ options->lib, "templates", 0, 0755 },

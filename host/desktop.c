@@ -6,7 +6,7 @@
  * (desktop_handle_forked), looks for the agent (desktop_agent.c) and lets it give the guest its identity
  * (desktop_handle_heard); then the desktop is ready. desktop_adopt() enters at the agent. The machine and its display are in
  * desktop_machine.c, what concerns the guest's inside (agent, network, log-in) in desktop_guest.c, the way to its folder
- * and back in desktop_suspend.c. Here is its life:
+ * and back in desktop_suspend.c, that to another host in desktop_move.c. Here is its life:
  * desktop_set_state() is the only place where the state changes. Each step's deadline is that of launch_client, the engine's
  * steps, or the agent's request, and each failure ends in desktop_fail() with its text.
  *
@@ -32,6 +32,7 @@ desktop_unref(struct desktop *desktop)
 	if (desktop->vm)
 		desktop->vm->ops->vm_free(desktop->vm);
 	desktop_drop_template(desktop);
+	desktop_move_free(desktop->arrival);
 	json_decref(desktop->login);
 	json_decref(desktop->login_sent);
 	g_object_unref(desktop->cancellable);
@@ -187,7 +188,7 @@ desktop_remove(struct desktop *desktop)
 void
 desktop_retire(struct desktop *desktop, const char *reason)
 {
-	if (!desktop_state_may_change(desktop->state, DESKTOP_STATE_RETIRING))
+	if (desktop->moving || !desktop_state_may_change(desktop->state, DESKTOP_STATE_RETIRING))
 		return;
 	desktop_end_machine(desktop, reason);
 	if (desktop_set_state(desktop, DESKTOP_STATE_RETIRING))

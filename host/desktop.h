@@ -20,6 +20,7 @@ struct desktop_host {
 	const struct engine_spawner *spawner;
 	const char *run;
 	const char *lib;
+	const char *exchange; /* the folder through which desktops move; NULL: none */
 	struct desktop_agent_times times;
 	void *context;
 	/* For sync's numbered events; kinds as in docs/PROTOCOL.md. */
@@ -69,10 +70,36 @@ gboolean desktop_needs_template(const struct desktop *desktop,
 /* Its machine's process has found out that this host cannot restore it. */
 void desktop_set_foreign(struct desktop *desktop);
 
+/*
+ * A suspended one goes to the exchange folder and is not here any more, or, where nothing is known of it, has gone there before.
+ * Called again as long as that is wanted; a failure is told as the event move_failed.
+ */
+void desktop_export(struct desktop *desktop);
+/*
+ * It comes from there: a new one, or one that was exported. source: the version it must be of, needed during the call; network:
+ * whether it must have one. Each failure is told as move_failed, and it is not tried again unless this is called again.
+ */
+void desktop_arrive(struct desktop *desktop, const struct engine_template *source, gboolean network,
+		    guint64 reserve_bytes);
+/* It cannot be exported, or cannot come, for a reason outside of it. */
+void desktop_refuse_move(struct desktop *desktop, const char *reason);
+void desktop_refuse_arrival(struct desktop *desktop, const char *reason);
+/* It shall not be moved: the next time that is wanted it is tried at once. */
+void desktop_keep_here(struct desktop *desktop);
+/* It was to come and did not. */
+gboolean desktop_is_refused(const struct desktop *desktop);
+gboolean desktop_is_moving(const struct desktop *desktop); /* a thread is at its files */
+
+/* The broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here. */
+void desktop_forget_copy(struct desktop *desktop);
+
+/* As desktop_retire(), and wherever it is: not even the exchange folder keeps it. */
+void desktop_give_up(struct desktop *desktop, const char *reason);
+
 /* "body" is taken over: the agent's login verb. Done when the desktop is ready; once for a session. */
 void desktop_login(struct desktop *desktop, const char *session, json_t *body);
 
-/* Ends its processes and removes its folders; again and again until launch has done it. */
+/* Ends its processes and removes its folders; again and again until launch has done it. Not while its files are being moved. */
 void desktop_retire(struct desktop *desktop, const char *reason);
 void desktop_fail(struct desktop *desktop, const char *reason);
 void desktop_powerdown(struct desktop *desktop);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * desktop_parts.h - what the files of a desktop share: desktop.c, desktop_guest.c, desktop_machine.c, desktop_suspend.c
+ * desktop_parts.h - what the files of a desktop share: desktop.c, desktop_guest.c, desktop_machine.c, desktop_suspend.c, desktop_move.c
  */
 #ifndef HOST_DESKTOP_PARTS_H
 #define HOST_DESKTOP_PARTS_H
@@ -35,7 +35,13 @@ struct desktop {
 	guint64 suspend_bytes; /* that it takes to be suspended, at most */
 	char *obstacle;	       /* why it could not be suspended or resumed; NULL: nothing */
 	gint64 again_us;       /* monotonic; before that it is not tried again */
-	gint64 since_us;       /* of the step that events measure */
+	gboolean moving;       /* a thread has its files, or is about to (desktop_move.c) */
+	gboolean is_given_up;  /* it goes when that is over */
+	gint64 move_again_us;  /* monotonic */
+	gboolean
+		may_have_copy; /* it was found suspended: hostd may have ended when it had just moved */
+	struct desktop_move *arrival; /* begins when launch has made its folder */
+	gint64 since_us;	      /* of the step that events measure */
 	GCancellable *cancellable;
 	struct engine_vm *vm;
 	struct manifest *manifest; /* of the template, until the fork */
@@ -82,6 +88,9 @@ void desktop_recall(struct desktop *desktop);
 gboolean desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record);
 /* desktop_suspend.c: its new machine is none. */
 void desktop_fail_resume(struct desktop *desktop, const char *reason);
+
+/* desktop_move.c: may be NULL. */
+void desktop_move_free(gpointer move);
 
 /* Has its guest booted since it was identified, or not been identified yet? By what its agent says. */
 gboolean desktop_is_fresh(const struct desktop *desktop);

@@ -11,16 +11,20 @@ static const struct {
 	const char *name;
 	guint next; /* bit set of the states that may follow */
 } states[] = {
-	[DESKTOP_STATE_FORKING] = { "forking",
-				    TO(IDENTIFYING) | TO(SUSPENDING) | TO(SUSPENDED) | END },
+	[DESKTOP_STATE_FORKING] = { "forking", TO(IDENTIFYING) | TO(SUSPENDING) | TO(SUSPENDED) |
+						       TO(EXPORTING) | TO(EXPORTED) | TO(ARRIVING) |
+						       END },
 	[DESKTOP_STATE_IDENTIFYING] = { "identifying", TO(READY) | END },
 	[DESKTOP_STATE_READY] = { "ready", TO(ASSIGNED) | TO(SUSPENDING) | END },
 	[DESKTOP_STATE_ASSIGNED] = { "assigned", TO(ACTIVE) | TO(SUSPENDING) | END },
 	[DESKTOP_STATE_ACTIVE] = { "active", TO(DISCONNECTED) | TO(SUSPENDING) | END },
 	[DESKTOP_STATE_DISCONNECTED] = { "disconnected", TO(ACTIVE) | TO(SUSPENDING) | END },
 	[DESKTOP_STATE_SUSPENDING] = { "suspending", TO(SUSPENDED) | TO(IDENTIFYING) | END },
-	[DESKTOP_STATE_SUSPENDED] = { "suspended", TO(RESUMING) | TO(RETIRING) },
+	[DESKTOP_STATE_SUSPENDED] = { "suspended", TO(RESUMING) | TO(EXPORTING) | TO(RETIRING) },
 	[DESKTOP_STATE_RESUMING] = { "resuming", TO(IDENTIFYING) | TO(SUSPENDED) | END },
+	[DESKTOP_STATE_EXPORTING] = { "exporting", TO(EXPORTED) | TO(SUSPENDED) | TO(RETIRING) },
+	[DESKTOP_STATE_EXPORTED] = { "exported", TO(ARRIVING) | TO(RETIRING) },
+	[DESKTOP_STATE_ARRIVING] = { "arriving", TO(SUSPENDED) | TO(EXPORTED) | TO(RETIRING) },
 	[DESKTOP_STATE_RETIRING] = { "retiring", TO(GONE) },
 	[DESKTOP_STATE_GONE] = { "gone", 0 },
 	[DESKTOP_STATE_FAILED] = { "failed", TO(RETIRING) },

@@ -17,9 +17,14 @@
  *
  * suspending: the guest stands, its memory is written; when that fails it goes on as an adopted one. suspended: it has no process,
  * its files are all that it is. resuming: its machine is made again; when that fails it is suspended again.
+ *
+ *	suspended -> exporting -> exported -> arriving -> suspended
+ *
+ * exporting: its files go to the folder that hosts share; when that fails it is suspended. exported: they are there and not here.
+ * arriving: they come from there, mostly on another host, where it begins so; when that fails it is exported.
  * Any of them -> retiring (not wanted any more) or failed (with a reason; not suspended); failed -> retiring; retiring -> gone.
  * An adopted desktop begins anew at identifying, and so does a resumed one, and is at once what it was: ready, assigned. One that is
- * found suspended, or on its way there, goes there from forking.
+ * found suspended, or on its way there or to another host, goes there from forking.
  */
 enum desktop_state {
 	DESKTOP_STATE_FORKING,
@@ -31,6 +36,9 @@ enum desktop_state {
 	DESKTOP_STATE_SUSPENDING,
 	DESKTOP_STATE_SUSPENDED,
 	DESKTOP_STATE_RESUMING,
+	DESKTOP_STATE_EXPORTING,
+	DESKTOP_STATE_EXPORTED,
+	DESKTOP_STATE_ARRIVING,
 	DESKTOP_STATE_RETIRING,
 	DESKTOP_STATE_GONE,
 	DESKTOP_STATE_FAILED,

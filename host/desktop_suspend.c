@@ -343,7 +343,8 @@ desktop_needs_template(const struct desktop *desktop, const struct engine_templa
 {
 	gboolean away = desktop->state == DESKTOP_STATE_SUSPENDING ||
 			desktop->state == DESKTOP_STATE_SUSPENDED ||
-			desktop->state == DESKTOP_STATE_RESUMING;
+			desktop->state == DESKTOP_STATE_RESUMING ||
+			desktop->state == DESKTOP_STATE_EXPORTING; /* it may come back */
 
 	return away && !desktop->is_foreign && desktop_suspension_is_of(&desktop->folder, source);
 }
@@ -507,5 +508,6 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 	desktop->suspension = SUSPENSION_WHOLE;
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+	desktop->may_have_copy = TRUE;
 	return TRUE;
 }

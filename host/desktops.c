@@ -6,7 +6,8 @@
  * change (from an idle source, so that no desktop is freed inside its own call). Nothing is retired before the first
  * list came, and a generation older than the one that exists is refused: that is the fence. A newer one waits until the
  * older has gone. New forks wait while MAX_FORKING are on their way or memory is short, and so do desktops that are resumed; those
- * that are to be suspended wait while MAX_SUSPENDING are being written.
+ * that are to be suspended wait while MAX_SUSPENDING are being written. What moves to another host, or comes from one, is up to
+ * desktops_apply_move(), and has neither session nor machine here until it has come.
  */
 #include "host/desktops.h"
 
@@ -25,6 +26,7 @@
 
 #define MAX_FORKING	 4
 #define MAX_SUSPENDING	 4 /* each has its deadline: all at once would be too slow for any */
+#define MAX_MOVING	 2 /* each reads and writes gigabytes in a thread */
 #define AGAIN_MS	 2000
 #define MAX_HOLDERS_TOLD 3
 #define GUEST_USER_UID	 5000
@@ -37,6 +39,7 @@ struct desktops {
 	void *context;
 	char *run;
 	char *lib;
+	char *exchange;
 	guint ram_reserve_mib;
 	gboolean accept_unisolated;
 	struct template_store *templates;
@@ -141,6 +144,7 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 	desktops->launch = options->launch;
 	desktops->run = g_strdup(options->run);
 	desktops->lib = g_strdup(options->lib);
+	desktops->exchange = g_strdup(options->exchange);
 	desktops->ram_reserve_mib = options->ram_reserve_mib;
 	desktops->accept_unisolated = options->accept_unisolated;
 	desktops->events = events;
@@ -151,6 +155,7 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 		.spawner = &desktops->spawner,
 		.run = desktops->run,
 		.lib = desktops->lib,
+		.exchange = desktops->exchange,
 		.times = options->times,
 		.context = desktops,
 		.event = desktops_handle_event,
@@ -174,6 +179,7 @@ desktops_free(struct desktops *desktops)
 	json_decref(desktops->wanted);
 	g_free(desktops->run);
 	g_free(desktops->lib);
+	g_free(desktops->exchange);
 	g_free(desktops);
 }
 
@@ -497,6 +503,95 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 	}
 }
 
+static gboolean
+desktops_may_move(struct desktops *desktops)
+{
+	GHashTableIter iter;
+	gpointer value;
+	guint moving = 0;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		moving += desktop_is_moving(value) != FALSE;
+	return moving < MAX_MOVING && launch_client_is_up(desktops->launch);
+}
+
+/* Of the version that it shall be of nothing is loaded yet: it stays suspended. */
+static void
+desktops_take_in(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	g_autofree char *refusal = desktops_find_refusal(desktops, want);
+	g_autoptr(GError) error = NULL;
+	struct engine_template source = { .kind = json_get_text(want, "kind", ""),
+					  .folder = -1,
+					  .memory = -1 };
+	struct manifest *manifest = NULL;
+
+	if (!refusal)
+		manifest = template_store_check(
+			desktops->templates, json_get_text(want, "template", ""),
+			(guint32)json_get_integer(want, "version", 0), source.kind, &error);
+	source.manifest = manifest;
+	if (manifest)
+		desktop_arrive(desktop, &source,
+			       strcmp(json_get_text(want, "network", ""), "passt") == 0,
+			       host_room_get_disk_reserve(desktops->lib));
+	else
+		desktop_refuse_arrival(desktop, refusal ? refusal : error->message);
+	manifest_free(manifest);
+}
+
+/*
+ * TRUE: it moves, and nothing else is done with it. "exported": it shall go; "arrives": it comes to this host, unless that has refused
+ * it: then it is told again, and it is the broker's turn; "returns": it comes back to the host that it has left, for no other has it.
+ */
+static gboolean
+desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	const char *word = json_get_text(want, "want", "");
+	enum desktop_state state = desktop_get_state(desktop);
+	gboolean leaves = strcmp(word, "exported") == 0;
+	gboolean arrives = strcmp(word, "arrives") == 0;
+	gboolean comes = arrives || strcmp(word, "returns") == 0;
+	gboolean away = state == DESKTOP_STATE_EXPORTING || state == DESKTOP_STATE_EXPORTED ||
+			state == DESKTOP_STATE_ARRIVING;
+
+	if (!leaves)
+		desktop_forget_copy(desktop);
+	if (!leaves && !comes && !away) {
+		desktop_keep_here(desktop);
+		return FALSE;
+	}
+	desktops_try_later(desktops);
+	if (!desktops_may_move(desktops))
+		return TRUE;
+	if (leaves)
+		desktop_export(desktop);
+	else if (arrives && desktop_is_refused(desktop))
+		desktop_refuse_move(desktop, desktop_get_reason(desktop));
+	else if (away || state == DESKTOP_STATE_FORKING)
+		desktops_take_in(desktops, desktop, want);
+	return TRUE;
+}
+
+/* Nothing is known of it here: it is to come, or has gone before this hostd was started. */
+static void
+desktops_begin_move(struct desktops *desktops, const json_t *want)
+{
+	struct desktop *desktop = desktops_add(desktops, json_get_text(want, "id", ""),
+					       (guint64)json_get_integer(want, "generation", 0));
+
+	desktops_apply_move(desktops, desktop, want);
+}
+
+static gboolean
+desktops_is_move(const json_t *want)
+{
+	static const char *const words[] = { "exported", "arrives", "returns", NULL };
+
+	return g_strv_contains(words, json_get_text(want, "want", ""));
+}
+
 static void
 desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
@@ -507,13 +602,20 @@ desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t 
 		log_debug("desktop=%s: work for an older generation is refused",
 			  desktop_get_id(desktop));
 	} else if (strcmp(json_get_text(want, "want", ""), "gone") == 0) {
-		desktop_retire(desktop, "the broker wants it gone");
+		desktop_give_up(desktop, "the broker wants it gone");
+	} else if (desktops_is_move(want) && desktop_get_state(desktop) == DESKTOP_STATE_GONE) {
+		/* It was here before, and what is left of that is cleared away now. */
+		g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
+		desktops_begin_move(desktops, want);
 	} else if (generation > desktop_get_generation(desktop)) {
 		desktop_retire(desktop, "the broker wants a newer generation of it");
 		if (desktop_get_state(desktop) == DESKTOP_STATE_GONE) {
 			g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
 			desktops_create(desktops, want);
 		}
+	} else if (desktops_apply_move(desktops, desktop, want)) {
+		log_debug("desktop=%s moves: '%s'", desktop_get_id(desktop),
+			  json_get_text(want, "want", ""));
 	} else if (!json_is_object(session) && desktop_get_session(desktop)[0] != '\0') {
 		desktop_retire(desktop, "its session has ended");
 	} else {
@@ -555,6 +657,8 @@ desktops_reconcile(struct desktops *desktops)
 			desktops_apply(desktops, desktop, want);
 		else if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
 			desktops_create(desktops, want);
+		else if (desktops_is_move(want))
+			desktops_begin_move(desktops, want);
 	}
 	desktops_retire_unwanted(desktops, named);
 }
@@ -601,7 +705,7 @@ desktops_request(struct desktops *desktops, const char *verb, const char *id)
 	if (!desktop)
 		log_warning("desktop=%s is not here: '%s' is not done", id, verb);
 	else if (strcmp(verb, "stop") == 0)
-		desktop_retire(desktop, "an operator stopped it");
+		desktop_give_up(desktop, "an operator stopped it");
 	else if (strcmp(verb, "powerdown") == 0)
 		desktop_powerdown(desktop);
 	else
@@ -686,10 +790,10 @@ desktops_get_capacity(struct desktops *desktops)
 	guint total = (guint)doctor_read_memory_mib("", "MemTotal:");
 
 	return json_pack(
-		"{s:i, s:i, s:i}", "ram_mib",
+		"{s:i, s:i, s:i, s:b}", "ram_mib",
 		(int)(total > desktops->ram_reserve_mib ? total - desktops->ram_reserve_mib : 0),
 		"ram_free_mib", (int)host_room_get_free_mib(desktops->ram_reserve_mib), "cpus",
-		(int)g_get_num_processors());
+		(int)g_get_num_processors(), "exchange", desktops->exchange != NULL);
 }
 
 json_t *

@@ -31,6 +31,7 @@ struct desktops_options {
 	guint ram_reserve_mib;
 	gboolean accept_unisolated; /* run guests without hardware virtualization */
 	gboolean templates_in_ram;  /* as template_store_new() says */
+	const char *exchange;	    /* the folder through which desktops move; NULL: none */
 	struct desktop_agent_times times;
 };
 

@@ -24,6 +24,21 @@ host_room_get_free_mib(guint reserve_mib)
 	return available > reserve_mib ? available - reserve_mib : 0;
 }
 
+static guint64
+host_room_compute_reserve(const struct statvfs *about)
+{
+	return MIN((guint64)about->f_blocks * about->f_frsize / DISK_RESERVE_SHARE,
+		   DISK_RESERVE_MAX);
+}
+
+guint64
+host_room_get_disk_reserve(const char *folder)
+{
+	struct statvfs about;
+
+	return statvfs(folder, &about) < 0 ? 0 : host_room_compute_reserve(&about);
+}
+
 gboolean
 host_room_has_disk(const char *folder, guint64 bytes)
 {
@@ -33,8 +48,7 @@ host_room_has_disk(const char *folder, guint64 bytes)
 
 	if (statvfs(folder, &about) < 0)
 		return TRUE;
-	reserve = MIN((guint64)about.f_blocks * about.f_frsize / DISK_RESERVE_SHARE,
-		      DISK_RESERVE_MAX);
+	reserve = host_room_compute_reserve(&about);
 	left = (guint64)about.f_bavail * about.f_frsize;
 	return left >= reserve && left - reserve >= bytes;
 }

@@ -18,6 +18,9 @@ guint host_room_get_free_mib(guint reserve_mib);
  */
 gboolean host_room_has_disk(const char *folder, guint64 bytes);
 
+/* The reserve, in bytes; 0 when that cannot be known. */
+guint64 host_room_get_disk_reserve(const char *folder);
+
 /* Memory that a new fork soon takes. */
 guint host_room_get_fork_mib(guint ram_mib);
 

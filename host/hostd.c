@@ -41,6 +41,7 @@
 struct hostd {
 	const struct hostd_options *options;
 	char *proxy;
+	const char *exchange; /* the settings'; NULL: none */
 	struct launch_client *launch;
 	struct desktops *desktops;
 	struct ticket_table *tickets;
@@ -541,6 +542,7 @@ hostd_make_desktops(struct hostd *hostd)
 		.ram_reserve_mib = (guint)settings_get_integer(settings, "host", "ram_reserve_mib"),
 		.accept_unisolated = settings_get_flag(settings, "host", "accept_unisolated"),
 		.templates_in_ram = settings_get_flag(settings, "host", "templates_in_ram"),
+		.exchange = hostd->exchange,
 	};
 
 	return desktops_new(&options, &desktops_event_table, hostd);
@@ -574,9 +576,11 @@ hostd_new(const struct hostd_options *options, GError **error)
 	g_autofree char *name = hostd_settings_find_name(options->settings, error);
 	g_autofree char *socket = g_build_filename(options->run, "gateway.sock", NULL);
 	g_autofree char *proxy = NULL;
+	const char *exchange = NULL;
 	struct hostd *hostd;
 
-	if (!name || !hostd_settings_check_engine(options->settings, error))
+	if (!name || !hostd_settings_check_engine(options->settings, error) ||
+	    !hostd_settings_find_exchange(options->settings, &exchange, error))
 		return NULL;
 	proxy = hostd_settings_find_proxy(options->settings, error);
 	if (!proxy)
@@ -584,6 +588,7 @@ hostd_new(const struct hostd_options *options, GError **error)
 	hostd = g_new0(struct hostd, 1);
 	hostd->options = options;
 	hostd->proxy = g_steal_pointer(&proxy);
+	hostd->exchange = exchange;
 	hostd_make_parts(hostd, name);
 	hostd_warn_of_engines(hostd);
 	log_info("templates that name no engine are published for engine '%s'",

@@ -43,6 +43,24 @@ hostd_settings_check_engine(const struct settings *settings, GError **error)
 	return FALSE;
 }
 
+gboolean
+hostd_settings_find_exchange(const struct settings *settings, const char **ret_exchange,
+			     GError **error)
+{
+	const char *exchange = settings_get_text(settings, "host", "exchange");
+
+	if (exchange[0] == '\0' || g_path_is_absolute(exchange)) {
+		*ret_exchange = exchange[0] == '\0' ? NULL : exchange;
+		return TRUE;
+	}
+	g_set_error(
+		error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+		"'%s' is no absolute path: set 'exchange' in [host] of carrel.conf to the folder that "
+		"hosts share, such as /srv/carrel-exchange, or leave it out",
+		exchange);
+	return FALSE;
+}
+
 static gboolean
 hostd_settings_is_proxy(const char *proxy)
 {

@@ -16,6 +16,10 @@ char *hostd_settings_find_name(const struct settings *settings, GError **error);
 
 gboolean hostd_settings_check_engine(const struct settings *settings, GError **error);
 
+/* The folder through which desktops move. TRUE, and NULL where there is none. */
+gboolean hostd_settings_find_exchange(const struct settings *settings, const char **ret_exchange,
+				      GError **error);
+
 /* What clients get as the gateway's address. NULL: it could lead none of them here. */
 char *hostd_settings_find_proxy(const struct settings *settings, GError **error);
 

@@ -113,7 +113,8 @@ sync_answer_check_session(const json_t *session, struct json_problem *ret_proble
 static const char *
 sync_answer_check_desktop(const json_t *desktop)
 {
-	static const char *const wants[] = { "ready", "suspended", "gone", NULL };
+	static const char *const wants[] = { "ready",	"suspended", "gone", "exported",
+					     "arrives", "returns",   NULL };
 	static const char *const networks[] = { "none", "passt", NULL };
 
 	if (!id_valid(ID_KIND_DESKTOP, json_get_text(desktop, "id", "")))

@@ -203,12 +203,29 @@ template_store_read(const char *folder, const char *kind, int *ret_root, GError 
 	}
 }
 
+static char *
+template_store_get_folder(const struct template_store *store, const char *name, guint32 version)
+{
+	g_autofree char *number = g_strdup_printf("%u", version);
+
+	return g_build_filename(store->folder, name, number, NULL);
+}
+
+struct manifest *
+template_store_check(const struct template_store *store, const char *name, guint32 version,
+		     const char *kind, GError **error)
+{
+	g_autofree char *folder = template_store_get_folder(store, name, version);
+	CLEANUP_CLOSE int root = -1;
+
+	return template_store_read(folder, kind, &root, error);
+}
+
 static struct template_entry *
 template_store_open(struct template_store *store, const char *name, guint32 version,
 		    const char *kind, GError **error)
 {
-	g_autofree char *number = g_strdup_printf("%u", version);
-	g_autofree char *folder = g_build_filename(store->folder, name, number, NULL);
+	g_autofree char *folder = template_store_get_folder(store, name, version);
 	int root = -1;
 	struct manifest *manifest = template_store_read(folder, kind, &root, error);
 	struct template_entry *entry;

@@ -30,6 +30,10 @@ gboolean template_store_find(struct template_store *store, const char *name, gui
 			     const char *kind, struct engine_template *ret_template,
 			     GError **error);
 
+/* The version's manifest, the caller's, where this host can restore it; else NULL and an error as above. Nothing is loaded. */
+struct manifest *template_store_check(const struct template_store *store, const char *name,
+				      guint32 version, const char *kind, GError **error);
+
 /*
  * The same for a desktop that was suspended as a fork of it: it has a state of its own, of which only itself finds out that this
  * host cannot restore it.

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "common/sparse_copy.h"
 
-#define COPY_STEP_BYTES (64 << 20)
-#define MAX_DEPTH	8
+#define MAX_DEPTH 8
 
 static gboolean
 job_files_fail(GError **error, const char *what, const char *path, int code)
@@ -22,48 +22,6 @@ job_files_fail(GError **error, const char *what, const char *path, int code)
 	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "cannot %s '%s': %s", what,
 		    path, g_strerror(code));
 	return FALSE;
-}
-
-/* 0 or an errno. */
-static int
-job_files_copy_piece(int source, int target, off_t at, off_t end, GCancellable *cancellable)
-{
-	while (at < end) {
-		off_t to = at;
-		ssize_t copied = copy_file_range(source, &at, target, &to,
-						 (size_t)MIN(end - at, COPY_STEP_BYTES), 0);
-
-		if (g_cancellable_is_cancelled(cancellable))
-			return ECANCELED;
-		if (copied < 0 && errno != EINTR)
-			return errno;
-		if (copied == 0)
-			return EIO;
-	}
-	return 0;
-}
-
-static int
-job_files_copy_data(int source, int target, off_t size, GCancellable *cancellable)
-{
-	off_t at = 0;
-	int code = 0;
-
-	if (ftruncate(target, size) < 0)
-		return errno;
-	while (code == 0 && at < size) {
-		off_t data = lseek(source, at, SEEK_DATA);
-		off_t hole;
-
-		if (data < 0)
-			return errno == ENXIO ? 0 : errno;
-		hole = lseek(source, data, SEEK_HOLE);
-		if (hole < 0)
-			return errno;
-		code = job_files_copy_piece(source, target, data, hole, cancellable);
-		at = hole;
-	}
-	return code;
 }
 
 gboolean
@@ -83,7 +41,7 @@ job_files_copy(const char *source, const char *target, GCancellable *cancellable
 		return job_files_fail(error, "make", target, errno);
 	if (ioctl(to, FICLONE, from) == 0)
 		return TRUE;
-	code = job_files_copy_data(from, to, status.st_size, cancellable);
+	code = -sparse_copy(from, to, status.st_size, cancellable);
 	if (code != ECANCELED)
 		return code == 0 || job_files_fail(error, "write", target, code);
 	g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");

@@ -29,6 +29,8 @@ static const struct {
 	{ "desktop.stuck",
 	  N_("Your desktop was suspended and cannot go on just now. It will be tried again; if it "
 	     "stays so, tell your administrator.") },
+	{ "desktop.moving",
+	  N_("Your desktop is on its way to another host. It will be tried again.") },
 	{ "host.maintenance",
 	  N_("Your desktop's host is in maintenance. Your desktop waits until that is over.") },
 	{ "session.elsewhere",

@@ -6,12 +6,14 @@ set -eu
 . tests/lib/viewer.sh
 . tests/lib/faults.sh
 
-# ends what there is of the appliance, and starts it again on the same state
+# ends what there is of the appliance, and starts it again on the same state, as after a start of the host
 begin_anew() {
 	kill -TERM "$appliance_pid"
 	wait_until 120 appliance_has_ended || fail "'carrel up' does not end: $(tail -n 5 "$appliance_log")"
 	wait "$appliance_pid" || fail "'carrel up' ended with $?"
 	wait_until 10 appliance_is_gone || fail "left behind: $(appliance_describe_processes)"
+	# as after a start of the host: nothing is known of a desktop but what lies in its folder
+	find "$appliance_state/run" -mindepth 1 -delete
 	appliance_restart
 }
 

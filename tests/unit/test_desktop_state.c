@@ -13,12 +13,13 @@
 
 /*
  * One row a state, one column a next state: forking identifying ready assigned active disconnected suspending suspended
- * resuming retiring gone failed
+ * resuming exporting exported arriving retiring gone failed
  */
 static const char *const table[DESKTOP_STATE_COUNT] = {
-	".x....xx.x.x", "..x......x.x", "...x..x..x.x", "....x.x..x.x",
-	".....xx..x.x", "....x.x..x.x", ".x.....x.x.x", "........xx..",
-	".x.....x.x.x", "..........x.", "............", ".........x..",
+	".x....xx.xxxx.x", "..x.........x.x", "...x..x.....x.x", "....x.x.....x.x",
+	".....xx.....x.x", "....x.x.....x.x", ".x.....x....x.x", "........xx..x..",
+	".x.....x....x.x", ".......x..x.x..", "...........xx..", ".......x..x.x..",
+	".............x.", "...............", "............x..",
 };
 
 static void
@@ -39,6 +40,7 @@ test_desktop_state__has_protocol_names(void **state)
 	assert_string_equal(desktop_state_name(DESKTOP_STATE_FAILED), "failed");
 	assert_string_equal(desktop_state_name(DESKTOP_STATE_SUSPENDED), "suspended");
 	assert_true(desktop_state_lives(DESKTOP_STATE_DISCONNECTED));
+	assert_string_equal(desktop_state_name(DESKTOP_STATE_ARRIVING), "arriving");
 	assert_true(desktop_state_lives(DESKTOP_STATE_SUSPENDED));
 	assert_false(desktop_state_lives(DESKTOP_STATE_RETIRING));
 }

@@ -41,7 +41,9 @@ struct fixture {
 	char *lib;
 	char *version; /* the template's folder */
 	struct desktops *desktops;
+	char *exchange;
 	guint failures;
+	guint unmoved;
 	guint foreign;
 	char *foreign_reason;
 	char *holders;
@@ -55,6 +57,7 @@ note_event(void *context, const struct desktop *desktop, const char *kind, gint6
 
 	(void)desktop, (void)value, (void)text;
 	f->failures += strcmp(kind, "failed") == 0;
+	f->unmoved += strcmp(kind, "move_failed") == 0;
 }
 
 static void
@@ -124,6 +127,9 @@ remove_template(struct fixture *f)
 		"templates",
 		"desktops/" DESKTOP,
 		"desktops",
+		"exchange/" DESKTOP "/suspended.json",
+		"exchange/" DESKTOP,
+		"exchange",
 		"",
 	};
 
@@ -144,6 +150,7 @@ open_desktops(struct fixture *f, guint ram_reserve_mib)
 		.lib = f->lib,
 		.ram_reserve_mib = ram_reserve_mib,
 		.accept_unisolated = TRUE,
+		.exchange = f->exchange,
 	};
 
 	f->desktops = desktops_new(&options, &desktops_events, f);
@@ -157,6 +164,8 @@ setup(void **state)
 	f->launch = fake_launch_new();
 	f->client = fake_launch_connect(f->launch);
 	f->lib = g_dir_make_tmp("test-desktops-XXXXXX", NULL);
+	f->exchange = g_build_filename(f->lib, "exchange", NULL);
+	assert_int_equal(g_mkdir(f->exchange, 0700), 0);
 	make_template(f);
 	open_desktops(f, 0);
 	*state = f;
@@ -176,6 +185,7 @@ teardown(void **state)
 	g_free(f->foreign_reason);
 	g_free(f->holders);
 	g_free(f->version);
+	g_free(f->exchange);
 	g_free(f->lib);
 	g_free(f);
 	return 0;
@@ -458,6 +468,109 @@ test_desktops__an_exit_status_of_one_that_has_run_tells_nothing(void **state)
 	want(f, NULL);
 }
 
+static gboolean
+is_in(struct fixture *f, enum desktop_state state)
+{
+	const struct desktop *desktop = desktops_find(f->desktops, DESKTOP);
+
+	return desktop && desktop_get_state(desktop) == state && !desktop_is_moving(desktop);
+}
+
+/* The mark of one that another host has let go. */
+static char *
+put_exported(struct fixture *f)
+{
+	char *path = g_build_filename(f->exchange, DESKTOP, NULL);
+	g_autofree char *mark = g_build_filename(path, "suspended.json", NULL);
+
+	assert_int_equal(g_mkdir(path, 0700), 0);
+	assert_true(g_file_set_contents(mark, suspended_text, -1, NULL));
+	return path;
+}
+
+/* It is told once, however often the broker's answer says the same: by then it may be another host's. */
+static void
+test_desktops__one_that_cannot_come_is_refused_once(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = put_exported(f);
+
+	want(f, make_want("qemu", "none", 1, "arrives"));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	assert_int_equal(f->unmoved, 1);
+	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 1);
+	want(f, make_want("qemu", "none", 1, "arrives"));
+	fake_peer_settle();
+	assert_int_equal(f->unmoved, 1);
+	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 1);
+	/* it is left to another host */
+	want(f, NULL);
+	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
+	assert_true(g_file_test(path, G_FILE_TEST_IS_DIR));
+}
+
+static void
+test_desktops__one_whose_version_cannot_run_here_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	write_manifest(f, "pc-q35-5.0");
+	want(f, make_want("qemu", "none", 1, "arrives"));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	assert_int_equal(f->unmoved, 1);
+	assert_non_null(strstr(desktop_get_reason(desktops_find(f->desktops, DESKTOP)),
+			       "here it is pc-q35-7.2"));
+	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 0);
+	want(f, NULL);
+}
+
+static void
+test_desktops__one_that_is_between_hosts_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = put_exported(f);
+
+	want(f, make_want("qemu", "none", 1, "exported"));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	assert_int_equal(f->unmoved, 0);
+	want(f, make_want("qemu", "none", 1, "gone"));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_GONE));
+	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+/*
+ * It was here and has gone; what launch knows of it is cleared away, and only then it comes again, or is said to have gone: hostd was
+ * started anew.
+ */
+static void
+test_desktops__one_that_comes_back_waits_for_its_own_end(void **unused)
+{
+	static const char *const words[] = { "returns", "arrives", "exported" };
+	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
+
+	(void)unused;
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+		g_autofree char *path = NULL;
+		void *state = NULL;
+		struct fixture *f;
+
+		setup(&state);
+		f = state;
+		path = put_exported(f);
+		f->launch->refuse = -EBUSY;
+		desktops_adopt(f->desktops, &record, 1);
+		want(f, make_want("qemu", "none", 1, words[i]));
+		fake_peer_settle();
+		assert_true(is_in(f, DESKTOP_STATE_RETIRING));
+		assert_int_equal(f->unmoved, 0);
+		f->launch->refuse = 0;
+		WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+		assert_int_equal(f->unmoved, strcmp(words[i], "exported") != 0);
+		want(f, NULL);
+		teardown(&state);
+	}
+}
+
 static const struct {
 	const char *engine;
 	const char *network;
@@ -573,6 +686,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_desktops__what_cannot_be_made_fails_with_its_reason),
 		TEST(a_full_host_makes_none_and_says_so),
+		TEST(one_that_cannot_come_is_refused_once),
+		TEST(one_whose_version_cannot_run_here_is_refused),
+		TEST(one_that_is_between_hosts_is_given_up),
+		cmocka_unit_test(test_desktops__one_that_comes_back_waits_for_its_own_end),
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),
 		TEST(a_full_host_resumes_none_and_says_so),

@@ -19,7 +19,7 @@ test_problem_words__say_what_to_do(void **state)
 		"login.denied",	  "login.expired",   "login.locked",	  "login.limited",
 		"login.name",	  "login.unknown",   "login.unavailable", "pool.empty",
 		"pool.forbidden", "session.unknown", "ticket.refused",	  "token.invalid",
-		"desktop.stuck",
+		"desktop.stuck",  "desktop.moving",
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(codes); i++) {

@@ -209,7 +209,8 @@ test_store_sqlite__an_old_one_keeps_its_rows(void **state)
 		"SELECT count(*) = 1 FROM desktop WHERE id = 'd-1' AND generation = 3 AND state = 'active' AND want = 'ready'"
 		" AND suspend = 0 AND reported = 1 AND error = 'why' AND created_ms = 11 AND changed_ms = 12",
 		"SELECT count(*) = 3 FROM desktop",
-		"SELECT drain = 1 AND maintenance = 0 FROM host",
+		"SELECT count(*) = 3 FROM desktop WHERE move_to IS NULL AND move_from IS NULL AND move_error = ''",
+		"SELECT drain = 1 AND maintenance = 0 AND exchange = 0 FROM host",
 		"SELECT size = 1 AND auto_spare = 0 FROM pool",
 		"SELECT count(*) = 0 FROM pragma_foreign_key_check",
 	};

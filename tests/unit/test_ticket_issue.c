@@ -334,6 +334,10 @@ test_ticket_issue__resumes_what_its_user_opens(void **state)
 		{ "suspended", 0, 1, NULL, "host.maintenance", 0 },
 		{ "suspended", 1, 1, "mine", "host.maintenance", 1 },
 		{ "active", 0, 1, NULL, "host.maintenance", 0 },
+		{ "exporting", 1, 0, NULL, "desktop.moving", 0 },
+		{ "arriving", 0, 0, NULL, "desktop.moving", 0 },
+		{ "exported", 1, 1, NULL, "desktop.moving", 0 },
+		{ "arriving", 1, 0, "mine", "session.suspended", 1 },
 	};
 
 	(void)state;
@@ -351,6 +355,8 @@ test_ticket_issue__resumes_what_its_user_opens(void **state)
 					      "UPDATE host SET maintenance = $1", "i",
 					      cases[i].maintenance),
 				 1);
+		broker_stage_run(&stage.broker, "UPDATE desktop SET move_from = host WHERE state IN"
+						" ('exporting', 'exported', 'arriving')");
 		request = stage_request_new(
 			"ada", stage.session,
 			json_pack("{s:s, s:s*}", "protocol", "spice", "after", cases[i].after));

@@ -239,6 +239,22 @@ test_up_drain__tells_hosts_then_stops_each_desktop_once(void **state)
 	assert_int_equal(stage_count(stage, "/stop"), 1);
 }
 
+/* A stop would throw away what its user has open. */
+static void
+test_up_drain__leaves_what_lies_on_the_disk(void **state)
+{
+	struct stage *stage = *state;
+
+	stage->desktops =
+		"[{\"id\": \"d-a\", \"state\": \"suspended\"}, {\"id\": \"d-b\", \"state\": "
+		"\"exporting\"}, {\"id\": \"d-c\", \"state\": \"exported\"},"
+		" {\"id\": \"d-d\", \"state\": \"arriving\"}]";
+	stage_listen(stage);
+	stage_drain(stage);
+	assert_int_equal(stage->n_drained, 1);
+	assert_int_equal(stage_count(stage, "/stop"), 0);
+}
+
 static void
 test_up_drain__ends_at_once_without_desktops(void **state)
 {
@@ -330,6 +346,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_up_drain__tells_hosts_then_stops_each_desktop_once, stage_setup,
 			stage_teardown),
+		cmocka_unit_test_setup_teardown(test_up_drain__leaves_what_lies_on_the_disk,
+						stage_setup, stage_teardown),
 		cmocka_unit_test_setup_teardown(test_up_drain__ends_at_once_without_desktops,
 						stage_setup, stage_teardown),
 		cmocka_unit_test_setup_teardown(test_up_drain__asks_a_broker_again_that_is_away,

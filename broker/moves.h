@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * moves.h - who has a desktop that moves from one host to another
+ */
+#ifndef BROKER_MOVES_H
+#define BROKER_MOVES_H
+
+#include <glib.h>
+
+struct http_request;
+struct store;
+
+/* A host that has not reported for so long is not there. */
+#define MOVES_SILENT_MS 60000
+
+/* The suspended desktop that the request's path names shall be that host's. FALSE: it is not, which was responded. */
+gboolean moves_begin(struct store *store, struct http_request *request, const char *host);
+
+/* It moves, and goes wherever it is; its session ends. Others stay as they are. FALSE only on error. */
+gboolean moves_give_up(struct store *store, const char *desktop, GError **error);
+
+/* Inside the transaction of a report: its host reports this state. FALSE only on error. */
+gboolean moves_note_state(struct store *store, const char *host, const char *desktop,
+			  const char *state, GError **error);
+
+/* The same: its host could not do what was asked of it. */
+gboolean moves_note_failure(struct store *store, const char *host, const char *desktop,
+			    const char *text, GError **error);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * move_files.h - a suspended desktop's files go to the folder that hosts share, and come from there
+ *
+ * <exchange>/<id>/ holds a whole desktop; <exchange>/<id>.part and <lib>/desktops/<id>/arriving are what somebody was copying. All of
+ * these calls read or write gigabytes: they are for threads, and for one at a time of a desktop.
+ */
+#ifndef HOST_MOVE_FILES_H
+#define HOST_MOVE_FILES_H
+
+#include <gio/gio.h>
+
+struct desktop_folder;
+
+struct move_files {
+	char *lib;
+	char *exchange; /* NULL: the host has none */
+	char *id;
+	guint64 reserve_bytes; /* what a copy leaves free where it goes to */
+};
+
+/* Its small files are there: is this one that the host can have? FALSE and an error that says why not. */
+typedef gboolean (*move_files_check)(const struct desktop_folder *folder, const void *context,
+				     GError **error);
+
+/*
+ * Until this has succeeded the desktop is whole in <lib>/desktops/, afterwards only in the exchange folder. Done before, it is done
+ * again from the beginning, or what was left over is finished. G_IO_ERROR_NOT_FOUND: it is in neither.
+ */
+gboolean move_files_export(const struct move_files *files, GError **error);
+
+/* The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. */
+gboolean move_files_import(const struct move_files *files, move_files_check check,
+			   const void *context, GError **error);
+
+/* It is not to be had from the exchange folder any more. */
+gboolean move_files_discard(const struct move_files *files, GError **error);
+
+#endif

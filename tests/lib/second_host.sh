@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# second_host.sh - one more host for the broker of a test's appliance (sourced after appliance.sh)
+#
+# On the same machine, with run folder, state, configuration, uids of desktops and gateway of its own. What both hosts see is
+# $second_exchange. As on two machines with one mount, hostd has the same uid on both.
+
+second_name=otherhost
+second_exchange=
+second_state=
+second_pids=()
+
+# second_prepare: makes the exchange folder, before appliance_start "exchange = $second_exchange"
+second_prepare() {
+	second_exchange=$TMPDIR/exchange
+	mkdir -m 0700 "$second_exchange"
+}
+
+# second_start: the other host, with copies of the first one's template versions, as an admin makes them
+second_start() {
+	local port first last
+	port=$(appliance_find_ports 1)
+	second_state=$appliance_state/other
+	first=$((appliance_group + 300000))
+	last=$((first + 265535))
+	chown "$appliance_hostd_uid:$appliance_group" "$second_exchange"
+	# as `carrel up` makes them
+	install -d -m 0711 -g "$appliance_group" "$second_state"{,/lib,/lib/staging,/run/desktops}
+	install -d -m 1771 -g "$appliance_group" "$second_state/run"
+	install -d -m 0711 -o "$appliance_hostd_uid" -g "$appliance_group" "$second_state/lib"/{desktops,hostd,images}
+	cp -a --sparse=always "$appliance_state/lib/templates" "$second_state/lib/templates"
+	cat >"$second_state/carrel.conf" <<-END
+		[gateway]
+		listen = 127.0.0.1:$port
+		[host]
+		name = $second_name
+		engine = ${appliance_engine:-qemu}
+		uid_range = $first-$last
+		exchange = $second_exchange
+	END
+	chmod 0644 "$second_state/carrel.conf"
+	second_find_libexec
+	second_run 0 carrel-launch --libexec "$second_libexec" --uid-range "$first-$last" \
+		--hostd-uid "$appliance_hostd_uid" --hostd-gid "$appliance_group" \
+		--run "$second_state/run" --lib "$second_state/lib"
+	wait_until 30 test -S "$second_state/run/launch.sock" || second_fail carrel-launch
+	second_start_hostd
+	second_run $((appliance_group + 1)) carrel-gateway --listen "127.0.0.1:$port" \
+		--hostd-socket "$second_state/run/gateway.sock"
+	wait_until 60 second_is_known || second_fail carrel-hostd
+}
+
+second_start_hostd() {
+	second_run "$appliance_hostd_uid" carrel-hostd --run "$second_state/run" --lib "$second_state/lib" \
+		--broker-socket "$appliance_state/run/broker.sock" --gateway-uid $((appliance_group + 1)) \
+		--config "$second_state/carrel.conf"
+}
+
+# Where `run` has put what the appliance's own services are
+second_find_libexec() {
+	second_libexec=$(tr '\0' '\n' <"/proc/$(appliance_find_service carrel-hostd)/environ" |
+		sed -n 's/^CARREL_LIBEXEC_DIR=//p')
+	[ -x "$second_libexec/carrel-hostd" ] || fail "the services' folder is not found: '$second_libexec'"
+}
+
+# second_run UID PROGRAM ARGUMENT...
+second_run() {
+	local uid=$1 program=$2
+	shift 2
+	CARREL_LIBEXEC_DIR=$second_libexec setpriv --reuid "$uid" --regid "$appliance_group" --clear-groups \
+		"$second_libexec/$program" "$@" >>"$second_state/log" 2>&1 &
+	second_pids+=($!)
+}
+
+second_fail() {
+	fail "the second host's $1 does not come up: $(tail -n 5 "$second_state/log")"
+}
+
+second_is_known() {
+	[ "$(carrel_json "[(.templates? // .)[] | select(.host == \"$second_name\")] | length" template list)" -ge 1 ]
+}
+
+# second_find_process DESKTOP ROLE: as faults_find_process
+second_find_process() {
+	local pid
+	pid=$(sed -n "s/^$2=\([0-9]*\) .*/\1/p" "$second_state/run/desktops/$1/record" 2>/dev/null)
+	[ "${pid:-0}" -gt 0 ] && kill -0 "$pid" 2>/dev/null && echo "$pid"
+}
+
+# second_stop: the last that was started first; nothing of it may be left
+second_stop() {
+	local left i
+	for ((i = ${#second_pids[@]} - 1; i >= 0; i--)); do
+		kill -TERM "${second_pids[i]}"
+		wait "${second_pids[i]}" || true
+	done
+	second_pids=()
+	left=$(cd "$second_state" && find run/desktops lib/desktops -mindepth 1 2>/dev/null)
+	[ -z "$left" ] || fail "left behind on the second host: $left"
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_desktop_move.c - a suspended desktop leaves one host and comes to another, or stays where it is
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "tests/unit/desktop_stage.h"
+#include "tests/unit/scratch.h"
+
+#define IDENTIFY  1
+#define LOGIN	  2
+#define CLOCK	  4
+#define RAM_BYTES (1024 * 1024)
+
+struct fixture {
+	struct desktop_stage *stage;
+	char *root;
+	char *exchange;
+	char *lib;		   /* of the other host */
+	struct desktop_host other; /* with the same launch and QEMU */
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+	g_autofree char *house = NULL; /* which launch makes */
+	void *stage = NULL;
+
+	desktop_stage_setup(&stage);
+	f->stage = stage;
+	f->root = scratch_new();
+	f->exchange = g_build_filename(f->root, "exchange", NULL);
+	f->lib = g_build_filename(f->root, "lib", NULL);
+	assert_int_equal(g_mkdir(f->exchange, 0700), 0);
+	f->stage->host.exchange = f->exchange;
+	f->other = f->stage->host;
+	f->other.lib = f->lib;
+	house = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	assert_int_equal(g_mkdir_with_parents(house, 0700), 0);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+	void *stage = f->stage;
+
+	desktop_stage_teardown(&stage);
+	scratch_remove(f->root);
+	g_free(f->exchange);
+	g_free(f->lib);
+	g_free(f->root);
+	g_free(f);
+	return 0;
+}
+
+static gboolean
+is_in(const struct fixture *f, enum desktop_state state)
+{
+	return desktop_stage_is_in(f->stage, state) && !desktop_is_moving(f->stage->desktop);
+}
+
+static gboolean
+has(const char *folder, const char *name)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+
+	return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static void
+start_suspended(struct fixture *f)
+{
+	struct desktop_stage *stage = f->stage;
+
+	desktop_stage_fork(stage);
+	desktop_stage_log_in(stage);
+	SERVE_UNTIL(stage, desktop_stage_is_in(stage, DESKTOP_STATE_ASSIGNED));
+	desktop_suspend(stage->desktop, RAM_BYTES, 0);
+	SERVE_UNTIL(stage, is_in(f, DESKTOP_STATE_SUSPENDED));
+	g_string_truncate(stage->events, 0);
+}
+
+static void
+start_exported(struct fixture *f)
+{
+	start_suspended(f);
+	desktop_export(f->stage->desktop);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	assert_true(has(f->exchange, DESKTOP "/suspended.json"));
+	assert_false(has(f->stage->lib, "desktops/" DESKTOP "/suspended.json"));
+}
+
+/* A hostd begins, which knows nothing of it. */
+static void
+begin(struct fixture *f, const struct desktop_host *host, guint64 generation)
+{
+	desktop_free(f->stage->desktop);
+	f->stage->desktop = desktop_new(host, DESKTOP, generation);
+}
+
+static void
+arrive(struct fixture *f)
+{
+	const struct engine_template source = { f->stage->manifest, f->stage->folder, "user", -1,
+						NULL };
+
+	desktop_arrive(f->stage->desktop, &source, FALSE, 0);
+	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_ARRIVING));
+}
+
+static void
+resume(struct fixture *f)
+{
+	struct desktop_stage *stage = f->stage;
+	struct engine_template source = { stage->manifest, stage->folder, "user", stage->memory,
+					  NULL };
+
+	desktop_resume(stage->desktop, &source);
+	SERVE_UNTIL(stage, desktop_stage_is_in(stage, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(stage->said[IDENTIFY], 1);
+	assert_int_equal(stage->said[LOGIN], 1);
+	assert_int_equal(stage->said[CLOCK], 1);
+	assert_string_equal(desktop_get_session(stage->desktop), SESSION);
+}
+
+static void
+test_desktop_move__its_user_finds_it_on_the_other_host(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(has(f->exchange, DESKTOP));
+	assert_true(has(f->lib, "desktops/" DESKTOP "/suspended.json"));
+	resume(f);
+	assert_string_equal(f->stage->events->str, "exported arrived resumed ");
+}
+
+/* What its host is asked for when it has begun anew meanwhile. */
+static void
+test_desktop_move__one_that_was_exported_stays_so(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	begin(f, &f->stage->host, GENERATION);
+	desktop_export(f->stage->desktop);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	assert_true(has(f->exchange, DESKTOP "/suspended.json"));
+	assert_string_equal(f->stage->events->str, "exported exported ");
+}
+
+/* The exchange folder is not mounted, perhaps: nothing is lost by that. */
+static void
+test_desktop_move__one_that_is_nowhere_is_not_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, &f->stage->host, GENERATION);
+	desktop_export(f->stage->desktop);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTING));
+	assert_non_null(strstr(desktop_get_reason(f->stage->desktop), "not known where it is"));
+	assert_non_null(strstr(desktop_get_reason(f->stage->desktop), "'carrel desktop stop'"));
+	assert_string_equal(f->stage->events->str, "");
+	desktop_give_up(f->stage->desktop, "an operator stopped it");
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+}
+
+static void
+check_refused(struct fixture *f, const char *word)
+{
+	const char *reason;
+
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	reason = desktop_get_reason(f->stage->desktop);
+	print_message("%s\n", reason);
+	assert_non_null(strstr(reason, word));
+	assert_non_null(strstr(reason, "is not taken from there"));
+	assert_true(desktop_is_refused(f->stage->desktop));
+	assert_string_equal(f->stage->events->str, "exported move_failed ");
+	assert_true(has(f->exchange, DESKTOP "/overlay.qcow2"));
+	assert_false(has(f->lib, "desktops/" DESKTOP "/origin.json"));
+	assert_false(has(f->lib, "desktops/" DESKTOP "/arriving"));
+}
+
+static void
+test_desktop_move__another_version_is_refused_and_it_goes_back(void **state)
+{
+	struct fixture *f = *state;
+	json_t *file = json_array_get(json_object_get(f->stage->manifest->object, "files"), 0);
+
+	start_exported(f);
+	json_object_set_new(file, "size", json_integer(2));
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	check_refused(f, "was sealed again");
+	json_object_set_new(file, "size", json_integer(1));
+	begin(f, &f->stage->host, GENERATION);
+	arrive(f);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(desktop_is_refused(f->stage->desktop));
+	resume(f);
+}
+
+static void
+test_desktop_move__another_generation_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	begin(f, &f->other, GENERATION + 1);
+	arrive(f);
+	check_refused(f, "another generation");
+	/* it is told once, and tried no more by itself */
+	desktop_refuse_move(f->stage->desktop, "again");
+	assert_string_equal(f->stage->events->str, "exported move_failed ");
+}
+
+/* Its pool gives it none, whatever the folder says. */
+static void
+test_desktop_move__a_network_does_not_come_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	scratch_put(f->exchange, DESKTOP "/network", "passt");
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	check_refused(f, "network");
+}
+
+/* A guest that runs when hostd is killed leaves such files, which are out of date. */
+static void
+test_desktop_move__what_is_not_whole_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = g_build_filename(f->exchange, DESKTOP, "suspended.json", NULL);
+	g_autofree char *text = NULL;
+	char *phase;
+
+	start_exported(f);
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	phase = strstr(text, "\"whole\"");
+	assert_non_null(phase);
+	g_assert(strlen(phase) > 7);
+	memcpy(phase, "\"xhole\"", 7);
+	assert_true(g_file_set_contents(path, text, -1, NULL));
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	check_refused(f, "is not whole");
+}
+
+static void
+test_desktop_move__one_that_cannot_go_stays_suspended(void **state)
+{
+	struct fixture *f = *state;
+
+	start_suspended(f);
+	f->stage->launch->refuse = -EIO;
+	desktop_export(f->stage->desktop);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	f->stage->launch->refuse = 0;
+	assert_string_equal(f->stage->events->str, "move_failed ");
+	assert_string_equal(desktop_get_reason(f->stage->desktop), "");
+	desktop_export(f->stage->desktop);
+	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
+	desktop_keep_here(f->stage->desktop);
+	assert_int_equal(g_rmdir(f->exchange), 0);
+	desktop_export(f->stage->desktop);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_string_equal(f->stage->events->str, "move_failed move_failed ");
+	resume(f);
+}
+
+static void
+test_desktop_move__one_that_runs_does_not_go(void **state)
+{
+	struct fixture *f = *state;
+
+	desktop_stage_fork(f->stage);
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_READY));
+	desktop_export(f->stage->desktop);
+	assert_true(is_in(f, DESKTOP_STATE_READY));
+	assert_non_null(strstr(f->stage->events->str, "move_failed "));
+}
+
+/* Its guest has run in the end, when it was resumed: its files are not those that were suspended. */
+static void
+test_desktop_move__one_that_has_run_does_not_go(void **state)
+{
+	struct fixture *f = *state;
+	struct desktop_stage *stage = f->stage;
+	struct engine_template source = { stage->manifest, stage->folder, "user", stage->memory,
+					  NULL };
+	g_autofree char *overlay =
+		g_build_filename(stage->lib, "desktops", DESKTOP, "overlay.qcow2", NULL);
+
+	start_suspended(f);
+	stage->qemu->fault = FAKE_QEMU_REFUSES;
+	stage->qemu->command = "cont";
+	desktop_resume(stage->desktop, &source);
+	SERVE_UNTIL(stage, is_in(f, DESKTOP_STATE_SUSPENDED));
+	fake_qemu_die(stage->qemu);
+	assert_true(g_file_set_contents(overlay, "written", -1, NULL));
+	desktop_export(stage->desktop);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_non_null(strstr(stage->events->str, "move_failed "));
+	assert_false(has(f->exchange, DESKTOP));
+}
+
+static void
+test_desktop_move__is_given_up_on_its_way(void **state)
+{
+	struct fixture *f = *state;
+
+	start_suspended(f);
+	desktop_export(f->stage->desktop);
+	desktop_retire(f->stage->desktop, "not now");
+	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
+	desktop_give_up(f->stage->desktop, "an operator stopped it");
+	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+	assert_false(has(f->exchange, DESKTOP));
+	assert_false(has(f->stage->lib, "desktops/" DESKTOP));
+}
+
+/* It goes to another host: what is not wanted any more is not what lies there. */
+static void
+test_desktop_move__is_left_to_the_other_host(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	desktop_retire(f->stage->desktop, "the broker does not want it");
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+	assert_true(has(f->exchange, DESKTOP "/suspended.json"));
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+}
+
+/* hostd ended when it was in both folders. */
+static void
+test_desktop_move__a_copy_goes_when_it_is_found_here(void **state)
+{
+	struct fixture *f = *state;
+
+	start_suspended(f);
+	scratch_put(f->exchange, DESKTOP "/suspended.json", "old");
+	scratch_put(f->exchange, DESKTOP ".part/origin.json", "half");
+	begin(f, &f->stage->host, GENERATION);
+	desktop_adopt(f->stage->desktop, NULL);
+	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(has(f->exchange, DESKTOP));
+	/* not before it is known that it is not another host's */
+	desktop_forget_copy(f->stage->desktop);
+	assert_true(desktop_is_moving(f->stage->desktop));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(has(f->exchange, DESKTOP));
+	assert_false(has(f->exchange, DESKTOP ".part"));
+	resume(f);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_desktop_move__##name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(its_user_finds_it_on_the_other_host),
+		TEST(one_that_was_exported_stays_so),
+		TEST(one_that_is_nowhere_is_not_given_up),
+		TEST(another_version_is_refused_and_it_goes_back),
+		TEST(another_generation_is_refused),
+		TEST(a_network_does_not_come_with_it),
+		TEST(what_is_not_whole_is_refused),
+		TEST(one_that_cannot_go_stays_suspended),
+		TEST(one_that_runs_does_not_go),
+		TEST(one_that_has_run_does_not_go),
+		TEST(is_given_up_on_its_way),
+		TEST(is_left_to_the_other_host),
+		TEST(a_copy_goes_when_it_is_found_here),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
