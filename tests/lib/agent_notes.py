@@ -38,19 +38,29 @@ def receive(sock):
     return json.loads(data[4:])
 
 
-def ask(sock):
-    """The notes: what comes before the echo of our nonce was for somebody else."""
+def resync(sock):
+    """What comes before the echo of our nonce was for somebody else."""
     nonce = secrets.token_hex(16)
     send(sock, 1001, "resync", {"nonce": nonce})
     while True:
         answer = receive(sock)
         if answer.get("verb") == "resync" and (answer.get("body") or {}).get("nonce") == nonce:
-            break
-    send(sock, 1002, "ready", {})
+            return
+
+
+def request(sock, number, verb, body):
+    """The whole answer; events that come before it are dropped."""
+    send(sock, number, verb, body)
     while True:
         answer = receive(sock)
-        if answer.get("id") == 1002:
-            return answer["body"]["notes"]
+        if answer.get("id") == number and answer.get("verb") == verb:
+            return answer
+
+
+def ask(sock):
+    """The notes."""
+    resync(sock)
+    return request(sock, 1002, "ready", {})["body"]["notes"]
 
 
 def main(path, hostd):
