@@ -8,8 +8,10 @@
  * leaves. Taking the interface down and up makes systemd-networkd ask for a new lease by itself.
  *
  * The boot's own id (/proc/sys/kernel/random/boot_id) stays the template's: the kernel cannot be told another one, and a file
- * mounted over it would be known to new processes only, while journald and logind go on with the old one: `journalctl -b`
- * would find nothing. It is no secret, and who needs a boot's name beyond one machine takes it with the machine id.
+ * mounted over it would be known to new processes only, while journald and logind go on with the one that they read when
+ * they started: `journalctl -b` and `systemctl status` would find nothing that this desktop says. A journald started
+ * again would cost each fork its memory. The id is no secret, and who needs a boot's name beyond one machine takes it
+ * with the machine id.
  *
  * Files are replaced by rename without fsync: a fork that loses its power is thrown away or identified again.
  */

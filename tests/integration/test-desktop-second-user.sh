@@ -35,6 +35,18 @@ viewer_shows "$(echo bob | sha256sum | cut -c 1-16 | tr 0-9a-f 1-9a-f0)" || fail
 viewer_shows "$(tr 0-9a-f 1-9a-f0 <<<"$token")" && fail "ada's file is on bob's desktop"
 echo "nothing of ada's is on bob's desktop"
 
+has_note() {
+	note=$(appliance_note "$desktop_bob" access) && grep -qx end <<<"$note"
+}
+
+screen_type "export LC_ALL=C; (xhost; cat /run/carrel-x/auth; env | grep XAUTH; echo end) >/run/carrel/notes/access 2>&1"
+screen_key Return
+wait_until 60 has_note || { viewer_keep_picture; fail "bob's desktop does not tell who may use its screen"; }
+[ "$(grep -v '^access control enabled' <<<"$note" | LC_ALL=C sort | xargs)" = \
+	'SI:localuser:bob SI:localuser:root cat: /run/carrel-x/auth: No such file or directory end' ] ||
+	fail "bob's screen is not only his and root's: $note"
+echo "his screen is his and root's, by their uids and without a cookie that both desktops would have"
+
 api_log_in bob
 [ "$(api_call bob GET /api/v1/sessions)" = 200 ] || fail "bob cannot list his sessions: $api_answer"
 grep -q "$session_bob" "$api_answer" || fail "bob does not see his own session: $(cat "$api_answer")"
