@@ -7,6 +7,10 @@
  * up once when the host goes, and once when it is back. port_handle_ready() then reads until EAGAIN and writes what is
  * queued.
  *
+ * Linux tells of bytes from the host at once, but of the host's end being open only later, by a worker: until then the port
+ * reads as closed, and nothing can be written. So what follows bytes right away is no hangup: a resync's answer waits for the
+ * wake-up that the opening brings. Should the host really have gone, its next connection begins with a resync, too.
+ *
  * A fork continues a template's agent in the middle of whatever it was reading, while the host's new connection
  * begins with a resync. The head of a frame has two zero bytes (FRAME_MAX_BYTES is 64 KiB) and JSON text never has
  * one, so the head of a resync cannot be part of another frame's text: port_find_resync() finds it behind any
@@ -220,6 +224,7 @@ static int
 port_read(struct port *port, port_frame_fn on_frame, void *context)
 {
 	uint8_t data[READ_BYTES];
+	bool got_bytes = false;
 
 	for (;;) {
 		ssize_t n = read(port->fd, data, sizeof(data));
@@ -228,8 +233,11 @@ port_read(struct port *port, port_frame_fn on_frame, void *context)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
+		if (n == 0 && port->is_device && got_bytes)
+			return 0;
 		if (n <= 0)
 			return port_handle_hangup(port);
+		got_bytes = true;
 		port_take_bytes(port, data, (size_t)n, on_frame, context);
 	}
 }

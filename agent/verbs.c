@@ -161,8 +161,8 @@ verbs_handle_task(struct agent *agent, const struct verb *verb, int64_t id, json
 	if (error == 0)
 		return;
 	if (error == -EBUSY)
-		snprintf(problem, sizeof(problem), "busy with '%s': ask again after its answer",
-			 agent->task.verb);
+		snprintf(problem, sizeof(problem),
+			 AGENT_ERROR_BUSY "'%s': ask again after its answer", agent->task.verb);
 	else
 		snprintf(problem, sizeof(problem), "out of memory in the guest");
 	verbs_answer_error(agent, verb->name, id, problem);

@@ -24,6 +24,9 @@
 #define AGENT_VERB_SCREEN   "screen"
 #define AGENT_VERB_SHUTDOWN "shutdown"
 
+/* How an error begins that says: not now, ask again. */
+#define AGENT_ERROR_BUSY "busy with "
+
 /*
  * What the guest has, as its agent tells it in the answer to resync. agent/agent.h has the life cycle. A guest that boots is
  * fresh, whatever it was before.

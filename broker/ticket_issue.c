@@ -25,10 +25,10 @@
 #include "broker/http.h"
 #include "broker/problem.h"
 #include "broker/store.h"
+#include "common/api_times.h"
 #include "common/hash.h"
 
 #define TICKET_DEADLINE_S      10
-#define TICKET_FORK_DEADLINE_S 60 /* while the desktop or its log-in is still on its way */
 #define TICKET_TTL_MS	       30000
 #define TICKET_MAX_PENDING     256
 #define TICKET_MAX_PER_SESSION 4
@@ -285,9 +285,8 @@ ticket_issue_begin(struct ticket_table *table, struct http_request *request, con
 		return;
 	}
 	ticket->request = request;
-	ticket->deadline =
-		g_timeout_add_seconds(on_its_way ? TICKET_FORK_DEADLINE_S : TICKET_DEADLINE_S,
-				      ticket_issue_handle_deadline, ticket);
+	ticket->deadline = g_timeout_add_seconds(on_its_way ? API_TICKET_MAX_S : TICKET_DEADLINE_S,
+						 ticket_issue_handle_deadline, ticket);
 	g_hash_table_insert(table->pending, ticket->hash, ticket);
 	json_decref(session);
 	host_sync_notify(table->broker->hosts);

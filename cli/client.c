@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/id.h"
+#include "common/api_times.h"
 #include "common/http_client.h"
 #include "common/known_hosts.h"
 
@@ -241,8 +242,8 @@ cli_request(struct cli *cli, const char *method, const char *path, json_t *body,
 	g_autofree char *key = g_strcmp0(method, "POST") == 0 ? g_uuid_string_random() : NULL;
 
 	if (cli_connect(cli))
-		http_client_send_and_wait(cli->client, method, path, body, key, 0,
-					  cli_handle_answer, &result);
+		http_client_send_and_wait(cli->client, method, path, body, key,
+					  API_TICKET_PATIENCE_S, cli_handle_answer, &result);
 	json_decref(body);
 	if (result.code == CLI_EXIT_OK && ret_body)
 		*ret_body = result.body;

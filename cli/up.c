@@ -287,8 +287,9 @@ static void
 up_make_drain(struct up *up)
 {
 	g_autofree char *socket = g_build_filename(up->folders.run, "broker.sock", NULL);
+	g_autofree char *note = g_build_filename(up->folders.state, "drained", NULL);
 
-	up->drain = up_drain_new(socket);
+	up->drain = up_drain_new(socket, note);
 }
 
 static gboolean

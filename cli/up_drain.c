@@ -5,7 +5,9 @@
  * How it works: up_drain_begin() drains each host that the broker knows, so that pools make no new desktops, and asks it
  * to stop every desktop; up_drain_look() then counts what is left until nothing is or DRAIN_MAX_POLLS are over. A broker
  * that does not answer, such as one that is being started again, is asked again. It keeps a host drained until
- * up_drain_resume() of the next start.
+ * up_drain_resume() of the next start. Which hosts that takes back is in a file, a name a line: an operator may have drained others,
+ * and they stay so. It is there, and empty, from the first start on; without it the end was an older Carrel's, which
+ * drained them all.
  */
 #include "cli/up_drain.h"
 
@@ -31,6 +33,7 @@ enum up_drain_state {
 struct up_drain {
 	enum up_drain_state state;
 	struct http_client *client;
+	char *note;
 	up_drain_callback callback;
 	void *context;
 	guint timer;
@@ -38,11 +41,12 @@ struct up_drain {
 };
 
 struct up_drain *
-up_drain_new(const char *broker_socket)
+up_drain_new(const char *broker_socket, const char *note)
 {
 	struct up_drain *drain = g_new0(struct up_drain, 1);
 
 	drain->client = http_client_new_unix(broker_socket);
+	drain->note = g_strdup(note);
 	return drain;
 }
 
@@ -54,6 +58,7 @@ up_drain_free(struct up_drain *drain)
 	drain->callback = NULL;
 	g_clear_handle_id(&drain->timer, g_source_remove);
 	http_client_free(drain->client);
+	g_free(drain->note);
 	g_free(drain);
 }
 
@@ -151,22 +156,59 @@ up_drain_handle_desktops(void *context, const struct http_answer *answer)
 		up_drain_look_later(drain, n);
 }
 
+/* NULL: there is no file. */
+static char **
+up_drain_read_note(const struct up_drain *drain)
+{
+	g_autofree char *text = NULL;
+
+	return g_file_get_contents(drain->note, &text, NULL, NULL) ? g_strsplit(text, "\n", -1)
+								   : NULL;
+}
+
 static void
-up_drain_tell_hosts(struct up_drain *drain, const struct http_answer *answer, gboolean on)
+up_drain_write_note(const struct up_drain *drain, const char *text)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!g_file_set_contents(drain->note, text, -1, &error))
+		log_warning(
+			"which hosts are drained by us is not noted, 'carrel host resume' takes "
+			"that back: %s",
+			error->message);
+}
+
+static void
+up_drain_tell_host(struct up_drain *drain, const char *name, gboolean on)
+{
+	g_autofree char *path = g_strdup_printf("/api/v1/hosts/%s", name);
+	json_t *body = json_pack("{s:b}", "drain", on);
+
+	http_client_send(drain->client, "PATCH", path, body, NULL, DRAIN_TIMEOUT_S, NULL,
+			 up_drain_handle_nothing, NULL);
+	json_decref(body);
+}
+
+/* Those that are drained already are an operator's, or ours when the start did not get to take them back. */
+static void
+up_drain_tell_hosts(struct up_drain *drain, const struct http_answer *answer)
 {
 	json_t *list = up_drain_get_list(answer, "hosts");
-	json_t *body = json_pack("{s:b}", "drain", on);
+	g_auto(GStrv) before = up_drain_read_note(drain);
+	g_autoptr(GString) ours = g_string_new(NULL);
 	gsize index;
 	json_t *host;
 
 	json_array_foreach(list, index, host) {
-		g_autofree char *path =
-			g_strdup_printf("/api/v1/hosts/%s", json_get_text(host, "name", ""));
+		const char *name = json_get_text(host, "name", "");
 
-		http_client_send(drain->client, "PATCH", path, body, NULL, DRAIN_TIMEOUT_S, NULL,
-				 up_drain_handle_nothing, NULL);
+		if (!json_is_true(json_object_get(host, "drain")) ||
+		    (before && g_strv_contains((const char *const *)before, name)))
+			g_string_append_printf(ours, "%s\n", name);
 	}
-	json_decref(body);
+	up_drain_write_note(drain, ours->str);
+	json_array_foreach(list, index, host)
+		up_drain_tell_host(drain, json_get_text(host, "name", ""), TRUE);
 }
 
 static void
@@ -180,7 +222,7 @@ up_drain_handle_hosts(void *context, const struct http_answer *answer)
 		up_drain_look_later(drain, 0);
 		return;
 	}
-	up_drain_tell_hosts(drain, answer, TRUE);
+	up_drain_tell_hosts(drain, answer);
 	drain->state = UP_DRAIN_STOPPING;
 	up_drain_look(drain);
 }
@@ -189,9 +231,19 @@ static void
 up_drain_handle_resumed(void *context, const struct http_answer *answer)
 {
 	struct up_drain *drain = context;
+	g_auto(GStrv) ours = up_drain_read_note(drain);
+	gsize index;
+	json_t *host;
 
-	if (answer->status == 200)
-		up_drain_tell_hosts(drain, answer, FALSE);
+	if (answer->status != 200)
+		return;
+	json_array_foreach(up_drain_get_list(answer, "hosts"), index, host) {
+		const char *name = json_get_text(host, "name", "");
+
+		if (!ours || g_strv_contains((const char *const *)ours, name))
+			up_drain_tell_host(drain, name, FALSE);
+	}
+	up_drain_write_note(drain, "");
 }
 
 static gboolean

@@ -10,10 +10,11 @@ struct up_drain;
 /* Called once: no desktop is left, or it took too long. */
 typedef void (*up_drain_callback)(void *context);
 
-struct up_drain *up_drain_new(const char *broker_socket);
+/* note: the path of a file that tells the next start which hosts this one has drained. */
+struct up_drain *up_drain_new(const char *broker_socket, const char *note);
 void up_drain_free(struct up_drain *drain); /* may be NULL */
 
-/* Takes back what an earlier end has drained. */
+/* Takes back what an earlier end has drained, and nothing else: what an operator has drained or put into maintenance stays so. */
 void up_drain_resume(struct up_drain *drain);
 void up_drain_begin(struct up_drain *drain, up_drain_callback callback, void *context);
 

@@ -129,6 +129,14 @@ agent_link_resync(struct agent_link *link, guint timeout_ms, GCancellable *cance
 	agent_link_handle_repeat(link);
 }
 
+static GIOErrorEnum
+agent_link_judge(const char *error)
+{
+	if (strcmp(error, "unsupported") == 0)
+		return G_IO_ERROR_NOT_SUPPORTED;
+	return g_str_has_prefix(error, AGENT_ERROR_BUSY) ? G_IO_ERROR_BUSY : G_IO_ERROR_FAILED;
+}
+
 static void
 agent_link_take_answer(struct agent_link *link, struct agent_message *message)
 {
@@ -143,10 +151,7 @@ agent_link_take_answer(struct agent_link *link, struct agent_message *message)
 				    NULL);
 	else
 		request_link_answer(link->link, message->id, NULL,
-				    g_error_new(G_IO_ERROR,
-						strcmp(message->error, "unsupported") == 0
-							? G_IO_ERROR_NOT_SUPPORTED
-							: G_IO_ERROR_FAILED,
+				    g_error_new(G_IO_ERROR, (int)agent_link_judge(message->error),
 						"the agent refused '%s': %s", message->verb,
 						message->error));
 }

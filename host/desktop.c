@@ -64,6 +64,7 @@ desktop_new(const struct desktop_host *host, const char *id, guint64 generation)
 	desktop->run_folder = g_build_filename(host->run, "desktops", id, NULL);
 	desktop_folder_init(&desktop->folder, host->lib, id);
 	desktop->cancellable = g_cancellable_new();
+	desktop->template_folder = -1;
 	desktop->memory = -1;
 	return desktop;
 }

@@ -46,9 +46,11 @@ void desktop_adopt(struct desktop *desktop, const struct launch_record *record);
 
 /*
  * Its memory goes to its folder and its processes end; soon, if it cannot be done now (while a user is logged in). Called again
- * as long as that is wanted.
+ * as long as that is wanted. Not while the disk has no room for it beside what others are writing (others_bytes).
  */
-void desktop_suspend(struct desktop *desktop);
+void desktop_suspend(struct desktop *desktop, guint64 ram_bytes, guint64 others_bytes);
+/* What it writes while it is being suspended; else 0. */
+guint64 desktop_get_suspend_bytes(const struct desktop *desktop);
 /* It shall not be suspended any more: what stood in the way does not matter now. */
 void desktop_keep_running(struct desktop *desktop);
 
@@ -56,6 +58,16 @@ void desktop_keep_running(struct desktop *desktop);
 void desktop_resume(struct desktop *desktop, const struct engine_template *source);
 /* It cannot be resumed, for a reason outside of it. */
 void desktop_refuse_resume(struct desktop *desktop, const char *reason);
+
+/* Memory that it takes when it is resumed. */
+guint desktop_get_resume_mib(const struct desktop *desktop, const struct engine_ops *engine,
+			     guint ram_mib);
+
+/* It is suspended, or about to be or to go on, and needs this very version for that; not when it was tried and cannot be done here. */
+gboolean desktop_needs_template(const struct desktop *desktop,
+				const struct engine_template *source);
+/* Its machine's process has found out that this host cannot restore it. */
+void desktop_set_foreign(struct desktop *desktop);
 
 /* "body" is taken over: the agent's login verb. Done when the desktop is ready; once for a session. */
 void desktop_login(struct desktop *desktop, const char *session, json_t *body);

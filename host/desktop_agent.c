@@ -36,7 +36,12 @@ struct desktop_agent {
 	gboolean heard;		 /* over this link, since the last nonce */
 	enum agent_state state;
 	guint again;
+	guint clock_again; /* a source, while the clock is not taken; or 0 */
+	guint clock_tries;
 };
+
+/* The agent does one thing at a time, and none of them takes long; while it is asked nobody gets the desktop. */
+#define CLOCK_TRIES 30
 
 static const struct desktop_agent_times default_times = { 60000, 30000, 60000, 1000 };
 
@@ -99,6 +104,7 @@ desktop_agent_free(struct desktop_agent *agent)
 		return;
 	g_cancellable_cancel(agent->cancellable);
 	g_clear_handle_id(&agent->again, g_source_remove);
+	g_clear_handle_id(&agent->clock_again, g_source_remove);
 	g_clear_pointer(&agent->link, agent_link_free);
 	desktop_agent_unref(agent);
 }
@@ -337,9 +343,23 @@ desktop_agent_identify(struct desktop_agent *agent, gboolean link)
 				      "the kernel gave no random numbers for its seed");
 }
 
+static void desktop_agent_ask_clock(struct desktop_agent *agent);
+
+/* One that went away meanwhile is asked when it is heard again. */
+static gboolean
+desktop_agent_handle_clock_again(gpointer data)
+{
+	struct desktop_agent *agent = data;
+
+	agent->clock_again = 0;
+	if (agent->heard)
+		desktop_agent_ask_clock(agent);
+	return G_SOURCE_REMOVE;
+}
+
 /*
  * Agents that were sealed before there was this verb do not know it: their user works on with a clock that is slow. One
- * that goes away is silent, as with the nonce: who hears it again asks again.
+ * that goes away is silent, as with the nonce: who hears it again asks again. One that is busy is asked again, for a while.
  */
 static void
 desktop_agent_handle_clock(GObject *object, GAsyncResult *result, gpointer data)
@@ -352,6 +372,10 @@ desktop_agent_handle_clock(GObject *object, GAsyncResult *result, gpointer data)
 	if (desktop_agent_is_awaited(result) &&
 	    g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED)) {
 		desktop_agent_tell_silent(agent, error->message);
+	} else if (desktop_agent_is_awaited(result) && agent->clock_tries < CLOCK_TRIES &&
+		   g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY)) {
+		agent->clock_again = g_timeout_add(agent->times.again_ms,
+						   desktop_agent_handle_clock_again, agent);
 	} else if (desktop_agent_is_awaited(result)) {
 		if (error)
 			log_warning("desktop=%s: its guest's clock is not set: %s", agent->desktop,
@@ -361,13 +385,22 @@ desktop_agent_handle_clock(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_agent_unref(agent);
 }
 
-void
-desktop_agent_set_clock(struct desktop_agent *agent)
+static void
+desktop_agent_ask_clock(struct desktop_agent *agent)
 {
+	agent->clock_tries++;
 	agent_link_request(agent->link, AGENT_VERB_CLOCK,
 			   json_pack("{s:I}", "time_us", (json_int_t)g_get_real_time()),
 			   agent->times.identify_ms, agent->cancellable, desktop_agent_handle_clock,
 			   desktop_agent_ref(agent));
+}
+
+void
+desktop_agent_set_clock(struct desktop_agent *agent)
+{
+	g_clear_handle_id(&agent->clock_again, g_source_remove);
+	agent->clock_tries = 0;
+	desktop_agent_ask_clock(agent);
 }
 
 static void

@@ -5,6 +5,7 @@
  * How it works: desktop_fork() and desktop_adopt() both end in desktop_handle_forked(), from where desktop_guest.c goes on.
  * desktop_handle_machine() hears the engine, display_events the display.
  */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -23,10 +24,12 @@ void
 desktop_drop_template(struct desktop *desktop)
 {
 	g_clear_pointer(&desktop->manifest, manifest_free);
-	g_clear_pointer(&desktop->template_folder, g_free);
 	g_clear_pointer(&desktop->kind, g_free);
+	if (desktop->template_folder >= 0)
+		close(desktop->template_folder);
 	if (desktop->memory >= 0)
 		close(desktop->memory);
+	desktop->template_folder = -1;
 	desktop->memory = -1;
 }
 
@@ -248,9 +251,9 @@ desktop_take_template(struct desktop *desktop, const struct engine_template *sou
 {
 	desktop_drop_template(desktop);
 	desktop->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
-	desktop->template_folder = g_strdup(source->folder);
+	desktop->template_folder = fcntl(source->folder, F_DUPFD_CLOEXEC, 3);
 	desktop->kind = g_strdup(source->kind);
-	desktop->memory = source->memory >= 0 ? dup(source->memory) : -1;
+	desktop->memory = source->memory >= 0 ? fcntl(source->memory, F_DUPFD_CLOEXEC, 3) : -1;
 }
 
 void

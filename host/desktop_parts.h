@@ -29,15 +29,17 @@ struct desktop {
 	struct desktop_folder folder;
 	gboolean has_run; /* its guest, perhaps under an earlier hostd */
 	enum suspension_phase suspension;
-	gboolean clock_stood; /* the guest's, until the agent has set it */
-	gboolean has_names;   /* from before it was suspended */
-	char *obstacle;	      /* why it could not be suspended or resumed; NULL: nothing */
-	gint64 again_us;      /* monotonic; before that it is not tried again */
-	gint64 since_us;      /* of the step that events measure */
+	gboolean clock_stood;  /* the guest's, until the agent has set it */
+	gboolean has_names;    /* from before it was suspended */
+	gboolean is_foreign;   /* it was suspended, and this host could not restore it */
+	guint64 suspend_bytes; /* that it takes to be suspended, at most */
+	char *obstacle;	       /* why it could not be suspended or resumed; NULL: nothing */
+	gint64 again_us;       /* monotonic; before that it is not tried again */
+	gint64 since_us;       /* of the step that events measure */
 	GCancellable *cancellable;
 	struct engine_vm *vm;
 	struct manifest *manifest; /* of the template, until the fork */
-	char *template_folder;
+	int template_folder;
 	char *kind;
 	int memory;
 	struct desktop_agent *agent; /* from identifying on, while it lives */

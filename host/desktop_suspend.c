@@ -16,7 +16,9 @@
 
 #include "base/log.h"
 #include "host/desktop_parts.h"
+#include "host/engine_error.h"
 #include "host/engine_list.h"
+#include "host/host_room.h"
 #include "host/process_log.h"
 #include "host/process_watch.h"
 
@@ -187,12 +189,36 @@ desktop_handle_unplugged(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_unref(desktop);
 }
 
+/* FALSE: it runs on untouched, and that is said. */
+static gboolean
+desktop_find_disk(struct desktop *desktop, guint64 ram_bytes, guint64 others_bytes)
+{
+	guint64 bytes = desktop->vm->ops->measure(desktop->vm, ram_bytes);
+	g_autofree char *words = NULL;
+
+	desktop->suspend_bytes = bytes;
+	if (host_room_has_disk(desktop->host->lib, bytes + others_bytes))
+		return TRUE;
+	words = g_strdup_printf("it cannot be suspended: its memory may take %" G_GUINT64_FORMAT
+				" MiB of the disk of '%s': make room there",
+				bytes >> 20, desktop->host->lib);
+	desktop_set_obstacle(desktop, "suspend_failed", words, SUSPEND_AGAIN_US);
+	return FALSE;
+}
+
+guint64
+desktop_get_suspend_bytes(const struct desktop *desktop)
+{
+	return desktop->state == DESKTOP_STATE_SUSPENDING ? desktop->suspend_bytes : 0;
+}
+
 void
-desktop_suspend(struct desktop *desktop)
+desktop_suspend(struct desktop *desktop, guint64 ram_bytes, guint64 others_bytes)
 {
 	struct steps_call call = { desktop->cancellable, desktop_handle_unplugged, desktop };
 
-	if (!desktop_may_suspend(desktop) || !desktop_set_state(desktop, DESKTOP_STATE_SUSPENDING))
+	if (!desktop_may_suspend(desktop) || !desktop_find_disk(desktop, ram_bytes, others_bytes) ||
+	    !desktop_set_state(desktop, DESKTOP_STATE_SUSPENDING))
 		return;
 	desktop->since_us = g_get_monotonic_time();
 	g_clear_pointer(&desktop->agent, desktop_agent_free);
@@ -289,6 +315,7 @@ desktop_handle_restored(GObject *object, GAsyncResult *result, gpointer data)
 	(void)object;
 	if (desktop->state == DESKTOP_STATE_RESUMING && ok) {
 		desktop_suspension_remove(&desktop->folder);
+		desktop->is_foreign = FALSE;
 		g_clear_pointer(&desktop->obstacle, g_free);
 		desktop_end_step(desktop, "resumed");
 		desktop_return(desktop);
@@ -296,9 +323,36 @@ desktop_handle_restored(GObject *object, GAsyncResult *result, gpointer data)
 		g_autofree char *words = process_log_explain(
 			desktop->folder.path, desktop->vm->ops->process, error->message);
 
+		if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN))
+			desktop_set_foreign(desktop);
 		desktop_fail_resume(desktop, words);
 	}
 	desktop_unref(desktop);
+}
+
+guint
+desktop_get_resume_mib(const struct desktop *desktop, const struct engine_ops *engine,
+		       guint ram_mib)
+{
+	return host_room_get_resume_mib(engine, ram_mib,
+					desktop_suspension_measure_pages(&desktop->folder));
+}
+
+gboolean
+desktop_needs_template(const struct desktop *desktop, const struct engine_template *source)
+{
+	gboolean away = desktop->state == DESKTOP_STATE_SUSPENDING ||
+			desktop->state == DESKTOP_STATE_SUSPENDED ||
+			desktop->state == DESKTOP_STATE_RESUMING;
+
+	return away && !desktop->is_foreign && desktop_suspension_is_of(&desktop->folder, source);
+}
+
+void
+desktop_set_foreign(struct desktop *desktop)
+{
+	if (desktop->state == DESKTOP_STATE_SUSPENDED || desktop->state == DESKTOP_STATE_RESUMING)
+		desktop->is_foreign = TRUE;
 }
 
 /* FALSE and an error, or the restore has begun. */
@@ -399,9 +453,24 @@ desktop_adopt_ending(struct desktop *desktop, const struct engine_ops *engine, i
 		close(pidfd);
 		return;
 	}
+	desktop->since_us = g_get_monotonic_time();
 	desktop->suspension = SUSPENSION_ENDING;
 	desktop_ref(desktop);
 	desktop->vm->ops->end(desktop->vm, pidfd, &call);
+}
+
+/* Its process has ended meanwhile, in whatever way: suspend() had written all. Only the phase is still to be told. */
+static void
+desktop_adopt_ended(struct desktop *desktop)
+{
+	const struct steps_call call = { NULL, desktop_handle_whole, desktop };
+
+	if (!desktop_set_state(desktop, DESKTOP_STATE_SUSPENDING))
+		return;
+	desktop->since_us = g_get_monotonic_time();
+	desktop->suspension = SUSPENSION_ENDING;
+	desktop_ref(desktop);
+	desktop_suspension_enter(&desktop->folder, SUSPENSION_WHOLE, desktop->generation, &call);
 }
 
 gboolean
@@ -427,6 +496,10 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 	desktop_recall(desktop);
 	if (found.phase == SUSPENSION_ENDING && pidfd >= 0) {
 		desktop_adopt_ending(desktop, engine, pidfd);
+		return TRUE;
+	}
+	if (found.phase == SUSPENSION_ENDING) {
+		desktop_adopt_ended(desktop);
 		return TRUE;
 	}
 	if (pidfd >= 0)

@@ -48,7 +48,7 @@ static_assert(G_N_ELEMENTS(phase_names) == SUSPENSION_PHASE_COUNT, "each has a n
 		{ "kind", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },                              \
 		{ "engine", JSON_KIND_STRING, 0, 1, 8 },                                        \
 		{ "template_sha256", JSON_KIND_STRING, 0, HASH_TEXT_LENGTH, HASH_TEXT_LENGTH }, \
-		{ "cpu", JSON_KIND_STRING, 0, 1, 64 },                                          \
+		{ "cpu", JSON_KIND_STRING, 0, 1, MANIFEST_MAX_CPU },                            \
 		{ "cpuid_sha256", JSON_KIND_STRING, 0, HASH_TEXT_LENGTH, HASH_TEXT_LENGTH },    \
 	{                                                                                       \
 		"genid", JSON_KIND_STRING, 0, ENGINE_GENID_LENGTH, ENGINE_GENID_LENGTH          \
@@ -226,28 +226,51 @@ desktop_suspension_read(const struct desktop_folder *folder, struct suspension *
 	return TRUE;
 }
 
+/* NULL, or how the version differs from the one of the mark or origin. */
+static const char *
+suspension_compare(const json_t *mark, const struct engine_template *source)
+{
+	const struct manifest *manifest = source->manifest;
+	g_autofree char *hash = suspension_hash(manifest);
+
+	if (strcmp(json_get_text(mark, "template", ""), manifest->name) != 0 ||
+	    json_get_integer(mark, "version", 0) != manifest->version ||
+	    strcmp(json_get_text(mark, "kind", ""), source->kind) != 0)
+		return "it was forked from another version";
+	if (strcmp(json_get_text(mark, "engine", ""), manifest->engine) != 0)
+		return "its version is of another engine here";
+	if (strcmp(json_get_text(mark, "cpuid_sha256", ""), manifest->cpuid_sha256) != 0)
+		return "its version was sealed with another CPU here";
+	if (strcmp(json_get_text(mark, "template_sha256", ""), hash) != 0)
+		return "its version was sealed again, or is another one here";
+	return NULL;
+}
+
+gboolean
+desktop_suspension_is_of(const struct desktop_folder *folder, const struct engine_template *source)
+{
+	json_t *mark =
+		suspension_load(folder, MARK_FILE, mark_fields, G_N_ELEMENTS(mark_fields), NULL);
+	gboolean same;
+
+	if (!mark)
+		mark = suspension_load_origin(folder, NULL);
+	same = !mark || !suspension_compare(mark, source);
+	json_decref(mark);
+	return same;
+}
+
 gboolean
 desktop_suspension_check(const struct desktop_folder *folder, const struct engine_template *source,
 			 GError **error)
 {
-	const struct manifest *manifest = source->manifest;
 	json_t *mark =
 		suspension_load(folder, MARK_FILE, mark_fields, G_N_ELEMENTS(mark_fields), error);
-	g_autofree char *hash = suspension_hash(manifest);
-	const char *differs = NULL;
+	const char *differs;
 
 	if (!mark)
 		return FALSE;
-	if (strcmp(json_get_text(mark, "template", ""), manifest->name) != 0 ||
-	    json_get_integer(mark, "version", 0) != manifest->version ||
-	    strcmp(json_get_text(mark, "kind", ""), source->kind) != 0)
-		differs = "it was forked from another version";
-	else if (strcmp(json_get_text(mark, "engine", ""), manifest->engine) != 0)
-		differs = "its version is of another engine here";
-	else if (strcmp(json_get_text(mark, "cpuid_sha256", ""), manifest->cpuid_sha256) != 0)
-		differs = "its version was sealed with another CPU here";
-	else if (strcmp(json_get_text(mark, "template_sha256", ""), hash) != 0)
-		differs = "its version was sealed again, or is another one here";
+	differs = suspension_compare(mark, source);
 	if (differs)
 		g_set_error(
 			error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
@@ -305,6 +328,15 @@ desktop_suspension_close(struct engine_image *image)
 		close(image->pages);
 	image->state = -1;
 	image->pages = -1;
+}
+
+guint64
+desktop_suspension_measure_pages(const struct desktop_folder *folder)
+{
+	g_autofree char *path = g_build_filename(folder->path, PAGES_FILE, NULL);
+	struct stat about;
+
+	return lstat(path, &about) == 0 ? (guint64)about.st_blocks * 512 : 0;
 }
 
 /* --- phases --- */

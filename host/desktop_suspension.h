@@ -48,6 +48,13 @@ gboolean desktop_suspension_read(const struct desktop_folder *folder,
 gboolean desktop_suspension_check(const struct desktop_folder *folder,
 				  const struct engine_template *source, GError **error);
 
+/* As a fork of this very version, or not known; also of one that is not suspended yet. */
+gboolean desktop_suspension_is_of(const struct desktop_folder *folder,
+				  const struct engine_template *source);
+
+/* Bytes that the file of pages takes on the disk; 0: there is none. */
+guint64 desktop_suspension_measure_pages(const struct desktop_folder *folder);
+
 /* The two files, new ones for writing, or those that there are for reading. FALSE and an error, and both are -1. */
 gboolean desktop_suspension_open(const struct desktop_folder *folder, gboolean new,
 				 struct engine_image *ret_image, GError **error);

@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,17 +21,13 @@
 #include "host/doctor.h"
 #include "host/engine_error.h"
 #include "host/engine_list.h"
+#include "host/host_room.h"
 
-#define MAX_FORKING    4
-#define MAX_SUSPENDING 4 /* each has its deadline: all at once would be too slow for any */
-#define AGAIN_MS       2000
-#define GUEST_USER_UID 5000
-/* What a fork needs beyond its template: its process, and the share of its RAM that it soon writes to. */
-#define FORK_MIB       96
-#define FORK_RAM_SHARE 8
-/* What a new desktop leaves free on the disk: a twentieth of it, at most 1 GiB. */
-#define DISK_RESERVE_SHARE 20
-#define DISK_RESERVE_MAX   (G_GUINT64_CONSTANT(1) << 30)
+#define MAX_FORKING	 4
+#define MAX_SUSPENDING	 4 /* each has its deadline: all at once would be too slow for any */
+#define AGAIN_MS	 2000
+#define MAX_HOLDERS_TOLD 3
+#define GUEST_USER_UID	 5000
 
 struct desktops {
 	struct desktop_host host;
@@ -174,6 +169,7 @@ desktops_free(struct desktops *desktops)
 {
 	g_clear_handle_id(&desktops->idle, g_source_remove);
 	g_clear_handle_id(&desktops->again, g_source_remove);
+	launch_client_forget(desktops->launch, desktops);
 	g_hash_table_unref(desktops->table);
 	template_store_free(desktops->templates);
 	json_decref(desktops->wanted);
@@ -197,7 +193,32 @@ desktops_add(struct desktops *desktops, const char *id, guint64 generation)
 	return desktop;
 }
 
-/* Launch forgets what was suspended when the host is started anew: then its folder is all that there is. */
+static void
+desktops_handle_given_up(void *data, const struct launch_answer *answer)
+{
+	(void)data;
+	if (answer->error)
+		log_warning("what is left of a suspended desktop cannot be removed: %s",
+			    answer->error->message);
+}
+
+static void
+desktops_give_up_suspended(struct desktops *desktops, const char *id, const GError *error)
+{
+	gboolean damaged = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
+
+	log_warning("desktop=%s was suspended and cannot be taken over%s: %s", id,
+		    damaged ? ", its folder is removed" : "", error->message);
+	if (damaged)
+		launch_client_remove_desktop(desktops->launch, id, 1, desktops_handle_given_up,
+					     desktops);
+}
+
+/*
+ * Launch forgets what was suspended when the host is started anew: then its folder is all that there is. One that says nothing that can
+ * be understood holds no desktop: the broker hears that it is lost by not finding it in the list. A disk that cannot be read may be
+ * read later.
+ */
 static void
 desktops_adopt_suspended(struct desktops *desktops)
 {
@@ -214,8 +235,7 @@ desktops_adopt_suspended(struct desktops *desktops)
 			continue;
 		desktop_folder_init(&files, desktops->lib, id);
 		if (!desktop_suspension_read(&files, &found, &error))
-			log_warning("desktop=%s is suspended and cannot be taken over: %s", id,
-				    error->message);
+			desktops_give_up_suspended(desktops, id, error);
 		else if (found.phase != SUSPENSION_NONE)
 			desktop_adopt(desktops_add(desktops, id, found.generation), NULL);
 		desktop_folder_done(&files);
@@ -236,28 +256,6 @@ desktops_adopt(struct desktops *desktops, const struct launch_record *records, g
 	desktops_adopt_suspended(desktops);
 }
 
-static guint
-desktops_get_free_mib(const struct desktops *desktops)
-{
-	guint available = (guint)doctor_read_memory_mib("", "MemAvailable:");
-
-	return available > desktops->ram_reserve_mib ? available - desktops->ram_reserve_mib : 0;
-}
-
-/* Overlays grow; where they lie, the broker and other desktops write, too. */
-static gboolean
-desktops_has_disk(const struct desktops *desktops)
-{
-	struct statvfs about;
-	guint64 reserve;
-
-	if (statvfs(desktops->lib, &about) < 0)
-		return TRUE;
-	reserve = MIN((guint64)about.f_blocks * about.f_frsize / DISK_RESERVE_SHARE,
-		      DISK_RESERVE_MAX);
-	return (guint64)about.f_bavail * about.f_frsize >= reserve;
-}
-
 /* states: a bit set. */
 static guint
 desktops_count(const struct desktops *desktops, guint states)
@@ -272,23 +270,73 @@ desktops_count(const struct desktops *desktops, guint states)
 	return n;
 }
 
+static guint64
+desktops_count_suspend_bytes(const struct desktops *desktops)
+{
+	GHashTableIter iter;
+	gpointer value;
+	guint64 bytes = 0;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		bytes += desktop_get_suspend_bytes(value);
+	return bytes;
+}
+
 static gboolean
-desktops_may_fork(struct desktops *desktops, guint ram_mib)
+desktops_has_room(const struct desktops *desktops, guint mib)
+{
+	return host_room_get_free_mib(desktops->ram_reserve_mib) >= mib &&
+	       host_room_has_disk(desktops->lib, 0);
+}
+
+static gboolean
+desktops_may_start(const struct desktops *desktops)
 {
 	const guint starting = 1u << DESKTOP_STATE_FORKING | 1u << DESKTOP_STATE_IDENTIFYING |
 			       1u << DESKTOP_STATE_RESUMING;
-	gboolean full;
 
-	full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
-	       desktops_get_free_mib(desktops) < FORK_MIB + ram_mib / FORK_RAM_SHARE ||
-	       !desktops_has_disk(desktops);
+	return desktops_count(desktops, starting) < MAX_FORKING;
+}
+
+static gboolean
+desktops_may_fork(struct desktops *desktops, guint ram_mib)
+{
+	gboolean full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
+			!desktops_has_room(desktops, host_room_get_fork_mib(ram_mib));
+
 	if (full && !desktops->full)
 		log_warning(
 			"this host is full: new desktops wait until there is memory, and space on the "
 			"disk of '%s'; or lower the pools' sizes",
 			desktops->lib);
 	desktops->full = full;
-	return !full && desktops_count(desktops, starting) < MAX_FORKING;
+	return !full && desktops_may_start(desktops);
+}
+
+/*
+ * It has its place among the desktops already, and launch's, if that has lost it, is launch's to give. Those that are being resumed have
+ * not taken all of their memory yet; they are as large, or nearly so.
+ */
+static gboolean
+desktops_may_resume(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	const struct engine_ops *engine = engine_list_find(json_get_text(want, "engine", ""));
+	guint n = 1 + desktops_count(desktops, 1u << DESKTOP_STATE_RESUMING);
+	guint mib = engine ? n * desktop_get_resume_mib(desktop, engine,
+							(guint)json_get_integer(want, "ram_mib", 0))
+			   : 0;
+
+	if (!desktops_has_room(desktops, mib)) {
+		g_autofree char *reason = g_strdup_printf(
+			"this host is full: it needs %u MiB of memory and some of the disk; make "
+			"room there",
+			mib);
+
+		desktop_refuse_resume(desktop, reason);
+		return FALSE;
+	}
+	return desktops_may_start(desktops);
 }
 
 static gboolean
@@ -316,12 +364,45 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 			       (int)json_get_integer(want, "version", 0), engine, reason);
 }
 
+/*
+ * The suspended desktops that could not go on if the version were sealed again: some of their names. NULL: none. One that this host
+ * cannot restore is none of them, nor is any when the host's own check refuses the version.
+ */
+static char *
+desktops_list_holders(struct desktops *desktops, const json_t *want)
+{
+	struct engine_template source;
+	GHashTableIter iter;
+	gpointer value;
+	GString *list;
+	guint n = 0;
+
+	if (!template_store_find_suspended(desktops->templates, json_get_text(want, "template", ""),
+					   (guint32)json_get_integer(want, "version", 0),
+					   json_get_text(want, "kind", ""), &source, NULL))
+		return NULL;
+	list = g_string_new(NULL);
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		if (!desktop_needs_template(value, &source))
+			continue;
+		if (n++ < MAX_HOLDERS_TOLD)
+			g_string_append_printf(list, "%s%s", n > 1 ? ", " : "",
+					       desktop_get_id(value));
+	}
+	if (n > MAX_HOLDERS_TOLD)
+		g_string_append_printf(list, " and %u more", n - MAX_HOLDERS_TOLD);
+	return g_string_free(list, n == 0);
+}
+
 static void
 desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char *reason)
 {
+	g_autofree char *holders = desktops_list_holders(desktops, want);
+
 	desktops->events->foreign(desktops->context, json_get_text(want, "template", ""),
 				  (guint32)json_get_integer(want, "version", 0),
-				  json_get_text(want, "engine", ""), reason);
+				  json_get_text(want, "engine", ""), reason, holders);
 }
 
 static void
@@ -392,7 +473,7 @@ desktops_log_in(struct desktop *desktop, const json_t *session)
 	desktop_login(desktop, json_get_text(session, "id", ""), body);
 }
 
-/* A version that must be sealed again is not the one that its memory is over: nothing is asked for then. */
+/* Nothing is sealed again for it: that would not be the version that its memory is over. */
 static void
 desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
@@ -401,19 +482,15 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 	g_autofree char *refusal = NULL;
 
 	desktops_try_later(desktops);
-	if (!launch_client_is_up(desktops->launch))
+	if (!launch_client_is_up(desktops->launch) || !desktops_may_resume(desktops, desktop, want))
 		return;
-	if (!desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0))) {
-		if (desktops->full)
-			desktop_refuse_resume(desktop,
-					      "this host is full: make room in its memory, and on "
-					      "the disk of its desktops");
-		return;
-	}
 	refusal = desktops_find_refusal(desktops, want);
 	if (refusal)
 		desktop_refuse_resume(desktop, refusal);
-	else if (desktops_find_template(desktops, want, &source, &error))
+	else if (template_store_find_suspended(desktops->templates,
+					       json_get_text(want, "template", ""),
+					       (guint32)json_get_integer(want, "version", 0),
+					       json_get_text(want, "kind", ""), &source, &error))
 		desktop_resume(desktop, &source);
 	else if (error)
 		desktop_refuse_resume(desktop, error->message);
@@ -428,7 +505,9 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 
 	if (suspended && desktop_state_lives(state) && state != DESKTOP_STATE_SUSPENDED) {
 		if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) < MAX_SUSPENDING)
-			desktop_suspend(desktop);
+			desktop_suspend(desktop,
+					(guint64)json_get_integer(want, "ram_mib", 0) << 20,
+					desktops_count_suspend_bytes(desktops));
 		desktops_try_later(desktops);
 	} else if (!suspended && state == DESKTOP_STATE_SUSPENDED) {
 		desktops_resume(desktops, desktop, want);
@@ -585,14 +664,19 @@ desktops_set_foreign(struct desktops *desktops, const char *id, const char *reas
 void
 desktops_handle_exited(struct desktops *desktops, const struct launch_exited *exited)
 {
-	const struct desktop *desktop = desktops_find(desktops, exited->name);
+	struct desktop *desktop = desktops_find(desktops, exited->name);
+	gboolean foreign = exited->role == LAUNCH_ROLE_VMM && WIFEXITED(exited->wait_status) &&
+			   WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN;
 
+	if (!desktop || !foreign)
+		return;
 	/*
-	 * Only of a new fork: what cannot be restored of a suspended one may be its own files, which would not fit to a version that
-	 * is sealed again, and a guest that has taken over its carrel-vmm may have it end with any status.
+	 * Of the version only by a new fork: what cannot be restored of a suspended one may be its own files, which would not fit to
+	 * a version that is sealed again, and a guest that has taken over its carrel-vmm may have it end with any status.
 	 */
-	if (desktop && !desktop_has_run(desktop) && exited->role == LAUNCH_ROLE_VMM &&
-	    WIFEXITED(exited->wait_status) && WEXITSTATUS(exited->wait_status) == VMM_EXIT_FOREIGN)
+	if (desktop_has_run(desktop))
+		desktop_set_foreign(desktop);
+	else
 		desktops_set_foreign(desktops, exited->name,
 				     "its state is not one that this carrel-vmm can restore here");
 }
@@ -623,7 +707,7 @@ desktops_get_capacity(struct desktops *desktops)
 	return json_pack(
 		"{s:i, s:i, s:i}", "ram_mib",
 		(int)(total > desktops->ram_reserve_mib ? total - desktops->ram_reserve_mib : 0),
-		"ram_free_mib", (int)desktops_get_free_mib(desktops), "cpus",
+		"ram_free_mib", (int)host_room_get_free_mib(desktops->ram_reserve_mib), "cpus",
 		(int)g_get_num_processors());
 }
 

@@ -16,9 +16,12 @@ struct desktops_events {
 		      const char *text);
 	void (*changed)(void *context); /* something to report */
 	void (*fact)(void *context, struct desktop *desktop, const struct display_fact *fact);
-	/* A desktop is wanted of a version that this host cannot restore, and waits; again and again while it is so. */
+	/*
+	 * A desktop is wanted of a version that this host cannot restore, and waits; again and again while it is so. holders: which
+	 * suspended desktops need that version as it is; NULL: none.
+	 */
 	void (*foreign)(void *context, const char *name, guint32 version, const char *engine,
-			const char *reason);
+			const char *reason, const char *holders);
 };
 
 struct desktops_options {

@@ -48,6 +48,8 @@ struct engine_ops {
 	enum launch_socket control;	 /* the socket that its process needs to be reached by */
 	/* A fork's memory must be a memfd, template_memory_load(); else the version's file does, open for reading only. */
 	gboolean loads_memory;
+	/* A machine that was restored shares no memory with its template any more. */
+	gboolean restores_all;
 
 	/*
 	 * {"name", "usable", "accelerator", "isolation", "reason"}: can this host run it, and why not. A new reference. kvm: as in
@@ -79,10 +81,13 @@ struct engine_ops {
 		     const char *overlay_path, const struct steps_call *call);
 	/*
 	 * Writes a fork into the image's two files, empty and open for writing; they are not durable then. Afterwards, and when it
-	 * failed as well, the guest stands until resume() or end().
+	 * failed as well, the guest stands until resume() or end(). When it succeeded the overlay holds all that the guest wrote,
+	 * durable or not, and the process writes nothing more to it: it may end in whatever way.
 	 */
 	void (*suspend)(struct engine_vm *vm, const struct engine_image *image,
 			const struct steps_call *call);
+	/* How much suspend() would write now, at most: of that RAM. */
+	guint64 (*measure)(struct engine_vm *vm, guint64 ram_bytes);
 	/*
 	 * Ends when the guest that suspend() wrote runs again, in a new process over the same version, the same overlay and with
 	 * the same VM generation id; its link is as it was. The image's files are open for reading.
@@ -91,8 +96,8 @@ struct engine_ops {
 			const char *overlay_path, const struct engine_image *image,
 			const struct steps_call *call);
 	/*
-	 * Ends the process of a machine that suspend() wrote; then its overlay holds all, though it need not be durable. pidfd: of a
-	 * process from before a restart of hostd, taken over; else -1.
+	 * Ends the process of a machine that suspend() wrote. pidfd: of a process from before a restart of hostd, taken over;
+	 * else -1.
 	 */
 	void (*end)(struct engine_vm *vm, int pidfd, const struct steps_call *call);
 	/* The guest of a suspend() runs on in its process, whatever became of the files; one that runs already does. */

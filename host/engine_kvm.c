@@ -305,6 +305,7 @@ const struct engine_ops engine_kvm_ops = {
 	.seal = engine_kvm_seal,
 	.fork = engine_kvm_fork,
 	.suspend = engine_kvm_suspend,
+	.measure = engine_kvm_measure,
 	.restore = engine_kvm_restore,
 	.end = engine_kvm_end,
 	.resume = engine_kvm_resume,

@@ -27,7 +27,7 @@
 struct kvm_fork {
 	struct kvm_vm *kvm;
 	struct manifest *manifest; /* a copy: the caller's may go while this runs */
-	char *folder;
+	int folder;
 	char *state; /* below the folder */
 	char *overlay_path;
 	char *genid;
@@ -40,13 +40,12 @@ kvm_fork_free(gpointer data)
 {
 	struct kvm_fork *fork = data;
 
-	const int fds[] = { fork->memory, fork->image.state, fork->image.pages };
+	const int fds[] = { fork->folder, fork->memory, fork->image.state, fork->image.pages };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	manifest_free(fork->manifest);
-	g_free(fork->folder);
 	g_free(fork->state);
 	g_free(fork->overlay_path);
 	g_free(fork->genid);
@@ -68,9 +67,11 @@ kvm_fork_check(struct steps *steps, const char *what, int fd)
 static int
 kvm_fork_open(const struct kvm_fork *fork, struct steps *steps, const char *name)
 {
-	g_autofree char *path = g_build_filename(fork->folder, name, NULL);
+	g_autofree char *what = g_strdup_printf("'%s' of template '%s@%u'", name,
+						fork->manifest->name, fork->manifest->version);
 
-	return kvm_fork_check(steps, path, open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+	return kvm_fork_check(steps, what,
+			      openat(fork->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 }
 
 static int
@@ -173,7 +174,7 @@ kvm_fork_run(struct engine_vm *vm, const struct engine_template *source, const c
 	fork = g_new0(struct kvm_fork, 1);
 	fork->kvm = kvm;
 	fork->manifest = manifest_new(json_deep_copy(source->manifest->object), NULL);
-	fork->folder = g_strdup(source->folder);
+	fork->folder = fcntl(source->folder, F_DUPFD_CLOEXEC, 3);
 	fork->state = g_strdup_printf("kvm/%s/state", source->kind);
 	fork->overlay_path = g_strdup(overlay_path);
 	fork->genid = g_strdup(source->genid);

@@ -3,7 +3,8 @@
  * engine_kvm_suspend.c - a fork is written to files, or goes on (carrel-hostd)
  *
  * How it works: its vCPUs stop (PAUSE), and carrel-vmm writes what the machine is into one file and the memory that is not its
- * template's into the other (SEAL with two descriptors). What it knows of the overlay is in the file when it has ended (QUIT).
+ * template's into the other (SEAL with two descriptors). Before it does, what it knows of the overlay is in the file and durable
+ * (virtio_blk_sync()), so that it may end by QUIT or by a crash.
  *
  * A hostd that was restarted may find a machine that stands in the middle of that. Therefore adopting includes resuming, and
  * both wait for one that writes: until it has done so it answers nobody. One that waits for room on the host's disk goes on by
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "host/engine_kvm_vm.h"
+#include "host/process_memory.h"
 
 #define PAUSE_MS 60000	/* until what is on its way to the disk is there */
 #define SAVE_MS	 600000 /* what a guest may have changed of 16 GiB, on a slow disk */
@@ -163,6 +165,16 @@ engine_kvm_suspend(struct engine_vm *vm, const struct engine_image *image,
 		   const struct steps_call *call)
 {
 	kvm_suspend_run(vm, suspend_steps, G_N_ELEMENTS(suspend_steps), image, call);
+}
+
+/* Its own pages are among what its process does not share. */
+guint64
+engine_kvm_measure(struct engine_vm *vm, guint64 ram_bytes)
+{
+	const struct kvm_vm *kvm = kvm_vm_of(vm);
+	guint64 bytes = process_memory_get_private("", kvm->process.pidfd);
+
+	return MIN(bytes, ram_bytes);
 }
 
 void

@@ -85,6 +85,7 @@ void engine_kvm_restore(struct engine_vm *vm, const struct engine_template *sour
 			const struct steps_call *call);
 
 /* engine_kvm_suspend.c */
+guint64 engine_kvm_measure(struct engine_vm *vm, guint64 ram_bytes);
 void engine_kvm_suspend(struct engine_vm *vm, const struct engine_image *image,
 			const struct steps_call *call);
 void engine_kvm_end(struct engine_vm *vm, int pidfd, const struct steps_call *call);

@@ -34,9 +34,10 @@ struct engine_place {
 
 struct engine_template {
 	const struct manifest *manifest;
-	const char *folder; /* <lib>/templates/<name>/<version> */
-	const char *kind;   /* "user" */
-	int memory;	    /* of the guest: what a fork maps privately, as loads_memory says */
+	/* <lib>/templates/<name>/<version>, open: all that is opened below it is of one seal, though another takes its place. */
+	int folder;
+	const char *kind; /* "user" */
+	int memory;	  /* of the guest: what a fork maps privately, as loads_memory says */
 	/* The fork's VM generation id, ENGINE_GENID_LENGTH hexadecimal digits; NULL: one that is never given again. */
 	const char *genid;
 };

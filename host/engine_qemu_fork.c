@@ -57,11 +57,9 @@ qemu_fork_free(gpointer data)
 }
 
 static int
-qemu_fork_open(const char *folder, const char *name)
+qemu_fork_open(int folder, const char *name)
 {
-	g_autofree char *path = g_build_filename(folder, name, NULL);
-
-	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 /* Open for reading and writing, or a negative errno. */

@@ -4,7 +4,9 @@
  *
  * How it works: the guest's CPUs stop, and the whole machine is migrated to the file's descriptor. A fork's RAM is a private
  * mapping, of which nobody but QEMU can tell the pages that are its own: so all of it is written, pages of zeros as a byte each.
- * When that has ended QEMU has written what it had in mind of the overlay, and changes no file any more unless it is let go on.
+ * When that has ended QEMU has written what it had in mind of the overlay, as it would for another QEMU that opens it then
+ * (bdrv_inactivate_all()), and changes no file any more unless it is let go on: it may end by "quit" or by a crash. The qcow2 file needs
+ * no mark of its own: it is made without lazy refcounts (overlay.c).
  *
  * A hostd that was restarted may find a machine that stands in the middle of that. Therefore adopting includes resuming:
  * a migration that is still under way is cancelled, and then the guest goes on. One that waits for room on the host's disk is left
@@ -120,6 +122,13 @@ engine_qemu_suspend(struct engine_vm *vm, const struct engine_image *image,
 	suspend->qemu = qemu_vm_of(vm);
 	suspend->state = dup(image->state);
 	steps_run(suspend_steps, G_N_ELEMENTS(suspend_steps), suspend, qemu_suspend_free, call);
+}
+
+guint64
+engine_qemu_measure(struct engine_vm *vm, guint64 ram_bytes)
+{
+	(void)vm;
+	return ram_bytes;
 }
 
 static void

@@ -109,6 +109,7 @@ void engine_qemu_restore(struct engine_vm *vm, const struct engine_template *sou
 			 const struct steps_call *call);
 
 /* engine_qemu_suspend.c */
+guint64 engine_qemu_measure(struct engine_vm *vm, guint64 ram_bytes);
 void engine_qemu_suspend(struct engine_vm *vm, const struct engine_image *image,
 			 const struct steps_call *call);
 void engine_qemu_end(struct engine_vm *vm, int pidfd, const struct steps_call *call);

@@ -295,11 +295,12 @@ hostd_handle_fact(void *context, struct desktop *desktop, const struct display_f
 
 static void
 hostd_handle_foreign(void *context, const char *name, guint32 version, const char *engine,
-		     const char *reason)
+		     const char *reason, const char *holders)
 {
 	const struct hostd *hostd = context;
 
-	reseal_want(hostd->reseal, name, version, engine, reason, io_boottime_ms());
+	reseal_want(hostd->reseal, &(struct reseal_wish){ name, version, engine, reason, holders },
+		    io_boottime_ms());
 }
 
 static const struct desktops_events desktops_event_table = {

@@ -51,7 +51,7 @@ static const struct json_field engine_fields[] = {
 
 static const struct json_field machine_fields[] = {
 	{ "type", JSON_KIND_STRING, 0, 1, 64 },
-	{ "cpu", JSON_KIND_STRING, 0, 1, 128 },
+	{ "cpu", JSON_KIND_STRING, 0, 1, MANIFEST_MAX_CPU },
 	{ "cpuid_sha256", JSON_KIND_STRING, 0, HASH_TEXT_LENGTH, HASH_TEXT_LENGTH },
 	{ "cpus", JSON_KIND_INTEGER, 0, 1, MAX_CPUS },
 	{ "ram_mib", JSON_KIND_INTEGER, 0, 16, MANIFEST_MAX_RAM_MIB },

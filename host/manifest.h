@@ -17,6 +17,7 @@
 #define MANIFEST_FILE	     "manifest.json"
 #define MANIFEST_MAX_BYTES   (64 * 1024)
 #define MANIFEST_MAX_RAM_MIB (1024 * 1024)
+#define MANIFEST_MAX_CPU     128 /* bytes of its name */
 
 /* The texts point into "object". */
 struct manifest {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * process_memory.c - did the kernel end a process for lack of memory? (carrel-hostd, carrel-worker)
+ * process_memory.c - what memory a process has of its own, and whether the kernel ended it for lack of some (carrel-hostd, carrel-worker)
  *
  * How it works: carrel-launch gives each process of a desktop a group of its own, whose memory.events counts what the
  * kernel ended in it, for the group's limit or for the whole host's lack (Linux, admin-guide/cgroup-v2.rst, "Memory").
@@ -54,6 +54,36 @@ process_memory_find_events(const char *root, int pidfd)
 			return g_steal_pointer(&path);
 	}
 	return NULL;
+}
+
+/* Linux, Documentation/filesystems/proc.rst: in kB. */
+static gboolean
+process_memory_read_kib(const char *path, const char *word, guint64 *ret_kib)
+{
+	g_autofree char *line = process_memory_read_line(path, word);
+
+	if (!line)
+		return FALSE;
+	*ret_kib = g_ascii_strtoull(g_strstrip(line), NULL, 10);
+	return TRUE;
+}
+
+guint64
+process_memory_get_private(const char *root, int pidfd)
+{
+	g_autofree char *info = g_strdup_printf("%s/proc/self/fdinfo/%d", root, pidfd);
+	g_autofree char *pid = process_memory_read_line(info, "Pid:");
+	g_autofree char *path = NULL;
+	guint64 resident;
+	guint64 swapped;
+
+	if (!pid)
+		return G_MAXUINT64;
+	path = g_strdup_printf("%s/proc/%s/status", root, g_strstrip(pid));
+	if (!process_memory_read_kib(path, "RssAnon:", &resident) ||
+	    !process_memory_read_kib(path, "VmSwap:", &swapped))
+		return G_MAXUINT64;
+	return (resident + swapped) * 1024;
 }
 
 gboolean

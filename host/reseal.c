@@ -4,7 +4,8 @@
  *
  * How it works: an entry is made by the first reseal_want() of a version. Each try is a job; when it has failed, or has ended well
  * and the version cannot be restored still, the next reseal_want() tries again (reseal_begin), until there were RESEAL_TRIES in
- * an hour (reseal_may_try): so that nothing is sealed again and again for ever. What happens is told once each: that it begins and
+ * an hour (reseal_may_try): so that nothing is sealed again and again for ever. While suspended desktops need the version as it is none
+ * is begun (reseal_hold). What happens is told once each: that it begins and
  * why, how it ended, and that it has not helped.
  */
 #include "host/reseal.h"
@@ -18,15 +19,16 @@
 	"it is tried again when an hour has passed: publish it again, or give the pool a version " \
 	"that was sealed on such a host"
 
-/* idle -> sealing -> idle; idle -> exhausted -> sealing, when a try is an hour old */
+/* idle -> sealing -> idle; idle -> exhausted -> sealing, when a try is an hour old; idle or exhausted -> held, and from there as from idle */
 enum reseal_state {
 	RESEAL_STATE_IDLE,
 	RESEAL_STATE_SEALING,
 	RESEAL_STATE_EXHAUSTED,
+	RESEAL_STATE_HELD,
 	RESEAL_STATE_COUNT,
 };
 
-static const char *const state_names[] = { "idle", "sealing", "exhausted" };
+static const char *const state_names[] = { "idle", "sealing", "exhausted", "held" };
 static_assert(G_N_ELEMENTS(state_names) == RESEAL_STATE_COUNT, "each has a name");
 
 struct reseal_entry {
@@ -107,15 +109,15 @@ reseal_note_try(struct reseal_entry *entry, guint64 now_ms)
 
 /* A job that begins may end, as failed, in the same call: it is a try before that. FALSE: none has begun. */
 static gboolean
-reseal_begin(struct reseal *reseal, struct reseal_entry *entry, const char *name, guint32 version,
-	     const char *engine, guint64 now_ms)
+reseal_begin(struct reseal *reseal, struct reseal_entry *entry, const struct reseal_wish *wish,
+	     guint64 now_ms)
 {
 	const struct reseal_entry before = *entry;
-	g_autofree char *key = reseal_make_key(name, version);
+	g_autofree char *key = reseal_make_key(wish->name, wish->version);
 
 	reseal_note_try(entry, now_ms);
 	reseal_set_state(entry, key, RESEAL_STATE_SEALING);
-	if (reseal->events->start(reseal->context, name, version, engine))
+	if (reseal->events->start(reseal->context, wish->name, wish->version, wish->engine))
 		return TRUE;
 	*entry = before;
 	return FALSE;
@@ -135,11 +137,25 @@ reseal_give_up(const struct reseal *reseal, struct reseal_entry *entry, const ch
 	reseal_set_state(entry, key, RESEAL_STATE_EXHAUSTED);
 }
 
-void
-reseal_want(struct reseal *reseal, const char *name, guint32 version, const char *engine,
-	    const char *reason, guint64 now_ms)
+/* What they were forked from would be gone. */
+static void
+reseal_hold(const struct reseal *reseal, struct reseal_entry *entry, const char *key,
+	    const struct reseal_wish *wish)
 {
-	g_autofree char *key = reseal_make_key(name, version);
+	if (entry->state != RESEAL_STATE_HELD)
+		reseal_tell(
+			reseal, "seal_waits",
+			"template '%s' cannot be forked here, %s, and is not sealed again while "
+			"suspended desktops need it: %s; have each resumed and its session ended, or give it up "
+			"with 'carrel desktop stop'; new desktops wait",
+			key, wish->reason, wish->holders);
+	reseal_set_state(entry, key, RESEAL_STATE_HELD);
+}
+
+void
+reseal_want(struct reseal *reseal, const struct reseal_wish *wish, guint64 now_ms)
+{
+	g_autofree char *key = reseal_make_key(wish->name, wish->version);
 	struct reseal_entry *entry = g_hash_table_lookup(reseal->entries, key);
 
 	if (!entry) {
@@ -148,16 +164,20 @@ reseal_want(struct reseal *reseal, const char *name, guint32 version, const char
 	}
 	if (entry->state == RESEAL_STATE_SEALING)
 		return;
-	if (!reseal_may_try(entry, now_ms)) {
-		reseal_give_up(reseal, entry, key, reason);
+	if (wish->holders) {
+		reseal_hold(reseal, entry, key, wish);
 		return;
 	}
-	if (!reseal_begin(reseal, entry, name, version, engine, now_ms))
+	if (!reseal_may_try(entry, now_ms)) {
+		reseal_give_up(reseal, entry, key, wish->reason);
+		return;
+	}
+	if (!reseal_begin(reseal, entry, wish, now_ms))
 		return;
 	reseal_tell(reseal, "sealing",
 		    "template '%s' cannot be forked here, %s: it is sealed again, its new "
 		    "desktops wait",
-		    key, reason);
+		    key, wish->reason);
 }
 
 void

@@ -20,16 +20,23 @@ struct reseal;
 struct reseal_events {
 	/* FALSE: the job cannot begin now; it is asked for again. */
 	gboolean (*start)(void *context, const char *name, guint32 version, const char *engine);
-	/* For the host's events: kind "sealing", "sealed" or "seal_failed". */
+	/* For the host's events: kind "sealing", "sealed", "seal_failed" or "seal_waits". */
 	void (*tell)(void *context, const char *kind, const char *text);
 };
 
 struct reseal *reseal_new(const struct reseal_events *events, void *context);
 void reseal_free(struct reseal *reseal);
 
-/* reason: why it cannot be restored. now_ms: io_boottime_ms(). */
-void reseal_want(struct reseal *reseal, const char *name, guint32 version, const char *engine,
-		 const char *reason, guint64 now_ms);
+struct reseal_wish {
+	const char *name;
+	guint32 version;
+	const char *engine;
+	const char *reason;  /* why it cannot be restored */
+	const char *holders; /* suspended desktops that need it as it is, for people; NULL: none */
+};
+
+/* now_ms: io_boottime_ms(). */
+void reseal_want(struct reseal *reseal, const struct reseal_wish *wish, guint64 now_ms);
 
 /* error NULL: it is sealed. Of a version that was not wanted: ignored. */
 void reseal_handle_end(struct reseal *reseal, const char *name, guint32 version, const char *error,

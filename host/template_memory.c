@@ -132,9 +132,9 @@ template_memory_copy(int from, int to, off_t size, GCancellable *cancellable, GE
 }
 
 int
-template_memory_open(const char *path, guint64 size, GError **error)
+template_memory_open(int folder, const char *path, guint64 size, GError **error)
 {
-	CLEANUP_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEANUP_CLOSE int file = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat status;
 
 	if (file < 0 || fstat(file, &status) < 0)
@@ -159,9 +159,10 @@ template_memory_share(int memfd, GError **error)
 }
 
 int
-template_memory_load(const char *path, guint64 size, GCancellable *cancellable, GError **error)
+template_memory_load(int folder, const char *path, guint64 size, GCancellable *cancellable,
+		     GError **error)
 {
-	CLEANUP_CLOSE int file = template_memory_open(path, size, error);
+	CLEANUP_CLOSE int file = template_memory_open(folder, path, size, error);
 	CLEANUP_CLOSE int memfd = file < 0 ? -1 : template_memory_new(size, error);
 
 	if (memfd < 0 || !template_memory_copy(file, memfd, (off_t)size, cancellable, error))

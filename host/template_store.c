@@ -7,9 +7,15 @@
  * memfd (template_store_start_load). template_store_find() marks what is wanted; a sweep closes the rest. Forks keep
  * their own mappings, so a closed descriptor harms none of them. A version that this host cannot restore has no entry, or one
  * with that error (template_store_set_foreign).
+ *
+ * When a version is sealed again another folder takes its place, at any moment. So all files of one are opened below the same
+ * descriptor of its folder (struct engine_template), that of the manifest (template_store_read).
  */
 #include "host/template_store.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,10 +28,12 @@ struct template_entry {
 	struct template_store *store; /* NULL: swept while it was loading */
 	char *folder;
 	char *kind;
-	char *path;
 	struct manifest *manifest;
+	int root;   /* the folder, as it was found */
+	char *path; /* of the memory, below it */
 	int memory;
 	GError *error;
+	GError *foreign; /* what a fork has found out */
 	gboolean loading;
 	gboolean wanted;
 };
@@ -44,7 +52,9 @@ template_store_free_entry(struct template_entry *entry)
 {
 	if (entry->memory >= 0)
 		close(entry->memory);
+	close(entry->root);
 	g_clear_error(&entry->error);
+	g_clear_error(&entry->foreign);
 	manifest_free(entry->manifest);
 	g_free(entry->folder);
 	g_free(entry->kind);
@@ -95,8 +105,8 @@ template_store_run_load(GTask *task, gpointer source, gpointer data, GCancellabl
 	GError *error = NULL;
 
 	(void)source;
-	memfd = template_memory_load(entry->path, (guint64)entry->manifest->ram_mib << 20,
-				     cancellable, &error);
+	memfd = template_memory_load(entry->root, entry->path,
+				     (guint64)entry->manifest->ram_mib << 20, cancellable, &error);
 	if (memfd >= 0)
 		entry->memory = engine_list_find(entry->manifest->engine)->loads_memory
 					? take_fd(&memfd)
@@ -142,8 +152,55 @@ template_store_open_memory(struct template_entry *entry)
 	if (entry->store->in_ram || engine_list_find(entry->manifest->engine)->loads_memory)
 		template_store_start_load(entry);
 	else
-		entry->memory = template_memory_open(
-			entry->path, (guint64)entry->manifest->ram_mib << 20, &entry->error);
+		entry->memory = template_memory_open(entry->root, entry->path,
+						     (guint64)entry->manifest->ram_mib << 20,
+						     &entry->error);
+	if (entry->error)
+		g_prefix_error(&entry->error, "'%s': ", entry->folder);
+}
+
+static int
+template_store_open_root(const char *folder, GError **error)
+{
+	int root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code = errno;
+
+	if (root < 0)
+		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s': %s", folder,
+			    g_strerror(code));
+	return root;
+}
+
+static gboolean
+template_store_is_root(int root, const char *folder)
+{
+	struct stat held;
+	struct stat named;
+
+	return fstat(root, &held) == 0 && stat(folder, &named) == 0 &&
+	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+/* Its files must be what the manifest says. One that is exchanged while it is looked at is looked at once more. */
+static struct manifest *
+template_store_read(const char *folder, const char *kind, int *ret_root, GError **error)
+{
+	for (;;) {
+		CLEANUP_CLOSE int root = template_store_open_root(folder, error);
+		struct manifest *manifest = root < 0 ? NULL : manifest_read(folder, error);
+		gboolean good = manifest && manifest_check_sizes(manifest, folder, error) &&
+				engine_list_check(manifest, kind, -1, error);
+		gboolean exchanged = root >= 0 && !template_store_is_root(root, folder);
+
+		if (good && !exchanged) {
+			*ret_root = take_fd(&root);
+			return manifest;
+		}
+		manifest_free(manifest);
+		if (!exchanged)
+			return NULL;
+		g_clear_error(error);
+	}
 }
 
 static struct template_entry *
@@ -152,20 +209,19 @@ template_store_open(struct template_store *store, const char *name, guint32 vers
 {
 	g_autofree char *number = g_strdup_printf("%u", version);
 	g_autofree char *folder = g_build_filename(store->folder, name, number, NULL);
-	struct manifest *manifest = manifest_read(folder, error);
+	int root = -1;
+	struct manifest *manifest = template_store_read(folder, kind, &root, error);
 	struct template_entry *entry;
 
-	if (!manifest || !manifest_check_sizes(manifest, folder, error) ||
-	    !engine_list_check(manifest, kind, -1, error)) {
-		manifest_free(manifest);
+	if (!manifest)
 		return NULL;
-	}
 	entry = g_new0(struct template_entry, 1);
 	entry->store = store;
 	entry->memory = -1;
+	entry->root = root;
 	entry->manifest = manifest;
 	entry->kind = g_strdup(kind);
-	entry->path = g_build_filename(folder, manifest->engine, kind, "memory", NULL);
+	entry->path = g_build_filename(manifest->engine, kind, "memory", NULL);
 	entry->folder = g_steal_pointer(&folder);
 	template_store_open_memory(entry);
 	return entry;
@@ -178,8 +234,9 @@ template_store_make_key(const char *name, guint32 version, const char *kind)
 }
 
 gboolean
-template_store_find(struct template_store *store, const char *name, guint32 version,
-		    const char *kind, struct engine_template *ret_template, GError **error)
+template_store_find_suspended(struct template_store *store, const char *name, guint32 version,
+			      const char *kind, struct engine_template *ret_template,
+			      GError **error)
 {
 	g_autofree char *key = template_store_make_key(name, version, kind);
 	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
@@ -195,9 +252,24 @@ template_store_find(struct template_store *store, const char *name, guint32 vers
 		g_propagate_error(error, g_error_copy(entry->error));
 	if (entry->loading || entry->error)
 		return FALSE;
-	*ret_template = (struct engine_template){ entry->manifest, entry->folder, entry->kind,
+	*ret_template = (struct engine_template){ entry->manifest, entry->root, entry->kind,
 						  entry->memory, NULL };
 	return TRUE;
+}
+
+gboolean
+template_store_find(struct template_store *store, const char *name, guint32 version,
+		    const char *kind, struct engine_template *ret_template, GError **error)
+{
+	g_autofree char *key = template_store_make_key(name, version, kind);
+	const struct template_entry *entry;
+
+	if (!template_store_find_suspended(store, name, version, kind, ret_template, error))
+		return FALSE;
+	entry = g_hash_table_lookup(store->entries, key);
+	if (entry->foreign)
+		g_propagate_error(error, g_error_copy(entry->foreign));
+	return entry->foreign == NULL;
 }
 
 void
@@ -207,8 +279,8 @@ template_store_set_foreign(struct template_store *store, const char *name, guint
 	g_autofree char *key = template_store_make_key(name, version, kind);
 	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
 
-	if (entry && !entry->loading && !entry->error)
-		entry->error = g_error_new_literal(ENGINE_ERROR, ENGINE_ERROR_FOREIGN, reason);
+	if (entry && !entry->foreign)
+		entry->foreign = g_error_new_literal(ENGINE_ERROR, ENGINE_ERROR_FOREIGN, reason);
 }
 
 void

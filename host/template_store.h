@@ -30,7 +30,15 @@ gboolean template_store_find(struct template_store *store, const char *name, gui
 			     const char *kind, struct engine_template *ret_template,
 			     GError **error);
 
-/* A fork has found out that this host cannot restore it: so it is found from now on. */
+/*
+ * The same for a desktop that was suspended as a fork of it: it has a state of its own, of which only itself finds out that this
+ * host cannot restore it.
+ */
+gboolean template_store_find_suspended(struct template_store *store, const char *name,
+				       guint32 version, const char *kind,
+				       struct engine_template *ret_template, GError **error);
+
+/* A fork has found out that this host cannot restore it: so template_store_find() says from now on. */
 void template_store_set_foreign(struct template_store *store, const char *name, guint32 version,
 				const char *kind, const char *reason);
 

@@ -9,9 +9,11 @@
  */
 #include "templates/verify.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "host/agent_link.h"
 #include "host/engine_list.h"
 #include "host/template_memory.h"
@@ -124,11 +126,12 @@ verify_load(gpointer context, GCancellable *cancellable, GError **error)
 		g_build_filename(verify->folder, verify->manifest->engine, KIND, "memory", NULL);
 
 	if (engine_list_find(verify->engine)->loads_memory)
-		verify->memory = template_memory_load(
-			path, (guint64)verify->manifest->ram_mib << 20, cancellable, error);
+		verify->memory = template_memory_load(AT_FDCWD, path,
+						      (guint64)verify->manifest->ram_mib << 20,
+						      cancellable, error);
 	else
-		verify->memory =
-			template_memory_open(path, (guint64)verify->manifest->ram_mib << 20, error);
+		verify->memory = template_memory_open(
+			AT_FDCWD, path, (guint64)verify->manifest->ram_mib << 20, error);
 	return verify->memory >= 0;
 }
 
@@ -163,8 +166,8 @@ static void
 verify_start_fork(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
-	struct engine_template source = { verify->manifest, verify->folder, KIND, verify->memory,
-					  NULL };
+	CLEANUP_CLOSE int root = open(verify->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct engine_template source = { verify->manifest, root, KIND, verify->memory, NULL };
 	struct steps_call call = { verify->cancellable, steps_handle_boolean, NULL };
 	g_autofree char *accelerator = NULL;
 	g_autofree char *overlay = NULL;

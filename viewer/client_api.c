@@ -166,16 +166,30 @@ client_api_handle_answer(void *context, const struct http_answer *answer)
 	g_free(call);
 }
 
-void
-client_api_call(struct api *api, const char *method, const char *path, json_t *body,
-		const char *key, client_api_callback callback)
+static void
+client_api_send(struct api *api, guint timeout_s, const char *method, const char *path,
+		json_t *body, const char *key, client_api_callback callback)
 {
 	struct call *call = g_new0(struct call, 1);
 
 	call->api = api;
 	call->callback = callback;
 	g_ptr_array_add(api->calls, call);
-	http_client_send(api->client, method, path, body, key, 0, NULL, client_api_handle_answer,
-			 call);
+	http_client_send(api->client, method, path, body, key, timeout_s, NULL,
+			 client_api_handle_answer, call);
 	json_decref(body);
+}
+
+void
+client_api_call(struct api *api, const char *method, const char *path, json_t *body,
+		const char *key, client_api_callback callback)
+{
+	client_api_send(api, 0, method, path, body, key, callback);
+}
+
+void
+client_api_call_for(struct api *api, guint timeout_s, const char *method, const char *path,
+		    json_t *body, client_api_callback callback)
+{
+	client_api_send(api, timeout_s, method, path, body, NULL, callback);
 }

@@ -43,5 +43,8 @@ gboolean client_api_pin(struct api *api, const char *fingerprint, GError **error
 /* Takes over the reference of "body" (may be NULL). The key, where there is one, is the Idempotency-Key. */
 void client_api_call(struct api *api, const char *method, const char *path, json_t *body,
 		     const char *key, client_api_callback callback);
+/* The same for what the broker may take its time for. */
+void client_api_call_for(struct api *api, guint timeout_s, const char *method, const char *path,
+			 json_t *body, client_api_callback callback);
 
 #endif

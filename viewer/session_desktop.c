@@ -15,6 +15,7 @@
 #include <gio/gio.h>
 #include <glib/gi18n.h>
 
+#include "common/api_times.h"
 #include "common/hash.h"
 #include "viewer/client_settings.h"
 #include "viewer/connection_file.h"
@@ -304,10 +305,10 @@ session_ask_ticket(struct session *session)
 	g_autofree char *path = g_strconcat(PATH_SESSIONS, session->id, "/ticket", NULL);
 
 	if (session_change(session, SESSION_STATE_TICKETING))
-		client_api_call(session->api, "POST", path,
-				json_pack("{s:s, s:s*}", "protocol", display_spice_ops.protocol,
-					  "after", session->ticket),
-				NULL, session_handle_ticket);
+		client_api_call_for(session->api, API_TICKET_PATIENCE_S, "POST", path,
+				    json_pack("{s:s, s:s*}", "protocol", display_spice_ops.protocol,
+					      "after", session->ticket),
+				    session_handle_ticket);
 }
 
 void

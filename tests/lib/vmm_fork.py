@@ -7,6 +7,7 @@
 import hashlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 
@@ -34,9 +35,9 @@ def get_hash(fd):
 
 
 class Suspended:
-    """A fork that runs: it is paused, its state and its own pages are kept in files, and it ends."""
+    """A fork that runs: it is paused, its state and its own pages are kept in files, and it ends, or crashes."""
 
-    def __init__(self, machine):
+    def __init__(self, machine, crashes=False):
         self.genid = machine.json['genid']
         self.overlay = machine.overlay
         self.state = os.memfd_create('state')
@@ -46,9 +47,12 @@ class Suspended:
         started = time.monotonic()
         control.ask(vmm_link.SEAL, fds=[self.state, self.pages])
         self.seal_s = time.monotonic() - started
-        control.ask(vmm_link.QUIT)
+        if crashes:
+            machine.process.kill()
+        else:
+            control.ask(vmm_link.QUIT)
         machine.read_until()
-        machine.check(0)
+        machine.check(-signal.SIGKILL if crashes else 0)
 
 
 class Template:

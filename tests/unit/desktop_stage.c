@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -131,11 +132,11 @@ agent_answer(struct desktop_stage *f, const json_t *request, const char *nonce)
 }
 
 static void
-agent_refuse(struct desktop_stage *f, const json_t *request)
+agent_refuse(struct desktop_stage *f, const json_t *request, const char *words)
 {
 	json_t *answer = agent_make_answer(request, FALSE);
 
-	json_object_set_new(answer, "error", json_string("there is no room"));
+	json_object_set_new(answer, "error", json_string(words));
 	desktop_stage_say(f, answer);
 }
 
@@ -163,7 +164,9 @@ agent_take(struct desktop_stage *f, const json_t *request)
 	else if (act == AGENT_ECHOES_OTHER)
 		agent_answer(f, request, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 	else if (act == AGENT_REFUSES)
-		agent_refuse(f, request);
+		agent_refuse(f, request, "there is no room");
+	else if (act == AGENT_IS_BUSY)
+		agent_refuse(f, request, "busy with 'screen': ask again after its answer");
 	else if (act == AGENT_SAYS_NONSENSE)
 		fake_peer_send(&f->agent, "\377\377\377\377{\"v\": nonsense", 18);
 	else if (act == AGENT_HANGS_UP)
@@ -274,6 +277,7 @@ desktop_stage_setup(void **state)
 	make_folders(f);
 	f->manifest = manifest_parse(fake_qemu_manifest, strlen(fake_qemu_manifest), NULL);
 	assert_non_null(f->manifest);
+	f->folder = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 	f->agent.fd = -1;
 	f->up = TRUE;
@@ -312,6 +316,7 @@ desktop_stage_teardown(void **state)
 	fake_launch_free(f->launch);
 	remove_folders(f);
 	manifest_free(f->manifest);
+	close(f->folder);
 	close(f->memory);
 	g_string_free(f->events, TRUE);
 	g_free(f->run);
@@ -324,7 +329,7 @@ desktop_stage_teardown(void **state)
 void
 desktop_stage_fork(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
 
 	desktop_fork(f->desktop, &source, FALSE);
 }

@@ -23,6 +23,7 @@ enum agent_act {
 	AGENT_SAYS_NONSENSE, /* bytes that are no frame of its form */
 	AGENT_ECHOES_OTHER,  /* a nonce that nobody sent */
 	AGENT_REFUSES,
+	AGENT_IS_BUSY,
 	AGENT_HANGS_UP,
 };
 
@@ -34,6 +35,7 @@ struct desktop_stage {
 	char *run;
 	char *lib;
 	struct manifest *manifest;
+	int folder; /* the root, open */
 	int memory;
 	struct desktop_host host;
 	struct desktop *desktop;

@@ -16,10 +16,11 @@
 #include "host/desktop_suspension.h"
 #include "tests/unit/desktop_stage.h"
 
-#define RESYNC	 0
-#define IDENTIFY 1
-#define LOGIN	 2
-#define CLOCK	 4
+#define RESYNC	  0
+#define IDENTIFY  1
+#define LOGIN	  2
+#define CLOCK	  4
+#define RAM_BYTES (1024 * 1024)
 
 static gboolean
 has_file(const struct desktop_stage *f, const char *name)
@@ -40,7 +41,7 @@ start_with_user(struct desktop_stage *f)
 static void
 suspend(struct desktop_stage *f)
 {
-	desktop_suspend(f->desktop);
+	desktop_suspend(f->desktop, RAM_BYTES, 0);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 	assert_false(fake_qemu_lives(f->qemu));
 	assert_true(has_file(f, "suspended.json"));
@@ -50,7 +51,7 @@ suspend(struct desktop_stage *f)
 static void
 resume(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->root, "user", f->memory, NULL };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
 
 	desktop_resume(f->desktop, &source);
 }
@@ -120,11 +121,11 @@ test_desktop_suspend__waits_for_the_log_in(void **state)
 	struct desktop_stage *f = *state;
 
 	desktop_stage_fork(f);
-	desktop_suspend(f->desktop);
+	desktop_suspend(f->desktop, RAM_BYTES, 0);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_FORKING));
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	desktop_stage_log_in(f);
-	desktop_suspend(f->desktop);
+	desktop_suspend(f->desktop, RAM_BYTES, 0);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	suspend(f);
@@ -168,7 +169,7 @@ test_desktop_suspend__one_that_cannot_be_runs_on(void **unused)
 		start_with_user(f);
 		f->qemu->fault = suspend_faults[i].fault;
 		f->qemu->command = suspend_faults[i].command;
-		desktop_suspend(f->desktop);
+		desktop_suspend(f->desktop, RAM_BYTES, 0);
 		SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 		print_message("%s\n", desktop_get_reason(f->desktop));
 		assert_true(g_str_has_prefix(desktop_get_reason(f->desktop),
@@ -177,7 +178,7 @@ test_desktop_suspend__one_that_cannot_be_runs_on(void **unused)
 		assert_false(has_file(f, "suspended.json"));
 		assert_non_null(strstr(f->events->str, "suspend_failed "));
 		/* Not again at once. */
-		desktop_suspend(f->desktop);
+		desktop_suspend(f->desktop, RAM_BYTES, 0);
 		assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 		desktop_keep_running(f->desktop);
 		assert_string_equal(desktop_get_reason(f->desktop), "");
@@ -188,6 +189,88 @@ test_desktop_suspend__one_that_cannot_be_runs_on(void **unused)
 }
 
 static void
+note_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	(void)source;
+	assert_true(steps_finish(result, &error));
+	(*(guint *)data)++;
+}
+
+static void
+write_image(const struct desktop_stage *f)
+{
+	struct desktop_folder folder;
+	struct engine_image image;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	assert_true(desktop_suspension_open(&folder, TRUE, &image, NULL));
+	desktop_suspension_close(&image);
+	desktop_folder_done(&folder);
+}
+
+static void
+enter(const struct desktop_stage *f, enum suspension_phase phase)
+{
+	guint done = 0;
+	const struct steps_call call = { NULL, note_done, &done };
+	struct desktop_folder folder;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	desktop_suspension_enter(&folder, phase, GENERATION, &call);
+	WAIT_FOR(done == 1);
+	desktop_folder_done(&folder);
+}
+
+/* It is not touched. */
+static void
+test_desktop_suspend__one_that_has_no_room_runs_on(void **state)
+{
+	static const struct {
+		guint64 ram_bytes;
+		guint64 others_bytes;
+	} cases[] = {
+		{ G_GUINT64_CONSTANT(1) << 60, 0 },
+		{ RAM_BYTES, G_GUINT64_CONSTANT(1) << 60 },
+	};
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		desktop_suspend(f->desktop, cases[i].ram_bytes, cases[i].others_bytes);
+		assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+		assert_non_null(strstr(desktop_get_reason(f->desktop), "make room there"));
+		desktop_keep_running(f->desktop);
+	}
+	assert_int_equal(desktop_get_suspend_bytes(f->desktop), 0);
+	desktop_suspend(f->desktop, RAM_BYTES, 0);
+	assert_true(desktop_get_suspend_bytes(f->desktop) == RAM_BYTES);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_int_equal(desktop_get_suspend_bytes(f->desktop), 0);
+}
+
+/* As long as a manifest may give it. */
+static void
+test_desktop_suspend__the_name_of_its_cpu_may_be_long(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *name = g_strnfill(MANIFEST_MAX_CPU, 'x');
+	struct manifest *manifest;
+
+	json_object_set_new(json_object_get(f->manifest->object, "machine"), "cpu",
+			    json_string(name));
+	manifest = manifest_new(json_incref(f->manifest->object), NULL);
+	assert_non_null(manifest);
+	manifest_free(f->manifest);
+	f->manifest = manifest;
+	desktop_stage_fork(f);
+	SERVE_UNTIL(f, has_file(f, "origin.json"));
+	write_image(f);
+	enter(f, SUSPENSION_WHOLE);
+}
+
+static void
 test_desktop_suspend__one_whose_machine_dies_fails(void **state)
 {
 	struct desktop_stage *f = *state;
@@ -195,7 +278,7 @@ test_desktop_suspend__one_whose_machine_dies_fails(void **state)
 	start_with_user(f);
 	f->qemu->fault = FAKE_QEMU_DIES;
 	f->qemu->command = "migrate";
-	desktop_suspend(f->desktop);
+	desktop_suspend(f->desktop, RAM_BYTES, 0);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));
 }
 
@@ -285,6 +368,26 @@ test_desktop_suspend__one_that_has_run_in_the_end_is_not_resumed_again(void **st
 	assert_int_equal(f->qemu->spawns, 2);
 }
 
+/* What is put in its version's place would make it useless; not when it is so already. */
+static void
+test_desktop_suspend__needs_its_version_until_it_was_tried(void **state)
+{
+	struct desktop_stage *f = *state;
+	const struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
+
+	start_with_user(f);
+	assert_false(desktop_needs_template(f->desktop, &source));
+	desktop_suspend(f->desktop, RAM_BYTES, 0);
+	assert_true(desktop_needs_template(f->desktop, &source));
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(desktop_needs_template(f->desktop, &source));
+	f->qemu->fault = FAKE_QEMU_OTHER;
+	f->qemu->command = "query-version";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(desktop_needs_template(f->desktop, &source));
+}
+
 static void
 test_desktop_suspend__another_version_is_refused(void **state)
 {
@@ -301,42 +404,13 @@ test_desktop_suspend__another_version_is_refused(void **state)
 	assert_int_equal(f->qemu->spawns, 1);
 }
 
-static void
-note_done(GObject *source, GAsyncResult *result, gpointer data)
-{
-	g_autoptr(GError) error = NULL;
-
-	(void)source;
-	assert_true(steps_finish(result, &error));
-	(*(guint *)data)++;
-}
-
-static void
-write_image(const struct desktop_stage *f)
-{
-	struct desktop_folder folder;
-	struct engine_image image;
-
-	desktop_folder_init(&folder, f->lib, DESKTOP);
-	assert_true(desktop_suspension_open(&folder, TRUE, &image, NULL));
-	desktop_suspension_close(&image);
-	desktop_folder_done(&folder);
-}
-
 /* hostd ends when the desktop is in this phase. */
 static void
 stop_in_phase(struct desktop_stage *f, enum suspension_phase phase)
 {
-	guint done = 0;
-	const struct steps_call call = { NULL, note_done, &done };
-	struct desktop_folder folder;
-
 	start_with_user(f);
 	write_image(f);
-	desktop_folder_init(&folder, f->lib, DESKTOP);
-	desktop_suspension_enter(&folder, phase, GENERATION, &call);
-	WAIT_FOR(done == 1);
-	desktop_folder_done(&folder);
+	enter(f, phase);
 }
 
 static void
@@ -353,6 +427,22 @@ test_desktop_suspend__is_ended_by_the_next_hostd(void **state)
 	check_user_is_back(f);
 }
 
+/* The mark is of another boot of the host. */
+static void
+edit_boot(const struct desktop_stage *f)
+{
+	g_autofree char *path =
+		g_build_filename(f->lib, "desktops", DESKTOP, "suspended.json", NULL);
+	g_autofree char *text = NULL;
+	char *boot;
+
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	boot = strstr(text, "\"boot\":\"");
+	assert_non_null(boot);
+	boot[strlen("\"boot\":\"")] = 'x';
+	assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
 static void
 test_desktop_suspend__has_ended_while_hostd_was_away(void **state)
 {
@@ -361,27 +451,22 @@ test_desktop_suspend__has_ended_while_hostd_was_away(void **state)
 	stop_in_phase(f, SUSPENSION_ENDING);
 	fake_qemu_die(f->qemu);
 	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	/* and the host may be started anew */
+	edit_boot(f);
+	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 }
 
-/* The host ended while the process did, which had perhaps not written all of its disk. */
+/* The host ended while the process did: what was written of its disk was perhaps not durable. */
 static void
 test_desktop_suspend__is_lost_when_the_host_ends_too_early(void **state)
 {
 	struct desktop_stage *f = *state;
-	g_autofree char *path =
-		g_build_filename(f->lib, "desktops", DESKTOP, "suspended.json", NULL);
-	g_autofree char *text = NULL;
-	g_autofree char *other = NULL;
-	char *boot;
 
 	stop_in_phase(f, SUSPENSION_ENDING);
 	fake_qemu_die(f->qemu);
-	assert_true(g_file_get_contents(path, &text, NULL, NULL));
-	boot = strstr(text, "\"boot\":\"");
-	assert_non_null(boot);
-	boot[strlen("\"boot\":\"")] = 'x';
-	assert_true(g_file_set_contents(path, text, -1, NULL));
+	edit_boot(f);
 	desktop_stage_adopt(f, LAUNCH_ROLE_QEMU);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_RETIRING));
 }
@@ -455,6 +540,38 @@ test_desktop_suspend__an_agent_without_a_clock_is_no_obstacle(void **state)
 	check_user_is_back(f);
 }
 
+static void
+test_desktop_suspend__a_busy_agent_is_asked_again(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	f->act = AGENT_IS_BUSY;
+	f->verb = "clock";
+	resume(f);
+	SERVE_UNTIL(f, f->said[CLOCK] == 2);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_IDENTIFYING));
+	f->act = AGENT_ANSWERS;
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(f->said[CLOCK], 3);
+}
+
+/* It is not waited for for ever. */
+static void
+test_desktop_suspend__an_agent_that_stays_busy_is_no_obstacle(void **state)
+{
+	struct desktop_stage *f = *state;
+
+	start_with_user(f);
+	suspend(f);
+	f->act = AGENT_IS_BUSY;
+	f->verb = "clock";
+	resume(f);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
+	assert_int_equal(f->said[CLOCK], 30);
+}
+
 /* Its agent ended as it was asked, and comes back. */
 static void
 test_desktop_suspend__the_clock_is_set_by_the_next_agent(void **state)
@@ -486,10 +603,13 @@ main(void)
 		TEST(waits_for_the_log_in),
 		TEST(outlives_hostd_and_launch),
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_runs_on),
+		TEST(one_that_has_no_room_runs_on),
+		TEST(the_name_of_its_cpu_may_be_long),
 		TEST(one_whose_machine_dies_fails),
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
 		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
+		TEST(needs_its_version_until_it_was_tried),
 		TEST(another_version_is_refused),
 		TEST(is_ended_by_the_next_hostd),
 		TEST(has_ended_while_hostd_was_away),
@@ -499,6 +619,8 @@ main(void)
 		TEST(what_was_half_written_goes),
 		TEST(one_that_is_not_wanted_goes),
 		TEST(an_agent_without_a_clock_is_no_obstacle),
+		TEST(a_busy_agent_is_asked_again),
+		TEST(an_agent_that_stays_busy_is_no_obstacle),
 		TEST(the_clock_is_set_by_the_next_agent),
 	};
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/vmm_exit.h"
+#include "host/desktop_suspension.h"
 #include "host/desktops.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_peer.h"
@@ -43,6 +44,7 @@ struct fixture {
 	guint failures;
 	guint foreign;
 	char *foreign_reason;
+	char *holders;
 };
 
 static void
@@ -69,7 +71,7 @@ note_fact(void *context, struct desktop *desktop, const struct display_fact *fac
 
 static void
 note_foreign(void *context, const char *name, guint32 version, const char *engine,
-	     const char *reason)
+	     const char *reason, const char *holders)
 {
 	struct fixture *f = context;
 
@@ -79,6 +81,8 @@ note_foreign(void *context, const char *name, guint32 version, const char *engin
 	f->foreign++;
 	g_free(f->foreign_reason);
 	f->foreign_reason = g_strdup(reason);
+	g_free(f->holders);
+	f->holders = g_strdup(holders);
 }
 
 static const struct desktops_events desktops_events = { note_event, note_changed, note_fact,
@@ -170,6 +174,7 @@ teardown(void **state)
 	fake_launch_free(f->launch);
 	remove_template(f);
 	g_free(f->foreign_reason);
+	g_free(f->holders);
 	g_free(f->version);
 	g_free(f->lib);
 	g_free(f);
@@ -271,6 +276,31 @@ static const char suspended_text[] =
 	"\", \"genid\": \"" ZEROS_32 "\", \"generation\": 1, \"phase\": \"whole\", \"boot\": \"b\","
 	" \"overlay_bytes\": 0, \"overlay_ns\": 0}";
 
+/* As a fork of the version that is there. */
+static void
+write_suspended(const struct fixture *f, const char *path)
+{
+	struct manifest *manifest = manifest_read(f->version, NULL);
+	const struct engine_template source = { manifest, -1, "user", -1, NULL };
+	char genid[ENGINE_GENID_LENGTH + 1];
+	g_autofree char *origin = NULL;
+	g_autofree char *text = NULL;
+	struct desktop_folder folder;
+	json_t *mark = json_loads(suspended_text, 0, NULL);
+	json_t *facts;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	assert_null(desktop_suspension_note_origin(&folder, &source, genid));
+	origin = g_build_filename(folder.path, "origin.json", NULL);
+	facts = json_load_file(origin, 0, NULL);
+	assert_int_equal(json_object_update(mark, facts), 0);
+	assert_int_equal(json_dump_file(mark, path, 0), 0);
+	json_decref(facts);
+	json_decref(mark);
+	desktop_folder_done(&folder);
+	manifest_free(manifest);
+}
+
 /* Its user waits for it, and the admin is told why. */
 static void
 test_desktops__a_full_host_resumes_none_and_says_so(void **state)
@@ -291,6 +321,120 @@ test_desktops__a_full_host_resumes_none_and_says_so(void **state)
 	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
 	assert_int_equal(desktop_get_state(desktop), DESKTOP_STATE_SUSPENDED);
 	want(f, NULL);
+	g_unlink(path);
+}
+
+#define OTHER "d-bbbbbbbbbbbbbbbbbbbb"
+
+static json_t *
+make_wants(const char *suspended)
+{
+	json_t *other = make_want("qemu", "none", 1, "ready");
+	json_t *list = json_pack("[o, o]", make_want("qemu", "none", 1, suspended), other);
+
+	json_object_set_new(other, "id", json_string(OTHER));
+	return list;
+}
+
+/*
+ * A fork says that this host cannot restore its version, while there is a suspended one that may say otherwise of itself: whoever has
+ * the version sealed again is told of that one, until it was tried, too.
+ */
+static void
+test_desktops__a_suspended_one_needs_its_version(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+	g_autofree char *origin = g_build_filename(folder, "origin.json", NULL);
+	struct launch_exited exited = { .name = OTHER,
+					.role = LAUNCH_ROLE_VMM,
+					.wait_status = VMM_EXIT_FOREIGN << 8 };
+	json_t *list = make_wants("suspended");
+
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	write_suspended(f, path);
+	desktops_adopt(f->desktops, NULL, 0);
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, OTHER));
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 1);
+	assert_string_equal(f->holders, DESKTOP);
+	assert_int_equal(g_strlcpy(exited.name, DESKTOP, sizeof(exited.name)), 22);
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(g_strlcpy(exited.name, OTHER, sizeof(exited.name)), 22);
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 2);
+	assert_null(f->holders);
+	want(f, NULL);
+	g_unlink(path);
+	g_unlink(origin);
+}
+
+/* One of another seal cannot go on anyway. */
+static void
+test_desktops__one_of_an_older_seal_needs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+	struct launch_exited exited = { .name = OTHER,
+					.role = LAUNCH_ROLE_VMM,
+					.wait_status = VMM_EXIT_FOREIGN << 8 };
+	json_t *list = make_wants("suspended");
+
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
+	desktops_adopt(f->desktops, NULL, 0);
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, OTHER));
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 1);
+	assert_null(f->holders);
+	want(f, NULL);
+	g_unlink(path);
+}
+
+/* On engine qemu it takes all of its RAM, where a fork would soon take some of it. */
+static void
+test_desktops__one_that_is_resumed_needs_all_its_memory(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+	json_t *capacity = desktops_get_capacity(f->desktops);
+	json_t *one = make_want("qemu", "none", 1, "ready");
+	const struct desktop *desktop;
+
+	/* a fork would soon take a quarter of what there is */
+	json_object_set_new(one, "ram_mib",
+			    json_integer(2 * json_get_integer(capacity, "ram_free_mib", 0)));
+	json_decref(capacity);
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
+	desktops_adopt(f->desktops, NULL, 0);
+	want(f, one);
+	desktop = desktops_find(f->desktops, DESKTOP);
+	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
+	want(f, NULL);
+	g_unlink(path);
+}
+
+/* After a restart of the host launch knows nothing of it. */
+static void
+test_desktops__a_mark_that_says_nothing_goes_with_its_folder(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	assert_true(g_file_set_contents(path, "{\"v\": 1, \"templ", -1, NULL));
+	desktops_adopt(f->desktops, NULL, 0);
+	assert_null(desktops_find(f->desktops, DESKTOP));
+	WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_REMOVE] == 1);
 	g_unlink(path);
 }
 
@@ -432,6 +576,10 @@ main(void)
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),
 		TEST(a_full_host_resumes_none_and_says_so),
+		TEST(one_that_is_resumed_needs_all_its_memory),
+		TEST(a_mark_that_says_nothing_goes_with_its_folder),
+		TEST(a_suspended_one_needs_its_version),
+		TEST(one_of_an_older_seal_needs_nothing),
 		TEST(an_exit_status_of_one_that_has_run_tells_nothing),
 		TEST(nothing_goes_before_the_broker_has_spoken),
 		TEST(an_older_generation_is_refused),

@@ -237,10 +237,12 @@ start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome
 {
 	g_autofree char *path = g_build_filename(f->folder, "kvm/user/memory", NULL);
 	int memory = open(path, O_RDONLY | O_CLOEXEC);
-	struct engine_template source = { f->manifest, f->folder, "user", memory, NULL };
+	int root = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct engine_template source = { f->manifest, root, "user", memory, NULL };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_kvm_ops.fork(f->vm, &source, f->overlay, &call);
+	close(root);
 	close(memory);
 }
 
@@ -408,7 +410,7 @@ test_engine_kvm__names_what_a_fork_lacks(void **state)
 		g_unlink(path);
 		start_fork(f, NULL, &outcome);
 		SERVE_UNTIL(f, outcome.times == 1);
-		assert_non_null(strstr(outcome.error->message, path));
+		assert_non_null(strstr(outcome.error->message, files[i]));
 		outcome_clear(&outcome);
 	}
 	assert_int_equal(f->process->spawns, 0);

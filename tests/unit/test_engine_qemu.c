@@ -146,10 +146,12 @@ teardown(void **state)
 static void
 start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome)
 {
-	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
+	int root = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct engine_template source = { f->manifest, root, "user", f->memory, NULL };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_qemu_ops.fork(f->vm, &source, f->overlay, &call);
+	close(root);
 }
 
 static void

@@ -37,6 +37,7 @@ struct fixture {
 	struct fake_qemu *process;
 	struct fake_vmm vmm;
 	char *folder;
+	int root; /* the same, open */
 	char *overlay;
 	struct manifest *manifest;
 	int memory;
@@ -85,6 +86,7 @@ make_template(struct fixture *f)
 		assert_true(g_file_set_contents(path, block, sizeof(block), NULL));
 	}
 	f->manifest = manifest_parse(fake_qemu_manifest, strlen(fake_qemu_manifest), NULL);
+	f->root = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->memory = memfd_create("test", MFD_CLOEXEC);
 	f->image.state = memfd_create("state", MFD_CLOEXEC);
 	f->image.pages = memfd_create("pages", MFD_CLOEXEC);
@@ -140,6 +142,7 @@ teardown(void **state)
 		assert_int_equal(g_rmdir(path), 0);
 	}
 	manifest_free(f->manifest);
+	close(f->root);
 	close(f->memory);
 	close(f->image.state);
 	close(f->image.pages);
@@ -183,7 +186,7 @@ finish_badly(struct fixture *f, struct outcome *outcome, const char *words)
 static void
 run_start(struct fixture *f, gboolean restore)
 {
-	const struct engine_template source = { f->manifest, f->folder, "user", f->memory, GENID };
+	const struct engine_template source = { f->manifest, f->root, "user", f->memory, GENID };
 	struct outcome outcome = { 0 };
 	const struct steps_call call = { NULL, note_end, &outcome };
 
@@ -255,17 +258,40 @@ test_engine_suspend__kvm_gets_two_files(void **state)
 	assert_string_equal(text, FAKE_VMM_PAGES);
 }
 
+/* What a disk must have room for. */
+static void
+test_engine_suspend__qemu_may_write_all_of_the_ram(void **state)
+{
+	struct fixture *f = *state;
+
+	run_start(f, FALSE);
+	assert_int_equal(f->ops->measure(f->vm, 1000000), 1000000);
+}
+
+static void
+test_engine_suspend__kvm_may_write_what_its_process_does_not_share(void **state)
+{
+	struct fixture *f = *state;
+	guint64 bytes;
+
+	assert_int_equal(f->ops->measure(f->vm, 1000000), 1000000);
+	run_start(f, FALSE);
+	bytes = f->ops->measure(f->vm, G_MAXUINT64);
+	assert_true(bytes > 0 && bytes < G_GUINT64_CONSTANT(1) << 40);
+	assert_int_equal(f->ops->measure(f->vm, 1), 1);
+}
+
 static void
 test_engine_suspend__a_restore_needs_the_overlay(void **state)
 {
-	const struct engine_template source = { NULL, NULL, "user", -1, GENID };
+	const struct engine_template source = { NULL, -1, "user", -1, GENID };
 	struct fixture *f = *state;
 	struct engine_template complete = source;
 	struct outcome outcome = { 0 };
 	const struct steps_call call = { NULL, note_end, &outcome };
 
 	complete.manifest = f->manifest;
-	complete.folder = f->folder;
+	complete.folder = f->root;
 	complete.memory = f->memory;
 	g_unlink(f->overlay);
 	f->ops->restore(f->vm, &complete, f->overlay, &f->image, &call);
@@ -492,6 +518,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(a_machine_ends_and_is_restored),
 		ON(qemu, qemu_writes_its_memory_too),
+		ON(qemu, qemu_may_write_all_of_the_ram),
+		ON(kvm, kvm_may_write_what_its_process_does_not_share),
 		ON(kvm, kvm_gets_two_files),
 		ON_BOTH(a_restore_needs_the_overlay),
 		ON_BOTH(one_that_failed_goes_on),

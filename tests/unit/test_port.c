@@ -61,6 +61,39 @@ test_feed(const uint8_t *data, size_t size, size_t step)
 }
 
 static void
+test_answer(void *context, const char *text, size_t size)
+{
+	assert_int_equal(port_send(context, text, size), 0);
+}
+
+/* Linux lets bytes of the host be read before its end is said to be open. */
+static void
+test_port__an_answer_outlives_a_host_that_is_not_seen_yet(void **state)
+{
+	struct port port;
+	uint8_t data[512] = { 0 };
+	size_t size = test_put_frame(data, RESYNC);
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(io_socketpair(SOCK_STREAM, ends), 0);
+	port_init(&port);
+	assert_int_equal(port_adopt(&port, ends[0], true), 0);
+	while (write(ends[0], data, sizeof(data)) > 0) /* it takes no answer yet */
+		continue;
+	assert_int_equal(write(ends[1], data, size), size);
+	assert_int_equal(shutdown(ends[1], SHUT_WR), 0);
+
+	assert_int_equal(port_handle_ready(&port, test_answer, &port), 0);
+	assert_int_equal(port.output_size, size);
+	/* now it has gone */
+	assert_int_equal(port_handle_ready(&port, test_answer, &port), 0);
+	assert_int_equal(port.output_size, 0);
+	port_done(&port);
+	close(ends[1]);
+}
+
+static void
 test_port__frames_in_any_pieces(void **state)
 {
 	uint8_t data[512];
@@ -171,6 +204,7 @@ main(void)
 		cmocka_unit_test(test_port__resync_ends_any_nonsense),
 		cmocka_unit_test(test_port__nonsense_alone_gives_nothing_and_stays_small),
 		cmocka_unit_test(test_port__send_is_bounded_when_nobody_reads),
+		cmocka_unit_test(test_port__an_answer_outlives_a_host_that_is_not_seen_yet),
 		cmocka_unit_test(test_port__refuses_to_open_what_is_not_there),
 	};
 

@@ -73,10 +73,26 @@ test_process_memory__reads_what_the_kernel_counted(void **state)
 	}
 }
 
+static void
+test_process_memory__tells_what_is_not_shared(void **state)
+{
+	const char *root = *state;
+
+	assert_true(process_memory_get_private(root, 7) == G_MAXUINT64);
+	scratch_put(root, "proc/self/fdinfo/7", "pos:\t0\nflags:\t02\nPid:\t42\nNSpid:\t42\n");
+	assert_true(process_memory_get_private(root, 7) == G_MAXUINT64);
+	scratch_put(root, "proc/42/status",
+		    "VmRSS:\t    9000 kB\nRssAnon:\t    1000 kB\nRssFile:\t    8000 kB\n"
+		    "VmSwap:\t      24 kB\n");
+	assert_int_equal(process_memory_get_private(root, 7), 1024 * 1024);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_process_memory__tells_what_is_not_shared,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_process_memory__finds_the_group_of_the_process,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_process_memory__reads_what_the_kernel_counted,

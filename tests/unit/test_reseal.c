@@ -75,15 +75,24 @@ teardown(void **state)
 }
 
 static void
+want_held(struct fixture *f, guint64 now_ms, const char *holders)
+{
+	const struct reseal_wish wish = { "tiny", 1, "kvm", REASON, holders };
+
+	reseal_want(f->reseal, &wish, now_ms);
+}
+
+static void
 want(struct fixture *f, guint64 now_ms)
 {
-	reseal_want(f->reseal, "tiny", 1, "kvm", REASON, now_ms);
+	want_held(f, now_ms, NULL);
 }
 
 static void
 test_reseal__one_job_is_begun_however_often_it_is_wanted(void **state)
 {
 	struct fixture *f = *state;
+	const struct reseal_wish other = { "tiny", 2, "kvm", REASON, NULL };
 
 	for (guint64 i = 0; i < 5; i++)
 		want(f, BEGIN + i);
@@ -91,7 +100,7 @@ test_reseal__one_job_is_begun_however_often_it_is_wanted(void **state)
 	assert_string_equal(f->told->str, "sealing ");
 	assert_non_null(strstr(f->last, "'tiny@1' cannot be forked here, " REASON));
 	/* another version has its own */
-	reseal_want(f->reseal, "tiny", 2, "kvm", REASON, BEGIN);
+	reseal_want(f->reseal, &other, BEGIN);
 	assert_int_equal(f->starts, 2);
 	reseal_handle_end(f->reseal, "tiny", 1, NULL, BEGIN + 9);
 	assert_string_equal(f->told->str, "sealing sealing sealed ");
@@ -187,6 +196,24 @@ test_reseal__a_long_error_is_cut(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_reseal__##name, setup, teardown)
 
+/* What was suspended could not go on from a version that was sealed again. */
+static void
+test_reseal__waits_for_suspended_desktops_and_says_so_once(void **state)
+{
+	struct fixture *f = *state;
+
+	want_held(f, BEGIN, "d-aaaaaaaaaaaaaaaaaaaa");
+	want_held(f, BEGIN + 1, "d-aaaaaaaaaaaaaaaaaaaa");
+	assert_int_equal(f->starts, 0);
+	assert_string_equal(f->told->str, "seal_waits ");
+	assert_non_null(strstr(f->last, REASON));
+	assert_non_null(strstr(f->last, "d-aaaaaaaaaaaaaaaaaaaa"));
+	assert_non_null(strstr(f->last, "'carrel desktop stop'"));
+	want(f, BEGIN + 2);
+	assert_int_equal(f->starts, 1);
+	assert_string_equal(f->told->str, "seal_waits sealing ");
+}
+
 int
 main(void)
 {
@@ -197,6 +224,7 @@ main(void)
 		TEST(three_tries_an_hour),
 		TEST(what_does_not_help_is_not_done_for_ever),
 		TEST(a_long_error_is_cut),
+		TEST(waits_for_suspended_desktops_and_says_so_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ test_template_memory__comes_back_with_holes_and_sealed(void **state)
 	int fd;
 
 	(void)state;
-	fd = template_memory_load(path, SIZE, NULL, NULL);
+	fd = template_memory_load(AT_FDCWD, path, SIZE, NULL, NULL);
 	assert_true(fd >= 0);
 	assert_int_equal(pread(fd, text, 5, 4096), 5);
 	assert_string_equal(text, "first");
@@ -74,7 +74,7 @@ test_template_memory__refuses_another_size(void **state)
 	g_autoptr(GError) error = NULL;
 
 	(void)state;
-	assert_int_equal(template_memory_load(path, SIZE * 2, NULL, &error), -1);
+	assert_int_equal(template_memory_load(AT_FDCWD, path, SIZE * 2, NULL, &error), -1);
 	assert_non_null(error);
 	remove_memory(path);
 }

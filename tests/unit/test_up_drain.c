@@ -24,10 +24,12 @@
 struct stage {
 	char *folder;
 	char *path;
+	char *note;
 	GSocketService *service;
 	GCancellable *ended;
 	GMainLoop *loop;
 	GString *asked; /* "GET /api/v1/hosts\n" ... */
+	const char *hosts;
 	const char *desktops;
 	guint n_refused; /* so many requests are answered with 503 first */
 	gboolean stopped;
@@ -40,7 +42,7 @@ stage_find_answer(struct stage *stage, const char *line)
 	if (stage->n_refused > 0 && stage->n_refused--)
 		return "HTTP/1.1 503 Away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 	if (g_str_has_prefix(line, "GET /api/v1/hosts"))
-		return "[{\"name\": \"one\"}, {\"name\": \"two\"}]";
+		return stage->hosts;
 	if (g_str_has_prefix(line, "GET /api/v1/desktops"))
 		return stage->stopped ? "[]" : stage->desktops;
 	stage->stopped = stage->stopped || strstr(line, "/stop");
@@ -148,6 +150,9 @@ stage_setup(void **state)
 	stage->path = g_build_filename(stage->folder, "broker.sock", NULL);
 	stage->loop = g_main_loop_new(NULL, FALSE);
 	stage->asked = g_string_new(NULL);
+	stage->note = g_build_filename(stage->folder, "drained", NULL);
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": false}, {\"name\": \"two\", \"drain\": false}]";
 	stage->desktops = "[]";
 	stage->ended = g_cancellable_new();
 	*state = stage;
@@ -167,9 +172,11 @@ stage_teardown(void **state)
 	g_clear_object(&stage->service);
 	g_object_unref(stage->ended);
 	g_unlink(stage->path);
+	g_unlink(stage->note);
 	g_rmdir(stage->folder);
 	g_main_loop_unref(stage->loop);
 	g_string_free(stage->asked, TRUE);
+	g_free(stage->note);
 	g_free(stage->path);
 	g_free(stage->folder);
 	g_free(stage);
@@ -197,7 +204,7 @@ static void
 stage_drain(struct stage *stage)
 {
 	guint late = g_timeout_add_seconds(PATIENCE_S, stage_handle_late, NULL);
-	struct up_drain *drain = up_drain_new(stage->path);
+	struct up_drain *drain = up_drain_new(stage->path, stage->note);
 
 	up_drain_begin(drain, stage_handle_drained, stage);
 	g_main_loop_run(stage->loop);
@@ -263,6 +270,59 @@ test_up_drain__does_not_wait_for_ever_for_no_broker(void **state)
 	assert_int_equal(((struct stage *)*state)->n_drained, 1);
 }
 
+static void
+stage_resume(struct stage *stage, const char *last)
+{
+	guint late = g_timeout_add_seconds(PATIENCE_S, stage_handle_late, NULL);
+	struct up_drain *drain = up_drain_new(stage->path, stage->note);
+
+	g_string_truncate(stage->asked, 0);
+	up_drain_resume(drain);
+	while (!strstr(stage->asked->str, last))
+		g_main_context_iteration(NULL, TRUE);
+	g_source_remove(late);
+	up_drain_free(drain);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
+}
+
+/* The operator's are first in the list: they would have been asked by then. */
+static void
+test_up_drain__resumes_what_it_has_drained_and_no_other(void **state)
+{
+	struct stage *stage = *state;
+
+	stage->hosts = "[{\"name\": \"one\", \"drain\": true, \"maintenance\": true},"
+		       " {\"name\": \"two\", \"drain\": false}]";
+	stage_listen(stage);
+	stage_drain(stage);
+	stage->hosts = "[{\"name\": \"one\", \"drain\": true, \"maintenance\": true},"
+		       " {\"name\": \"two\", \"drain\": true}]";
+	/* an end before the start had come to it */
+	stage->stopped = FALSE;
+	stage_drain(stage);
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n");
+	assert_int_equal(stage_count(stage, "PATCH"), 1);
+	/* from here on they are an operator's */
+	stage_drain(stage);
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true},"
+		" {\"name\": \"three\", \"drain\": false}]";
+	stage_drain(stage);
+	stage_resume(stage, "PATCH /api/v1/hosts/three\n");
+	assert_int_equal(stage_count(stage, "PATCH"), 1);
+}
+
+static void
+test_up_drain__resumes_all_that_an_older_carrel_has_drained(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_listen(stage);
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n");
+	assert_int_equal(stage_count(stage, "PATCH"), 2);
+}
+
 int
 main(void)
 {
@@ -276,6 +336,12 @@ main(void)
 						stage_setup, stage_teardown),
 		cmocka_unit_test_setup_teardown(test_up_drain__does_not_wait_for_ever_for_no_broker,
 						stage_setup, stage_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_up_drain__resumes_what_it_has_drained_and_no_other, stage_setup,
+			stage_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_up_drain__resumes_all_that_an_older_carrel_has_drained, stage_setup,
+			stage_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "common/api_times.h"
 #include "viewer/client_api.h"
 #include "viewer/client_settings.h"
 #include "viewer/connection_file.h"
@@ -42,6 +43,7 @@ static struct {
 	char *path;
 	char *body;
 	client_api_callback callback;
+	guint timeout_s;
 	struct api *api;
 } call;
 
@@ -94,9 +96,18 @@ client_api_call(struct api *api, const char *method, const char *path, json_t *b
 	call.path = g_strdup(path);
 	call.body = g_strdup(text);
 	call.callback = callback;
+	call.timeout_s = 0;
 	call.api = api;
 	free(text);
 	json_decref(body);
+}
+
+void
+client_api_call_for(struct api *api, guint timeout_s, const char *method, const char *path,
+		    json_t *body, client_api_callback callback)
+{
+	client_api_call(api, method, path, body, NULL, callback);
+	call.timeout_s = timeout_s;
 }
 
 json_t *
@@ -123,6 +134,9 @@ session_expect(const char *method, const char *path, enum client_api_outcome out
 	assert_string_equal(call.method, method);
 	assert_string_equal(call.path, path);
 	assert_true(!body || json);
+	/* the broker answers before its client gives up */
+	if (g_str_has_suffix(path, "/ticket"))
+		assert_true(call.timeout_s > API_TICKET_MAX_S);
 	answer.body = json;
 	call.callback = NULL;
 	callback(call.api->context, &answer);
