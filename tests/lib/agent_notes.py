@@ -9,12 +9,15 @@ and when it has its answer and goes, the hostd started meanwhile takes the deskt
 import json
 import os
 import secrets
+import select
 import signal
 import socket
 import struct
 import sys
+import time
 
 TIMEOUT_S = 60
+REPEAT_S = 1
 MAX_FRAME = 64 * 1024
 
 
@@ -39,13 +42,16 @@ def receive(sock):
 
 
 def resync(sock):
-    """What comes before the echo of our nonce was for somebody else."""
+    """What comes before the echo of our nonce was for somebody else. Asked again and again, as hostd does."""
     nonce = secrets.token_hex(16)
-    send(sock, 1001, "resync", {"nonce": nonce})
-    while True:
-        answer = receive(sock)
-        if answer.get("verb") == "resync" and (answer.get("body") or {}).get("nonce") == nonce:
-            return
+    end = time.monotonic() + sock.gettimeout()
+    while time.monotonic() < end:
+        send(sock, 1001, "resync", {"nonce": nonce})
+        while select.select([sock], [], [], REPEAT_S)[0]:
+            answer = receive(sock)
+            if answer.get("verb") == "resync" and (answer.get("body") or {}).get("nonce") == nonce:
+                return
+    raise TimeoutError("the agent does not answer")
 
 
 def request(sock, number, verb, body):

@@ -9,6 +9,7 @@
 import os
 import secrets
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -72,7 +73,11 @@ def main(vmm, folder, cpus, ram_mib, command_line):
         process = vmm_start.start(vmm, machine)
         control = vmm_link.Control(os.path.join(sockets, 'vmm'))
         control.socket.settimeout(BOOT_S)
-        settle(os.path.join(sockets, 'agent'))
+        try:
+            settle(os.path.join(sockets, 'agent'))
+        except TimeoutError:
+            subprocess.run(['bash', os.path.join(os.path.dirname(__file__), 'kvm_facts.sh')], check=False)
+            raise
         control.ask(vmm_link.PAUSE)
         state = os.open(os.path.join(target, 'state'), os.O_RDWR | os.O_CREAT, 0o644)
         control.ask(vmm_link.SEAL, fds=[state])
