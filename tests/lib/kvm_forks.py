@@ -176,10 +176,8 @@ class Fork(Machine):
     def __init__(self, template, name):
         super().__init__(name, template.folder)
         self.template = template
-        os.close(self.json['memory_fd'])
-        self.fds.remove(self.json['memory_fd'])
-        self.json.update(memory_fd=self.open(template.path('memory')), memory_private=True,
-                         state_fd=self.open(template.path('state')))
+        with open(template.path('memory'), 'rb') as memory, open(template.path('state'), 'rb') as state:
+            self.fork_from(memory.fileno(), state.fileno())
         self.disk('disk', 'root', template.path('disk'), os.path.join(self.folder, 'overlay'))
         self.begin(template.vmm, template.guest)
         self.memory = self.base = None
