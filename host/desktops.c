@@ -169,7 +169,6 @@ desktops_free(struct desktops *desktops)
 {
 	g_clear_handle_id(&desktops->idle, g_source_remove);
 	g_clear_handle_id(&desktops->again, g_source_remove);
-	launch_client_forget(desktops->launch, desktops);
 	g_hash_table_unref(desktops->table);
 	template_store_free(desktops->templates);
 	json_decref(desktops->wanted);
@@ -193,31 +192,10 @@ desktops_add(struct desktops *desktops, const char *id, guint64 generation)
 	return desktop;
 }
 
-static void
-desktops_handle_given_up(void *data, const struct launch_answer *answer)
-{
-	(void)data;
-	if (answer->error)
-		log_warning("what is left of a suspended desktop cannot be removed: %s",
-			    answer->error->message);
-}
-
-static void
-desktops_give_up_suspended(struct desktops *desktops, const char *id, const GError *error)
-{
-	gboolean damaged = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
-
-	log_warning("desktop=%s was suspended and cannot be taken over%s: %s", id,
-		    damaged ? ", its folder is removed" : "", error->message);
-	if (damaged)
-		launch_client_remove_desktop(desktops->launch, id, 1, desktops_handle_given_up,
-					     desktops);
-}
-
 /*
- * Launch forgets what was suspended when the host is started anew: then its folder is all that there is. One that says nothing that can
- * be understood holds no desktop: the broker hears that it is lost by not finding it in the list. A disk that cannot be read may be
- * read later.
+ * Launch forgets what was suspended when the host is started anew: then its folder is all that there is. One whose mark cannot be
+ * read is no desktop of ours now, and the broker hears that it is lost; but it is a user's work, which an operator
+ * may know to save.
  */
 static void
 desktops_adopt_suspended(struct desktops *desktops)
@@ -235,7 +213,10 @@ desktops_adopt_suspended(struct desktops *desktops)
 			continue;
 		desktop_folder_init(&files, desktops->lib, id);
 		if (!desktop_suspension_read(&files, &found, &error))
-			desktops_give_up_suspended(desktops, id, error);
+			log_warning(
+				"desktop=%s was suspended and cannot be taken over, its folder '%s' "
+				"is left for you to mend or to remove: %s",
+				id, files.path, error->message);
 		else if (found.phase != SUSPENSION_NONE)
 			desktop_adopt(desktops_add(desktops, id, found.generation), NULL);
 		desktop_folder_done(&files);
