@@ -179,8 +179,8 @@ static void
 machine_go_on(struct machine *machine)
 {
 	devices_resume(machine->devices);
-	kvm_start_clock(machine->kvm);
 	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
+	kvm_start_clock(machine->kvm); /* last: what comes after it is the guest's time */
 	machine_go(machine);
 }
 

@@ -122,30 +122,36 @@ def read_private_kib(pid):
     return kib
 
 
-def measure_memory_of(template, samples):
+def measure_memory_of(template, alive, rest, samples):
+    """With so many forks alive, one number after another; rest() is given the new ones and returns when they idle."""
     forks = []
     available = {}
-    alive = ALIVE[template.name]
     try:
         for n in alive:
-            forks += run_forks(template, [f'fork-{i}' for i in range(len(forks), n)], 2)
-            time.sleep(IDLE_S)
+            new = run_forks(template, [f'fork-{i}' for i in range(len(forks), n)], 2)
+            forks += new
+            rest(template, new, samples)
             available[n] = read_kib('/proc/meminfo', 'MemAvailable')
             pss = [read_own_pss_kib(fork.pid) for fork in forks]
             name = f'idle_pss_{n}_alive_mib' if n in (1, 10) else 'idle_pss_mib'
             samples.add(template, name, 'MiB', sum(pss) / n / 1024)
         private = [read_private_kib(fork.pid) for fork in forks]
         samples.add(template, 'vmm_private_mib', 'MiB', sum(private) / len(private) / 1024)
-        samples.add(template, 'idle_host_mib', 'MiB', (available[alive[1]] - available[alive[2]]) / (alive[2] - alive[1]) / 1024)
+        for fewer, more in zip(alive[1:], alive[2:]):
+            samples.add(template, 'idle_host_mib', 'MiB', (available[fewer] - available[more]) / (more - fewer) / 1024)
     finally:
         end_all(forks)
+
+
+def rest(_template, _forks, _samples):
+    time.sleep(IDLE_S)
 
 
 def measure_memory(templates, samples):
     for run in range(ROUNDS_OF_MEMORY):
         for template in in_turn(templates, run):
             say(f'memory of idle forks, {template.name}')
-            measure_memory_of(template, samples)
+            measure_memory_of(template, ALIVE[template.name], rest, samples)
 
 
 def list_steps(template):

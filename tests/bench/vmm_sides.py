@@ -23,6 +23,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import kvm_counters  # noqa: E402
 import vmm_start  # noqa: E402
 
 CPUS, RAM_MIB = 2, 1024
@@ -31,7 +32,6 @@ GENERATION_GUID = "00112233-4455-6677-8899-aabbccddeeff"
 WIDTH, HEIGHT = 1024, 768
 IDLE_SETTLE_S, IDLE_S = 15, 30
 LINE_S = 1200     # at most, between two lines that we wait for
-EXITS = "/sys/kernel/debug/kvm"
 
 
 def say(text):
@@ -113,11 +113,7 @@ class Side:
         return kib
 
     def exits(self):
-        for name in os.listdir(EXITS):
-            if name.startswith(f"{self.process.pid}-"):
-                with open(os.path.join(EXITS, name, "exits"), encoding="utf-8") as file:
-                    return int(file.read())
-        raise SystemExit(f"{EXITS} does not know process {self.process.pid}")
+        return kvm_counters.read_counter(self.process.pid, "exits")
 
 
 class Carrel(Side):
@@ -190,9 +186,9 @@ def add(side, figure, unit, value):
 def read_statistics():
     """All of KVM's counters, summed over the running guests."""
     counters = {}
-    for name in os.listdir(EXITS):
-        if os.path.isfile(os.path.join(EXITS, name)):
-            with open(os.path.join(EXITS, name), encoding="utf-8") as file:
+    for name in os.listdir(kvm_counters.FOLDER):
+        if os.path.isfile(os.path.join(kvm_counters.FOLDER, name)):
+            with open(os.path.join(kvm_counters.FOLDER, name), encoding="utf-8") as file:
                 counters[name] = int(file.read())
     return counters
 

@@ -9,12 +9,15 @@ and when it has its answer and goes, the hostd started meanwhile takes the deskt
 import json
 import os
 import secrets
+import select
 import signal
 import socket
 import struct
 import sys
+import time
 
 TIMEOUT_S = 60
+REPEAT_S = 1
 MAX_FRAME = 64 * 1024
 
 
@@ -38,19 +41,32 @@ def receive(sock):
     return json.loads(data[4:])
 
 
-def ask(sock):
-    """The notes: what comes before the echo of our nonce was for somebody else."""
+def resync(sock):
+    """What comes before the echo of our nonce was for somebody else. Asked again and again, as hostd does."""
     nonce = secrets.token_hex(16)
-    send(sock, 1001, "resync", {"nonce": nonce})
+    end = time.monotonic() + sock.gettimeout()
+    while time.monotonic() < end:
+        send(sock, 1001, "resync", {"nonce": nonce})
+        while select.select([sock], [], [], REPEAT_S)[0]:
+            answer = receive(sock)
+            if answer.get("verb") == "resync" and (answer.get("body") or {}).get("nonce") == nonce:
+                return
+    raise TimeoutError("the agent does not answer")
+
+
+def request(sock, number, verb, body):
+    """The whole answer; events that come before it are dropped."""
+    send(sock, number, verb, body)
     while True:
         answer = receive(sock)
-        if answer.get("verb") == "resync" and (answer.get("body") or {}).get("nonce") == nonce:
-            break
-    send(sock, 1002, "ready", {})
-    while True:
-        answer = receive(sock)
-        if answer.get("id") == 1002:
-            return answer["body"]["notes"]
+        if answer.get("id") == number and answer.get("verb") == verb:
+            return answer
+
+
+def ask(sock):
+    """The notes."""
+    resync(sock)
+    return request(sock, 1002, "ready", {})["body"]["notes"]
 
 
 def main(path, hostd):

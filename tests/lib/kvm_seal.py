@@ -5,10 +5,11 @@
 #     kvm_seal.py VMM FOLDER CPUS RAM_MIB COMMAND_LINE
 #
 # FOLDER holds disk.img, kernel and initrd, and gets kvm/user/memory and kvm/user/state. The machine is described as
-# host/vmm_machine.c describes it: its forks are refused otherwise.
+# host/vmm_machine.c describes it: its forks are refused otherwise. qemu_seal.py is the same with QEMU.
 import os
 import secrets
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,24 +24,16 @@ PAGE = 4096
 CHUNK = 1 << 20
 
 
-def ask(agent, number, verb, body):
-    agent_notes.send(agent, number, verb, body)
-    while True:
-        answer = agent_notes.receive(agent)
-        if answer.get('id') == number and answer.get('verb') == verb:
-            return answer.get('body') or {}
-
-
 def settle(path):
     """The agent answers, X is up and quiet, and the file systems are synced."""
     with socket.socket(socket.AF_UNIX) as agent:
         agent.settimeout(BOOT_S)
         agent.connect(path)
-        while ask(agent, 1, 'resync', {'nonce': secrets.token_hex(16)}) == {}:
-            time.sleep(0.1)
-        while not ask(agent, 2, 'ready', {}).get('x'):
+        agent_notes.resync(agent)
+        while not agent_notes.request(agent, 2, 'ready', {})['body'].get('x'):
             time.sleep(0.5)
-        ask(agent, 3, 'quiesce', {})
+        if not agent_notes.request(agent, 3, 'quiesce', {})['ok']:
+            sys.exit('the guest does not come to rest')
 
 
 def save_memory(memory, path):
@@ -58,23 +51,33 @@ def save_memory(memory, path):
                     os.pwrite(file.fileno(), page, offset + at)
 
 
+def describe(name, folder, sockets, cpus, ram_mib, command_line):
+    """host/vmm_machine.c's machine; its disk is not there yet."""
+    machine = vmm_start.Description(name, cpus, ram_mib)
+    machine.boot(os.path.join(folder, 'kernel'), os.path.join(folder, 'initrd'), command_line)
+    machine.sockets(sockets, SCANOUTS, WIDTH, HEIGHT)
+    machine.ports(sockets)
+    machine.json['disks'] = [{'slot': 'disk', 'serial': 'root'}, {'slot': 'home', 'serial': 'home'}]
+    machine.net()
+    machine.json.update(sound=True, genid=secrets.token_hex(16))
+    return machine
+
+
 def main(vmm, folder, cpus, ram_mib, command_line):
     target = os.path.join(folder, 'kvm', 'user')
     os.makedirs(target)
     with tempfile.TemporaryDirectory() as sockets:
-        machine = vmm_start.Description('d-golden', int(cpus), int(ram_mib))
-        machine.boot(os.path.join(folder, 'kernel'), os.path.join(folder, 'initrd'), command_line)
-        machine.sockets(sockets, SCANOUTS, WIDTH, HEIGHT)
-        machine.ports(sockets)
-        disk = machine.open(os.path.join(folder, 'disk.img'), os.O_RDWR)
-        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'image_fd': disk}, {'slot': 'home', 'serial': 'home'}]
-        machine.net()
-        machine.json.update(sound=True, genid=secrets.token_hex(16))
+        machine = describe('d-golden', folder, sockets, int(cpus), int(ram_mib), command_line)
+        machine.json['disks'][0]['image_fd'] = machine.open(os.path.join(folder, 'disk.img'), os.O_RDWR)
         memory = os.dup(machine.json['memory_fd'])
         process = vmm_start.start(vmm, machine)
         control = vmm_link.Control(os.path.join(sockets, 'vmm'))
         control.socket.settimeout(BOOT_S)
-        settle(os.path.join(sockets, 'agent'))
+        try:
+            settle(os.path.join(sockets, 'agent'))
+        except TimeoutError:
+            subprocess.run(['bash', os.path.join(os.path.dirname(__file__), 'kvm_facts.sh')], check=False)
+            raise
         control.ask(vmm_link.PAUSE)
         state = os.open(os.path.join(target, 'state'), os.O_RDWR | os.O_CREAT, 0o644)
         control.ask(vmm_link.SEAL, fds=[state])

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # kvm_sealed.sh - prints the folder of a version of the golden image that is sealed for the KVM host inside QEMU (kvm_host.sh)
 #
+# kvm_sealed.sh [kvm|qemu]: under carrel-vmm, or under QEMU with that host's /dev/kvm: the latter is measured alone, and has no
+# manifest.
+#
 # A publish there reads everything several times to hash it, which takes an emulated processor ten minutes; here only the
 # sealing is done there (kvm_seal.py), the hashes outside. Kept like golden images (golden.sh), under a hash of the image
 # and of what decides what a sealed machine is. Its guests tell their disk what they have deleted, and leave out what an
@@ -10,6 +13,7 @@ set -eu
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$root/tests/lib/cache.sh"
 
+engine=${1:-kvm}
 template=debian-openbox
 cpus=2
 ram_mib=1024
@@ -21,13 +25,18 @@ say() {
 list_ingredients() {
 	basename "$1"
 	basename "$(bash "$root/tests/lib/golden.sh" kvm-host)"
-	(cd "$root" && cache_hash_tree vmm base/{cpu_model,proto_vmm,proto_source}.[ch] host/vmm_machine.c tests/lib/kvm_seal*)
+	if [ "$engine" = kvm ]; then
+		(cd "$root" && cache_hash_tree vmm base/{cpu_model,proto_vmm,proto_source}.[ch] host/vmm_machine.c tests/lib/kvm_seal*)
+	else
+		(cd "$root" && cache_hash_tree tests/lib/{kvm_seal*,qemu_fork.py,qemu_seal.py})
+	fi
 	qemu-system-x86_64 --version
 }
 
 # seal IMAGE FOLDER: in a KVM host of its own, whose second disk the folder becomes
 seal() {
-	local command_line
+	local command_line program="'$root/tests/lib/qemu_seal.py'" seconds=1800
+	[ "$engine" = qemu ] || { program="'$root/tests/lib/kvm_seal.py' '$CARREL_BUILD_DIR/vmm/carrel-vmm'" && seconds=900; }
 	. "$root/tests/lib/kvm_host.sh"
 	mkdir "$TMPDIR/disk"
 	cp --reflink=auto --sparse=always "$1"/{disk.img,kernel,initrd} "$TMPDIR/disk/"
@@ -43,17 +52,17 @@ seal() {
 		echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled
 		mount -o noatime /dev/vdb /mnt
 		./cpu_identity carrel-v1 $cpus >cpu
-		python3 -B '$root/tests/lib/kvm_seal.py' '$CARREL_BUILD_DIR/vmm/carrel-vmm' /mnt $cpus $ram_mib '$command_line'
-		umount /mnt" 900 >&2 || return
+		python3 -B $program /mnt $cpus $ram_mib '$command_line'
+		umount /mnt" $seconds >&2 || return
 	kvm_host_stop
 	trap - EXIT
-	mkdir -p "$2/kvm/user"
+	mkdir -p "$2/$engine/user"
 	cp -p "$1"/{kernel,initrd} "$2/"
-	for file in disk.img kvm/user/memory kvm/user/state; do
+	for file in disk.img "$engine"/user/{memory,state}; do
 		debugfs -R "dump /$file $2/$file" "$kvm_host_disk" 2>/dev/null
 		fallocate --dig-holes "$2/$file"
 	done
-	describe "$1" "$2" "$command_line" "$(sha256sum <"$kvm_host_share/cpu" | cut -c 1-64)" >"$2/manifest.json"
+	[ "$engine" = qemu ] || describe "$1" "$2" "$command_line" "$(sha256sum <"$kvm_host_share/cpu" | cut -c 1-64)" >"$2/manifest.json"
 }
 
 # describe IMAGE FOLDER COMMAND_LINE CPUID: the manifest, as a publish writes it
@@ -73,11 +82,13 @@ describe() {
 image=$(bash "$root/tests/lib/golden.sh" "$template")
 cache_open
 key=$(list_ingredients "$image" | sha256sum | cut -c 1-16)
-name=sealed-$template-$key
+kind=sealed-$template
+[ "$engine" = kvm ] || kind=sealed-$engine-$template
+name=$kind-$key
 cache_lock "$name"
-if ! [ -f "$cache/$name/manifest.json" ]; then
+if ! [ -d "$cache/$name" ]; then
 	started=$SECONDS
-	say "making '$cache/$name' (about 4 minutes)"
+	say "making '$cache/$name' (about 4 minutes, more with QEMU)"
 	cache_make_temporary
 	trap 'rm -rf "$temporary"' EXIT
 	(export TMPDIR=$temporary && seal "$image" "$temporary/version" 9>&-) || { say "failed"; exit 1; }
@@ -86,5 +97,5 @@ if ! [ -f "$cache/$name/manifest.json" ]; then
 	say "made in $((SECONDS - started)) s"
 fi
 cache_use "$cache/$name"
-cache_drop_old "sealed-$template-*"
+cache_drop_old "$kind-*"
 echo "$cache/$name"

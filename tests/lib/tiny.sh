@@ -8,6 +8,7 @@
 set -eu
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$root/tests/lib/cache.sh"
+. "$root/tests/lib/image_modules.sh"
 
 # In the order in which they must be loaded
 modules="drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci_modern_dev
@@ -18,29 +19,17 @@ fail() {
 	exit 1
 }
 
-# read_image REQUEST: debugfs tells failure on standard error only
-read_image() {
-	debugfs -R "$1" "$image/disk.img" 2>/dev/null
-}
-
 # make_parts FOLDER
 make_parts() {
-	local version number=10 module
-	version=$(read_image 'ls -p /usr/lib/modules' | awk -F/ '$6 ~ /^[0-9]/ { print $6 }' | head -n 1)
-	[ -n "$version" ] || fail "'$image/disk.img' holds no kernel modules"
-	mkdir -p "$1/modules"
+	# shellcheck disable=SC2086
+	image_modules_copy "$image" "$1/modules" $modules || fail "its modules cannot be had"
 	cp "$image/kernel" "$1/kernel"
-	for module in $modules; do
-		read_image "cat /usr/lib/modules/$version/kernel/$module.ko" >"$1/modules/$number-${module##*/}.ko"
-		[ -s "$1/modules/$number-${module##*/}.ko" ] || fail "the golden image has no module '$module'"
-		number=$((number + 1))
-	done
-	"${CC:-gcc}" -D_GNU_SOURCE -I"$root" -static -O2 -o "$1/init" "$root"/tests/recipes/tiny/tiny_{init,witness}.c
+	"${CC:-gcc}" -D_GNU_SOURCE -I"$root" -static -O2 -o "$1/init" "$root"/tests/recipes/tiny/tiny_{init,modules,witness}.c
 }
 
 image=$(bash "$root/tests/lib/golden.sh")
 cache_open || fail "no folder for it can be written"
-name=tiny-$( (cache_hash_tree "$root/tests/recipes/tiny" "$root/tests/lib/tiny.sh" && basename "$image") | sha256sum | cut -c 1-16)
+name=tiny-$( (cache_hash_tree "$root/tests/recipes/tiny" "$root"/tests/lib/{tiny,image_modules}.sh && basename "$image") | sha256sum | cut -c 1-16)
 cache_lock "$name"
 if ! [ -d "$cache/$name" ]; then
 	cache_make_temporary

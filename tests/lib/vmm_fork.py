@@ -92,12 +92,7 @@ class Template:
     def fork(self, name='fork', state=None, memory=None, overlay=None):
         """Another state or memory than the template's, if they are given, which stay the caller's; or another overlay."""
         machine = self.make(name, copy_file(self.overlay) if overlay is None else overlay)
-        os.close(machine.json['memory_fd'])
-        machine.fds.remove(machine.json['memory_fd'])
-        memory = self.memory if memory is None else memory
-        state = self.state if state is None else state
-        machine.json.update(memory_fd=machine.open(f'/proc/self/fd/{memory}'), memory_private=True,
-                            state_fd=machine.open(f'/proc/self/fd/{state}'))
+        machine.fork_from(self.memory if memory is None else memory, self.state if state is None else state)
         return machine
 
     def resume(self, suspended, name='resumed'):

@@ -48,6 +48,9 @@ class Screen(vmm_link.Link):
         for fd in fds:
             os.close(fd)
 
+    def close(self):
+        self.socket.close()
+
     def save(self, path):
         with open(path, 'wb') as file:
             file.write(b'P6\n%d %d\n255\n' % (self.width, self.height))

@@ -62,6 +62,13 @@ class Description:
         if initrd:
             self.json['boot']['initrd_fd'] = self.open(initrd)
 
+    def fork_from(self, memory, state):
+        """Instead of booting; both descriptors stay the caller's."""
+        os.close(self.json['memory_fd'])
+        self.fds.remove(self.json['memory_fd'])
+        self.json.update(memory_fd=self.open(f'/proc/self/fd/{memory}'), memory_private=True,
+                         state_fd=self.open(f'/proc/self/fd/{state}'))
+
     def sockets(self, folder, scanouts=0, width=1024, height=768):
         self.control_path = os.path.join(folder, 'vmm')
         self.json['control_fd'] = self.listen(self.control_path, socket.SOCK_SEQPACKET)

@@ -17,15 +17,14 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/recipes/tiny/tiny_modules.h"
 #include "tests/recipes/tiny/tiny_witness.h"
 
 #define PORTS	      2 /* org.carrel.agent.0, com.redhat.spice.0 */
 #define PORT_FOLDER   "/sys/class/virtio-ports"
-#define MODULES	      "/modules"
 #define X_FOLDER      "/tmp/.X11-unix"
 #define AGENT	      "/usr/libexec/carrel-agent"
 #define LOOK_AGAIN_US 10000
@@ -36,26 +35,6 @@ tiny_stop(const char *what)
 	fprintf(stderr, "tiny guest: %s: %s\n", what, strerror(errno));
 	for (;;)
 		pause();
-}
-
-static void
-tiny_load_modules(void)
-{
-	struct dirent **names;
-	int n = scandir(MODULES, &names, NULL, alphasort);
-
-	for (int i = 0; i < n; i++) {
-		char path[512];
-		int fd;
-
-		if (names[i]->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), MODULES "/%s", names[i]->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0)
-			tiny_stop(path);
-		close(fd);
-	}
 }
 
 static int
@@ -147,7 +126,7 @@ main(int argc, char **argv)
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) < 0)
 		tiny_stop("/dev");
-	tiny_load_modules();
+	tiny_modules_load(tiny_stop);
 	mkdir("/dev/virtio-ports", 0755);
 	while (tiny_link_ports() < PORTS)
 		usleep(LOOK_AGAIN_US);

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# fork_nested.py - forks of the Debian desktop by carrel-vmm and by QEMU, by turns, in the KVM host (nested-fork.sh starts it there)
+"""
+fork_nested.py RUNS FOLDER   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
+
+Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
+"""
+import json
+import os
+import secrets
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import desktop_sides  # noqa: E402
+import fork_native  # noqa: E402
+import kvm_counters  # noqa: E402
+import spawned  # noqa: E402
+
+ALIVE = {'carrel': (1, 10, 20), 'qemu': (1,)}
+IDLE_S = 60
+COUNTED_S = 30  # the end of these
+COUNTERS = {'exits': 'idle_exits_per_second', 'irq_injections': 'idle_interrupts_per_second'}
+say = fork_native.say
+
+
+def measure_fork(template, samples):
+    """The picture of its session."""
+    fork, = fork_native.run_forks(template, ['fork'], 1)
+    try:
+        samples.add(template, 'fork_to_running_ms', 'ms', fork.ms())
+        samples.add(template, 'fork_to_agent_ms', 'ms', fork.ms(fork.answer()))
+        fork.identify()
+        shown_at, picture = fork.log_in('u' + secrets.token_hex(3))
+        samples.add(template, 'fork_to_first_frame_ms', 'ms', fork.ms(shown_at))
+    finally:
+        fork.end()
+    return picture
+
+
+def measure_forks(templates, runs, samples):
+    pictures = set()
+    for run in range(runs):
+        for template in fork_native.in_turn(templates, run):
+            say(f'fork {run + 1} of {template.name}')
+            picture = measure_fork(template, samples)
+            if picture in pictures:
+                raise SystemExit('the settled picture is the same as in another session: the user is not in it')
+            pictures.add(picture)
+
+
+def rest(template, forks, samples):
+    """The first has its counters read: it is alone."""
+    say(f'{len(forks)} more forks of {template.name} get their identity and idle')
+    for fork in forks:
+        fork.answer()
+        fork.identify()
+    time.sleep(IDLE_S - COUNTED_S)
+    pid = forks[0].pid
+    before = {name: kvm_counters.read_counter(pid, name) for name in COUNTERS}
+    time.sleep(COUNTED_S)
+    if len(forks) == 1:
+        for name, figure in COUNTERS.items():
+            samples.add(template, figure, '1/s', (kvm_counters.read_counter(pid, name) - before[name]) / COUNTED_S)
+
+
+def main(runs, folder):
+    samples = fork_native.Samples(os.fdopen(os.dup(1), 'w'))
+    os.dup2(2, 1)  # what the machines say
+    spawned.be_their_parent()
+    with open(os.path.join(folder, 'carrel', 'manifest.json'), encoding='utf-8') as file:
+        machine = json.load(file)['machine']
+    templates = [kind(machine, os.path.join(folder, kind.name), os.path.join(folder, 'work'))
+                 for kind in (desktop_sides.CarrelDesktops, desktop_sides.QemuDesktops)]
+    measure_forks(templates, int(runs), samples)
+    for template in templates:
+        fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

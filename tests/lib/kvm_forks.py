@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# kvm_forks.py - in a KVM host: seals a Linux guest in the middle of its work, and forks it again and again
+"""
+kvm_forks.py VMM GUEST FOLDER FORKS
+
+GUEST holds the kernel and the initrd of ticker_guest.sh; FOLDER, in memory, gets the template's files memory, state and disk,
+and the forks' overlays. First FORKS machines one after another, then TOGETHER at once. Of each it is asked that
+
+- both CPUs' clocks tick on: by the guest's own time not later than LOST_TICK_NS after the last tick before the seal, forwards,
+  none behind the other, and together no further than the host's clock has gone since the fork began;
+- fio goes on to read or write and, of every FIO_EACH-th, verifies to its end without an error; of those at once the clocks alone
+  keep this emulated processor busy, so that they are not waited for;
+- the guest says nothing else.
+
+The ticks are read in the machine's memory, where the guest notes them (tests/guests/linux_ticker.c). How late the first ones are
+is printed: a fork takes a hundred page faults and more to its first tick, each of which costs this emulated processor half a
+millisecond of the guest's time. At the end the
+template's files are what they were. What is wrong is the last line, with the fork's name; when one is stuck, what its
+vCPUs do comes before (kvm_facts.sh). The forks are without carrel-vmm's sandbox: test-vmm-fork has them in it.
+"""
+import hashlib
+import os
+import re
+import secrets
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import kvm_seal
+import vmm_link
+import vmm_start
+
+CPUS, RAM_MIB = 2, 384
+DISK_BYTES = 4 << 20
+COMMAND_LINE = ('console=ttyS0 quiet loglevel=3 panic=-1 audit=0 nowatchdog no_timer_check mitigations=off cryptomgr.notests '
+                'ipv6.disable=1')
+TEMPLATE_FILES = ('memory', 'state', 'disk')
+
+# tests/guests/linux_ticker.c: struct ticks
+PAGE = 4096
+KEPT_TICKS = (PAGE - 16) // 8
+TICKS = struct.Struct(f'=QQ{KEPT_TICKS}Q')
+
+TOGETHER = 20
+FIO_EACH = 10
+TICKS_ALONE, TICKS_TOGETHER = 4, 10
+LOST_TICK_NS = 5_000_000_000  # a timer that is lost comes late or never; one that is not, after a fifth of a second here
+BOOT_S = 300
+STUCK_S = 120  # a fork takes less than one
+SLOW = ('hrtimer: interrupt took', 'sched: RT throttling activated')  # on an emulated processor Linux warns of these, once
+LOOK_AGAIN_S = 0.25
+
+
+class Problem(Exception):
+    pass
+
+
+def give_up(name, error):
+    """What the machines do that are still there, and then which of them is at fault."""
+    subprocess.run(['bash', os.path.join(os.path.dirname(__file__), 'kvm_facts.sh')], check=False)
+    traceback.print_exception(error)
+    sys.exit(f'{name}: {error}')
+
+
+class Ticks:
+    """What a CPU has noted up to now. The count was read before the times, which it is written after."""
+
+    def __init__(self, page):
+        self.count, self.behind, *self.at_ns = TICKS.unpack(page)
+
+    def time_ns(self, number):
+        return self.at_ns[number % KEPT_TICKS]
+
+    def list_since(self, number):
+        """The times of the ticks from that one on, as far as they are kept; the oldest may be written over just now."""
+        return [self.time_ns(i) for i in range(max(number, self.count - KEPT_TICKS + 1), self.count)]
+
+
+class Machine(vmm_start.Description):
+    def __init__(self, name, folder):
+        super().__init__(name, CPUS, RAM_MIB)
+        self.folder = os.path.join(folder, name)
+        os.mkdir(self.folder)
+        self.sockets(self.folder)
+        self.json['genid'] = secrets.token_hex(16)
+
+    def begin(self, vmm, guest):
+        """The kernel and the initrd, too: a fork that is reset boots."""
+        self.boot(os.path.join(guest, 'kernel'), os.path.join(guest, 'initrd'), COMMAND_LINE)
+        self.log_path = os.path.join(self.folder, 'log')
+        with open(self.log_path, 'wb') as log:
+            self.began_at = time.monotonic()
+            self.process = vmm_start.start(vmm, self, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.control = vmm_link.Control(self.control_path)
+
+    def list_log(self):
+        with open(self.log_path, encoding='utf-8', errors='replace') as log:
+            return log.read().splitlines(keepends=True)
+
+    def list_said(self):
+        """What the guest has said on its console, a whole line each."""
+        found = [re.search(r"guest '[^']*': (.*)\n", line) for line in self.list_log()]
+        return [line[1] for line in found if line and not any(text in line[1] for text in SLOW)]
+
+    def wait_until(self, what, is_true, seconds=STUCK_S):
+        end = time.monotonic() + seconds
+        while not is_true():
+            if self.process.poll() is not None:
+                raise Problem(f'carrel-vmm ended with {self.process.returncode}, before {what}: {self.list_log()[-5:]}')
+            if time.monotonic() > end:
+                raise Problem(f'it is stuck: not {what} after {seconds} s')
+            time.sleep(LOOK_AGAIN_S)
+
+    def count_disk_bytes(self):
+        counted = self.control.statistics()
+        return counted['disk_read_bytes'] + counted['disk_written_bytes']
+
+    def end(self):
+        self.control.ask(vmm_link.QUIT)
+        self.control.socket.close()
+        try:
+            status = self.process.wait(STUCK_S)
+        except subprocess.TimeoutExpired as error:
+            raise Problem(f'carrel-vmm has not ended after {STUCK_S} s') from error
+        if status != 0:
+            raise Problem(f'carrel-vmm ended with {status}: {self.list_log()[-5:]}')
+
+
+class Template:
+    """Booted and sealed when it is made."""
+
+    def __init__(self, vmm, guest, folder):
+        self.vmm, self.guest, self.folder = vmm, guest, folder
+        disk = self.path('disk')
+        with open(disk, 'wb') as file:
+            file.truncate(DISK_BYTES)
+        machine = Machine('template', folder)
+        machine.json['disks'] = [{'slot': 'disk', 'serial': 'root', 'image_fd': machine.open(disk, os.O_RDWR)}]
+        memory = os.dup(machine.json['memory_fd'])
+        machine.begin(vmm, guest)
+        machine.wait_until('booted', lambda: any(line.startswith('ticks: ') for line in machine.list_said()), BOOT_S)
+        self.addresses = [int(word, 16) for word in machine.list_said()[-1].split()[1:]]
+        machine.wait_until('half of the disk written', lambda: machine.count_disk_bytes() >= DISK_BYTES // 2, BOOT_S)
+        self.seal(machine)
+        kvm_seal.save_memory(memory, self.path('memory'))
+        self.sealed = [Ticks(os.pread(memory, PAGE, address)) for address in self.addresses]
+        os.close(memory)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def seal(self, machine):
+        machine.control.ask(vmm_link.PAUSE)
+        state = os.open(self.path('state'), os.O_RDWR | os.O_CREAT, 0o644)
+        machine.control.ask(vmm_link.SEAL, fds=[state])
+        os.close(state)
+        self.disk_bytes = machine.count_disk_bytes()
+        machine.end()
+        if len(machine.list_said()) != 1:
+            raise Problem(f'the guest has done all its work, or says what it should not: {machine.list_said()}')
+
+    def get_hashes(self):
+        hashes = {}
+        for name in TEMPLATE_FILES:
+            with open(self.path(name), 'rb') as file:
+                hashes[name] = hashlib.file_digest(file, 'sha256').hexdigest()
+        return hashes
+
+
+class Fork(Machine):
+    def __init__(self, template, name):
+        super().__init__(name, template.folder)
+        self.template = template
+        with open(template.path('memory'), 'rb') as memory, open(template.path('state'), 'rb') as state:
+            self.fork_from(memory.fileno(), state.fileno())
+        self.disk('disk', 'root', template.path('disk'), os.path.join(self.folder, 'overlay'))
+        self.begin(template.vmm, template.guest)
+        self.memory = self.base = None
+
+    def find_memory(self):
+        """Where in its process the machine's memory begins; once it has loaded its state."""
+        self.control.status()
+        with open(f'/proc/{self.process.pid}/maps', encoding='utf-8') as maps:
+            for line in maps:
+                area, _, offset, _, _, *path = line.split(maxsplit=5)
+                if path and path[0].rstrip() == self.template.path('memory') and int(offset, 16) == 0:
+                    return int(area.split('-')[0], 16)
+        raise Problem('it has not mapped the memory of its template')
+
+    def read_ticks(self):
+        if self.base is None:
+            self.base = self.find_memory()
+            self.memory = os.open(f'/proc/{self.process.pid}/mem', os.O_RDONLY)
+        return [Ticks(os.pread(self.memory, PAGE, self.base + address)) for address in self.template.addresses]
+
+    def wait_for_ticks(self, since, more):
+        """That many of each CPU since then."""
+        for cpu in range(CPUS):
+            self.wait_until(f'{more} ticks of CPU {cpu}',
+                            lambda cpu=cpu: self.read_ticks()[cpu].count >= since[cpu].count + more)
+
+    def get_first_ns(self):
+        """
+        How long after the last tick before the seal the first one came, by the guest's clock, on each CPU. One more counts, for the
+        first one's time may have been read before the seal, and noted after it.
+        """
+        first_ns = []
+        for ticks, sealed in zip(self.read_ticks(), self.template.sealed):
+            last, first, second = sealed.time_ns(sealed.count - 1), ticks.time_ns(sealed.count), ticks.time_ns(sealed.count + 1)
+            first_ns.append(max(first - last, second - first))
+        return first_ns
+
+    def check_ticks(self):
+        ticks = self.read_ticks()
+        passed_ns = (time.monotonic() - self.began_at) * 1e9
+        for cpu, (now, sealed) in enumerate(zip(ticks, self.template.sealed)):
+            last_ns = sealed.time_ns(sealed.count - 1)
+            times = [last_ns] + now.list_since(sealed.count)
+            if times != sorted(set(times)):
+                raise Problem(f'the clock of CPU {cpu} does not go forwards: {times}')
+            if times[-1] - last_ns > passed_ns + LOST_TICK_NS:
+                raise Problem(f'the clock of CPU {cpu} jumps: {times[-1] - last_ns} ns in {passed_ns:.0f} ns: {times}')
+            if now.behind != sealed.behind:
+                raise Problem(f'the clock of CPU {cpu} is behind the other one')
+
+    def check_first(self):
+        for cpu, first_ns in enumerate(self.get_first_ns()):
+            if first_ns > LOST_TICK_NS:
+                raise Problem(f'the first tick of CPU {cpu} is {first_ns / 1e6:.0f} ms after the last before the seal')
+
+    def wait_for_disk(self):
+        before = self.count_disk_bytes()
+        self.wait_until('fio goes on', lambda: self.count_disk_bytes() > before or self.list_said())
+
+    def wait_for_fio(self):
+        self.wait_until('fio ended', lambda: any(line.startswith('fio: ') for line in self.list_said()))
+
+    def end(self):
+        """What it has said may be the end of fio, and nothing else."""
+        super().end()
+        os.close(self.memory)
+        said = self.list_said()
+        if said not in ([], ['fio: 0']):
+            raise Problem(f'the guest says {said}')
+        for name in os.listdir(self.folder):
+            os.unlink(os.path.join(self.folder, name))
+        os.rmdir(self.folder)
+
+
+def fork_alone(template, name, is_to_verify):
+    """The longest time to a first tick, in ns."""
+    fork = Fork(template, name)
+    fork.wait_for_ticks(template.sealed, TICKS_ALONE)
+    fork.check_first()
+    first_ns = max(fork.get_first_ns())
+    fork.wait_for_disk()
+    if is_to_verify:
+        fork.wait_for_fio()
+    fork.check_ticks()
+    fork.end()
+    return first_ns
+
+
+def fork_in_a_row(template, count):
+    first_ms = []
+    started = time.monotonic()
+    for i in range(1, count + 1):
+        try:
+            first_ms.append(fork_alone(template, f'fork-{i}', i % FIO_EACH == 0) / 1e6)
+        except (Problem, OSError) as error:
+            give_up(f'fork {i} of {count}', error)
+        if i % FIO_EACH == 0:
+            print(f'{i} forks after {time.monotonic() - started:.0f} s: the first tick after {statistics.median(first_ms):.1f} ms, '
+                  f'{max(first_ms):.1f} ms at most', flush=True)
+
+
+def fork_at_once(template):
+    started = time.monotonic()
+    forks = [Fork(template, f'together-{i}') for i in range(1, TOGETHER + 1)]
+    before = [fork.read_ticks() for fork in forks]
+    for step in ('ticks', 'disk', 'end'):
+        for fork, since in zip(forks, before):
+            try:
+                if step == 'ticks':
+                    fork.wait_for_ticks(since, TICKS_TOGETHER)
+                elif step == 'disk':
+                    fork.wait_for_disk()
+                    fork.check_ticks()
+                else:
+                    fork.end()
+            except (Problem, OSError) as error:
+                give_up(f'{fork.json["name"]} of {TOGETHER} at once', error)
+        print(f'{TOGETHER} at once, {step}: {time.monotonic() - started:.0f} s', flush=True)
+
+
+def main(vmm, guest, folder, count):
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        started = time.monotonic()
+        try:
+            template = Template(vmm, guest, own)
+        except (Problem, OSError) as error:
+            give_up('the template', error)
+        hashes = template.get_hashes()
+        print(f'sealed after {time.monotonic() - started:.0f} s: fio at {template.disk_bytes} bytes of {2 * DISK_BYTES}, '
+              f'{[sealed.count for sealed in template.sealed]} ticks', flush=True)
+        fork_in_a_row(template, int(count))
+        fork_at_once(template)
+        if template.get_hashes() != hashes:
+            sys.exit(f"the template's files have changed: {template.get_hashes()}, not {hashes}")
+        print("the template's files are what they were", flush=True)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
