@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * desktops_wanted.c - what runs on this host is made equal to what is wanted (carrel-hostd)
+ *
+ * How it works: desktops_want() keeps the broker's list; desktops_reconcile() compares it with the table, again after each
+ * change (from an idle source, so that no desktop is freed inside its own call). Nothing is retired before the first
+ * list came, and a generation older than the one that exists is refused: that is the fence. A newer one waits until the
+ * older has gone. New forks wait while MAX_FORKING are on their way or memory is short, and so do desktops that are resumed; those
+ * that are to be suspended wait while MAX_SUSPENDING are being written. What moves to another host, or comes from one, is up to
+ * desktops_apply_move(), and has neither session nor machine here until it has come.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "host/desktops_parts.h"
+#include "host/engine_error.h"
+#include "host/engine_list.h"
+#include "host/host_room.h"
+
+#define MAX_FORKING	 4
+#define MAX_SUSPENDING	 4 /* each has its deadline: all at once would be too slow for any */
+#define MAX_MOVING	 2 /* each reads and writes gigabytes in a thread */
+#define AGAIN_MS	 2000
+#define MAX_HOLDERS_TOLD 3
+#define GUEST_USER_UID	 5000
+
+static gboolean desktops_handle_idle(gpointer data);
+
+void
+desktops_look_again(struct desktops *desktops)
+{
+	if (desktops->idle == 0)
+		desktops->idle = g_idle_add(desktops_handle_idle, desktops);
+}
+
+/* states: a bit set. */
+static guint
+desktops_count(const struct desktops *desktops, guint states)
+{
+	GHashTableIter iter;
+	gpointer value;
+	guint n = 0;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		n += states >> desktop_get_state(value) & 1;
+	return n;
+}
+
+static guint64
+desktops_count_suspend_bytes(const struct desktops *desktops)
+{
+	GHashTableIter iter;
+	gpointer value;
+	guint64 bytes = 0;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		bytes += desktop_get_suspend_bytes(value);
+	return bytes;
+}
+
+static gboolean
+desktops_has_room(const struct desktops *desktops, guint mib)
+{
+	return host_room_get_free_mib(desktops->ram_reserve_mib) >= mib &&
+	       host_room_has_disk(desktops->lib, 0);
+}
+
+static gboolean
+desktops_may_start(const struct desktops *desktops)
+{
+	const guint starting = 1u << DESKTOP_STATE_FORKING | 1u << DESKTOP_STATE_IDENTIFYING |
+			       1u << DESKTOP_STATE_RESUMING;
+
+	return desktops_count(desktops, starting) < MAX_FORKING;
+}
+
+static gboolean
+desktops_may_fork(struct desktops *desktops, guint ram_mib)
+{
+	gboolean full = g_hash_table_size(desktops->table) >= LAUNCH_MAX_RECORDS ||
+			!desktops_has_room(desktops, host_room_get_fork_mib(ram_mib));
+
+	if (full && !desktops->full)
+		log_warning(
+			"this host is full: new desktops wait until there is memory, and space on the "
+			"disk of '%s'; or lower the pools' sizes",
+			desktops->lib);
+	desktops->full = full;
+	return !full && desktops_may_start(desktops);
+}
+
+/*
+ * It has its place among the desktops already, and launch's, if that has lost it, is launch's to give. Those that are being resumed have
+ * not taken all of their memory yet; they are as large, or nearly so.
+ */
+static gboolean
+desktops_may_resume(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	const struct engine_ops *engine = engine_list_find(json_get_text(want, "engine", ""));
+	guint n = 1 + desktops_count(desktops, 1u << DESKTOP_STATE_RESUMING);
+	guint mib = engine ? n * desktop_get_resume_mib(desktop, engine,
+							(guint)json_get_integer(want, "ram_mib", 0))
+			   : 0;
+
+	if (!desktops_has_room(desktops, mib)) {
+		g_autofree char *reason = g_strdup_printf(
+			"this host is full: it needs %u MiB of memory and some of the disk; make "
+			"room there",
+			mib);
+
+		desktop_refuse_resume(desktop, reason);
+		return FALSE;
+	}
+	return desktops_may_start(desktops);
+}
+
+static gboolean
+desktops_handle_again(gpointer data)
+{
+	struct desktops *desktops = data;
+
+	desktops->again = 0;
+	desktops_look_again(desktops);
+	return G_SOURCE_REMOVE;
+}
+
+/* NULL, or why this host cannot run what the template was published for. */
+static char *
+desktops_find_refusal(const struct desktops *desktops, const json_t *want)
+{
+	const char *engine = json_get_text(want, "engine", "");
+	g_autofree char *reason = engine_list_refuse(engine, desktops->accept_unisolated);
+
+	if (!reason)
+		return NULL;
+	return g_strdup_printf("'%s@%d' was published for engine '%s', which cannot run here: %s; "
+			       "or publish it for another engine",
+			       json_get_text(want, "template", ""),
+			       (int)json_get_integer(want, "version", 0), engine, reason);
+}
+
+/*
+ * The suspended desktops that could not go on if the version were sealed again: some of their names. NULL: none. One that this host
+ * cannot restore is none of them, nor is any when the host's own check refuses the version.
+ */
+static char *
+desktops_list_holders(struct desktops *desktops, const json_t *want)
+{
+	struct engine_template source;
+	GHashTableIter iter;
+	gpointer value;
+	GString *list;
+	guint n = 0;
+
+	if (!template_store_find_suspended(desktops->templates, json_get_text(want, "template", ""),
+					   (guint32)json_get_integer(want, "version", 0),
+					   json_get_text(want, "kind", ""), &source, NULL))
+		return NULL;
+	list = g_string_new(NULL);
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		if (!desktop_needs_template(value, &source))
+			continue;
+		if (n++ < MAX_HOLDERS_TOLD)
+			g_string_append_printf(list, "%s%s", n > 1 ? ", " : "",
+					       desktop_get_id(value));
+	}
+	if (n > MAX_HOLDERS_TOLD)
+		g_string_append_printf(list, " and %u more", n - MAX_HOLDERS_TOLD);
+	return g_string_free(list, n == 0);
+}
+
+void
+desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char *reason)
+{
+	g_autofree char *holders = desktops_list_holders(desktops, want);
+
+	desktops->events->foreign(desktops->context, json_get_text(want, "template", ""),
+				  (guint32)json_get_integer(want, "version", 0),
+				  json_get_text(want, "engine", ""), reason, holders);
+}
+
+static void
+desktops_try_later(struct desktops *desktops)
+{
+	if (desktops->again == 0)
+		desktops->again = g_timeout_add(AGAIN_MS, desktops_handle_again, desktops);
+}
+
+/* Asked again while it is wanted: whoever hears of it may have to wait before it does something. */
+static void
+desktops_await_seal(struct desktops *desktops, const json_t *want, const GError *error)
+{
+	desktops_tell_foreign(desktops, want, error->message);
+	desktops_try_later(desktops);
+}
+
+static gboolean
+desktops_find_template(struct desktops *desktops, const json_t *want,
+		       struct engine_template *ret_source, GError **error)
+{
+	return template_store_find(desktops->templates, json_get_text(want, "template", ""),
+				   (guint32)json_get_integer(want, "version", 0),
+				   json_get_text(want, "kind", ""), ret_source, error);
+}
+
+static void
+desktops_create(struct desktops *desktops, const json_t *want)
+{
+	struct engine_template source;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *refusal = NULL;
+	struct desktop *desktop;
+	gboolean found;
+
+	if (!launch_client_is_up(desktops->launch) ||
+	    !desktops_may_fork(desktops, (guint)json_get_integer(want, "ram_mib", 0))) {
+		desktops_try_later(desktops);
+		return;
+	}
+	refusal = desktops_find_refusal(desktops, want);
+	found = !refusal && desktops_find_template(desktops, want, &source, &error);
+	if (!found && !error && !refusal)
+		return;
+	if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_FOREIGN)) {
+		desktops_await_seal(desktops, want, error);
+		return;
+	}
+	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
+			       (guint64)json_get_integer(want, "generation", 0));
+	if (!found)
+		desktop_fail(desktop, refusal ? refusal : error->message);
+	else
+		desktop_fork(desktop, &source,
+			     strcmp(json_get_text(want, "network", ""), "passt") == 0);
+}
+
+static void
+desktops_log_in(struct desktop *desktop, const json_t *session)
+{
+	const char *timezone = json_get_text(session, "timezone", "");
+	json_t *body = json_pack(
+		"{s:s, s:i, s:O, s:O, s:s, s:s}", "user", json_get_text(session, "user", ""), "uid",
+		GUEST_USER_UID, "groups", json_object_get(session, "groups"), "keyboard",
+		json_object_get(session, "keyboard"), "locale",
+		json_get_text(session, "locale", ""), "timezone", timezone[0] ? timezone : "UTC");
+
+	desktop_login(desktop, json_get_text(session, "id", ""), body);
+}
+
+/* Nothing is sealed again for it: that would not be the version that its memory is over. */
+static void
+desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	struct engine_template source;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *refusal = NULL;
+
+	desktops_try_later(desktops);
+	if (!launch_client_is_up(desktops->launch) || !desktops_may_resume(desktops, desktop, want))
+		return;
+	refusal = desktops_find_refusal(desktops, want);
+	if (refusal)
+		desktop_refuse_resume(desktop, refusal);
+	else if (template_store_find_suspended(desktops->templates,
+					       json_get_text(want, "template", ""),
+					       (guint32)json_get_integer(want, "version", 0),
+					       json_get_text(want, "kind", ""), &source, &error))
+		desktop_resume(desktop, &source);
+	else if (error)
+		desktop_refuse_resume(desktop, error->message);
+}
+
+/* It has a session, or needs none. */
+static void
+desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	enum desktop_state state = desktop_get_state(desktop);
+	gboolean suspended = strcmp(json_get_text(want, "want", ""), "suspended") == 0;
+
+	if (suspended && desktop_state_lives(state) && state != DESKTOP_STATE_SUSPENDED) {
+		if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) < MAX_SUSPENDING)
+			desktop_suspend(desktop,
+					(guint64)json_get_integer(want, "ram_mib", 0) << 20,
+					desktops_count_suspend_bytes(desktops));
+		desktops_try_later(desktops);
+	} else if (!suspended && state == DESKTOP_STATE_SUSPENDED) {
+		desktops_resume(desktops, desktop, want);
+	} else if (!suspended) {
+		desktop_keep_running(desktop);
+	}
+}
+
+static gboolean
+desktops_may_move(struct desktops *desktops)
+{
+	GHashTableIter iter;
+	gpointer value;
+	guint moving = 0;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		moving += desktop_is_moving(value) != FALSE;
+	return moving < MAX_MOVING && launch_client_is_up(desktops->launch);
+}
+
+/* Of the version that it shall be of nothing is loaded yet: it stays suspended. */
+static void
+desktops_take_in(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	g_autofree char *refusal = desktops_find_refusal(desktops, want);
+	g_autoptr(GError) error = NULL;
+	struct engine_template source = { .kind = json_get_text(want, "kind", ""),
+					  .folder = -1,
+					  .memory = -1 };
+	struct manifest *manifest = NULL;
+
+	if (!refusal)
+		manifest = template_store_check(
+			desktops->templates, json_get_text(want, "template", ""),
+			(guint32)json_get_integer(want, "version", 0), source.kind, &error);
+	source.manifest = manifest;
+	if (manifest)
+		desktop_arrive(desktop, &source,
+			       strcmp(json_get_text(want, "network", ""), "passt") == 0,
+			       host_room_get_disk_reserve(desktops->lib));
+	else
+		desktop_refuse_arrival(desktop, refusal ? refusal : error->message);
+	manifest_free(manifest);
+}
+
+/*
+ * TRUE: it moves, and nothing else is done with it. "exported": it shall go; "arrives": it comes to this host, unless that has refused
+ * it: then it is told again, and it is the broker's turn; "returns": it comes back to the host that it has left, for no other has it.
+ */
+static gboolean
+desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	const char *word = json_get_text(want, "want", "");
+	enum desktop_state state = desktop_get_state(desktop);
+	gboolean leaves = strcmp(word, "exported") == 0;
+	gboolean arrives = strcmp(word, "arrives") == 0;
+	gboolean comes = arrives || strcmp(word, "returns") == 0;
+	gboolean away = state == DESKTOP_STATE_EXPORTING || state == DESKTOP_STATE_EXPORTED ||
+			state == DESKTOP_STATE_ARRIVING;
+
+	if (!leaves)
+		desktop_forget_copy(desktop);
+	if (!leaves && !comes && !away) {
+		desktop_keep_here(desktop);
+		return FALSE;
+	}
+	desktops_try_later(desktops);
+	if (!desktops_may_move(desktops))
+		return TRUE;
+	if (leaves)
+		desktop_export(desktop);
+	else if (arrives && desktop_is_refused(desktop))
+		desktop_refuse_move(desktop, desktop_get_reason(desktop));
+	else if (away || state == DESKTOP_STATE_FORKING)
+		desktops_take_in(desktops, desktop, want);
+	return TRUE;
+}
+
+/* Nothing is known of it here: it is to come, or has gone before this hostd was started. */
+static void
+desktops_begin_move(struct desktops *desktops, const json_t *want)
+{
+	struct desktop *desktop = desktops_add(desktops, json_get_text(want, "id", ""),
+					       (guint64)json_get_integer(want, "generation", 0));
+
+	desktops_apply_move(desktops, desktop, want);
+}
+
+static gboolean
+desktops_is_move(const json_t *want)
+{
+	static const char *const words[] = { "exported", "arrives", "returns", NULL };
+
+	return g_strv_contains(words, json_get_text(want, "want", ""));
+}
+
+static void
+desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	guint64 generation = (guint64)json_get_integer(want, "generation", 0);
+	const json_t *session = json_object_get(want, "session");
+
+	if (generation < desktop_get_generation(desktop)) {
+		log_debug("desktop=%s: work for an older generation is refused",
+			  desktop_get_id(desktop));
+	} else if (strcmp(json_get_text(want, "want", ""), "gone") == 0) {
+		desktop_give_up(desktop, "the broker wants it gone");
+	} else if (desktops_is_move(want) && desktop_get_state(desktop) == DESKTOP_STATE_GONE) {
+		/* It was here before, and what is left of that is cleared away now. */
+		g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
+		desktops_begin_move(desktops, want);
+	} else if (generation > desktop_get_generation(desktop)) {
+		desktop_retire(desktop, "the broker wants a newer generation of it");
+		if (desktop_get_state(desktop) == DESKTOP_STATE_GONE) {
+			g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
+			desktops_create(desktops, want);
+		}
+	} else if (desktops_apply_move(desktops, desktop, want)) {
+		log_debug("desktop=%s moves: '%s'", desktop_get_id(desktop),
+			  json_get_text(want, "want", ""));
+	} else if (!json_is_object(session) && desktop_get_session(desktop)[0] != '\0') {
+		desktop_retire(desktop, "its session has ended");
+	} else {
+		if (json_is_object(session))
+			desktops_log_in(desktop, session);
+		desktops_apply_rest(desktops, desktop, want);
+	}
+}
+
+static void
+desktops_retire_unwanted(struct desktops *desktops, GHashTable *named)
+{
+	GHashTableIter iter;
+	gpointer key;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, desktops->table);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		if (g_hash_table_contains(named, key))
+			continue;
+		desktop_retire(value, "the broker does not want it");
+		if (desktop_get_state(value) == DESKTOP_STATE_GONE)
+			g_hash_table_iter_remove(&iter);
+	}
+}
+
+static void
+desktops_reconcile(struct desktops *desktops)
+{
+	g_autoptr(GHashTable) named = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *want = json_array_get(desktops->wanted, i);
+		const char *id = json_get_text(want, "id", "");
+		struct desktop *desktop = desktops_find(desktops, id);
+
+		g_hash_table_add(named, (gpointer)(guintptr)id);
+		if (desktop)
+			desktops_apply(desktops, desktop, want);
+		else if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
+			desktops_create(desktops, want);
+		else if (desktops_is_move(want))
+			desktops_begin_move(desktops, want);
+	}
+	desktops_retire_unwanted(desktops, named);
+}
+
+static gboolean
+desktops_handle_idle(gpointer data)
+{
+	struct desktops *desktops = data;
+
+	desktops->idle = 0;
+	if (desktops->wanted)
+		desktops_reconcile(desktops);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+desktops_mark_templates(struct desktops *desktops)
+{
+	template_store_sweep(desktops->templates);
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *want = json_array_get(desktops->wanted, i);
+		struct engine_template source;
+		g_autoptr(GError) error = NULL;
+
+		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
+			desktops_find_template(desktops, want, &source, &error);
+	}
+}
+
+void
+desktops_want(struct desktops *desktops, json_t *list)
+{
+	json_decref(desktops->wanted);
+	desktops->wanted = json_incref(list);
+	desktops_mark_templates(desktops);
+	desktops_look_again(desktops);
+}
