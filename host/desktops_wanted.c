@@ -368,9 +368,15 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 static void
 desktops_begin_move(struct desktops *desktops, const json_t *want)
 {
-	struct desktop *desktop = desktops_add(desktops, json_get_text(want, "id", ""),
-					       (guint64)json_get_integer(want, "generation", 0));
+	struct desktop *desktop;
 
+	/* One that waits for its turn is not here, and is not reported. */
+	if (!desktops_may_move(desktops)) {
+		desktops_try_later(desktops);
+		return;
+	}
+	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
+			       (guint64)json_get_integer(want, "generation", 0));
 	desktops_apply_move(desktops, desktop, want);
 }
 

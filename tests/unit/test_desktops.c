@@ -509,6 +509,33 @@ test_desktops__one_that_cannot_come_is_refused_once(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_IS_DIR));
 }
 
+/* Two come at a time. One that waits for its turn is none that is being forked, and the host does not say that it has it. */
+static void
+test_desktops__one_that_waits_to_come_is_not_here(void **state)
+{
+	static const char *const ids[] = { DESKTOP, OTHER, "d-cccccccccccccccccccc" };
+	struct fixture *f = *state;
+	json_t *list = json_array();
+	json_t *reported;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		json_t *one = make_want("qemu", "none", 1, "arrives");
+
+		json_object_set_new(one, "id", json_string(ids[i]));
+		json_array_append_new(list, one);
+	}
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, DESKTOP));
+	reported = desktops_list(f->desktops);
+	assert_int_equal(json_array_size(reported), 2);
+	json_decref(reported);
+	assert_null(desktops_find(f->desktops, ids[2]));
+	/* its turn comes */
+	WAIT_FOR(desktops_find(f->desktops, ids[2]));
+	want(f, NULL);
+}
+
 static void
 test_desktops__one_whose_version_cannot_run_here_is_refused(void **state)
 {
@@ -687,6 +714,7 @@ main(void)
 		cmocka_unit_test(test_desktops__what_cannot_be_made_fails_with_its_reason),
 		TEST(a_full_host_makes_none_and_says_so),
 		TEST(one_that_cannot_come_is_refused_once),
+		TEST(one_that_waits_to_come_is_not_here),
 		TEST(one_whose_version_cannot_run_here_is_refused),
 		TEST(one_that_is_between_hosts_is_given_up),
 		cmocka_unit_test(test_desktops__one_that_comes_back_waits_for_its_own_end),
