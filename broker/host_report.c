@@ -10,7 +10,8 @@
  *
  * A desktop that a host had and has no more is lost: with a session that session ends; a free one is wanted again under
  * the next generation, so that nothing the old one still says is taken for the new one. What was suspended is lost with it:
- * the new one runs. One that moves to another host is in none for a while and is not lost (moves.c).
+ * the new one runs. One that moves to another host is in none for a while and is not lost (moves.c); when it shall go it has gone
+ * only when its host says so, which then has looked between the hosts, too.
  */
 #include "broker/host_report.h"
 
@@ -42,6 +43,7 @@ struct report_context {
 	struct broker *broker;
 	struct store *store;
 	const char *host;
+	gboolean has_heard; /* what is wanted of it, since it was started */
 	gint64 acknowledged;
 };
 
@@ -206,10 +208,11 @@ host_report_apply_desktop(struct report_context *context, const json_t *element,
 		" END, state = $1, error = $3, move_error = CASE WHEN $1 IN ('suspended', 'exporting', 'exported', 'arriving')"
 		" THEN move_error ELSE '' END WHERE id = $4 AND host = $5 AND generation = $6"
 		" AND state NOT IN ('gone', 'failed')"
-		/* what it clears away after it had it before */
-		" AND NOT (want = 'ready' AND (move_to IS NOT NULL OR move_from IS NOT NULL) AND $1 IN ('retiring', 'gone'))",
-		"sisssi", state, broker_now_ms(), json_get_text(element, "error", ""), id,
-		context->host, generation);
+		/* what it clears away after it had it before: then it has not looked between the hosts */
+		" AND NOT ((want = 'ready' OR $7 = 0) AND (move_to IS NOT NULL OR move_from IS NOT NULL)"
+		" AND $1 IN ('retiring', 'gone'))",
+		"sisssii", state, broker_now_ms(), json_get_text(element, "error", ""), id,
+		context->host, generation, (gint64)context->has_heard);
 
 	if (changed <= 0)
 		return changed == 0;
@@ -487,9 +490,8 @@ host_report_find_lost(struct report_context *context, const json_t *report, GErr
 		context->store, error,
 		"SELECT id, want, (SELECT count(*) FROM session s WHERE s.desktop = d.id AND"
 		" s.closed_ms IS NULL) AS sessions FROM desktop d WHERE d.host = $1 AND state <> 'gone'"
-		" AND NOT (state = 'failed' AND want = 'gone') AND (want = 'gone' OR"
-		" (reported = 1 AND move_to IS NULL AND move_from IS NULL))"
-		" AND " REPORT_LACKS("$2", "d"),
+		" AND NOT (state = 'failed' AND want = 'gone') AND (want = 'gone' OR reported = 1)"
+		" AND move_to IS NULL AND move_from IS NULL AND " REPORT_LACKS("$2", "d"),
 		"ss", context->host, desktops);
 	gboolean ok = rows && host_report_apply_all(context, rows, host_report_lose_desktop, error);
 
@@ -515,7 +517,10 @@ gboolean
 host_report_apply(struct broker *broker, const char *host, const json_t *report,
 		  gint64 *ret_acknowledged, GError **error)
 {
-	struct report_context context = { .broker = broker, .store = broker->store, .host = host };
+	struct report_context context = { .broker = broker,
+					  .store = broker->store,
+					  .host = host,
+					  .has_heard = json_get_integer(report, "seen", 0) > 0 };
 
 	if (!host_report_apply_host(&context, report, error) ||
 	    !host_report_drop_missing(&context, report, error))

@@ -82,6 +82,7 @@ desktop_quiet(struct desktop *desktop)
 void
 desktop_free(struct desktop *desktop)
 {
+	desktop->is_let_go = TRUE;
 	desktop_quiet(desktop);
 	launch_client_forget(desktop->host->launch, desktop);
 	if (desktop->display)

@@ -308,10 +308,13 @@ desktop_adopt(struct desktop *desktop, const struct launch_record *record)
 		return;
 	engine = record ? engine_list_find_running(record) : NULL;
 	pidfd = engine ? process_watch_open(&record->processes[engine->role]) : -1;
-	if (pidfd < 0)
-		desktop_retire(desktop, "its machine does not run any more");
-	else
+	if (pidfd >= 0) {
 		desktop_adopt_machine(desktop, record, engine, pidfd);
+		return;
+	}
+	/* What launch knows is perhaps left of one that an earlier hostd has exported. */
+	desktop->may_have_copy = TRUE;
+	desktop_retire(desktop, "its machine does not run any more");
 }
 
 static void

@@ -114,7 +114,7 @@ desktop_move_new(const struct desktop *desktop,
 static gboolean
 desktop_move_is_orphan(struct desktop *desktop)
 {
-	if (!g_cancellable_is_cancelled(desktop->cancellable))
+	if (!desktop->is_let_go)
 		return FALSE;
 	desktop_unref(desktop);
 	return TRUE;
@@ -196,6 +196,7 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 		return;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
 		g_clear_pointer(&desktop->obstacle, g_free);
+		desktop->may_have_copy = TRUE; /* also when what is left here goes */
 		desktop_end_step(desktop, "exported");
 		desktop_set_state(desktop, DESKTOP_STATE_EXPORTED);
 	} else if (desktop_suspension_read(&desktop->folder, &found, NULL) &&
@@ -306,6 +307,7 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 		g_clear_pointer(&desktop->obstacle, g_free);
 		desktop->has_run = TRUE;
 		desktop->suspension = SUSPENSION_WHOLE;
+		desktop->may_have_copy = FALSE;
 		desktop_recall(desktop);
 		desktop_end_step(desktop, "arrived");
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
@@ -403,17 +405,31 @@ desktop_handle_discarded(GObject *object, GAsyncResult *result, gpointer data)
 	desktop_unref(desktop);
 }
 
+/* Also one of which nothing is known here: it was to come, or has gone before this hostd was started. */
+static gboolean
+desktop_may_lie_there(const struct desktop *desktop)
+{
+	gboolean unknown = desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest &&
+			   !desktop->vm;
+
+	return desktop->host->exchange &&
+	       (unknown || desktop->may_have_copy || desktop->state == DESKTOP_STATE_EXPORTING ||
+		desktop->state == DESKTOP_STATE_EXPORTED);
+}
+
 void
 desktop_give_up(struct desktop *desktop, const char *reason)
 {
 	desktop->is_given_up = desktop->moving;
 	if (desktop->moving)
 		return;
-	if (desktop->state == DESKTOP_STATE_EXPORTING || desktop->state == DESKTOP_STATE_EXPORTED)
+	if (desktop_may_lie_there(desktop)) {
+		desktop->may_have_copy = FALSE;
 		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_discard),
 				   desktop_handle_discarded);
-	else
+	} else {
 		desktop_retire(desktop, reason);
+	}
 }
 
 /* A copy in the exchange folder is older than what is here: an earlier hostd was about to export it, or has just taken it in. */

@@ -37,9 +37,9 @@ struct desktop {
 	gint64 again_us;       /* monotonic; before that it is not tried again */
 	gboolean moving;       /* a thread has its files, or is about to (desktop_move.c) */
 	gboolean is_given_up;  /* it goes when that is over */
+	gboolean is_let_go;    /* hostd has it no more; what was begun for it ends */
 	gint64 move_again_us;  /* monotonic */
-	gboolean
-		may_have_copy; /* it was found suspended: hostd may have ended when it had just moved */
+	gboolean may_have_copy; /* where it moves through: it was found here, or has left */
 	struct desktop_move *arrival; /* begins when launch has made its folder */
 	gint64 since_us;	      /* of the step that events measure */
 	GCancellable *cancellable;

@@ -356,10 +356,8 @@ test_desktop_move__is_left_to_the_other_host(void **state)
 
 /* hostd ended when it was in both folders. */
 static void
-test_desktop_move__a_copy_goes_when_it_is_found_here(void **state)
+start_twofold(struct fixture *f)
 {
-	struct fixture *f = *state;
-
 	start_suspended(f);
 	scratch_put(f->exchange, DESKTOP "/suspended.json", "old");
 	scratch_put(f->exchange, DESKTOP ".part/origin.json", "half");
@@ -367,6 +365,41 @@ test_desktop_move__a_copy_goes_when_it_is_found_here(void **state)
 	desktop_adopt(f->stage->desktop, NULL);
 	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
 	assert_true(has(f->exchange, DESKTOP));
+}
+
+static void
+test_desktop_move__is_given_up_with_its_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	start_twofold(f);
+	desktop_give_up(f->stage->desktop, "an operator stopped it");
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+	assert_false(has(f->exchange, DESKTOP));
+	assert_false(has(f->exchange, DESKTOP ".part"));
+	assert_false(has(f->stage->lib, "desktops/" DESKTOP));
+}
+
+/* It has left and comes back, and shall go, while what it has left behind is cleared away. */
+static void
+test_desktop_move__is_given_up_after_it_has_left(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	f->stage->launch->refuse = -EBUSY;
+	desktop_retire(f->stage->desktop, "the broker does not want it");
+	desktop_give_up(f->stage->desktop, "the broker wants it gone");
+	f->stage->launch->refuse = 0;
+	SERVE_UNTIL(f->stage, is_in(f, DESKTOP_STATE_GONE) && !has(f->exchange, DESKTOP));
+}
+
+static void
+test_desktop_move__a_copy_goes_when_it_is_found_here(void **state)
+{
+	struct fixture *f = *state;
+
+	start_twofold(f);
 	/* not before it is known that it is not another host's */
 	desktop_forget_copy(f->stage->desktop);
 	assert_true(desktop_is_moving(f->stage->desktop));
@@ -393,6 +426,8 @@ main(void)
 		TEST(one_that_runs_does_not_go),
 		TEST(one_that_has_run_does_not_go),
 		TEST(is_given_up_on_its_way),
+		TEST(is_given_up_with_its_copy),
+		TEST(is_given_up_after_it_has_left),
 		TEST(is_left_to_the_other_host),
 		TEST(a_copy_goes_when_it_is_found_here),
 	};

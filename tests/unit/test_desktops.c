@@ -565,6 +565,35 @@ test_desktops__one_that_is_between_hosts_is_given_up(void **state)
 	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
+/* hostd was started anew, or has not heard of it yet: it is nobody's any more, but its files lie there. */
+static void
+test_desktops__an_unknown_one_is_given_up_between_hosts(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = put_exported(f);
+
+	want(f, make_want("qemu", "none", 1, "gone"));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_GONE));
+	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+	want(f, NULL);
+	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
+}
+
+/* The same, when launch has not cleared away what was left here of it. */
+static void
+test_desktops__one_that_has_left_is_given_up_between_hosts(void **state)
+{
+	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
+	struct fixture *f = *state;
+	g_autofree char *path = put_exported(f);
+
+	desktops_adopt(f->desktops, &record, 1);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_GONE));
+	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+	want(f, make_want("qemu", "none", 1, "gone"));
+	WAIT_FOR(!g_file_test(path, G_FILE_TEST_EXISTS) && is_in(f, DESKTOP_STATE_GONE));
+}
+
 /*
  * It was here and has gone; what launch knows of it is cleared away, and only then it comes again, or is said to have gone: hostd was
  * started anew.
@@ -717,6 +746,8 @@ main(void)
 		TEST(one_that_waits_to_come_is_not_here),
 		TEST(one_whose_version_cannot_run_here_is_refused),
 		TEST(one_that_is_between_hosts_is_given_up),
+		TEST(an_unknown_one_is_given_up_between_hosts),
+		TEST(one_that_has_left_is_given_up_between_hosts),
 		cmocka_unit_test(test_desktops__one_that_comes_back_waits_for_its_own_end),
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),

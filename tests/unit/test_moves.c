@@ -26,6 +26,7 @@ struct stage {
 	struct broker broker;
 	char *session;
 	gint64 events; /* told by each host */
+	int seen;      /* the last answer that they have heard */
 };
 
 /* An element of a report's desktops or events; NULL: none. */
@@ -42,12 +43,12 @@ report(struct stage *f, const char *host, const char *state, const char *failure
 				  (int)++f->events, failure)
 			: g_strdup("");
 	g_autofree char *text = g_strdup_printf(
-		"{\"v\":1,\"instance\":\"%s\",\"seen\":0,\"capacity\":{\"ram_mib\":24576,\"ram_free_mib\":1,"
+		"{\"v\":1,\"instance\":\"%s\",\"seen\":%d,\"capacity\":{\"ram_mib\":24576,\"ram_free_mib\":1,"
 		"\"cpus\":2,\"engines\":" ENGINES
 		",\"exchange\":true},\"gateway\":{\"proxy\":\"x\"},"
 		"\"templates\":[" TEMPLATE "],\"images\":[],\"desktops\":[%s],\"jobs\":[],"
 		"\"tickets\":[],\"answers\":[],\"events\":[%s]}",
-		host, desktops, events);
+		host, f->seen, desktops, events);
 	json_t *whole = json_loads(text, 0, NULL);
 	struct json_problem problem;
 	g_autoptr(GError) error = NULL;
@@ -66,6 +67,7 @@ setup(void **state)
 {
 	struct stage *f = g_new0(struct stage, 1);
 
+	f->seen = 1;
 	broker_stage_init(&f->broker);
 	f->broker.tickets = ticket_table_new(&f->broker);
 	broker_stage_add_pool(&f->broker, "p", 5, 0);
@@ -281,6 +283,38 @@ test_moves__are_nobody_elses_meanwhile(void **state)
 	assert_non_null(f->session);
 }
 
+static void
+assert_gone(struct stage *f, gboolean gone)
+{
+	assert_int_equal(broker_stage_count(&f->broker, "SELECT count(*) FROM desktop WHERE want = 'gone'"
+							" AND state = 'gone'"),
+			 gone);
+}
+
+/* Neither has it then, but its files lie between them: a host that does not know it has to look there first. */
+static void
+test_moves__are_gone_when_their_host_says_so(void **state)
+{
+	struct stage *f = *state;
+
+	move(f, "h2");
+	report(f, "h1", "exported", NULL);
+	assert_row(f, "h2", "arrives", "");
+	assert_true(moves_give_up(f->broker.store, "d-1", NULL));
+	report(f, "h2", NULL, NULL);
+	assert_gone(f, FALSE);
+	/* one that has just begun clears away what it had before */
+	f->seen = 0;
+	report(f, "h2", "retiring", NULL);
+	report(f, "h2", "gone", NULL);
+	assert_gone(f, FALSE);
+	f->seen = 1;
+	report(f, "h2", "forking", NULL);
+	assert_gone(f, FALSE);
+	report(f, "h2", "gone", NULL);
+	assert_gone(f, TRUE);
+}
+
 /* Wherever it is, its host is told that it goes, and hears it once more from nobody. */
 static void
 test_moves__are_given_up(void **state)
@@ -327,6 +361,7 @@ main(void)
 		TEST(one_that_is_refused_goes_back),
 		TEST(are_nobody_elses_meanwhile),
 		TEST(are_given_up),
+		TEST(are_gone_when_their_host_says_so),
 		TEST(others_are_not_given_up),
 	};
 
