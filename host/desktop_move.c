@@ -78,6 +78,12 @@ desktop_move_import(const struct desktop_move *move, GError **error)
 }
 
 static gboolean
+desktop_move_forget(const struct desktop_move *move, GError **error)
+{
+	return move_files_forget(&move->files, error);
+}
+
+static gboolean
 desktop_move_discard(const struct desktop_move *move, GError **error)
 {
 	return move_files_discard(&move->files, error);
@@ -443,8 +449,8 @@ desktop_handle_forgotten(GObject *object, GAsyncResult *result, gpointer data)
 	if (desktop_move_is_orphan(desktop))
 		return;
 	if (!g_task_propagate_boolean(G_TASK(result), &error))
-		log_warning("desktop=%s: it is not known whether a copy of it is left: %s",
-			    desktop->id, error->message);
+		log_warning("desktop=%s: a copy of it may be left in '%s': %s", desktop->id,
+			    desktop->host->exchange, error->message);
 	desktop_move_end(desktop);
 	desktop_unref(desktop);
 }
@@ -456,6 +462,6 @@ desktop_forget_copy(struct desktop *desktop)
 		return;
 	desktop->may_have_copy = FALSE;
 	if (desktop->host->exchange && desktop->state == DESKTOP_STATE_SUSPENDED)
-		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_discard),
+		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_forget),
 				   desktop_handle_forgotten);
 }

@@ -154,6 +154,26 @@ move_files_find_mark(int fd, const char *path, gboolean *ret_marked, GError **er
 	       move_files_fail(error, path, MARK_FILE, errno);
 }
 
+/* All that a desktop must have, as plain files. */
+static gboolean
+move_files_has_all(int fd, const char *path, GError **error)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(file_table); i++) {
+		struct stat about;
+
+		if (!file_table[i].needed)
+			continue;
+		if (fstatat(fd, file_table[i].name, &about, AT_SYMLINK_NOFOLLOW) < 0)
+			return move_files_fail(error, path, file_table[i].name, errno);
+		if (!S_ISREG(about.st_mode)) {
+			g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+				    "'%s/%s' is no plain file", path, file_table[i].name);
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
 /* The mark first and durably: the others mean nothing without it. 0 or an errno. */
 static int
 move_files_clear(int fd)
@@ -398,6 +418,23 @@ move_files_receive(const struct move_pass *pass, move_files_check check, const v
 	return move_files_fail(error, pass->to_path, MARK_FILE, code);
 }
 
+/* It is here, as an earlier hostd has left it: is it good enough to be the only one? */
+static gboolean
+move_files_trust(const struct move_pass *pass, move_files_check check, const void *context,
+		 GError **error)
+{
+	struct desktop_folder folder;
+	gboolean ok = move_files_has_all(pass->to, pass->to_path, error);
+
+	desktop_folder_init(&folder, pass->files->lib, pass->files->id);
+	ok = ok && check(&folder, context, error);
+	desktop_folder_done(&folder);
+	if (!ok)
+		g_prefix_error(error, "what is left of it in '%s' cannot be used, remove that: ",
+			       pass->to_path);
+	return ok;
+}
+
 gboolean
 move_files_import(const struct move_files *files, move_files_check check, const void *context,
 		  GError **error)
@@ -421,6 +458,8 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 		return FALSE;
 	if (!here && away < 0)
 		return move_files_fail(error, files->exchange, files->id, away_code);
+	if (here && away >= 0 && !move_files_trust(&pass, check, context, error))
+		return FALSE;
 	if (!here && !move_files_receive(&pass, check, context, error))
 		return FALSE;
 	/* From here on it is this host's, and a copy that stays behind is of no use. */
@@ -445,4 +484,15 @@ move_files_discard(const struct move_files *files, GError **error)
 	if (code == 0)
 		code = move_files_remove(exchange, files->id);
 	return code == 0 || move_files_fail(error, files->exchange, files->id, code);
+}
+
+gboolean
+move_files_forget(const struct move_files *files, GError **error)
+{
+	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
+	CLEANUP_CLOSE int own = open(path, DIR_FLAGS);
+
+	if (own < 0)
+		return move_files_fail(error, path, "", errno);
+	return move_files_has_all(own, path, error) && move_files_discard(files, error);
 }

@@ -29,9 +29,15 @@ typedef gboolean (*move_files_check)(const struct desktop_folder *folder, const 
  */
 gboolean move_files_export(const struct move_files *files, GError **error);
 
-/* The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. */
+/*
+ * The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. What is there
+ * already has to pass the same check before the copy goes.
+ */
 gboolean move_files_import(const struct move_files *files, move_files_check check,
 			   const void *context, GError **error);
+
+/* What lies in the exchange folder is out of date, if the one in <lib>/desktops/ has all its files; else nothing is removed. */
+gboolean move_files_forget(const struct move_files *files, GError **error);
 
 /* It is not to be had from the exchange folder any more. */
 gboolean move_files_discard(const struct move_files *files, GError **error);

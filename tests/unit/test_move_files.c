@@ -37,6 +37,7 @@ struct fixture {
 	struct move_files to; /* of the other host */
 	guint checks;
 	gboolean refuses;
+	gboolean is_here; /* what is checked */
 };
 
 static char *
@@ -107,7 +108,8 @@ check(const struct desktop_folder *folder, const void *context, GError **error)
 
 	f->checks++;
 	assert_true(g_file_test(mark, G_FILE_TEST_EXISTS));
-	assert_false(g_file_test(pages, G_FILE_TEST_EXISTS));
+	/* before the large ones are copied, unless it was here before */
+	assert_true(f->is_here == g_file_test(pages, G_FILE_TEST_EXISTS));
 	if (f->refuses)
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "another CPU");
 	return !f->refuses;
@@ -269,11 +271,50 @@ test_move_files__import_is_done_again_after_any_end(void **state)
 	assert_false(is_there(f, OTHER "/network"));
 	/* before the copy in the exchange folder went: what is here counts, and is perhaps newer */
 	put_desktop(f, AWAY, "old");
+	f->is_here = TRUE;
 	import(f);
 	assert_only_in(f, OTHER, "new");
-	assert_int_equal(f->checks, 1);
+	assert_int_equal(f->checks, 2);
 	import(f);
 	assert_only_in(f, OTHER, "new");
+	assert_int_equal(f->checks, 2);
+}
+
+/* A mark that is damaged, or is of something else, is no reason to remove the only good copy. */
+static void
+test_move_files__a_mark_here_is_not_trusted(void **state)
+{
+	struct fixture *f = *state;
+
+	export(f);
+	put_desktop(f, OTHER, "older");
+	f->is_here = TRUE;
+	f->refuses = TRUE;
+	refuse_import(f, "another CPU");
+	assert_whole(f, AWAY, "new");
+	assert_whole(f, OTHER, "older");
+	f->refuses = FALSE;
+	scratch_remove(f->to.lib);
+	scratch_put(f->root, OTHER "/suspended.json", "older");
+	refuse_import(f, "cannot be used, remove that");
+	assert_whole(f, AWAY, "new");
+}
+
+static void
+test_move_files__a_copy_is_forgotten_for_a_whole_one(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *state_file = get_path(f, OWN, "suspended.state");
+	g_autoptr(GError) error = NULL;
+
+	put_desktop(f, AWAY, "old");
+	assert_int_equal(g_unlink(state_file), 0);
+	assert_false(move_files_forget(&f->from, &error));
+	assert_non_null(strstr(error->message, "suspended.state"));
+	assert_whole(f, AWAY, "old");
+	put_desktop(f, OWN, "new");
+	assert_true(move_files_forget(&f->from, NULL));
+	assert_only_in(f, OWN, "new");
 }
 
 static void
@@ -431,6 +472,8 @@ main(void)
 		TEST(keep_their_holes),
 		TEST(export_is_done_again_after_any_end),
 		TEST(import_is_done_again_after_any_end),
+		TEST(a_mark_here_is_not_trusted),
+		TEST(a_copy_is_forgotten_for_a_whole_one),
 		TEST(what_is_nowhere_is_not_exported),
 		TEST(refused_ones_stay_where_they_are),
 		TEST(no_room_leaves_the_desktop_here),
