@@ -5,7 +5,8 @@
  * How it works: a desktop's row names one host, and nobody but that host may do anything with it. "move_to" is where it shall go
  * (moves_begin): its host is asked to export it. When that says 'exported' the row becomes the other host's, "move_from" keeps the first
  * (moves_note_state), and the new one is asked to take it in, until it says 'suspended'. Should it refuse, the row goes back
- * (moves_note_failure) with "move_from" the host itself: then there is no other to give it to, and it tries again. Meanwhile nothing
+ * (moves_note_failure) with "move_from" the host itself: then there is no other to give it to, and it tries again. The same with one
+ * that its host has let go by an answer that is out of date: nobody waits for it any more. Meanwhile nothing
  * that a host reports, or does not, makes a desktop that moves a lost one: it is in the folder between them.
  */
 #include "broker/moves.h"
@@ -211,8 +212,8 @@ moves_note_state(struct store *store, const char *host, const char *desktop, con
 	if (strcmp(state, "exported") == 0)
 		changed = store_change(
 			store, error,
-			"UPDATE desktop SET move_from = host, host = move_to, move_to = NULL, reported = 0"
-			" WHERE id = $1 AND host = $2 AND want = 'ready' AND move_to IS NOT NULL",
+			"UPDATE desktop SET move_from = host, host = coalesce(move_to, host), move_to = NULL, reported = 0"
+			" WHERE id = $1 AND host = $2 AND want = 'ready' AND (move_to IS NOT NULL OR move_from IS NULL)",
 			"ss", desktop, host);
 	else if (strcmp(state, "suspended") == 0)
 		changed = store_change(

@@ -264,6 +264,24 @@ test_moves__one_that_is_refused_goes_back(void **state)
 	assert_row(f, "h1", "exported", "");
 }
 
+/* It has refused it first, which is told, and then done what an older answer said: its broker was away. */
+static void
+test_moves__one_that_was_let_go_late_goes_back(void **state)
+{
+	struct stage *f = *state;
+
+	move(f, "h2");
+	report(f, "h1", "suspended", "no room");
+	assert_row(f, "h1", "suspended", "no room");
+	report(f, "h1", "exported", NULL);
+	assert_row(f, "h1", "returns", "no room");
+	report(f, "h1", "exported", NULL);
+	report(f, "h1", NULL, NULL);
+	assert_row(f, "h1", "returns", "no room");
+	report(f, "h1", "suspended", NULL);
+	assert_row(f, "h1", "suspended", "no room");
+}
+
 static void
 test_moves__are_nobody_elses_meanwhile(void **state)
 {
@@ -359,6 +377,7 @@ main(void)
 		TEST(end_on_the_other_host),
 		TEST(one_that_cannot_go_stays),
 		TEST(one_that_is_refused_goes_back),
+		TEST(one_that_was_let_go_late_goes_back),
 		TEST(are_nobody_elses_meanwhile),
 		TEST(are_given_up),
 		TEST(are_gone_when_their_host_says_so),
