@@ -227,6 +227,21 @@ desktop_export_refuse(struct desktop *desktop, const char *reason)
 	desktop_move_end(desktop);
 }
 
+/* A machine of it lives, which may write to its files: launch gives its sockets to nobody else. Told at the first time. */
+static void
+desktop_export_wait(struct desktop *desktop)
+{
+	log_write(desktop->move_again_us == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		  "desktop=%s is not moved yet: a machine of it has not ended; it is killed, and then "
+		  "it is tried again",
+		  desktop->id);
+	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
+	desktop->moving = FALSE;
+	desktop->move_again_us = g_get_monotonic_time() + UNUSED_AGAIN_US;
+	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+	desktop_move_end(desktop);
+}
+
 static void
 desktop_handle_settled(GObject *object, GAsyncResult *result, gpointer data)
 {
@@ -255,10 +270,7 @@ desktop_handle_unused(void *data, const struct launch_answer *answer)
 	if (answer->error) {
 		desktop_export_refuse(desktop, answer->error->message);
 	} else if (answer->fds[LAUNCH_SOCKET_CONTROL] < 0) {
-		desktop->moving = FALSE;
-		desktop->move_again_us = g_get_monotonic_time() + UNUSED_AGAIN_US;
-		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
-		desktop_move_end(desktop);
+		desktop_export_wait(desktop);
 	} else if (!desktop_suspension_read(&desktop->folder, &found, &error)) {
 		desktop_export_refuse(desktop, error->message);
 	} else if (!found.stands) {

@@ -3,7 +3,8 @@
  * launch_desktop.c - a desktop's folders, sockets and uids (carrel-launch)
  *
  * How it works: launch_desktop_handle_make() finds or adds the unit, writes its record, then makes folders and
- * listening sockets. Launch keeps these sockets, so that clients can wait on them while nothing runs. After launch
+ * listening sockets. Launch keeps these sockets, so that clients can wait on them while nothing runs; while a machine has
+ * them it answers with none of those, by which hostd knows that none is left of an earlier one. After launch
  * itself was restarted the sockets of a living desktop are held by its processes alone and are left as they are.
  */
 #include "host/launch_desktop.h"
@@ -126,6 +127,12 @@ launch_desktop_make(struct launch *launch, struct launch_unit *unit)
 					   : strerror(-error));
 }
 
+static bool
+launch_desktop_has_machine(const struct launch_unit *unit)
+{
+	return unit->children[LAUNCH_ROLE_QEMU].pid > 0 || unit->children[LAUNCH_ROLE_VMM].pid > 0;
+}
+
 static void
 launch_desktop_answer(struct launch *launch, const struct launch_unit *unit)
 {
@@ -135,7 +142,8 @@ launch_desktop_answer(struct launch *launch, const struct launch_unit *unit)
 	launch->answer.payload = made;
 	launch->answer.size = sizeof(*made);
 	for (unsigned int i = 0; i < LAUNCH_SOCKET_COUNT; i++) {
-		if (unit->listeners[i] < 0)
+		if (unit->listeners[i] < 0 ||
+		    (i != LAUNCH_SOCKET_WATCH && launch_desktop_has_machine(unit)))
 			continue;
 		made->sockets |= 1u << i;
 		launch->answer.fds[launch->answer.n_fds++] = unit->listeners[i];

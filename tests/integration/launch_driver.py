@@ -224,6 +224,7 @@ def test_desktop():
     check('the right one', os.readlink('/proc/%d/fd/3' % pid) == 'socket:[%d]' % inode)
     check('clean environment', 'HOME' not in text and 'LANG=C.UTF-8' in text, text)
     check('arguments', 'args ' + ' '.join(SANDBOX) + ' x y' in text, text)
+    check('its machine has the sockets now', struct.unpack('=III', ask(MAKE, desktop(d))[1])[2] == 0b10000)
     refused('a second QEMU', errno.EEXIST, ask(SPAWN, spawn(d, QEMU, SANDBOX)))
     refused('remove of a living one', errno.EBUSY, ask(REMOVE, desktop(d)))
     return d, pid, writer

@@ -287,6 +287,31 @@ test_desktop_move__one_that_cannot_go_stays_suspended(void **state)
 	resume(f);
 }
 
+/* A process that could not be ended in time may still write to its files. */
+static void
+test_desktop_move__one_whose_machine_lives_goes_when_that_has_ended(void **state)
+{
+	static const char *const argv[] = { "--desktop", DESKTOP, NULL };
+	const struct launch_client_spawn wish = { .name = DESKTOP,
+						  .generation = GENERATION,
+						  .role = LAUNCH_ROLE_VMM,
+						  .argv = argv };
+	struct fixture *f = *state;
+	guint kills;
+
+	start_suspended(f);
+	WAIT_FOR(f->stage->launch->child == 0);
+	launch_client_spawn(f->stage->client, &wish, NULL, NULL);
+	WAIT_FOR(f->stage->launch->child > 0);
+	kills = f->stage->launch->count[LAUNCH_KILL];
+	desktop_export(f->stage->desktop);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_false(has(f->exchange, DESKTOP));
+	assert_string_equal(f->stage->events->str, "");
+	WAIT_FOR(f->stage->launch->count[LAUNCH_KILL] > kills && f->stage->launch->child == 0);
+	WAIT_FOR((desktop_export(f->stage->desktop), is_in(f, DESKTOP_STATE_EXPORTED)));
+}
+
 static void
 test_desktop_move__one_that_runs_does_not_go(void **state)
 {
@@ -423,6 +448,7 @@ main(void)
 		TEST(a_network_does_not_come_with_it),
 		TEST(what_is_not_whole_is_refused),
 		TEST(one_that_cannot_go_stays_suspended),
+		TEST(one_whose_machine_lives_goes_when_that_has_ended),
 		TEST(one_that_runs_does_not_go),
 		TEST(one_that_has_run_does_not_go),
 		TEST(is_given_up_on_its_way),
