@@ -348,6 +348,9 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 
 	if (!leaves)
 		desktop_forget_copy(desktop);
+	/* Its files are being worked on; when that has ended it is looked at again. */
+	if (desktop_is_moving(desktop))
+		return TRUE;
 	if (!leaves && !comes && !away) {
 		desktop_keep_here(desktop);
 		return FALSE;
