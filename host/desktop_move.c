@@ -57,6 +57,8 @@ desktop_move_check(const struct desktop_folder *folder, const void *context, GEr
 	if (!desktop_suspension_read(folder, &found, error) ||
 	    !desktop_suspension_check(folder, &source, error))
 		return FALSE;
+	if (!desktop_suspension_check_origin(folder, &source, &found, error))
+		return FALSE;
 	if (found.phase == SUSPENSION_WHOLE && found.generation == move->generation &&
 	    desktop_folder_has_network(folder) == move->network)
 		return TRUE;
@@ -178,7 +180,7 @@ desktop_move_describe(const struct desktop *desktop, const char *reason)
 {
 	if (desktop->state == DESKTOP_STATE_EXPORTING)
 		return g_strdup_printf("it was to be moved, and it is not known where it is: %s; "
-				       "'carrel desktop stop' gives it up",
+				       "when it is lost, 'carrel desktop stop' gives it up",
 				       reason);
 	return g_strdup_printf(
 		"it is in '%s/%s' and is not taken from there: %s; when that is mended it "
@@ -414,11 +416,15 @@ desktop_handle_discarded(GObject *object, GAsyncResult *result, gpointer data)
 	if (desktop_move_is_orphan(desktop))
 		return;
 	desktop->moving = FALSE;
-	if (!g_task_propagate_boolean(G_TASK(result), &error))
-		log_warning(
-			"desktop=%s: what is left of it where hosts share it cannot be removed: %s; "
-			"remove it there",
-			desktop->id, error->message);
+	if (!g_task_propagate_boolean(G_TASK(result), &error)) {
+		gboolean none = desktop->state != DESKTOP_STATE_EXPORTED &&
+				g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+
+		log_write(none ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+			  "desktop=%s: what is left of it where hosts share it is not removed: %s; "
+			  "remove it there, if there is something",
+			  desktop->id, error->message);
+	}
 	desktop_retire(desktop, "it was given up");
 	desktop_unref(desktop);
 }

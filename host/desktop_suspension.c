@@ -284,6 +284,26 @@ desktop_suspension_check(const struct desktop_folder *folder, const struct engin
 	return differs == NULL;
 }
 
+gboolean
+desktop_suspension_check_origin(const struct desktop_folder *folder,
+				const struct engine_template *source,
+				const struct suspension *suspension, GError **error)
+{
+	json_t *origin = suspension_load_origin(folder, error);
+	gboolean same;
+
+	if (!origin)
+		return FALSE;
+	same = !suspension_compare(origin, source) &&
+	       strcmp(json_get_text(origin, "genid", ""), suspension->genid) == 0;
+	json_decref(origin);
+	if (!same)
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "what '%s/" ORIGIN_FILE "' says is not what '" MARK_FILE "' says",
+			    folder->path);
+	return same;
+}
+
 /* --- its memory --- */
 
 static int

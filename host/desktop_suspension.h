@@ -48,6 +48,11 @@ gboolean desktop_suspension_read(const struct desktop_folder *folder,
 gboolean desktop_suspension_check(const struct desktop_folder *folder,
 				  const struct engine_template *source, GError **error);
 
+/* The same of what it comes from, by which it will be suspended again: FALSE and why, when that is not what was suspended. */
+gboolean desktop_suspension_check_origin(const struct desktop_folder *folder,
+					 const struct engine_template *source,
+					 const struct suspension *suspension, GError **error);
+
 /* As a fork of this very version, or not known; also of one that is not suspended yet. */
 gboolean desktop_suspension_is_of(const struct desktop_folder *folder,
 				  const struct engine_template *source);

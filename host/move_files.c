@@ -55,6 +55,7 @@ struct move_pass {
 	const char *from_path; /* the desktop's folder */
 	const char *to_path;   /* where the copy is made */
 	const char *part;      /* its name there */
+	gboolean arrives;      /* from where others may have been at work */
 	int from;
 	int to;
 };
@@ -62,8 +63,12 @@ struct move_pass {
 static gboolean
 move_files_fail(GError **error, const char *folder, const char *name, int code)
 {
-	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s/%s': %s", folder,
-		    name, g_strerror(code));
+	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s/%s': %s%s", folder,
+		    name, g_strerror(code),
+		    code == EACCES || code == EPERM ?
+			    ": does it belong to another uid? carrel-hostd must have the same on "
+			    "all hosts" :
+			    "");
 	return FALSE;
 }
 
@@ -111,11 +116,29 @@ move_files_remove(int parent, const char *name)
 	return fsync(parent) < 0 ? errno : 0;
 }
 
+/* Who else may write to it could put a machine's memory there. What is not mounted is mostly root's. */
+static gboolean
+move_files_is_ours(int fd, const char *path, GError **error)
+{
+	struct stat about;
+
+	if (fstat(fd, &about) < 0)
+		return move_files_fail(error, path, "", errno);
+	if (about.st_uid == geteuid() && (about.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return TRUE;
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+		    "'%s' belongs to uid %u with mode %04o: see that the folder for desktops that move is "
+		    "mounted and that carrel-hostd has the same uid on all hosts, then 'chown %u' it and "
+		    "'chmod go-w' it",
+		    path, about.st_uid, about.st_mode & 07777, geteuid());
+	return FALSE;
+}
+
 /* -1 and an error. */
 static int
 move_files_open_exchange(const struct move_files *files, GError **error)
 {
-	int fd;
+	CLEANUP_CLOSE int fd = -1;
 
 	if (!files->exchange) {
 		g_set_error(
@@ -125,11 +148,27 @@ move_files_open_exchange(const struct move_files *files, GError **error)
 		return -1;
 	}
 	fd = open(files->exchange, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && move_files_is_ours(fd, files->exchange, error))
+		return take_fd(&fd);
 	if (fd < 0)
 		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(errno),
-			    "the folder for desktops that move, '%s': %s", files->exchange,
-			    g_strerror(errno));
-	return fd;
+			    "the folder for desktops that move, '%s': %s; see that it is mounted",
+			    files->exchange, g_strerror(errno));
+	return -1;
+}
+
+/* The desktop's folder in that. -1 without an error: there is none. */
+static int
+move_files_open_away(const struct move_files *files, int exchange, GError **error)
+{
+	g_autofree char *path = g_build_filename(files->exchange, files->id, NULL);
+	CLEANUP_CLOSE int fd = openat(exchange, files->id, DIR_FLAGS);
+
+	if (fd < 0 && errno != ENOENT)
+		move_files_fail(error, files->exchange, files->id, errno);
+	if (fd >= 0 && move_files_is_ours(fd, path, error))
+		return take_fd(&fd);
+	return -1;
 }
 
 /* The desktop's own folder. -1 without an error: there is none. */
@@ -195,6 +234,7 @@ static int
 move_files_open(const struct move_pass *pass, gsize index, struct stat *ret_about, GError **error)
 {
 	const char *name = file_table[index].name;
+	g_autofree char *path = g_build_filename(pass->from_path, name, NULL);
 	CLEANUP_CLOSE int fd = openat(pass->from, name, FILE_FLAGS);
 
 	if (fd < 0 && errno == ENOENT && !file_table[index].needed)
@@ -203,12 +243,13 @@ move_files_open(const struct move_pass *pass, gsize index, struct stat *ret_abou
 		move_files_fail(error, pass->from_path, name, errno);
 		return -1;
 	}
+	if (pass->arrives && !move_files_is_ours(fd, path, error))
+		return -1;
 	if (S_ISREG(ret_about->st_mode) && ret_about->st_nlink == 1 &&
 	    ret_about->st_size <= file_table[index].max_bytes)
 		return take_fd(&fd);
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-		    "'%s/%s' is no plain file, has another name as well, or is too large",
-		    pass->from_path, name);
+		    "'%s' is no plain file, has another name as well, or is too large", path);
 	return -1;
 }
 
@@ -233,7 +274,11 @@ move_files_copy_one(const struct move_pass *pass, int part, gsize index, GError 
 		code = -sparse_copy(from, to, about.st_size, NULL);
 	if (code == 0 && fsync(to) < 0)
 		code = errno;
-	return code == 0 || move_files_fail(error, pass->to_path, pass->part, code);
+	if (code != 0)
+		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code),
+			    "'%s/%s' cannot be copied to '%s/%s': %s", pass->from_path, name,
+			    pass->to_path, pass->part, g_strerror(code));
+	return code == 0;
 }
 
 static gboolean
@@ -361,10 +406,12 @@ move_files_export(const struct move_files *files, GError **error)
 	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
 	g_autofree char *part = g_strconcat(files->id, PART_END, NULL);
 	g_autoptr(GError) problem = NULL;
+	g_autoptr(GError) strange = NULL;
 	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, &problem);
 	CLEANUP_CLOSE int own = problem ? -1 : move_files_open_own(path, &problem);
-	CLEANUP_CLOSE int away = problem ? -1 : openat(exchange, files->id, DIR_FLAGS);
-	struct move_pass pass = { files, path, files->exchange, part, own, exchange };
+	/* A link, or what somebody else has put there, is replaced. */
+	CLEANUP_CLOSE int away = problem ? -1 : move_files_open_away(files, exchange, &strange);
+	struct move_pass pass = { files, path, files->exchange, part, FALSE, own, exchange };
 	gboolean here = FALSE;
 	gboolean there = FALSE;
 
@@ -376,9 +423,12 @@ move_files_export(const struct move_files *files, GError **error)
 		return TRUE;
 	if (problem)
 		g_propagate_error(error, g_steal_pointer(&problem));
+	else if (strange)
+		g_propagate_error(error, g_steal_pointer(&strange));
 	else
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-			    "its files are neither in '%s' nor in '%s'", path, files->exchange);
+			    "its files are neither in '%s' nor in '%s': see that this is mounted",
+			    path, files->exchange);
 	return FALSE;
 }
 
@@ -440,13 +490,14 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 		  GError **error)
 {
 	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
+	g_autoptr(GError) strange = NULL;
 	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, error);
 	g_autofree char *from =
 		exchange < 0 ? NULL : g_build_filename(files->exchange, files->id, NULL);
-	CLEANUP_CLOSE int away = exchange < 0 ? -1 : openat(exchange, files->id, DIR_FLAGS);
-	int away_code = away < 0 ? errno : 0;
+	CLEANUP_CLOSE int away =
+		exchange < 0 ? -1 : move_files_open_away(files, exchange, &strange);
 	CLEANUP_CLOSE int own = exchange < 0 ? -1 : open(path, DIR_FLAGS);
-	struct move_pass pass = { files, from, path, ARRIVING, away, own };
+	struct move_pass pass = { files, from, path, ARRIVING, TRUE, away, own };
 	gboolean here = FALSE;
 	int code;
 
@@ -456,8 +507,16 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 		return move_files_fail(error, path, "", errno);
 	if (!move_files_find_mark(own, path, &here, error))
 		return FALSE;
-	if (!here && away < 0)
-		return move_files_fail(error, files->exchange, files->id, away_code);
+	if (strange) {
+		g_propagate_error(error, g_steal_pointer(&strange));
+		return FALSE;
+	}
+	if (!here && away < 0) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+			    "there is no '%s/%s': see that this is mounted", files->exchange,
+			    files->id);
+		return FALSE;
+	}
 	if (here && away >= 0 && !move_files_trust(&pass, check, context, error))
 		return FALSE;
 	if (!here && !move_files_receive(&pass, check, context, error))
@@ -471,19 +530,35 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 	return TRUE;
 }
 
-gboolean
-move_files_discard(const struct move_files *files, GError **error)
+static gboolean
+move_files_throw_away(const struct move_files *files, gboolean *ret_found, GError **error)
 {
 	g_autofree char *part = g_strconcat(files->id, PART_END, NULL);
 	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, error);
+	struct stat about;
 	int code;
 
 	if (exchange < 0)
 		return FALSE;
+	*ret_found = fstatat(exchange, part, &about, AT_SYMLINK_NOFOLLOW) == 0 ||
+		     fstatat(exchange, files->id, &about, AT_SYMLINK_NOFOLLOW) == 0;
 	code = move_files_remove(exchange, part);
 	if (code == 0)
 		code = move_files_remove(exchange, files->id);
 	return code == 0 || move_files_fail(error, files->exchange, files->id, code);
+}
+
+gboolean
+move_files_discard(const struct move_files *files, GError **error)
+{
+	gboolean found = FALSE;
+
+	if (!move_files_throw_away(files, &found, error))
+		return FALSE;
+	if (!found)
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+			    "nothing of it is in '%s': see that this is mounted", files->exchange);
+	return found;
 }
 
 gboolean
@@ -492,7 +567,9 @@ move_files_forget(const struct move_files *files, GError **error)
 	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
 	CLEANUP_CLOSE int own = open(path, DIR_FLAGS);
 
+	gboolean found = FALSE;
+
 	if (own < 0)
 		return move_files_fail(error, path, "", errno);
-	return move_files_has_all(own, path, error) && move_files_discard(files, error);
+	return move_files_has_all(own, path, error) && move_files_throw_away(files, &found, error);
 }

@@ -39,7 +39,7 @@ gboolean move_files_import(const struct move_files *files, move_files_check chec
 /* What lies in the exchange folder is out of date, if the one in <lib>/desktops/ has all its files; else nothing is removed. */
 gboolean move_files_forget(const struct move_files *files, GError **error);
 
-/* It is not to be had from the exchange folder any more. */
+/* It is not to be had from the exchange folder any more. G_IO_ERROR_NOT_FOUND: nothing of it was there, perhaps nothing is mounted. */
 gboolean move_files_discard(const struct move_files *files, GError **error);
 
 #endif

@@ -175,6 +175,7 @@ test_desktop_move__one_that_is_nowhere_is_not_given_up(void **state)
 	desktop_export(f->stage->desktop);
 	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTING));
 	assert_non_null(strstr(desktop_get_reason(f->stage->desktop), "not known where it is"));
+	assert_non_null(strstr(desktop_get_reason(f->stage->desktop), "see that this is mounted"));
 	assert_non_null(strstr(desktop_get_reason(f->stage->desktop), "'carrel desktop stop'"));
 	assert_string_equal(f->stage->events->str, "");
 	desktop_give_up(f->stage->desktop, "an operator stopped it");
@@ -263,6 +264,24 @@ test_desktop_move__what_is_not_whole_is_refused(void **state)
 	begin(f, &f->other, GENERATION);
 	arrive(f);
 	check_refused(f, "is not whole");
+}
+
+/* By that it would be suspended the next time, as a fork of who knows what. */
+static void
+test_desktop_move__another_origin_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = g_build_filename(f->exchange, DESKTOP, "origin.json", NULL);
+	json_t *origin;
+
+	start_exported(f);
+	origin = json_load_file(path, 0, NULL);
+	json_object_set_new(origin, "genid", json_string("00000000000000000000000000000000"));
+	assert_int_equal(json_dump_file(origin, path, 0), 0);
+	json_decref(origin);
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	check_refused(f, "origin.json");
 }
 
 static void
@@ -447,6 +466,7 @@ main(void)
 		TEST(another_generation_is_refused),
 		TEST(a_network_does_not_come_with_it),
 		TEST(what_is_not_whole_is_refused),
+		TEST(another_origin_is_refused),
 		TEST(one_that_cannot_go_stays_suspended),
 		TEST(one_whose_machine_lives_goes_when_that_has_ended),
 		TEST(one_that_runs_does_not_go),

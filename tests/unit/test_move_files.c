@@ -324,7 +324,20 @@ test_move_files__what_is_nowhere_is_not_exported(void **state)
 
 	scratch_remove(f->from.lib);
 	refuse_export(f, "are neither in");
-	refuse_import(f, "No such file");
+	refuse_export(f, "see that this is mounted");
+	refuse_import(f, "see that this is mounted");
+}
+
+/* What cannot be looked at is not taken for one that is not there. */
+static void
+test_move_files__what_cannot_be_opened_is_told_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+
+	scratch_remove(f->from.lib);
+	scratch_put(f->root, AWAY, "a file");
+	refuse_export(f, "Not a directory");
+	refuse_import(f, "Not a directory");
 }
 
 static void
@@ -452,6 +465,7 @@ static void
 test_move_files__are_thrown_away(void **state)
 {
 	struct fixture *f = *state;
+	g_autoptr(GError) error = NULL;
 
 	export(f);
 	scratch_put(f->root, AWAY ".part/origin.json", "half");
@@ -459,7 +473,65 @@ test_move_files__are_thrown_away(void **state)
 	assert_true(move_files_discard(&f->from, NULL));
 	assert_false(is_there(f, AWAY));
 	assert_false(is_there(f, AWAY ".part"));
-	assert_true(move_files_discard(&f->from, NULL));
+	assert_false(move_files_discard(&f->from, &error));
+	assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
+	assert_non_null(strstr(error->message, "see that this is mounted"));
+}
+
+static void
+refuse_all(struct fixture *f, const char *word)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean ok = move_files_discard(&f->from, &error);
+
+	refuse(f, ok, error, word);
+	refuse_export(f, word);
+	refuse_import(f, word);
+}
+
+/* What others may write to, or is another's, is not where a machine's memory comes from; what is not mounted is root's. */
+static void
+test_move_files__a_folder_of_others_is_not_used(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *away = get_path(f, AWAY, NULL);
+	g_autofree char *overlay = get_path(f, AWAY, "overlay.qcow2");
+
+	export(f);
+	assert_int_equal(g_chmod(f->from.exchange, 0720), 0);
+	refuse_all(f, "'chmod go-w'");
+	assert_int_equal(g_chmod(f->from.exchange, 0700), 0);
+	assert_int_equal(g_chmod(away, 0702), 0);
+	refuse_import(f, "with mode 0702");
+	assert_int_equal(g_chmod(away, 0700), 0);
+	assert_int_equal(g_chmod(overlay, 0660), 0);
+	refuse_import(f, "overlay.qcow2");
+	assert_int_equal(g_chmod(overlay, 0600), 0);
+	assert_whole(f, AWAY, "new");
+	import(f);
+}
+
+/* Only root can give files away. */
+static void
+test_move_files__files_of_another_uid_are_not_taken(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *away = get_path(f, AWAY, NULL);
+	g_autofree char *pages = get_path(f, AWAY, "suspended.pages");
+
+	if (geteuid() != 0)
+		skip();
+	export(f);
+	assert_int_equal(chown(f->from.exchange, 1, (gid_t)-1), 0);
+	refuse_all(f, "'chown 0'");
+	assert_int_equal(chown(f->from.exchange, 0, (gid_t)-1), 0);
+	assert_int_equal(chown(away, 1, (gid_t)-1), 0);
+	refuse_import(f, "belongs to uid 1");
+	assert_int_equal(chown(away, 0, (gid_t)-1), 0);
+	assert_int_equal(chown(pages, 1, (gid_t)-1), 0);
+	refuse_import(f, "suspended.pages");
+	assert_none_in(f, OTHER);
+	assert_true(is_there(f, AWAY "/suspended.json"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_move_files__##name, setup, teardown)
@@ -481,6 +553,9 @@ main(void)
 		cmocka_unit_test(test_move_files__nothing_but_plain_files_is_taken),
 		TEST(a_folder_that_is_a_link_is_not_followed),
 		TEST(are_thrown_away),
+		TEST(a_folder_of_others_is_not_used),
+		TEST(files_of_another_uid_are_not_taken),
+		TEST(what_cannot_be_opened_is_told_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
