@@ -223,8 +223,7 @@ desktops_renew_template(struct desktops *desktops, const char *name, guint32 ver
 	desktops_look_again(desktops);
 }
 
-/* What the broker wanted of this desktop; NULL: nothing any more. */
-static const json_t *
+const json_t *
 desktops_find_want(const struct desktops *desktops, const char *id)
 {
 	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {

@@ -29,6 +29,9 @@ struct desktops {
 /* In the table, forking. */
 struct desktop *desktops_add(struct desktops *desktops, const char *id, guint64 generation);
 
+/* What the broker wanted of this desktop; NULL: nothing any more. */
+const json_t *desktops_find_want(const struct desktops *desktops, const char *id);
+
 /* Soon, from the main loop. */
 void desktops_look_again(struct desktops *desktops);
 

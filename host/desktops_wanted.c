@@ -141,6 +141,20 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 			       (int)json_get_integer(want, "version", 0), engine, reason);
 }
 
+/* It comes, or goes and may come back: its folder says nothing of its version now. */
+static gboolean
+desktops_is_on_its_way(struct desktops *desktops, const struct desktop *desktop, const json_t *want)
+{
+	enum desktop_state state = desktop_get_state(desktop);
+	const json_t *own = desktops_find_want(desktops, desktop_get_id(desktop));
+
+	return (state == DESKTOP_STATE_ARRIVING || state == DESKTOP_STATE_EXPORTED) && own &&
+	       strcmp(json_get_text(own, "template", ""), json_get_text(want, "template", "")) ==
+		       0 &&
+	       json_get_integer(own, "version", 0) == json_get_integer(want, "version", 0) &&
+	       strcmp(json_get_text(own, "kind", ""), json_get_text(want, "kind", "")) == 0;
+}
+
 /*
  * The suspended desktops that could not go on if the version were sealed again: some of their names. NULL: none. One that this host
  * cannot restore is none of them, nor is any when the host's own check refuses the version.
@@ -161,7 +175,8 @@ desktops_list_holders(struct desktops *desktops, const json_t *want)
 	list = g_string_new(NULL);
 	g_hash_table_iter_init(&iter, desktops->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		if (!desktop_needs_template(value, &source))
+		if (!desktop_needs_template(value, &source) &&
+		    !desktops_is_on_its_way(desktops, value, want))
 			continue;
 		if (n++ < MAX_HOLDERS_TOLD)
 			g_string_append_printf(list, "%s%s", n > 1 ? ", " : "",

@@ -514,6 +514,34 @@ put_exported(struct fixture *f)
 	return path;
 }
 
+/* It cannot go on either, here or where it comes from, when its version is sealed again meanwhile. */
+static void
+test_desktops__one_on_its_way_needs_its_version(void **state)
+{
+	struct fixture *f = *state;
+	struct launch_exited exited = { .name = OTHER,
+					.role = LAUNCH_ROLE_VMM,
+					.wait_status = VMM_EXIT_FOREIGN << 8 };
+	json_t *list = make_wants("exported");
+	g_autofree char *path = put_exported(f);
+
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED) && desktops_find(f->desktops, OTHER));
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 1);
+	assert_string_equal(f->holders, DESKTOP);
+	/* of another version it needs nothing */
+	list = make_wants("exported");
+	json_object_set_new(json_array_get(list, 0), "version", json_integer(2));
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 2);
+	assert_null(f->holders);
+	want(f, NULL);
+}
+
 /* It is told once, however often the broker's answer says the same: by then it may be another host's. */
 static void
 test_desktops__one_that_cannot_come_is_refused_once(void **state)
@@ -768,6 +796,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_desktops__what_cannot_be_made_fails_with_its_reason),
 		TEST(a_full_host_makes_none_and_says_so),
+		TEST(one_on_its_way_needs_its_version),
 		TEST(one_that_cannot_come_is_refused_once),
 		TEST(one_that_waits_to_come_is_not_here),
 		TEST(one_whose_version_cannot_run_here_is_refused),
