@@ -189,7 +189,7 @@ moves_give_up(struct store *store, const char *desktop, GError **error)
 		store, error,
 		"SELECT s.id AS session FROM desktop d LEFT JOIN session s ON s.desktop = d.id"
 		" AND s.closed_ms IS NULL WHERE d.id = $1 AND d.want = 'ready'"
-		" AND (d.move_to IS NOT NULL OR d.move_from IS NOT NULL)",
+		" AND (d.move_to IS NOT NULL OR d.move_from IS NOT NULL OR d.state = 'suspended')",
 		"s", desktop);
 	gboolean ok = !(error && *error);
 

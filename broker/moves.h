@@ -16,7 +16,10 @@ struct store;
 /* The suspended desktop that the request's path names shall be that host's. FALSE: it is not, which was responded. */
 gboolean moves_begin(struct store *store, struct http_request *request, const char *host);
 
-/* It moves, and goes wherever it is; its session ends. Others stay as they are. FALSE only on error. */
+/*
+ * It moves, or is suspended and could be moved before its host hears of it: it goes wherever it is, and its session ends. Others stay
+ * as they are. FALSE only on error.
+ */
 gboolean moves_give_up(struct store *store, const char *desktop, GError **error);
 
 /* Inside the transaction of a report: its host reports this state. FALSE only on error. */

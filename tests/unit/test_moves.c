@@ -358,11 +358,25 @@ test_moves__are_given_up(void **state)
 		1);
 }
 
+/* Its host has not heard of it yet when it is to be moved. */
+static void
+test_moves__one_that_was_stopped_is_not_moved(void **state)
+{
+	struct stage *f = *state;
+	struct stage_request *request = stage_request_new("root", "d-1", NULL);
+
+	assert_true(moves_give_up(f->broker.store, "d-1", NULL));
+	assert_false(moves_begin(f->broker.store, &request->request, "h2"));
+	assert_string_equal(stage_request_code(request), "desktop.gone");
+	stage_request_free(request);
+}
+
 static void
 test_moves__others_are_not_given_up(void **state)
 {
 	struct stage *f = *state;
 
+	report(f, "h1", "active", NULL);
 	assert_true(moves_give_up(f->broker.store, "d-1", NULL));
 	assert_row(f, "h1", "suspended", "");
 }
@@ -381,6 +395,7 @@ main(void)
 		TEST(are_nobody_elses_meanwhile),
 		TEST(are_given_up),
 		TEST(are_gone_when_their_host_says_so),
+		TEST(one_that_was_stopped_is_not_moved),
 		TEST(others_are_not_given_up),
 	};
 
