@@ -16,18 +16,16 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define SESSION_FILE "session"
-#define NETWORK_FILE "network"
-
-/* All that may be there beside the overlay and launch's logs; the last are desktop_suspension.c's. */
-static const char *const file_names[] = { SESSION_FILE,	    NETWORK_FILE,      "origin.json",
-					  "suspended.json", "suspended.state", "suspended.pages" };
+/* All but the overlay. */
+static const char *const file_names[] = { DESKTOP_SESSION_FILE, DESKTOP_NETWORK_FILE,
+					  DESKTOP_ORIGIN_FILE,	DESKTOP_MARK_FILE,
+					  DESKTOP_STATE_FILE,	DESKTOP_PAGES_FILE };
 
 void
 desktop_folder_init(struct desktop_folder *folder, const char *lib, const char *id)
 {
 	folder->path = g_build_filename(lib, "desktops", id, NULL);
-	folder->overlay = g_build_filename(folder->path, "overlay.qcow2", NULL);
+	folder->overlay = g_build_filename(folder->path, DESKTOP_OVERLAY_FILE, NULL);
 }
 
 void
@@ -53,7 +51,7 @@ desktop_folder_prepare(const struct desktop_folder *folder, gboolean network)
 	if (g_mkdir_with_parents(folder->path, 0700) < 0 ||
 	    (g_unlink(folder->overlay) < 0 && errno != ENOENT))
 		return -errno;
-	return network ? desktop_folder_write(folder, NETWORK_FILE, "passt") : 0;
+	return network ? desktop_folder_write(folder, DESKTOP_NETWORK_FILE, "passt") : 0;
 }
 
 char *
@@ -84,7 +82,7 @@ desktop_folder_remove(const struct desktop_folder *folder)
 gboolean
 desktop_folder_has_network(const struct desktop_folder *folder)
 {
-	g_autofree char *path = g_build_filename(folder->path, NETWORK_FILE, NULL);
+	g_autofree char *path = g_build_filename(folder->path, DESKTOP_NETWORK_FILE, NULL);
 
 	return g_file_test(path, G_FILE_TEST_EXISTS);
 }
@@ -92,10 +90,10 @@ desktop_folder_has_network(const struct desktop_folder *folder)
 gboolean
 desktop_folder_write_session(const struct desktop_folder *folder, const char *session)
 {
-	int error = desktop_folder_write(folder, SESSION_FILE, session);
+	int error = desktop_folder_write(folder, DESKTOP_SESSION_FILE, session);
 
 	if (error < 0)
-		log_warning("'%s/" SESSION_FILE "' cannot be written: %s", folder->path,
+		log_warning("'%s/" DESKTOP_SESSION_FILE "' cannot be written: %s", folder->path,
 			    g_strerror(-error));
 	return error == 0;
 }
@@ -103,7 +101,7 @@ desktop_folder_write_session(const struct desktop_folder *folder, const char *se
 char *
 desktop_folder_read_session(const struct desktop_folder *folder)
 {
-	g_autofree char *path = g_build_filename(folder->path, SESSION_FILE, NULL);
+	g_autofree char *path = g_build_filename(folder->path, DESKTOP_SESSION_FILE, NULL);
 	g_autofree char *session = NULL;
 
 	if (!g_file_get_contents(path, &session, NULL, NULL) || !id_valid(ID_KIND_SESSION, session))

@@ -7,6 +7,15 @@
 
 #include <glib.h>
 
+/* All that hostd has in it; launch adds the logs of its processes. The last four are desktop_suspension.c's. */
+#define DESKTOP_OVERLAY_FILE "overlay.qcow2"
+#define DESKTOP_SESSION_FILE "session"
+#define DESKTOP_NETWORK_FILE "network"
+#define DESKTOP_ORIGIN_FILE  "origin.json"
+#define DESKTOP_MARK_FILE    "suspended.json"
+#define DESKTOP_STATE_FILE   "suspended.state"
+#define DESKTOP_PAGES_FILE   "suspended.pages"
+
 struct desktop_folder {
 	char *path;
 	char *overlay; /* a path in it */

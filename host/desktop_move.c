@@ -5,7 +5,8 @@
  * How it works: what is done with files is done in a thread (move_files.c), one at a time of a desktop: "moving" says that one is under
  * way, and until its end nothing else begins with this desktop. desktop_export() makes sure that no process of it is left
  * (desktop_handle_unused), that its files are as good as when it was suspended (desktop_handle_settled), and lets them go
- * (desktop_handle_exported). desktop_arrive() takes them in when launch has made their folder (desktop_handle_housed, desktop_handle_arrived), and desktop_give_up() throws them away.
+ * (desktop_handle_exported). desktop_arrive() takes them in when launch has made their folder (desktop_handle_housed,
+ * desktop_handle_arrived), and desktop_give_up() throws them away.
  *
  * A failure is told as the event move_failed, upon which the broker decides who has the desktop from then on. So a host that was to
  * have it and has refused it never tries again by itself: it may be another's by then.
@@ -233,10 +234,11 @@ desktop_export_refuse(struct desktop *desktop, const char *reason)
 static void
 desktop_export_wait(struct desktop *desktop)
 {
-	log_write(desktop->move_again_us == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-		  "desktop=%s is not moved yet: a machine of it has not ended; it is killed, and then "
-		  "it is tried again",
-		  desktop->id);
+	log_write(
+		desktop->move_again_us == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		"desktop=%s is not moved yet: a machine of it has not ended; it is killed, and then "
+		"it is tried again",
+		desktop->id);
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 	desktop->moving = FALSE;
 	desktop->move_again_us = g_get_monotonic_time() + UNUSED_AGAIN_US;
@@ -433,8 +435,8 @@ desktop_handle_discarded(GObject *object, GAsyncResult *result, gpointer data)
 static gboolean
 desktop_may_lie_there(const struct desktop *desktop)
 {
-	gboolean unknown = desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest &&
-			   !desktop->vm;
+	gboolean unknown =
+		desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest && !desktop->vm;
 
 	return desktop->host->exchange &&
 	       (unknown || desktop->may_have_copy || desktop->state == DESKTOP_STATE_EXPORTING ||

@@ -29,17 +29,17 @@ struct desktop {
 	struct desktop_folder folder;
 	gboolean has_run; /* its guest, perhaps under an earlier hostd */
 	enum suspension_phase suspension;
-	gboolean clock_stood;  /* the guest's, until the agent has set it */
-	gboolean has_names;    /* from before it was suspended */
-	gboolean is_foreign;   /* it was suspended, and this host could not restore it */
-	guint64 suspend_bytes; /* that it takes to be suspended, at most */
-	char *obstacle;	       /* why it could not be suspended or resumed; NULL: nothing */
-	gint64 again_us;       /* monotonic; before that it is not tried again */
-	gboolean moving;       /* a thread has its files, or is about to (desktop_move.c) */
-	gboolean is_given_up;  /* it goes when that is over */
-	gboolean is_let_go;    /* hostd has it no more; what was begun for it ends */
-	gint64 move_again_us;  /* monotonic */
-	gboolean may_have_copy; /* where it moves through: it was found here, or has left */
+	gboolean clock_stood;	      /* the guest's, until the agent has set it */
+	gboolean has_names;	      /* from before it was suspended */
+	gboolean is_foreign;	      /* it was suspended, and this host could not restore it */
+	guint64 suspend_bytes;	      /* that it takes to be suspended, at most */
+	char *obstacle;		      /* why it could not be suspended or resumed; NULL: nothing */
+	gint64 again_us;	      /* monotonic; before that it is not tried again */
+	gboolean moving;	      /* a thread has its files, or is about to (desktop_move.c) */
+	gboolean is_given_up;	      /* it goes when that is over */
+	gboolean is_let_go;	      /* hostd has it no more; what was begun for it ends */
+	gint64 move_again_us;	      /* monotonic */
+	gboolean may_have_copy;	      /* where it moves through: it was found here, or has left */
 	struct desktop_move *arrival; /* begins when launch has made its folder */
 	gint64 since_us;	      /* of the step that events measure */
 	GCancellable *cancellable;

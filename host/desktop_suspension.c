@@ -29,10 +29,6 @@
 #include "base/log.h"
 #include "common/hash.h"
 
-#define ORIGIN_FILE "origin.json"
-#define MARK_FILE   "suspended.json"
-#define STATE_FILE  "suspended.state"
-#define PAGES_FILE  "suspended.pages"
 #define BOOT_ID	    "/proc/sys/kernel/random/boot_id"
 #define MAX_BYTES   8192
 #define MAX_NUMBER  G_GINT64_CONSTANT(0x1fffffffffffff)
@@ -100,7 +96,7 @@ suspension_load(const struct desktop_folder *folder, const char *name,
 static json_t *
 suspension_load_origin(const struct desktop_folder *folder, GError **error)
 {
-	json_t *origin = suspension_load(folder, ORIGIN_FILE, origin_fields,
+	json_t *origin = suspension_load(folder, DESKTOP_ORIGIN_FILE, origin_fields,
 					 G_N_ELEMENTS(origin_fields), error);
 
 	if (!origin)
@@ -142,7 +138,7 @@ desktop_suspension_note_origin(const struct desktop_folder *folder,
 			       char ret_genid[ENGINE_GENID_LENGTH + 1])
 {
 	const struct manifest *manifest = source->manifest;
-	g_autofree char *path = g_build_filename(folder->path, ORIGIN_FILE, NULL);
+	g_autofree char *path = g_build_filename(folder->path, DESKTOP_ORIGIN_FILE, NULL);
 	g_autofree char *hash = suspension_hash(manifest);
 	g_autoptr(GError) error = NULL;
 	json_t *origin;
@@ -207,8 +203,8 @@ desktop_suspension_read(const struct desktop_folder *folder, struct suspension *
 			GError **error)
 {
 	g_autoptr(GError) problem = NULL;
-	json_t *mark = suspension_load(folder, MARK_FILE, mark_fields, G_N_ELEMENTS(mark_fields),
-				       &problem);
+	json_t *mark = suspension_load(folder, DESKTOP_MARK_FILE, mark_fields,
+				       G_N_ELEMENTS(mark_fields), &problem);
 	struct suspension found = { .phase = SUSPENSION_NONE };
 
 	if (!mark && !g_error_matches(problem, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
@@ -249,8 +245,8 @@ suspension_compare(const json_t *mark, const struct engine_template *source)
 gboolean
 desktop_suspension_is_of(const struct desktop_folder *folder, const struct engine_template *source)
 {
-	json_t *mark =
-		suspension_load(folder, MARK_FILE, mark_fields, G_N_ELEMENTS(mark_fields), NULL);
+	json_t *mark = suspension_load(folder, DESKTOP_MARK_FILE, mark_fields,
+				       G_N_ELEMENTS(mark_fields), NULL);
 	gboolean same;
 
 	if (!mark)
@@ -264,8 +260,8 @@ gboolean
 desktop_suspension_check(const struct desktop_folder *folder, const struct engine_template *source,
 			 GError **error)
 {
-	json_t *mark =
-		suspension_load(folder, MARK_FILE, mark_fields, G_N_ELEMENTS(mark_fields), error);
+	json_t *mark = suspension_load(folder, DESKTOP_MARK_FILE, mark_fields,
+				       G_N_ELEMENTS(mark_fields), error);
 	const char *differs;
 
 	if (!mark)
@@ -299,7 +295,8 @@ desktop_suspension_check_origin(const struct desktop_folder *folder,
 	json_decref(origin);
 	if (!same)
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    "what '%s/" ORIGIN_FILE "' says is not what '" MARK_FILE "' says",
+			    "what '%s/" DESKTOP_ORIGIN_FILE "' says is not what '" DESKTOP_MARK_FILE
+			    "' says",
 			    folder->path);
 	return same;
 }
@@ -330,9 +327,9 @@ desktop_suspension_open(const struct desktop_folder *folder, gboolean new,
 {
 	struct engine_image image = { -1, -1 };
 
-	image.state = suspension_open_file(folder, STATE_FILE, new, error);
+	image.state = suspension_open_file(folder, DESKTOP_STATE_FILE, new, error);
 	if (image.state >= 0)
-		image.pages = suspension_open_file(folder, PAGES_FILE, new, error);
+		image.pages = suspension_open_file(folder, DESKTOP_PAGES_FILE, new, error);
 	if (image.pages < 0)
 		desktop_suspension_close(&image);
 	*ret_image = image;
@@ -353,7 +350,7 @@ desktop_suspension_close(struct engine_image *image)
 guint64
 desktop_suspension_measure_pages(const struct desktop_folder *folder)
 {
-	g_autofree char *path = g_build_filename(folder->path, PAGES_FILE, NULL);
+	g_autofree char *path = g_build_filename(folder->path, DESKTOP_PAGES_FILE, NULL);
 	struct stat about;
 
 	return lstat(path, &about) == 0 ? (guint64)about.st_blocks * 512 : 0;
@@ -395,15 +392,15 @@ suspension_sync_files(const struct suspension_entry *entry, GError **error)
 	g_autofree char *overlay = g_path_get_basename(entry->folder.overlay);
 
 	if (entry->phase == SUSPENSION_ENDING)
-		return suspension_sync(&entry->folder, STATE_FILE, error) &&
-		       suspension_sync(&entry->folder, PAGES_FILE, error);
+		return suspension_sync(&entry->folder, DESKTOP_STATE_FILE, error) &&
+		       suspension_sync(&entry->folder, DESKTOP_PAGES_FILE, error);
 	return entry->phase != SUSPENSION_WHOLE || suspension_sync(&entry->folder, overlay, error);
 }
 
 static void
 suspension_note_overlay(const struct suspension_entry *entry, json_t *mark)
 {
-	json_t *before = suspension_load(&entry->folder, MARK_FILE, mark_fields,
+	json_t *before = suspension_load(&entry->folder, DESKTOP_MARK_FILE, mark_fields,
 					 G_N_ELEMENTS(mark_fields), NULL);
 	gint64 bytes = 0;
 	gint64 ns = 0;
@@ -423,7 +420,7 @@ suspension_note_overlay(const struct suspension_entry *entry, json_t *mark)
 static gboolean
 suspension_write_mark(const struct suspension_entry *entry, GError **error)
 {
-	g_autofree char *path = g_build_filename(entry->folder.path, MARK_FILE, NULL);
+	g_autofree char *path = g_build_filename(entry->folder.path, DESKTOP_MARK_FILE, NULL);
 	g_autofree char *boot = suspension_read_boot();
 	json_t *mark = suspension_load_origin(&entry->folder, error);
 	char *text;
@@ -477,7 +474,8 @@ void
 desktop_suspension_remove(const struct desktop_folder *folder)
 {
 	/* The mark first: without it the others mean nothing. */
-	static const char *const names[] = { MARK_FILE, STATE_FILE, PAGES_FILE };
+	static const char *const names[] = { DESKTOP_MARK_FILE, DESKTOP_STATE_FILE,
+					     DESKTOP_PAGES_FILE };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *path = g_build_filename(folder->path, names[i], NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * desktops_parts.h - what desktops.c and desktops_wanted.c share
+ * desktops_parts.h - what desktops.c, desktops_wanted.c and desktops_move.c share
  */
 #ifndef HOST_DESKTOPS_PARTS_H
 #define HOST_DESKTOPS_PARTS_H
@@ -37,5 +37,25 @@ void desktops_look_again(struct desktops *desktops);
 
 /* This host cannot restore the version that is wanted: hostd.c hears of it, and of the suspended desktops that need it as it is. */
 void desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char *reason);
+
+/* desktops_wanted.c: again after a while. */
+void desktops_try_later(struct desktops *desktops);
+
+/* desktops_wanted.c: NULL, or why this host cannot run what the template was published for; for g_free(). */
+char *desktops_find_refusal(const struct desktops *desktops, const json_t *want);
+
+/* desktops_move.c: what is wanted of it is a move. */
+gboolean desktops_is_move(const json_t *want);
+
+/*
+ * desktops_move.c, TRUE: it moves, and nothing else is done with it. "exported": it shall go; "arrives": it comes to this host,
+ * unless that has refused it: then it is told again, and it is the broker's turn; "returns": it comes back to the host that it has
+ * left, for no other has it.
+ */
+gboolean desktops_apply_move(struct desktops *desktops, struct desktop *desktop,
+			     const json_t *want);
+
+/* desktops_move.c: nothing is known of it here: it is to come, or has gone before this hostd was started. */
+void desktops_begin_move(struct desktops *desktops, const json_t *want);
 
 #endif

@@ -19,7 +19,6 @@
 
 #define MAX_FORKING	 4
 #define MAX_SUSPENDING	 4 /* each has its deadline: all at once would be too slow for any */
-#define MAX_MOVING	 2 /* each reads and writes gigabytes in a thread */
 #define AGAIN_MS	 2000
 #define MAX_HOLDERS_TOLD 3
 #define GUEST_USER_UID	 5000
@@ -126,8 +125,7 @@ desktops_handle_again(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* NULL, or why this host cannot run what the template was published for. */
-static char *
+char *
 desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 {
 	const char *engine = json_get_text(want, "engine", "");
@@ -197,7 +195,7 @@ desktops_tell_foreign(struct desktops *desktops, const json_t *want, const char 
 				  json_get_text(want, "engine", ""), reason, holders);
 }
 
-static void
+void
 desktops_try_later(struct desktops *desktops)
 {
 	if (desktops->again == 0)
@@ -308,104 +306,6 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 	}
 }
 
-static gboolean
-desktops_may_move(struct desktops *desktops)
-{
-	GHashTableIter iter;
-	gpointer value;
-	guint moving = 0;
-
-	g_hash_table_iter_init(&iter, desktops->table);
-	while (g_hash_table_iter_next(&iter, NULL, &value))
-		moving += desktop_is_moving(value) != FALSE;
-	return moving < MAX_MOVING && launch_client_is_up(desktops->launch);
-}
-
-/* Of the version that it shall be of nothing is loaded yet: it stays suspended. */
-static void
-desktops_take_in(struct desktops *desktops, struct desktop *desktop, const json_t *want)
-{
-	g_autofree char *refusal = desktops_find_refusal(desktops, want);
-	g_autoptr(GError) error = NULL;
-	struct engine_template source = { .kind = json_get_text(want, "kind", ""),
-					  .folder = -1,
-					  .memory = -1 };
-	struct manifest *manifest = NULL;
-
-	if (!refusal)
-		manifest = template_store_check(
-			desktops->templates, json_get_text(want, "template", ""),
-			(guint32)json_get_integer(want, "version", 0), source.kind, &error);
-	source.manifest = manifest;
-	if (manifest)
-		desktop_arrive(desktop, &source,
-			       strcmp(json_get_text(want, "network", ""), "passt") == 0,
-			       host_room_get_disk_reserve(desktops->lib));
-	else
-		desktop_refuse_arrival(desktop, refusal ? refusal : error->message);
-	manifest_free(manifest);
-}
-
-/*
- * TRUE: it moves, and nothing else is done with it. "exported": it shall go; "arrives": it comes to this host, unless that has refused
- * it: then it is told again, and it is the broker's turn; "returns": it comes back to the host that it has left, for no other has it.
- */
-static gboolean
-desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const json_t *want)
-{
-	const char *word = json_get_text(want, "want", "");
-	enum desktop_state state = desktop_get_state(desktop);
-	gboolean leaves = strcmp(word, "exported") == 0;
-	gboolean arrives = strcmp(word, "arrives") == 0;
-	gboolean comes = arrives || strcmp(word, "returns") == 0;
-	gboolean away = state == DESKTOP_STATE_EXPORTING || state == DESKTOP_STATE_EXPORTED ||
-			state == DESKTOP_STATE_ARRIVING;
-
-	if (!leaves)
-		desktop_forget_copy(desktop);
-	/* Its files are being worked on; when that has ended it is looked at again. */
-	if (desktop_is_moving(desktop))
-		return TRUE;
-	if (!leaves && !comes && !away) {
-		desktop_keep_here(desktop);
-		return FALSE;
-	}
-	desktops_try_later(desktops);
-	if (!desktops_may_move(desktops))
-		return TRUE;
-	if (leaves)
-		desktop_export(desktop);
-	else if (arrives && desktop_is_refused(desktop))
-		desktop_refuse_move(desktop, desktop_get_reason(desktop));
-	else if (away || state == DESKTOP_STATE_FORKING)
-		desktops_take_in(desktops, desktop, want);
-	return TRUE;
-}
-
-/* Nothing is known of it here: it is to come, or has gone before this hostd was started. */
-static void
-desktops_begin_move(struct desktops *desktops, const json_t *want)
-{
-	struct desktop *desktop;
-
-	/* One that waits for its turn is not here, and is not reported. */
-	if (!desktops_may_move(desktops)) {
-		desktops_try_later(desktops);
-		return;
-	}
-	desktop = desktops_add(desktops, json_get_text(want, "id", ""),
-			       (guint64)json_get_integer(want, "generation", 0));
-	desktops_apply_move(desktops, desktop, want);
-}
-
-static gboolean
-desktops_is_move(const json_t *want)
-{
-	static const char *const words[] = { "exported", "arrives", "returns", NULL };
-
-	return g_strv_contains(words, json_get_text(want, "want", ""));
-}
-
 static void
 desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
@@ -474,10 +374,10 @@ desktops_reconcile(struct desktops *desktops)
 		else if (desktops_is_move(want))
 			desktops_begin_move(desktops, want);
 		else /* not here, but it may lie where desktops move through */
-			desktop_give_up(desktops_add(desktops, id,
-						     (guint64)json_get_integer(want, "generation",
-									       0)),
-					"the broker wants it gone");
+			desktop_give_up(
+				desktops_add(desktops, id,
+					     (guint64)json_get_integer(want, "generation", 0)),
+				"the broker wants it gone");
 	}
 	desktops_retire_unwanted(desktops, named);
 }

@@ -28,7 +28,6 @@
 #include "common/sparse_copy.h"
 #include "host/desktop_folder.h"
 
-#define MARK_FILE  "suspended.json"
 #define PART_END   ".part"
 #define ARRIVING   "arriving"
 #define MAX_SMALL  8192
@@ -43,10 +42,10 @@ static const struct {
 	gboolean needed;
 	gint64 max_bytes;
 } file_table[] = {
-	{ "origin.json", TRUE, MAX_SMALL },	{ MARK_FILE, TRUE, MAX_SMALL },
-	{ "session", FALSE, MAX_SMALL },	{ "network", FALSE, MAX_SMALL },
-	{ "suspended.state", TRUE, MAX_LARGE }, { "suspended.pages", TRUE, MAX_LARGE },
-	{ "overlay.qcow2", TRUE, MAX_LARGE },
+	{ DESKTOP_ORIGIN_FILE, TRUE, MAX_SMALL },   { DESKTOP_MARK_FILE, TRUE, MAX_SMALL },
+	{ DESKTOP_SESSION_FILE, FALSE, MAX_SMALL }, { DESKTOP_NETWORK_FILE, FALSE, MAX_SMALL },
+	{ DESKTOP_STATE_FILE, TRUE, MAX_LARGE },    { DESKTOP_PAGES_FILE, TRUE, MAX_LARGE },
+	{ DESKTOP_OVERLAY_FILE, TRUE, MAX_LARGE },
 };
 
 /* One way. */
@@ -65,10 +64,10 @@ move_files_fail(GError **error, const char *folder, const char *name, int code)
 {
 	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s/%s': %s%s", folder,
 		    name, g_strerror(code),
-		    code == EACCES || code == EPERM ?
-			    ": does it belong to another uid? carrel-hostd must have the same on "
-			    "all hosts" :
-			    "");
+		    code == EACCES || code == EPERM
+			    ? ": does it belong to another uid? carrel-hostd must have the same on "
+			      "all hosts"
+			    : "");
 	return FALSE;
 }
 
@@ -105,7 +104,7 @@ move_files_remove(int parent, const char *name)
 		return 0;
 	if (fd < 0)
 		return unlinkat(parent, name, 0) < 0 ? errno : 0;
-	if (unlinkat(fd, MARK_FILE, 0) < 0 && errno != ENOENT)
+	if (unlinkat(fd, DESKTOP_MARK_FILE, 0) < 0 && errno != ENOENT)
 		return errno;
 	if (fsync(fd) < 0)
 		return errno;
@@ -126,11 +125,12 @@ move_files_is_ours(int fd, const char *path, GError **error)
 		return move_files_fail(error, path, "", errno);
 	if (about.st_uid == geteuid() && (about.st_mode & (S_IWGRP | S_IWOTH)) == 0)
 		return TRUE;
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-		    "'%s' belongs to uid %u with mode %04o: see that the folder for desktops that move is "
-		    "mounted and that carrel-hostd has the same uid on all hosts, then 'chown %u' it and "
-		    "'chmod go-w' it",
-		    path, about.st_uid, about.st_mode & 07777, geteuid());
+	g_set_error(
+		error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+		"'%s' belongs to uid %u with mode %04o: see that the folder for desktops that move is "
+		"mounted and that carrel-hostd has the same uid on all hosts, then 'chown %u' it and "
+		"'chmod go-w' it",
+		path, about.st_uid, about.st_mode & 07777, geteuid());
 	return FALSE;
 }
 
@@ -188,9 +188,9 @@ move_files_find_mark(int fd, const char *path, gboolean *ret_marked, GError **er
 {
 	struct stat about;
 
-	*ret_marked = fd >= 0 && fstatat(fd, MARK_FILE, &about, AT_SYMLINK_NOFOLLOW) == 0;
+	*ret_marked = fd >= 0 && fstatat(fd, DESKTOP_MARK_FILE, &about, AT_SYMLINK_NOFOLLOW) == 0;
 	return *ret_marked || fd < 0 || errno == ENOENT ||
-	       move_files_fail(error, path, MARK_FILE, errno);
+	       move_files_fail(error, path, DESKTOP_MARK_FILE, errno);
 }
 
 /* All that a desktop must have, as plain files. */
@@ -217,7 +217,7 @@ move_files_has_all(int fd, const char *path, GError **error)
 static int
 move_files_clear(int fd)
 {
-	if (unlinkat(fd, MARK_FILE, 0) < 0 && errno != ENOENT)
+	if (unlinkat(fd, DESKTOP_MARK_FILE, 0) < 0 && errno != ENOENT)
 		return errno;
 	if (fsync(fd) < 0)
 		return errno;
@@ -392,7 +392,7 @@ move_files_leave(const struct move_pass *pass, GError **error)
 	if (code != 0 &&
 	    (!move_files_find_mark(pass->from, pass->from_path, &marked, NULL) || marked)) {
 		move_files_remove(pass->to, pass->files->id);
-		return move_files_fail(error, pass->from_path, MARK_FILE, code);
+		return move_files_fail(error, pass->from_path, DESKTOP_MARK_FILE, code);
 	}
 	if (code != 0)
 		log_warning("'%s' cannot be cleared: %s; what is left in it is of no use",
@@ -437,11 +437,12 @@ static int
 move_files_settle(int part, int own)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(file_table); i++)
-		if (strcmp(file_table[i].name, MARK_FILE) != 0 &&
+		if (strcmp(file_table[i].name, DESKTOP_MARK_FILE) != 0 &&
 		    renameat(part, file_table[i].name, own, file_table[i].name) < 0 &&
 		    (errno != ENOENT || file_table[i].needed))
 			return errno;
-	if (fsync(own) < 0 || renameat(part, MARK_FILE, own, MARK_FILE) < 0 || fsync(own) < 0)
+	if (fsync(own) < 0 || renameat(part, DESKTOP_MARK_FILE, own, DESKTOP_MARK_FILE) < 0 ||
+	    fsync(own) < 0)
 		return errno;
 	return unlinkat(own, ARRIVING, AT_REMOVEDIR) < 0 ? errno : 0;
 }
@@ -465,7 +466,7 @@ move_files_receive(const struct move_pass *pass, move_files_check check, const v
 	if (code == 0)
 		return TRUE;
 	move_files_clear(pass->to);
-	return move_files_fail(error, pass->to_path, MARK_FILE, code);
+	return move_files_fail(error, pass->to_path, DESKTOP_MARK_FILE, code);
 }
 
 /* It is here, as an earlier hostd has left it: is it good enough to be the only one? */

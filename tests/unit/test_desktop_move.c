@@ -311,10 +311,9 @@ static void
 test_desktop_move__one_whose_machine_lives_goes_when_that_has_ended(void **state)
 {
 	static const char *const argv[] = { "--desktop", DESKTOP, NULL };
-	const struct launch_client_spawn wish = { .name = DESKTOP,
-						  .generation = GENERATION,
-						  .role = LAUNCH_ROLE_VMM,
-						  .argv = argv };
+	const struct launch_client_spawn wish = {
+		.name = DESKTOP, .generation = GENERATION, .role = LAUNCH_ROLE_VMM, .argv = argv
+	};
 	struct fixture *f = *state;
 	guint kills;
 

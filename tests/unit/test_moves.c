@@ -304,8 +304,9 @@ test_moves__are_nobody_elses_meanwhile(void **state)
 static void
 assert_gone(struct stage *f, gboolean gone)
 {
-	assert_int_equal(broker_stage_count(&f->broker, "SELECT count(*) FROM desktop WHERE want = 'gone'"
-							" AND state = 'gone'"),
+	assert_int_equal(broker_stage_count(&f->broker,
+					    "SELECT count(*) FROM desktop WHERE want = 'gone'"
+					    " AND state = 'gone'"),
 			 gone);
 }
 
