@@ -478,10 +478,10 @@ desktop_handle_forgotten(GObject *object, GAsyncResult *result, gpointer data)
 void
 desktop_forget_copy(struct desktop *desktop)
 {
-	if (!desktop->may_have_copy || desktop->moving)
+	if (!desktop->may_have_copy || desktop->moving || desktop->state != DESKTOP_STATE_SUSPENDED)
 		return;
 	desktop->may_have_copy = FALSE;
-	if (desktop->host->exchange && desktop->state == DESKTOP_STATE_SUSPENDED)
+	if (desktop->host->exchange)
 		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_forget),
 				   desktop_handle_forgotten);
 }

@@ -58,4 +58,7 @@ gboolean desktops_apply_move(struct desktops *desktops, struct desktop *desktop,
 /* desktops_move.c: nothing is known of it here: it is to come, or has gone before this hostd was started. */
 void desktops_begin_move(struct desktops *desktops, const json_t *want);
 
+/* desktops_move.c: the same, but it may lie between the hosts, and goes from there. */
+void desktops_give_up_unknown(struct desktops *desktops, const json_t *want);
+
 #endif

@@ -373,11 +373,8 @@ desktops_reconcile(struct desktops *desktops)
 			desktops_create(desktops, want);
 		else if (desktops_is_move(want))
 			desktops_begin_move(desktops, want);
-		else /* not here, but it may lie where desktops move through */
-			desktop_give_up(
-				desktops_add(desktops, id,
-					     (guint64)json_get_integer(want, "generation", 0)),
-				"the broker wants it gone");
+		else if (strcmp(json_get_text(want, "want", ""), "gone") == 0)
+			desktops_give_up_unknown(desktops, want);
 	}
 	desktops_retire_unwanted(desktops, named);
 }

@@ -432,6 +432,7 @@ test_desktop_move__is_given_up_after_it_has_left(void **state)
 	start_exported(f);
 	f->stage->launch->refuse = -EBUSY;
 	desktop_retire(f->stage->desktop, "the broker does not want it");
+	desktop_forget_copy(f->stage->desktop);
 	desktop_give_up(f->stage->desktop, "the broker wants it gone");
 	f->stage->launch->refuse = 0;
 	SERVE_UNTIL(f->stage, is_in(f, DESKTOP_STATE_GONE) && !has(f->exchange, DESKTOP));

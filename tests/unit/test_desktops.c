@@ -470,6 +470,11 @@ test_desktops__a_mark_that_says_nothing_stays_with_its_folder(void **state)
 	assert_true(g_file_set_contents(path, "{\"v\": 1, \"templ", -1, NULL));
 	desktops_adopt(f->desktops, NULL, 0);
 	assert_null(desktops_find(f->desktops, DESKTOP));
+	/* nor does it go when the broker takes it for lost */
+	want(f, make_want("qemu", "none", 1, "gone"));
+	fake_peer_settle();
+	assert_null(desktops_find(f->desktops, DESKTOP));
+	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_REMOVE], 0);
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 	assert_int_equal(g_unlink(path), 0);
 }
@@ -626,6 +631,11 @@ test_desktops__an_unknown_one_is_given_up_between_hosts(void **state)
 	struct fixture *f = *state;
 	g_autofree char *path = put_exported(f);
 
+	/* of one that is only to be suspended the broker hears that it is not here */
+	want(f, make_want("qemu", "none", 1, "suspended"));
+	fake_peer_settle();
+	assert_null(desktops_find(f->desktops, DESKTOP));
+	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 	want(f, make_want("qemu", "none", 1, "gone"));
 	WAIT_FOR(is_in(f, DESKTOP_STATE_GONE));
 	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
