@@ -50,6 +50,12 @@ void desktop_adopt(struct desktop *desktop, const struct launch_record *record);
  * as long as that is wanted. Not while the disk has no room for it beside what others are writing (others_bytes).
  */
 void desktop_suspend(struct desktop *desktop, guint64 ram_bytes, guint64 others_bytes);
+/* Can it be tried now, but for the room? */
+gboolean desktop_may_suspend(const struct desktop *desktop);
+/* It cannot be suspended, for a reason outside of it, and runs on. */
+void desktop_refuse_suspend(struct desktop *desktop, const char *reason);
+/* Was it forked from this very version, so that it could go on from there? Also when that is not known. */
+gboolean desktop_is_of(const struct desktop *desktop, const struct engine_template *source);
 /* What it writes while it is being suspended; else 0. */
 guint64 desktop_get_suspend_bytes(const struct desktop *desktop);
 /* It shall not be suspended any more: what stood in the way does not matter now. */

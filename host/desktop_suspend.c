@@ -79,7 +79,7 @@ desktop_drop_machine(struct desktop *desktop)
 
 /* --- to the folder --- */
 
-static gboolean
+gboolean
 desktop_may_suspend(const struct desktop *desktop)
 {
 	gboolean logging_in = desktop->state == DESKTOP_STATE_READY && desktop->session[0] != '\0';
@@ -204,6 +204,21 @@ desktop_find_disk(struct desktop *desktop, guint64 ram_bytes, guint64 others_byt
 				bytes >> 20, desktop->host->lib);
 	desktop_set_obstacle(desktop, "suspend_failed", words, SUSPEND_AGAIN_US);
 	return FALSE;
+}
+
+void
+desktop_refuse_suspend(struct desktop *desktop, const char *reason)
+{
+	g_autofree char *words = g_strdup_printf("it cannot be suspended: %s", reason);
+
+	if (desktop_may_suspend(desktop))
+		desktop_set_obstacle(desktop, "suspend_failed", words, SUSPEND_AGAIN_US);
+}
+
+gboolean
+desktop_is_of(const struct desktop *desktop, const struct engine_template *source)
+{
+	return desktop_suspension_is_of(&desktop->folder, source);
 }
 
 guint64

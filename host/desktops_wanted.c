@@ -6,7 +6,8 @@
  * change (from an idle source, so that no desktop is freed inside its own call). Nothing is retired before the first
  * list came, and a generation older than the one that exists is refused: that is the fence. A newer one waits until the
  * older has gone. New forks wait while MAX_FORKING are on their way or memory is short, and so do desktops that are resumed; those
- * that are to be suspended wait while MAX_SUSPENDING are being written. What moves to another host, or comes from one, is up to
+ * that are to be suspended wait while MAX_SUSPENDING are being written, and run on if their version is not what they need
+ * any more. What moves to another host, or comes from one, is up to
  * desktops_apply_move(), and has neither session nor machine here until it has come.
  */
 #include <string.h>
@@ -286,6 +287,35 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 		desktop_refuse_resume(desktop, error->message);
 }
 
+/* Of a version that is not the one any more which it was forked from, or is about to be sealed again, nothing could be resumed. */
+static void
+desktops_suspend(struct desktops *desktops, struct desktop *desktop, const json_t *want)
+{
+	struct engine_template source;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *reason = NULL;
+	gboolean found;
+
+	desktops_try_later(desktops);
+	if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) >= MAX_SUSPENDING ||
+	    !desktop_may_suspend(desktop))
+		return;
+	found = desktops_find_template(desktops, want, &source, &error);
+	if (!found && !error)
+		return;
+	if (found && desktop_is_of(desktop, &source)) {
+		desktop_suspend(desktop, (guint64)json_get_integer(want, "ram_mib", 0) << 20,
+				desktops_count_suspend_bytes(desktops));
+		return;
+	}
+	reason = g_strdup_printf(
+		"it could not go on from its version, '%s@%d': %s; it runs on: have its session "
+		"ended, or give it up with 'carrel desktop stop'",
+		json_get_text(want, "template", ""), (int)json_get_integer(want, "version", 0),
+		error ? error->message : "that was sealed again, or is another one here");
+	desktop_refuse_suspend(desktop, reason);
+}
+
 /* It has a session, or needs none. */
 static void
 desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const json_t *want)
@@ -294,11 +324,7 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 	gboolean suspended = strcmp(json_get_text(want, "want", ""), "suspended") == 0;
 
 	if (suspended && desktop_state_lives(state) && state != DESKTOP_STATE_SUSPENDED) {
-		if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) < MAX_SUSPENDING)
-			desktop_suspend(desktop,
-					(guint64)json_get_integer(want, "ram_mib", 0) << 20,
-					desktops_count_suspend_bytes(desktops));
-		desktops_try_later(desktops);
+		desktops_suspend(desktops, desktop, want);
 	} else if (!suspended && state == DESKTOP_STATE_SUSPENDED) {
 		desktops_resume(desktops, desktop, want);
 	} else if (!suspended) {
@@ -390,6 +416,18 @@ desktops_handle_idle(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
+/* It is to be forked, or runs: what is known of its version must not be forgotten before it is suspended. */
+static gboolean
+desktops_uses_template(struct desktops *desktops, const json_t *want)
+{
+	const char *word = json_get_text(want, "want", "");
+	const struct desktop *desktop = desktops_find(desktops, json_get_text(want, "id", ""));
+	enum desktop_state state = desktop ? desktop_get_state(desktop) : DESKTOP_STATE_GONE;
+
+	return strcmp(word, "ready") == 0 ||
+	       (strcmp(word, "suspended") == 0 && state < DESKTOP_STATE_SUSPENDING);
+}
+
 static void
 desktops_mark_templates(struct desktops *desktops)
 {
@@ -399,7 +437,7 @@ desktops_mark_templates(struct desktops *desktops)
 		struct engine_template source;
 		g_autoptr(GError) error = NULL;
 
-		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
+		if (desktops_uses_template(desktops, want))
 			desktops_find_template(desktops, want, &source, &error);
 	}
 }
