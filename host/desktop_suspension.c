@@ -214,6 +214,13 @@ desktop_suspension_read(const struct desktop_folder *folder, struct suspension *
 	for (int i = SUSPENSION_ENDING; mark && i < SUSPENSION_PHASE_COUNT; i++)
 		if (strcmp(json_get_text(mark, "phase", ""), phase_names[i]) == 0)
 			found.phase = (enum suspension_phase)i;
+	if (mark && found.phase == SUSPENSION_NONE) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "'%s/" DESKTOP_MARK_FILE "': its phase '%s' is unknown", folder->path,
+			    json_get_text(mark, "phase", ""));
+		json_decref(mark);
+		return FALSE;
+	}
 	found.generation = (guint64)json_get_integer(mark, "generation", 0);
 	g_strlcpy(found.genid, json_get_text(mark, "genid", ""), sizeof(found.genid));
 	found.stands = mark && suspension_stands(folder, mark, found.phase);

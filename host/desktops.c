@@ -10,12 +10,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/vmm_exit.h"
 #include "host/desktop_suspension.h"
 #include "host/desktops_parts.h"
 #include "host/doctor.h"
+#include "host/engine_list.h"
 #include "host/host_room.h"
+#include "host/process_watch.h"
 
 struct spawn_closure {
 	engine_spawned_callback callback;
@@ -158,8 +161,8 @@ desktops_add(struct desktops *desktops, const char *id, guint64 generation)
 
 /*
  * Launch forgets what was suspended when the host is started anew: then its folder is all that there is. One whose mark cannot be
- * read is no desktop of ours now, and the broker hears that it is lost; but it is a user's work, which an operator
- * may know to save.
+ * read, also one that launch still lists (desktops_may_adopt), is no desktop of ours now, and the broker hears that it is
+ * lost; but it is a user's work, which an operator may know to save.
  */
 static void
 desktops_adopt_suspended(struct desktops *desktops)
@@ -187,6 +190,33 @@ desktops_adopt_suspended(struct desktops *desktops)
 	}
 }
 
+static gboolean
+desktops_runs(const struct launch_record *record)
+{
+	const struct engine_ops *engine = engine_list_find_running(record);
+	CLEANUP_CLOSE int pidfd =
+		engine ? process_watch_open(&record->processes[engine->role]) : -1;
+
+	return pidfd >= 0;
+}
+
+/* FALSE: nothing of it runs, and it is not known whether it is suspended: desktops_adopt_suspended() says so. */
+static gboolean
+desktops_may_adopt(const struct desktops *desktops, const struct launch_record *record,
+		   const char *id)
+{
+	struct desktop_folder files;
+	struct suspension found;
+	gboolean known;
+
+	if (desktops_runs(record))
+		return TRUE;
+	desktop_folder_init(&files, desktops->lib, id);
+	known = desktop_suspension_read(&files, &found, NULL);
+	desktop_folder_done(&files);
+	return known;
+}
+
 void
 desktops_adopt(struct desktops *desktops, const struct launch_record *records, gsize n)
 {
@@ -194,7 +224,8 @@ desktops_adopt(struct desktops *desktops, const struct launch_record *records, g
 		char id[ID_SIZE];
 
 		g_strlcpy(id, records[i].desktop, sizeof(id));
-		if (!id_valid(ID_KIND_DESKTOP, id) || desktops_find(desktops, id))
+		if (!id_valid(ID_KIND_DESKTOP, id) || desktops_find(desktops, id) ||
+		    !desktops_may_adopt(desktops, &records[i], id))
 			continue;
 		desktop_adopt(desktops_add(desktops, id, records[i].generation), &records[i]);
 	}

@@ -458,18 +458,41 @@ test_desktops__one_that_is_resumed_needs_all_its_memory(void **state)
 	g_unlink(path);
 }
 
-/* After a restart of the host launch knows nothing of it. */
+static char *
+make_mark(const char *name, json_t *value)
+{
+	json_t *mark = json_loads(suspended_text, 0, NULL);
+	char *text;
+	char *copy;
+
+	json_object_set_new(mark, name, value);
+	text = json_dumps(mark, 0);
+	copy = g_strdup(text);
+	free(text);
+	json_decref(mark);
+	return copy;
+}
+
+/* After a restart of the host launch knows nothing of it; after one of hostd it still does. */
 static void
 test_desktops__a_mark_that_says_nothing_stays_with_its_folder(void **state)
 {
+	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
 	struct fixture *f = *state;
 	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
 	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+	g_autofree char *later = make_mark("phase", json_string("dozing"));
+	g_autofree char *other = make_mark("v", json_integer(2));
+	const char *const texts[] = { "{\"v\": 1, \"templ", later, other };
 
 	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(path, "{\"v\": 1, \"templ", -1, NULL));
-	desktops_adopt(f->desktops, NULL, 0);
-	assert_null(desktops_find(f->desktops, DESKTOP));
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		assert_true(g_file_set_contents(path, texts[i], -1, NULL));
+		desktops_adopt(f->desktops, NULL, 0);
+		assert_null(desktops_find(f->desktops, DESKTOP));
+		desktops_adopt(f->desktops, &record, 1);
+		assert_null(desktops_find(f->desktops, DESKTOP));
+	}
 	/* nor does it go when the broker takes it for lost */
 	want(f, make_want("qemu", "none", 1, "gone"));
 	fake_peer_settle();
