@@ -6,12 +6,17 @@
  * to stop every desktop; up_drain_look() then counts what is left until nothing is or DRAIN_MAX_POLLS are over. A broker
  * that does not answer, such as one that is being started again, is asked again. It keeps a host drained until
  * up_drain_resume() of the next start. Which hosts that takes back is in a file, a name a line: an operator may have drained others,
- * and they stay so. It is there, and empty, from the first start on; without it the end was an older Carrel's, which
- * drained them all.
+ * and they stay so. Each goes out of it when the broker has taken it back, and not before: what one start does not get to is left
+ * to the next. The file is there, and empty, from the first start on; without it the end was an older Carrel's, or could not
+ * write it, and all are taken back.
+ *
+ * Each request holds a reference: its answer comes even when the drain was freed meanwhile.
  */
 #include "cli/up_drain.h"
 
+#include <errno.h>
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -31,9 +36,11 @@ enum up_drain_state {
 };
 
 struct up_drain {
+	guint references;
 	enum up_drain_state state;
 	struct http_client *client;
 	char *note;
+	GPtrArray *left; /* hosts that are being taken back; NULL: nothing is */
 	up_drain_callback callback;
 	void *context;
 	guint timer;
@@ -45,9 +52,26 @@ up_drain_new(const char *broker_socket, const char *note)
 {
 	struct up_drain *drain = g_new0(struct up_drain, 1);
 
+	drain->references = 1;
 	drain->client = http_client_new_unix(broker_socket);
 	drain->note = g_strdup(note);
 	return drain;
+}
+
+static struct up_drain *
+up_drain_ref(struct up_drain *drain)
+{
+	drain->references++;
+	return drain;
+}
+
+static void
+up_drain_unref(struct up_drain *drain)
+{
+	if (--drain->references > 0)
+		return;
+	g_free(drain->note);
+	g_free(drain);
 }
 
 void
@@ -56,10 +80,10 @@ up_drain_free(struct up_drain *drain)
 	if (!drain)
 		return;
 	drain->callback = NULL;
+	g_clear_pointer(&drain->left, g_ptr_array_unref);
 	g_clear_handle_id(&drain->timer, g_source_remove);
 	http_client_free(drain->client);
-	g_free(drain->note);
-	g_free(drain);
+	up_drain_unref(drain);
 }
 
 static void
@@ -143,13 +167,10 @@ up_drain_look_later(struct up_drain *drain, guint left)
 }
 
 static void
-up_drain_handle_desktops(void *context, const struct http_answer *answer)
+up_drain_take_desktops(struct up_drain *drain, const struct http_answer *answer)
 {
-	struct up_drain *drain = context;
 	guint n;
 
-	if (!drain->callback)
-		return;
 	if (answer->status != 200) {
 		up_drain_look_later(drain, 0);
 		return;
@@ -164,6 +185,16 @@ up_drain_handle_desktops(void *context, const struct http_answer *answer)
 		up_drain_look_later(drain, n);
 }
 
+static void
+up_drain_handle_desktops(void *context, const struct http_answer *answer)
+{
+	struct up_drain *drain = context;
+
+	if (drain->callback)
+		up_drain_take_desktops(drain, answer);
+	up_drain_unref(drain);
+}
+
 /* NULL: there is no file. */
 static char **
 up_drain_read_note(const struct up_drain *drain)
@@ -174,26 +205,35 @@ up_drain_read_note(const struct up_drain *drain)
 								   : NULL;
 }
 
+/* An older note is worse than none: a host that it does not name would stay drained for ever. */
 static void
 up_drain_write_note(const struct up_drain *drain, const char *text)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (!g_file_set_contents(drain->note, text, -1, &error))
+	if (g_file_set_contents(drain->note, text, -1, &error))
+		return;
+	if (g_unlink(drain->note) == 0 || errno == ENOENT)
 		log_warning(
-			"which hosts are drained by us is not noted, 'carrel host resume' takes "
+			"which hosts are drained by us cannot be noted, the next 'carrel up' takes "
+			"all back that are drained: %s",
+			error->message);
+	else
+		log_warning(
+			"which hosts are drained by us cannot be noted, 'carrel host resume' takes "
 			"that back: %s",
 			error->message);
 }
 
 static void
-up_drain_tell_host(struct up_drain *drain, const char *name, gboolean on)
+up_drain_tell_host(struct up_drain *drain, const char *name, gboolean on,
+		   http_client_callback callback, void *context)
 {
 	g_autofree char *path = g_strdup_printf("/api/v1/hosts/%s", name);
 	json_t *body = json_pack("{s:b}", "drain", on);
 
-	http_client_send(drain->client, "PATCH", path, body, NULL, DRAIN_TIMEOUT_S, NULL,
-			 up_drain_handle_nothing, NULL);
+	http_client_send(drain->client, "PATCH", path, body, NULL, DRAIN_TIMEOUT_S, NULL, callback,
+			 context);
 	json_decref(body);
 }
 
@@ -216,16 +256,13 @@ up_drain_tell_hosts(struct up_drain *drain, const struct http_answer *answer)
 	}
 	up_drain_write_note(drain, ours->str);
 	json_array_foreach(list, index, host)
-		up_drain_tell_host(drain, json_get_text(host, "name", ""), TRUE);
+		up_drain_tell_host(drain, json_get_text(host, "name", ""), TRUE,
+				   up_drain_handle_nothing, NULL);
 }
 
 static void
-up_drain_handle_hosts(void *context, const struct http_answer *answer)
+up_drain_take_hosts(struct up_drain *drain, const struct http_answer *answer)
 {
-	struct up_drain *drain = context;
-
-	if (!drain->callback)
-		return;
 	if (answer->status != 200) {
 		up_drain_look_later(drain, 0);
 		return;
@@ -236,22 +273,92 @@ up_drain_handle_hosts(void *context, const struct http_answer *answer)
 }
 
 static void
-up_drain_handle_resumed(void *context, const struct http_answer *answer)
+up_drain_handle_hosts(void *context, const struct http_answer *answer)
 {
 	struct up_drain *drain = context;
+
+	if (drain->callback)
+		up_drain_take_hosts(drain, answer);
+	up_drain_unref(drain);
+}
+
+/* When it cannot be written the next start takes back once more what it says. */
+static void
+up_drain_note_left(const struct up_drain *drain)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	for (guint i = 0; i < drain->left->len; i++)
+		g_string_append_printf(text, "%s\n", (const char *)drain->left->pdata[i]);
+	if (!g_file_set_contents(drain->note, text->str, -1, &error))
+		log_warning("which hosts are not drained by us any more cannot be noted: %s",
+			    error->message);
+}
+
+struct up_drain_told {
+	struct up_drain *drain;
+	char *name;
+};
+
+static void
+up_drain_handle_told(void *context, const struct http_answer *answer)
+{
+	struct up_drain_told *told = context;
+	struct up_drain *drain = told->drain;
+	guint index;
+
+	if (drain->left && answer->status != 200) {
+		log_warning("host '%s' is still drained, the broker %s: the next 'carrel up' takes "
+			    "that back, or 'carrel host resume'",
+			    told->name, answer->status ? "refused that" : "gave no answer");
+	} else if (drain->left &&
+		   g_ptr_array_find_with_equal_func(drain->left, told->name, g_str_equal, &index)) {
+		g_ptr_array_remove_index(drain->left, index);
+		up_drain_note_left(drain);
+	}
+	up_drain_unref(drain);
+	g_free(told->name);
+	g_free(told);
+}
+
+static void
+up_drain_take_back(struct up_drain *drain, const char *name)
+{
+	struct up_drain_told *told = g_new0(struct up_drain_told, 1);
+
+	told->drain = up_drain_ref(drain);
+	told->name = g_strdup(name);
+	up_drain_tell_host(drain, name, FALSE, up_drain_handle_told, told);
+}
+
+static void
+up_drain_take_all_back(struct up_drain *drain, const struct http_answer *answer)
+{
 	g_auto(GStrv) ours = up_drain_read_note(drain);
 	gsize index;
 	json_t *host;
 
-	if (answer->status != 200)
-		return;
 	json_array_foreach(up_drain_get_list(answer, "hosts"), index, host) {
 		const char *name = json_get_text(host, "name", "");
 
 		if (!ours || g_strv_contains((const char *const *)ours, name))
-			up_drain_tell_host(drain, name, FALSE);
+			g_ptr_array_add(drain->left, g_strdup(name));
 	}
-	up_drain_write_note(drain, "");
+	if (drain->left->len == 0)
+		up_drain_note_left(drain);
+	for (guint i = 0; i < drain->left->len; i++)
+		up_drain_take_back(drain, drain->left->pdata[i]);
+}
+
+static void
+up_drain_handle_resumed(void *context, const struct http_answer *answer)
+{
+	struct up_drain *drain = context;
+
+	if (drain->left && answer->status == 200)
+		up_drain_take_all_back(drain, answer);
+	up_drain_unref(drain);
 }
 
 static gboolean
@@ -263,20 +370,25 @@ up_drain_look(gpointer data)
 	drain->timer = 0;
 	http_client_send(drain->client, "GET", telling ? "/api/v1/hosts" : "/api/v1/desktops", NULL,
 			 NULL, DRAIN_TIMEOUT_S, NULL,
-			 telling ? up_drain_handle_hosts : up_drain_handle_desktops, drain);
+			 telling ? up_drain_handle_hosts : up_drain_handle_desktops,
+			 up_drain_ref(drain));
 	return G_SOURCE_REMOVE;
 }
 
 void
 up_drain_resume(struct up_drain *drain)
 {
+	g_clear_pointer(&drain->left, g_ptr_array_unref);
+	drain->left = g_ptr_array_new_with_free_func(g_free);
 	http_client_send(drain->client, "GET", "/api/v1/hosts", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
-			 up_drain_handle_resumed, drain);
+			 up_drain_handle_resumed, up_drain_ref(drain));
 }
 
 void
 up_drain_begin(struct up_drain *drain, up_drain_callback callback, void *context)
 {
+	/* What is not taken back yet is drained anew, and in the note still. */
+	g_clear_pointer(&drain->left, g_ptr_array_unref);
 	drain->callback = callback;
 	drain->context = context;
 	drain->state = UP_DRAIN_TELLING;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
@@ -31,7 +32,8 @@ struct stage {
 	GString *asked; /* "GET /api/v1/hosts\n" ... */
 	const char *hosts;
 	const char *desktops;
-	guint n_refused; /* so many requests are answered with 503 first */
+	guint n_refused;     /* so many requests are answered with 503 first */
+	const char *refuses; /* and those that begin so; NULL: none */
 	gboolean stopped;
 	guint n_drained;
 };
@@ -39,7 +41,8 @@ struct stage {
 static const char *
 stage_find_answer(struct stage *stage, const char *line)
 {
-	if (stage->n_refused > 0 && stage->n_refused--)
+	if ((stage->n_refused > 0 && stage->n_refused--) ||
+	    (stage->refuses && g_str_has_prefix(line, stage->refuses)))
 		return "HTTP/1.1 503 Away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 	if (g_str_has_prefix(line, "GET /api/v1/hosts"))
 		return stage->hosts;
@@ -84,6 +87,17 @@ stage_answer(struct stage_request *request)
 	g_io_stream_close(G_IO_STREAM(request->connection), NULL, NULL);
 }
 
+/* What is left of it unread when the connection ends would undo the answer. */
+static gboolean
+stage_is_whole(const struct stage_request *request)
+{
+	const char *end = strstr(request->text, "\r\n\r\n");
+	const char *length = strstr(request->text, "Content-Length: ");
+	guint64 size = length ? g_ascii_strtoull(strchr(length, ' '), NULL, 10) : 0;
+
+	return end && request->size >= (gsize)(end + 4 - request->text) + size;
+}
+
 static void stage_handle_read(GObject *source, GAsyncResult *result, gpointer data);
 
 static void
@@ -108,7 +122,7 @@ stage_handle_read(GObject *source, GAsyncResult *result, gpointer data)
 		return;
 	}
 	request->size += (gsize)n;
-	if (!strstr(request->text, "\r\n\r\n")) {
+	if (!stage_is_whole(request)) {
 		stage_read(request);
 		return;
 	}
@@ -286,15 +300,26 @@ test_up_drain__does_not_wait_for_ever_for_no_broker(void **state)
 	assert_int_equal(((struct stage *)*state)->n_drained, 1);
 }
 
+/* note: what it says in the end; NULL: there is none. */
+static gboolean
+stage_has_note(const struct stage *stage, const char *note)
+{
+	g_autofree char *text = NULL;
+
+	g_file_get_contents(stage->note, &text, NULL, NULL);
+	return g_strcmp0(text, note) == 0;
+}
+
+/* Ends when the last one was asked, and the note says so. */
 static void
-stage_resume(struct stage *stage, const char *last)
+stage_resume(struct stage *stage, const char *last, const char *note)
 {
 	guint late = g_timeout_add_seconds(PATIENCE_S, stage_handle_late, NULL);
 	struct up_drain *drain = up_drain_new(stage->path, stage->note);
 
 	g_string_truncate(stage->asked, 0);
 	up_drain_resume(drain);
-	while (!strstr(stage->asked->str, last))
+	while (!strstr(stage->asked->str, last) || !stage_has_note(stage, note))
 		g_main_context_iteration(NULL, TRUE);
 	g_source_remove(late);
 	up_drain_free(drain);
@@ -317,7 +342,7 @@ test_up_drain__resumes_what_it_has_drained_and_no_other(void **state)
 	/* an end before the start had come to it */
 	stage->stopped = FALSE;
 	stage_drain(stage);
-	stage_resume(stage, "PATCH /api/v1/hosts/two\n");
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n", "");
 	assert_int_equal(stage_count(stage, "PATCH"), 1);
 	/* from here on they are an operator's */
 	stage_drain(stage);
@@ -325,7 +350,7 @@ test_up_drain__resumes_what_it_has_drained_and_no_other(void **state)
 		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true},"
 		" {\"name\": \"three\", \"drain\": false}]";
 	stage_drain(stage);
-	stage_resume(stage, "PATCH /api/v1/hosts/three\n");
+	stage_resume(stage, "PATCH /api/v1/hosts/three\n", "");
 	assert_int_equal(stage_count(stage, "PATCH"), 1);
 }
 
@@ -335,7 +360,68 @@ test_up_drain__resumes_all_that_an_older_carrel_has_drained(void **state)
 	struct stage *stage = *state;
 
 	stage_listen(stage);
-	stage_resume(stage, "PATCH /api/v1/hosts/two\n");
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n", "");
+	assert_int_equal(stage_count(stage, "PATCH"), 2);
+}
+
+/* The next start does, and leaves alone what is an operator's by then. */
+static void
+test_up_drain__takes_back_later_what_the_broker_refuses(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_listen(stage);
+	stage_drain(stage);
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true}]";
+	stage->refuses = "PATCH /api/v1/hosts/two";
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n", "two\n");
+	assert_int_equal(stage_count(stage, "PATCH"), 2);
+	stage->refuses = NULL;
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n", "");
+	assert_int_equal(stage_count(stage, "PATCH"), 1);
+}
+
+/* It was ended, or the broker was, before the answers came. */
+static void
+test_up_drain__takes_back_later_what_has_no_answer(void **state)
+{
+	struct stage *stage = *state;
+	struct up_drain *drain;
+
+	stage_listen(stage);
+	stage_drain(stage);
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true}]";
+	g_string_truncate(stage->asked, 0);
+	drain = up_drain_new(stage->path, stage->note);
+	up_drain_resume(drain);
+	while (!strstr(stage->asked->str, "PATCH"))
+		g_main_context_iteration(NULL, TRUE);
+	up_drain_free(drain);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n", "");
+}
+
+/* A name that has no room for the suffix of a file that is to take its place. */
+static void
+test_up_drain__resumes_all_when_the_note_could_not_be_written(void **state)
+{
+	struct stage *stage = *state;
+	g_autofree char *name = g_strnfill(250, 'n');
+	int note;
+
+	g_free(stage->note);
+	stage->note = g_build_filename(stage->folder, name, NULL);
+	note = g_open(stage->note, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(g_close(note, NULL));
+	stage_listen(stage);
+	stage_drain(stage);
+	assert_true(stage_has_note(stage, NULL));
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true}]";
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n", NULL);
 	assert_int_equal(stage_count(stage, "PATCH"), 2);
 }
 
@@ -359,6 +445,14 @@ main(void)
 			stage_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_up_drain__resumes_all_that_an_older_carrel_has_drained, stage_setup,
+			stage_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_up_drain__takes_back_later_what_the_broker_refuses, stage_setup,
+			stage_teardown),
+		cmocka_unit_test_setup_teardown(test_up_drain__takes_back_later_what_has_no_answer,
+						stage_setup, stage_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_up_drain__resumes_all_when_the_note_could_not_be_written, stage_setup,
 			stage_teardown),
 	};
 
