@@ -63,6 +63,8 @@ void desktop_keep_running(struct desktop *desktop);
 
 /* A suspended one goes on, from the same version; called again as long as that is wanted. The template is needed during the call. */
 void desktop_resume(struct desktop *desktop, const struct engine_template *source);
+/* Can it be tried now, but for the room? */
+gboolean desktop_may_resume(const struct desktop *desktop);
 /* It cannot be resumed, for a reason outside of it. */
 void desktop_refuse_resume(struct desktop *desktop, const char *reason);
 

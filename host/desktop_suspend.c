@@ -29,7 +29,7 @@
 static void desktop_run_on(struct desktop *desktop, const char *reason);
 static void desktop_stay_suspended(struct desktop *desktop, const char *reason);
 
-/* It is told once, and stands in the list of desktops until that has changed. */
+/* It is told once, and stands in the list of desktops until that has changed: no figures, which change by themselves, are in it. */
 static void
 desktop_set_obstacle(struct desktop *desktop, const char *kind, const char *reason, gint64 again_us)
 {
@@ -199,9 +199,12 @@ desktop_find_disk(struct desktop *desktop, guint64 ram_bytes, guint64 others_byt
 	desktop->suspend_bytes = bytes;
 	if (host_room_has_disk(desktop->host->lib, bytes + others_bytes))
 		return TRUE;
-	words = g_strdup_printf("it cannot be suspended: its memory may take %" G_GUINT64_FORMAT
-				" MiB of the disk of '%s': make room there",
-				bytes >> 20, desktop->host->lib);
+	log_debug("desktop=%s: its memory may take %" G_GUINT64_FORMAT
+		  " MiB, that of others %" G_GUINT64_FORMAT " MiB",
+		  desktop->id, bytes >> 20, others_bytes >> 20);
+	words = g_strdup_printf("it cannot be suspended: the disk of '%s' has too little room for "
+				"its memory: make room there",
+				desktop->host->lib);
 	desktop_set_obstacle(desktop, "suspend_failed", words, SUSPEND_AGAIN_US);
 	return FALSE;
 }
@@ -299,6 +302,12 @@ desktop_stay_suspended(struct desktop *desktop, const char *reason)
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 	}
 	desktop_set_obstacle(desktop, "resume_failed", words, RESUME_AGAIN_US);
+}
+
+gboolean
+desktop_may_resume(const struct desktop *desktop)
+{
+	return desktop->state == DESKTOP_STATE_SUSPENDED && desktop_may_try(desktop);
 }
 
 void
@@ -441,7 +450,7 @@ desktop_resume(struct desktop *desktop, const struct engine_template *source)
 	struct steps_call call = { NULL, desktop_handle_marked, desktop };
 	g_autoptr(GError) error = NULL;
 
-	if (desktop->state != DESKTOP_STATE_SUSPENDED || !desktop_may_try(desktop))
+	if (!desktop_may_resume(desktop))
 		return;
 	if (!desktop_suspension_check(&desktop->folder, source, &error)) {
 		desktop_stay_suspended(desktop, error->message);

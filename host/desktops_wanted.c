@@ -105,12 +105,10 @@ desktops_may_resume(struct desktops *desktops, struct desktop *desktop, const js
 			   : 0;
 
 	if (!desktops_has_room(desktops, mib)) {
-		g_autofree char *reason = g_strdup_printf(
-			"this host is full: it needs %u MiB of memory and some of the disk; make "
-			"room there",
-			mib);
-
-		desktop_refuse_resume(desktop, reason);
+		log_debug("desktop=%s: to be resumed it needs %u MiB with the others that are",
+			  desktop_get_id(desktop), mib);
+		desktop_refuse_resume(desktop, "this host is full: it has too little memory for "
+					       "it, or no room on the disk; make room there");
 		return FALSE;
 	}
 	return desktops_may_start(desktops);
@@ -273,7 +271,8 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 	g_autofree char *refusal = NULL;
 
 	desktops_try_later(desktops);
-	if (!launch_client_is_up(desktops->launch) || !desktops_may_resume(desktops, desktop, want))
+	if (!launch_client_is_up(desktops->launch) || !desktop_may_resume(desktop) ||
+	    !desktops_may_resume(desktops, desktop, want))
 		return;
 	refusal = desktops_find_refusal(desktops, want);
 	if (refusal)

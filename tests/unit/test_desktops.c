@@ -44,6 +44,7 @@ struct fixture {
 	char *exchange;
 	guint failures;
 	guint unmoved;
+	guint unresumed;
 	guint foreign;
 	char *foreign_reason;
 	char *holders;
@@ -58,6 +59,7 @@ note_event(void *context, const struct desktop *desktop, const char *kind, gint6
 	(void)desktop, (void)value, (void)text;
 	f->failures += strcmp(kind, "failed") == 0;
 	f->unmoved += strcmp(kind, "move_failed") == 0;
+	f->unresumed += strcmp(kind, "resume_failed") == 0;
 }
 
 static void
@@ -337,7 +339,7 @@ write_suspended(const struct fixture *f, const char *path)
 	manifest_free(manifest);
 }
 
-/* Its user waits for it, and the admin is told why. */
+/* Its user waits for it, and the admin is told why: once, whatever it would take the next time it is asked for. */
 static void
 test_desktops__a_full_host_resumes_none_and_says_so(void **state)
 {
@@ -345,6 +347,7 @@ test_desktops__a_full_host_resumes_none_and_says_so(void **state)
 	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
 	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
 	const struct desktop *desktop;
+	json_t *one;
 
 	desktops_free(f->desktops);
 	open_desktops(f, 1u << 30);
@@ -356,6 +359,13 @@ test_desktops__a_full_host_resumes_none_and_says_so(void **state)
 	assert_non_null(desktop);
 	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
 	assert_int_equal(desktop_get_state(desktop), DESKTOP_STATE_SUSPENDED);
+	assert_int_equal(f->unresumed, 1);
+	assert_null(strpbrk(desktop_get_reason(desktop), "0123456789"));
+	one = make_want("qemu", "none", 1, "ready");
+	json_object_set_new(one, "ram_mib", json_integer(2 * RAM_MIB));
+	want(f, one);
+	fake_peer_settle();
+	assert_int_equal(f->unresumed, 1);
 	want(f, NULL);
 	g_unlink(path);
 }
