@@ -8,8 +8,8 @@
  * queued.
  *
  * Linux tells of bytes from the host at once, but of the host's end being open only later, by a worker: until then the port
- * reads as closed, and nothing can be written. So what follows bytes right away is no hangup: a resync's answer waits for the
- * wake-up that the opening brings. Should the host really have gone, its next connection begins with a resync, too.
+ * reads as closed, and nothing can be written. So what is not written yet outlives a hangup: it may be the answer to what was just
+ * read, and waits for the wake-up that the opening brings. A host that has really gone comes back with a resync, which drops it.
  *
  * A fork continues a template's agent in the middle of whatever it was reading, while the host's new connection
  * begins with a resync. The head of a frame has two zero bytes (FRAME_MAX_BYTES is 64 KiB) and JSON text never has
@@ -210,13 +210,12 @@ port_take_bytes(struct port *port, const void *data, size_t size, port_frame_fn 
 	}
 }
 
-/* The host has gone: what was half read or not written yet is nobody's. */
+/* The host has gone: what was half read is nobody's. */
 static int
 port_handle_hangup(struct port *port)
 {
 	frame_reader_reset(&port->reader);
 	port->lost = false;
-	port_drop_output(port);
 	return port->is_device ? 0 : -EPIPE;
 }
 
@@ -224,7 +223,6 @@ static int
 port_read(struct port *port, port_frame_fn on_frame, void *context)
 {
 	uint8_t data[READ_BYTES];
-	bool got_bytes = false;
 
 	for (;;) {
 		ssize_t n = read(port->fd, data, sizeof(data));
@@ -233,11 +231,8 @@ port_read(struct port *port, port_frame_fn on_frame, void *context)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
-		if (n == 0 && port->is_device && got_bytes)
-			return 0;
 		if (n <= 0)
 			return port_handle_hangup(port);
-		got_bytes = true;
 		port_take_bytes(port, data, (size_t)n, on_frame, context);
 	}
 }

@@ -179,9 +179,9 @@ static void
 machine_go_on(struct machine *machine)
 {
 	devices_resume(machine->devices);
+	kvm_start_clock(machine->kvm); /* from here on it is the guest's time */
+	machine_go(machine);	       /* what a vCPU reports waits for the machine's lock */
 	machine_set_state(machine, VMM_STATE_RUNNING, VMM_PAUSE_NONE, "");
-	kvm_start_clock(machine->kvm); /* last: what comes after it is the guest's time */
-	machine_go(machine);
 }
 
 /*
