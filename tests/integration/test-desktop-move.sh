@@ -17,30 +17,14 @@ refuses() {
 	grep -qF "$code" <<<"$said" || fail "it does not say '$code' but: $said"
 }
 
-# show FIELD: of the desktop
-show() {
-	carrel_json ".$1" desktop show "$desktop"
-}
-
-# is HOST STATES: a regular expression
-is() {
-	[ "$(show host)" = "$1" ] && [[ $(show state) =~ ^($2)$ ]]
-}
-
-# expect HOST STATES [SECONDS]
-expect() {
-	wait_until "${3:-120}" is "$@" || fail "it is not $2 on '$1': $(carrel desktop list 2>&1)
-$(tail -n 10 "$appliance_log" "$second_state/log")"
-}
-
 was_refused() {
-	[[ $(show error) == *"host '$second_name' does not take it"* ]] && is testhost suspended
+	[[ $(second_show error) == *"host '$second_name' does not take it"* ]] && second_is testhost suspended
 }
 
 # suspend HOST
 suspend() {
 	carrel desktop suspend "$desktop" >/dev/null
-	expect "$1" suspended 300
+	second_expect "$1" suspended 300
 	viewer_close
 }
 
@@ -48,7 +32,7 @@ suspend() {
 come_back() {
 	viewer_log_in ada office
 	[ "$(appliance_session ada)" = "$session $desktop" ] || fail "it is another one: $(appliance_session ada)"
-	expect "$1" 'assigned|active'
+	second_expect "$1" 'assigned|active'
 	"$2" "$desktop" qemu >/dev/null || fail "its machine is not on host '$1'"
 	viewer_expect "$token" 120
 	echo "the token typed before is on the screen, from host '$1'"
@@ -88,23 +72,23 @@ cp -a "$manifest" "$TMPDIR/manifest"
 jq '.files[0].sha256 |= (.[1:] + .[:1])' "$TMPDIR/manifest" >"$TMPDIR/other" && cat "$TMPDIR/other" >"$manifest"
 carrel desktop move "$desktop" "$second_name" >/dev/null
 wait_until 120 was_refused || fail "it was not refused: $(carrel desktop list 2>&1)"
-grep -q 'sealed again, or is another one here' <<<"$(show error)" || fail "it is not said why: $(show error)"
+grep -q 'sealed again, or is another one here' <<<"$(second_show error)" || fail "it is not said why: $(second_show error)"
 is_only_in "$appliance_state/lib/desktops"
-echo "it has come back: $(show error)"
+echo "it has come back: $(second_show error)"
 cat "$TMPDIR/manifest" >"$manifest"
 
 carrel desktop move "$desktop" "$second_name" >/dev/null
 # whatever it is doing, it begins again
 faults_kill carrel-hostd
-expect "$second_name" suspended
+second_expect "$second_name" suspended
 is_only_in "$second_state/lib/desktops"
-[ -z "$(show error)" ] || fail "it is said that $(show error)"
+[ -z "$(second_show error)" ] || fail "it is said that $(second_show error)"
 come_back "$second_name" second_find_process
 faults_type_token
 
 suspend "$second_name"
 carrel desktop move "$desktop" testhost >/dev/null
-expect testhost suspended
+second_expect testhost suspended
 is_only_in "$appliance_state/lib/desktops"
 come_back testhost faults_find_process
 faults_type_token

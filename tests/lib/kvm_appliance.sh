@@ -36,7 +36,7 @@ appliance_run_up() {
 	ports[1]=${appliance_ports#* }
 	# who comes from outside comes to the host's address
 	sed -i -e 's/127\.0\.0\.1:/0.0.0.0:/' -e "/^\[gateway\]/a proxy = http://127.0.0.1:${ports[1]}" "$TMPDIR/carrel.conf"
-	kvm_host_forwards=("${ports[0]}:${ports[0]}" "${ports[1]}:${ports[1]}" "${ports[2]}:${ports[2]}")
+	kvm_host_forwards+=("${ports[0]}:${ports[0]}" "${ports[1]}:${ports[1]}" "${ports[2]}:${ports[2]}")
 	# the links that it makes in the build, which cannot be written from in there
 	"$appliance_root/run" carrel --version >/dev/null
 	kvm_host_start || fail "there is no KVM host"

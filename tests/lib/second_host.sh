@@ -8,30 +8,38 @@
 second_name=otherhost
 second_exchange=
 second_state=
+second_port=
+second_listen=127.0.0.1
+second_settings= # more lines of its [gateway]
 second_pids=()
 
-# second_prepare: makes the exchange folder, before appliance_start "exchange = $second_exchange"
+# second_prepare: before appliance_start "exchange = $second_exchange"
 second_prepare() {
 	second_exchange=$TMPDIR/exchange
-	mkdir -m 0700 "$second_exchange"
 }
 
-# second_start: the other host, with copies of the first one's template versions, as an admin makes them
+# second_start: the other host
 second_start() {
-	local port first last
-	port=$(appliance_find_ports 1)
 	second_state=$appliance_state/other
-	first=$((appliance_group + 300000))
+	second_port=$(appliance_find_ports 1)
+	second_serve
+	wait_until 60 second_is_known || second_fail carrel-hostd
+}
+
+# second_serve: its services, with what the first one's template versions are, as an admin copies them
+second_serve() {
+	local first=$((appliance_group + 300000)) last
 	last=$((first + 265535))
-	chown "$appliance_hostd_uid:$appliance_group" "$second_exchange"
 	# as `carrel up` makes them
 	install -d -m 0711 -g "$appliance_group" "$second_state"{,/lib,/lib/staging,/run/desktops}
 	install -d -m 1771 -g "$appliance_group" "$second_state/run"
 	install -d -m 0711 -o "$appliance_hostd_uid" -g "$appliance_group" "$second_state/lib"/{desktops,hostd,images}
-	cp -a --sparse=always "$appliance_state/lib/templates" "$second_state/lib/templates"
+	install -d -m 0700 -o "$appliance_hostd_uid" -g "$appliance_group" "$second_exchange"
+	second_place_templates "$appliance_state/lib/templates" "$second_state/lib/templates"
 	cat >"$second_state/carrel.conf" <<-END
 		[gateway]
-		listen = 127.0.0.1:$port
+		listen = $second_listen:$second_port
+		$second_settings
 		[host]
 		name = $second_name
 		engine = ${appliance_engine:-qemu}
@@ -45,9 +53,13 @@ second_start() {
 		--run "$second_state/run" --lib "$second_state/lib"
 	wait_until 30 test -S "$second_state/run/launch.sock" || second_fail carrel-launch
 	second_start_hostd
-	second_run $((appliance_group + 1)) carrel-gateway --listen "127.0.0.1:$port" \
+	second_run $((appliance_group + 1)) carrel-gateway --listen "$second_listen:$second_port" \
 		--hostd-socket "$second_state/run/gateway.sock"
-	wait_until 60 second_is_known || second_fail carrel-hostd
+}
+
+# second_place_templates FROM TO: a test may change them there
+second_place_templates() {
+	cp -a --sparse=always "$1" "$2"
 }
 
 second_start_hostd() {
@@ -78,6 +90,26 @@ second_fail() {
 
 second_is_known() {
 	[ "$(carrel_json "[(.templates? // .)[] | select(.host == \"$second_name\")] | length" template list)" -ge 1 ]
+}
+
+second_tell() {
+	tail -n 10 "$appliance_log" "$second_state/log"
+}
+
+# second_show FIELD: of $desktop
+second_show() {
+	carrel_json ".$1" desktop show "$desktop"
+}
+
+# second_is HOST STATES: where $desktop is, and its state by a regular expression
+second_is() {
+	[ "$(second_show host)" = "$1" ] && [[ $(second_show state) =~ ^($2)$ ]]
+}
+
+# second_expect HOST STATES [SECONDS]
+second_expect() {
+	wait_until "${3:-120}" second_is "$@" || fail "it is not $2 on '$1': $(carrel desktop list 2>&1)
+$(second_tell)"
 }
 
 # second_find_process DESKTOP ROLE: as faults_find_process
