@@ -7,7 +7,7 @@
 # build/bench/fork.svg. RUNS=100 takes about 8 minutes on 2 quiet cores. BENCH_FORK="time rate" takes these alone, BENCH_FORK=nested
 # the desktop alone.
 set -eu
-what=" ${BENCH_FORK:-time rate memory nested} "
+what=" ${BENCH_FORK:-time rate memory most prefetch nested} "
 [ "$what" != ' nested ' ] || exec bash "${BASH_SOURCE[0]%/*}/nested-fork.sh"
 RUNS=${RUNS:-100}
 . "${BASH_SOURCE[0]%/*}/bench.sh"

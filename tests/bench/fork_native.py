@@ -3,7 +3,7 @@
 #
 # fork_native.py - forks by carrel-vmm and by QEMU, by turns, on this machine's own /dev/kvm (bench-fork.sh starts it)
 """
-fork_native.py RUNS FOLDER [WHAT...]   WHAT: time, rate, memory; all of them without
+fork_native.py RUNS FOLDER [WHAT...]   WHAT: time, rate, memory, most, prefetch; all of them without
 
 Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
 """
@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import fork_prefetch  # noqa: E402
 import fork_sides  # noqa: E402
 import spawned  # noqa: E402
 
@@ -23,6 +24,9 @@ FORKS_A_RATE = 20
 RUNS_A_RATE = 4    # of RUNS, one measures the rate
 ALIVE = {'carrel': (1, 10, 100), 'qemu': (1, 10, 40)}
 ROUNDS_OF_MEMORY = 3
+MOST = 2000        # alive, where memory does not end before
+BATCH = 50
+LEFT_KIB = 4 << 20  # of the machine's memory, for others
 IDLE_S = 5
 FORK_S = 60  # at most
 SMAPS_OF_RAM = 'memfd:memory'
@@ -154,6 +158,22 @@ def measure_memory(templates, samples):
             measure_memory_of(template, ALIVE[template.name], rest, samples)
 
 
+def measure_most(template, samples):
+    """As many as fit, and how fast the last of them came."""
+    say(f'as many forks of {template.name} as fit')
+    forks = []
+    try:
+        while len(forks) < MOST and read_kib('/proc/meminfo', 'MemAvailable') > LEFT_KIB:
+            started = time.monotonic()
+            new = run_forks(template, [f'fork-{len(forks) + i}' for i in range(BATCH)], max(AT_ONCE))
+            forks += new
+            took = max(fork.running_at for fork in new) - started
+        samples.add(template, 'forks_alive_most', '', len(forks))
+        samples.add(template, 'forks_per_second_most', '1/s', BATCH / took)
+    finally:
+        end_all(forks)
+
+
 def list_steps(template):
     """(what, ms) as carrel-vmm says it of its own start; the last is up to the guest's word."""
     fork, = run_forks(template, ['fork'], 1, {**os.environ, 'CARREL_DEBUG': '1'})
@@ -191,7 +211,7 @@ def main(runs, folder, *wanted):
     samples = Samples(os.fdopen(os.dup(1), 'w'))
     os.dup2(2, 1)  # what the guests of the templates say
     spawned.be_their_parent()
-    wanted = wanted or ('time', 'rate', 'memory')
+    wanted = wanted or ('time', 'rate', 'memory', 'most', 'prefetch')
     templates = make_templates(RAM_MIB, folder)
     if 'time' in wanted:
         measure_time(templates, 'fork_to_running_ms', runs, samples)
@@ -204,6 +224,11 @@ def main(runs, folder, *wanted):
         measure_rate(templates, runs, samples)
     if 'memory' in wanted:
         measure_memory(templates, samples)
+    if 'most' in wanted:
+        for template in templates:
+            measure_most(template, samples)
+    if 'prefetch' in wanted:
+        fork_prefetch.measure(runs, lambda figure, ms: samples.add(templates[0], figure, 'ms', ms))
 
 
 if __name__ == '__main__':
