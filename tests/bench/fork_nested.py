@@ -3,9 +3,9 @@
 #
 # fork_nested.py - forks of the Debian desktop by carrel-vmm and by QEMU, by turns, in the KVM host (nested-fork.sh starts it there)
 """
-fork_nested.py RUNS FOLDER   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
+fork_nested.py RUNS FOLDER [soak]   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
 
-Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
+With "soak" so many forks of carrel-vmm, one after another, get an identity, then 20 that stay alive. Otherwise samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
 """
 import json
 import os
@@ -14,6 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import agent_notes  # noqa: E402
 import desktop_sides  # noqa: E402
 import fork_native  # noqa: E402
 import kvm_counters  # noqa: E402
@@ -21,9 +22,15 @@ import spawned  # noqa: E402
 
 ALIVE = {'carrel': (1, 10, 20), 'qemu': (1, 10)}  # 20 of QEMU do not fit into the host
 IDLE_S = 60
+SOAK_ALIVE = 20
 COUNTED_S = 30  # the end of these
 COUNTERS = {'exits': 'idle_exits_per_second', 'irq_injections': 'idle_interrupts_per_second'}
 say = fork_native.say
+
+
+def settle(fork):
+    fork.answer()
+    fork.identify()
 
 
 def measure_fork(template, samples):
@@ -55,8 +62,7 @@ def rest(template, forks, samples):
     """The first has its counters read: it is alone."""
     say(f'{len(forks)} more forks of {template.name} get their identity and idle')
     for fork in forks:
-        fork.answer()
-        fork.identify()
+        settle(fork)
     time.sleep(IDLE_S - COUNTED_S)
     pid = forks[0].pid
     before = {name: kvm_counters.read_counter(pid, name) for name in COUNTERS}
@@ -66,17 +72,47 @@ def rest(template, forks, samples):
             samples.add(template, figure, '1/s', (kvm_counters.read_counter(pid, name) - before[name]) / COUNTED_S)
 
 
-def main(runs, folder):
+def soak(template, forks):
+    """Whoever hangs ends it: an answer has its time."""
+    for n in range(forks):
+        fork, = fork_native.run_forks(template, ['fork'], 1)
+        try:
+            settle(fork)
+        finally:
+            fork.end()
+        if (n + 1) % 10 == 0:
+            say(f'{n + 1} forks of the desktop have got their identity')
+    alive = fork_native.run_forks(template, [f'fork-{n}' for n in range(SOAK_ALIVE)], 2)
+    try:
+        for fork in alive:
+            settle(fork)
+        for fork in alive:
+            agent_notes.resync(fork.agent)  # it has gone on beside the others
+    finally:
+        fork_native.end_all(alive)
+    say(f'{SOAK_ALIVE} are alive and have answered again')
+
+
+def measure(templates, runs, samples):
+    measure_forks(templates, runs, samples)
+    for template in templates:
+        fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples)
+
+
+def main(runs, folder, what='measure'):
     samples = fork_native.Samples(os.fdopen(os.dup(1), 'w'))
     os.dup2(2, 1)  # what the machines say
     spawned.be_their_parent()
     with open(os.path.join(folder, 'carrel', 'manifest.json'), encoding='utf-8') as file:
         machine = json.load(file)['machine']
-    templates = [kind(machine, os.path.join(folder, kind.name), os.path.join(folder, 'work'))
-                 for kind in (desktop_sides.CarrelDesktops, desktop_sides.QemuDesktops)]
-    measure_forks(templates, int(runs), samples)
-    for template in templates:
-        fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples)
+
+    def make(kind):
+        return kind(machine, os.path.join(folder, kind.name), os.path.join(folder, 'work'))
+
+    if what == 'soak':
+        soak(make(desktop_sides.CarrelDesktops), int(runs))
+    else:
+        measure([make(desktop_sides.CarrelDesktops), make(desktop_sides.QemuDesktops)], int(runs), samples)
 
 
 if __name__ == '__main__':

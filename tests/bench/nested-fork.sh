@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # nested-fork.sh - forks of the Debian desktop by carrel-vmm and by QEMU, by turns in one KVM host inside QEMU (make bench-fork)
 #
+# nested-fork.sh [soak]: with it RUNS forks by carrel-vmm in a row, and 20 at once, of which none may be stuck (make soak)
+#
 # To the first instruction, to the agent's answer, to the picture of a session, and what an idle fork costs. The times are
 # those of an emulated processor: their ratios count.
 RUNS=${RUNS:-10}
 set -eu
+what=${1:-measure}
 . "${BASH_SOURCE[0]%/*}/bench.sh"
 . tests/lib/kvm_host.sh
 
@@ -19,7 +22,7 @@ fail() {
 # The two sealed versions on one disk; as links, for they are large
 make_disk() {
 	local engine sealed folder=$TMPDIR/disk
-	for engine in kvm qemu; do
+	for engine in kvm $([ "$what" = soak ] || echo qemu); do
 		sealed=$(bash tests/lib/kvm_sealed.sh "$engine") || fail "the desktop is not sealed with $engine"
 		mkdir -p "$folder"
 		[ "$engine" = qemu ] || engine=carrel
@@ -44,10 +47,10 @@ measure() {
 	local code=0
 	kvm_host_begin "export CARREL_BUILD_DIR='$CARREL_BUILD_DIR' TMPDIR=/mnt/work
 		mkdir \$TMPDIR
-		exec python3 -B '$PWD/tests/bench/fork_nested.py' $RUNS /mnt 2>'$kvm_host_share/fork.log'"
+		exec python3 -B '$PWD/tests/bench/fork_nested.py' $RUNS /mnt $what 2>'$kvm_host_share/fork.log'"
 	kvm_host_finish "$kvm_host_command" $((1200 + RUNS * 600)) >>"$bench_samples" || code=$?
 	cat "$kvm_host_share/fork.log" >&2
-	[ "$code" = 0 ] || fail "the forks were not measured"
+	[ "$code" = 0 ] || fail "not all forks came to their end"
 }
 
 trap kvm_host_stop EXIT
@@ -58,4 +61,4 @@ prepare_host
 bench_say "$RUNS forks each"
 measure
 kvm_host_stop
-bench_end fork-nested kvm
+[ "$what" = soak ] || bench_end fork-nested kvm
