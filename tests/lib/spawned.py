@@ -13,7 +13,8 @@ import time
 IPC, UTS, USER, PID, NET = (1 << bit for bit in (27, 26, 28, 29, 30))  # linux/sched.h
 WITHOUT_NETWORK = NET | IPC            # host/launch_role.c: QEMU
 CONTAINED = NET | IPC | USER | PID | UTS  # and carrel-vmm
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE = 36, 4
+FIRST_UID = 0x7000_0000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -29,12 +30,19 @@ def write(path, text):
 
 
 def enter(namespaces):
+    """A user namespace is that of a uid of its own, as a desktop's: Linux counts locked memory, such as io_uring's, by uid."""
+    uid = FIRST_UID + os.getpid()
+    if namespaces & USER:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        libc.prctl(PR_SET_DUMPABLE, 1)  # else /proc/self is root's now
     if libc.unshare(namespaces) != 0:
         raise OSError(ctypes.get_errno(), 'unshare')
     if namespaces & USER:
         write('/proc/self/setgroups', 'deny')
-        write('/proc/self/uid_map', '0 0 1')
-        write('/proc/self/gid_map', '0 0 1')
+        write('/proc/self/uid_map', f'0 {uid} 1')
+        write('/proc/self/gid_map', f'0 {uid} 1')
         write('/proc/sys/user/max_user_namespaces', '0')
 
 
