@@ -174,6 +174,19 @@ machine_do_pause(struct machine *machine, enum vmm_pause_reason reason, const ch
 	machine_set_state(machine, VMM_STATE_PAUSED, reason, text);
 }
 
+void
+machine_hold(struct machine *machine, void (*work)(struct machine *machine))
+{
+	if (machine->state != VMM_STATE_RUNNING)
+		return;
+	machine_stand(machine);
+	devices_drain(machine->devices);
+	work(machine);
+	/* a vCPU that ended by itself stands until that is dealt with */
+	if (!(machine->wishes & GUEST_WISHES))
+		machine_go(machine);
+}
+
 /* After a pause, and at the start, where a fork stands as if it had been paused. */
 static void
 machine_go_on(struct machine *machine)
@@ -323,6 +336,7 @@ machine_run(struct machine *machine)
 	machine_go_on(machine);
 	pthread_mutex_unlock(&machine->lock);
 	log_step("vCPUs let go");
+	machine_idle_begin(machine);
 	error = loop_run(machine->platform.loop);
 	pthread_mutex_lock(&machine->lock);
 	if (machine->state != VMM_STATE_OFF)

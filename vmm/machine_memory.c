@@ -90,8 +90,7 @@ machine_save_memory(const struct pages_file_ids *ids, struct state_writer *write
 	state_writer_end(writer);
 }
 
-/* All of it lies in one piece, as in its file. */
-static void *
+void *
 machine_get_ram(const struct machine *machine)
 {
 	return guest_memory_find(machine->platform.memory, 0, 1);

@@ -179,8 +179,9 @@ machine_make_loop(struct machine *machine)
 	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (machine->wake_fd < 0)
 		return -errno;
-	return loop_add(machine->platform.loop, "wishes", machine->wake_fd, EPOLLIN,
-			machine_handle_wishes, machine, &machine->wake_source);
+	error = loop_add(machine->platform.loop, "wishes", machine->wake_fd, EPOLLIN,
+			 machine_handle_wishes, machine, &machine->wake_source);
+	return error < 0 ? error : machine_idle_make(machine);
 }
 
 static int
@@ -350,6 +351,7 @@ machine_free(struct machine *machine)
 	kvm_free(machine->kvm);
 	bus_free(machine->platform.pio);
 	bus_free(machine->platform.mmio);
+	loop_timer_free(machine->idle_timer);
 	loop_remove(machine->wake_source);
 	if (machine->wake_fd >= 0)
 		close(machine->wake_fd);

@@ -23,4 +23,17 @@ typedef int (*own_pages_taker)(void *context, uint64_t number, const void *page)
 int own_pages_list(int pagemap_fd, const void *memory, uint64_t bytes, int file_fd,
 		   own_pages_taker take, void *context);
 
+/*
+ * How many pages of the mapping are copies, the same as the file's or not; the memory may change
+ * meanwhile. 0 or -errno.
+ */
+int own_pages_count(int pagemap_fd, const void *memory, uint64_t bytes, uint64_t *ret_count);
+
+/*
+ * Gives up each copy that is the same as the file's page, which is there again then, and says how
+ * many. Nobody may change the memory meanwhile. 0; -errno: those that were left are as they were.
+ */
+int own_pages_give_back(int pagemap_fd, void *memory, uint64_t bytes, int file_fd,
+			uint64_t *ret_count);
+
 #endif

@@ -140,6 +140,35 @@ test_own_pages__what_is_the_same_is_left_out(void **state)
 	stage_expect(stage, numbers, 1);
 }
 
+/* Alone, in a row, in a hole, and where two windows meet; what differs stays. */
+static void
+test_own_pages__what_is_the_same_is_given_back(void **state)
+{
+	static const uint64_t same[] = { 20, 22, 23, 24, 255, 256, 599 };
+	static const uint64_t others[] = { 0, 21, 254, 257 };
+	struct stage *stage = *state;
+	volatile uint8_t *memory = stage->memory;
+	uint64_t count;
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		memory[same[i] * PAGE] = same[i] % 10 == 0;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		memory[others[i] * PAGE + 7] = 5;
+	assert_int_equal(own_pages_count(stage->pagemap_fd, stage->memory, PAGES * PAGE, &count),
+			 0);
+	assert_int_equal(count, 11);
+	assert_int_equal(own_pages_give_back(stage->pagemap_fd, stage->memory, PAGES * PAGE,
+					     stage->fd, &count),
+			 0);
+	assert_int_equal(count, 7);
+	assert_int_equal(own_pages_count(stage->pagemap_fd, stage->memory, PAGES * PAGE, &count),
+			 0);
+	assert_int_equal(count, 4);
+	stage_expect(stage, others, 4);
+	assert_int_equal(memory[20 * PAGE], 1);
+	assert_int_equal(memory[22 * PAGE], 0);
+}
+
 static void
 test_own_pages__what_was_discarded_is_the_file_s(void **state)
 {
@@ -194,9 +223,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_was_written_is_own),	    TEST(what_was_read_is_the_file_s),
-		TEST(what_is_the_same_is_left_out), TEST(what_was_discarded_is_the_file_s),
-		TEST(the_file_does_not_grow),	    TEST(errors_end_the_list),
+		TEST(what_was_written_is_own),
+		TEST(what_was_read_is_the_file_s),
+		TEST(what_is_the_same_is_left_out),
+		TEST(what_was_discarded_is_the_file_s),
+		TEST(what_is_the_same_is_given_back),
+		TEST(the_file_does_not_grow),
+		TEST(errors_end_the_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
