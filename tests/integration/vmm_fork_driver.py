@@ -21,6 +21,7 @@ CANNOT_START, FOREIGN = 1, 4
 # tests/guests/guest_fork.c: what it writes to, and what it uses besides
 DIRTY_PAGES = 1000
 FEW_PAGES = 100
+TICK_LIMIT_NS = 100_000_000  # of the guest's time
 
 FORKS = 20
 TOGETHER = 6
@@ -53,8 +54,34 @@ def check_genid(machine):
     machine.has('note: genid ' + ' '.join(f'{word:#x}' for word in words))
 
 
+def find_section(state, name):
+    """Where its head is, and how many bytes follow that."""
+    at = HEAD.size
+    while state[at:at + 32].rstrip(b'\0').decode() != name:
+        at += SECTION_BYTES + struct.unpack_from('<I', state, at + 36)[0]
+    return at, struct.unpack_from('<I', state, at + 36)[0]
+
+
+def read_sealed_ns(template):
+    """KVM's clock when it was sealed, the last of its section: kvm_save()"""
+    state = read_file(template.state)
+    at, size = find_section(state, 'kvm')
+    return struct.unpack_from('<Q', state, at + SECTION_BYTES + size - 8)[0]
+
+
+def check_ticks(template, machine):
+    """Soon after the seal by the guest's own clock, less what the host ran meanwhile instead of it, all its CPUs' timers tick."""
+    sealed_ns = read_sealed_ns(template)
+    for cpu in range(template.cpus):
+        first_ns, stolen_ns = (int(word) for word in find_note(machine, f'tick-{cpu}').split()[2:])
+        if not 0 <= first_ns - sealed_ns < TICK_LIMIT_NS + stolen_ns:
+            bare_machine.fail(f'sealed at {sealed_ns} ns, CPU {cpu} has its first tick at {first_ns} ns, {stolen_ns} ns of them stolen')
+
+
 def test_fork():
-    """One after another, with one CPU and with two, and some at once: each goes on, and none is like another."""
+    """
+    One after another, with one CPU and with two, and some at once: each goes on, and none is like another. How soon timers tick is asked of those that run alone.
+    """
     for cpus in (1, 2):
         template = vmm_fork.Template(cpus=cpus)
         hashes = template.get_hashes()
@@ -62,6 +89,7 @@ def test_fork():
         for machine in machines:
             machine.run()
             check_genid(machine)
+            check_ticks(template, machine)
         together = [template.fork(f'together-{i}') for i in range(TOGETHER)]
         for machine in together:
             machine.start()
@@ -87,10 +115,7 @@ def test_fork_again():
 def forge(fd, section, offset, data):
     """A copy of the state in which this is changed, all checksums right."""
     state = bytearray(read_file(fd))
-    at = HEAD.size
-    while state[at:at + 32].rstrip(b'\0').decode() != section:
-        at += SECTION_BYTES + struct.unpack_from('<I', state, at + 36)[0]
-    size, = struct.unpack_from('<I', state, at + 36)
+    at, size = find_section(state, section)
     begin = at + SECTION_BYTES
     offset = offset if offset >= 0 else size + offset
     state[begin + offset:begin + offset + len(data)] = data
