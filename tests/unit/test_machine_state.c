@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_machine_state.c - how a machine is loaded on /dev/kvm: what went wrong elsewhere
+ * test_machine_state.c - how a machine is saved and loaded on /dev/kvm: what went wrong elsewhere
  *
  * Most of it is order. Each of these left guests of other projects without a timer, or with clocks that jumped: the LAPIC after the MSRs, the
  * timer's deadline before the time stamp counter, a counter that differs from vCPU to vCPU, a clock that is set when vCPUs run
@@ -33,7 +33,7 @@
 #define EXIT_SKIP	 77
 #define CPUS		 2
 #define COUNT_GPA	 0x300000
-#define MAX_ACTS	 256
+#define MAX_ACTS	 512
 #define TICK_NS		 UINT64_C(20000000)
 #define MAX_TICKS	 3000 /* a minute */
 #define MSR_TSC		 0x10
@@ -71,16 +71,31 @@ witness_look_at_msrs(struct act *act, const struct kvm_msrs *msrs)
 	}
 }
 
+/*
+ * A vCPU's registers, as they are read. The state of its start may move on when it is read, and changes registers then: it
+ * is the first. So may the LAPIC, before the MSRs with its timer's deadline. Pending events are the last, for all the
+ * others may bring some about.
+ */
+static const unsigned long save_order[] = {
+	KVM_GET_MP_STATE,  KVM_GET_REGS,  KVM_GET_SREGS, KVM_GET_XSAVE,	      KVM_GET_XCRS,
+	KVM_GET_DEBUGREGS, KVM_GET_LAPIC, KVM_GET_MSRS,	 KVM_GET_VCPU_EVENTS,
+};
+
+static const unsigned long load_requests[] = {
+	KVM_SET_LAPIC, KVM_SET_MSRS, KVM_SET_CLOCK, KVM_KVMCLOCK_CTRL, KVM_RUN,
+};
+
+#define SAVE_COUNT (sizeof(save_order) / sizeof(save_order[0]))
+#define LOAD_COUNT (sizeof(load_requests) / sizeof(load_requests[0]))
+
 static bool
 witness_wants(unsigned long request)
 {
-	static const unsigned long wanted[] = {
-		KVM_SET_LAPIC, KVM_SET_MSRS,	  KVM_GET_MSRS,
-		KVM_SET_CLOCK, KVM_KVMCLOCK_CTRL, KVM_RUN,
-	};
-
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (wanted[i] == request)
+	for (size_t i = 0; i < SAVE_COUNT; i++)
+		if (save_order[i] == request)
+			return true;
+	for (size_t i = 0; i < LOAD_COUNT; i++)
+		if (load_requests[i] == request)
 			return true;
 	return false;
 }
@@ -278,6 +293,31 @@ stage_close(struct description *template, struct description *fork)
 }
 
 static void
+test_machine_state__is_saved_in_an_order_that_loses_nothing(void **state)
+{
+	struct description template, fork;
+	size_t n_vcpus = 0, n_read;
+
+	(void)state;
+	stage_seal(&template, &fork);
+	for (size_t i = 0; i < witness.n_acts; i++) {
+		if (witness.acts[i].request != save_order[0])
+			continue;
+		n_vcpus++;
+		n_read = 0;
+		for (size_t j = 0; j < witness.n_acts; j++) {
+			if (witness.acts[j].fd != witness.acts[i].fd)
+				continue;
+			assert_true(n_read < SAVE_COUNT);
+			assert_true(witness.acts[j].request == save_order[n_read++]);
+		}
+		assert_int_equal(n_read, SAVE_COUNT);
+	}
+	assert_int_equal(n_vcpus, CPUS);
+	stage_close(&template, &fork);
+}
+
+static void
 test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks(void **state)
 {
 	struct description template, fork;
@@ -381,6 +421,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_machine_state__is_saved_in_an_order_that_loses_nothing),
 		cmocka_unit_test(
 			test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks),
 		cmocka_unit_test(test_machine_state__says_of_each_vcpu_that_it_stood),
