@@ -9,6 +9,7 @@ import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
+import contained  # noqa: E402
 import vmm_fork  # noqa: E402
 import vmm_link  # noqa: E402
 
@@ -23,6 +24,12 @@ DIRTY_PAGES = 1000
 FEW_PAGES = 100
 TICK_LIMIT_NS = 100_000_000  # of the guest's time
 OLD_S = 3  # three times the step that its clocks may make
+
+# tests/guests/guest_balloon.c: so many are given, and as many reported; the kernel counts a process' pages for each of its
+# CPUs, and a few at a time
+PAGE_BYTES = 4096
+BALLOON_PAGES = 256
+MISCOUNTED_PAGES = 128
 
 FORKS = 20
 TOGETHER = 6
@@ -316,6 +323,43 @@ def test_fork_killed():
         machine.process.wait()
     expect_untouched(template, hashes)
     template.fork().run()
+
+
+def count_own_pages(machine):
+    """Of memory that it shares with nobody, not even a file."""
+    with open(f'/proc/{contained.find_pid(machine.process)}/status', encoding='ascii') as file:
+        for line in file:
+            if line.startswith('RssAnon:'):
+                return int(line.split()[1]) * 1024 // PAGE_BYTES
+    return bare_machine.fail('the kernel does not say how much memory it has')
+
+
+def expect_fewer_pages(machine, before, fewer):
+    now = count_own_pages(machine)
+    if now > before - fewer + MISCOUNTED_PAGES:
+        bare_machine.fail(f'of {before} pages of its own it has {now}, not {fewer} fewer')
+
+
+def test_fork_balloon():
+    """Pages that a fork has changed and then gives or reports are the host's again, and it has its template's in their place."""
+    template = vmm_fork.Template(guest='balloon', mode='forked')
+    hashes = template.get_hashes()
+    machine = template.fork()
+    machine.start()
+    machine.read_until('starting -> running')
+    control = vmm_link.Control(machine.control_path)
+    control.set_balloon(PAGE_BYTES)
+    machine.read_until('note: touched')
+    before = count_own_pages(machine)
+    control.set_balloon(BALLOON_PAGES * PAGE_BYTES)
+    machine.read_until('note: given')
+    expect_fewer_pages(machine, before, BALLOON_PAGES)
+    control.set_balloon((BALLOON_PAGES + 1) * PAGE_BYTES)
+    machine.read_until('note: reported')
+    expect_fewer_pages(machine, before, 2 * BALLOON_PAGES)
+    control.set_balloon(0)
+    machine.finish()
+    expect_untouched(template, hashes)
 
 
 bare_machine.run_test({name[5:]: function for name, function in globals().items() if name.startswith('test_')})
