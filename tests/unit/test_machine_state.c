@@ -23,12 +23,17 @@
 #include <unistd.h>
 
 #include "tests/unit/guest_kernel.h"
+#include "tests/unit/kvm_section.h"
 #include "tests/unit/machine_stage.h"
 #include "tests/unit/state_edit.h"
 #include "vmm/guest_memory.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
+#include "vmm/own_pages.h"
+#include "vmm/pages_file.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
+#include "vmm/vcpu_state.h"
 
 #define EXIT_SKIP	 77
 #define CPUS		 2
@@ -38,6 +43,9 @@
 #define MAX_TICKS	 3000 /* a minute */
 #define MSR_TSC		 0x10
 #define MSR_TSC_DEADLINE 0x6e0
+/* in vmm/rtc.c's section: its index, 128 bytes, of which one is register C, its offset, checked_s */
+#define RTC_EVENTS_AT  (1 + 0x0c)
+#define RTC_CHECKED_AT (1 + 128 + 8)
 
 struct act {
 	int fd;
@@ -181,7 +189,19 @@ witness_find(int fd, unsigned long request)
 	return MAX_ACTS;
 }
 
-GUEST(count, "mov $0x300000, %ebx\n"
+/*
+ * Before it counts it leaves something behind in the devices: interrupts that are masked, timer channel 2 counting,
+ * the serial port's scratch register, one of the RTC's bytes, the PCI address, the LAPIC's priority, a debug register.
+ */
+GUEST(count, "mov $0xa5, %al\nout %al, $0x21\n"
+	     "mov $0xb6, %al\nout %al, $0x43\n"
+	     "mov $0x12, %al\nout %al, $0x42\nout %al, $0x42\n"
+	     "mov $0x3ff, %dx\nout %al, %dx\n"
+	     "mov $0x50, %al\nout %al, $0x70\nout %al, $0x71\n"
+	     "mov $0xcf8, %dx\nmov $0x80000844, %eax\nout %eax, %dx\n"
+	     "movl $0x20, 0xfee00080\n"
+	     "mov %eax, %dr1\n"
+	     "mov $0x300000, %ebx\n"
 	     "1: incl (%ebx)\njmp 1b\n");
 
 struct stage {
@@ -278,6 +298,7 @@ stage_seal(struct description *template, struct description *fork)
 		0);
 	template->cpus = CPUS;
 	template->has_genid = true;
+	template->serial = true;
 	*fork = *template;
 	fork->memory_private = true;
 	fork->state_fd = state_edit_new();
@@ -375,6 +396,96 @@ test_machine_state__says_of_each_vcpu_that_it_stood(void **state)
 	stage_close(&template, &fork);
 }
 
+/* Both states of each vCPU, without the time stamp counter, in a file of their own; none are left in the other. */
+static int
+stage_take_vcpus(int fd)
+{
+	char problem[STATE_PROBLEM_BYTES], name[STATE_FILE_NAME_BYTES];
+	struct vcpu_state *power_on, *now;
+	struct state_reader *reader;
+	struct state_writer *writer;
+	int vcpus = state_edit_new();
+
+	assert_int_equal(state_reader_new(fd, &reader, problem), 0);
+	assert_int_equal(state_writer_new(&writer), 0);
+	for (unsigned int i = 0; i < CPUS; i++) {
+		snprintf(name, sizeof(name), "cpu %u", i);
+		state_reader_open(reader, 1, "%s", name);
+		assert_int_equal(vcpu_state_take(reader, &power_on), 0);
+		assert_int_equal(vcpu_state_take(reader, &now), 0);
+		assert_int_equal(state_reader_close(reader), 0);
+		vcpu_state_set_tsc(now, 0);
+		state_writer_begin(writer, 1, "%s", name);
+		vcpu_state_put(power_on, writer);
+		vcpu_state_put(now, writer);
+		state_writer_end(writer);
+		vcpu_state_free(power_on);
+		vcpu_state_free(now);
+		state_edit_resize(fd, name, 0);
+	}
+	assert_int_equal(state_writer_finish(writer, vcpus), 0);
+	state_writer_free(writer);
+	state_reader_free(reader);
+	return vcpus;
+}
+
+/*
+ * What is another in each file, although nothing of the machine has changed: the name of the pair of state and own pages
+ * (section "memory"), which only a fork has; when KVM's timer was loaded; and up to when the RTC, which goes by the
+ * host's clock, has looked whether a second was over, and what it saw. The time stamp counter counts on, too:
+ * stage_take_vcpus(). The identity would differ, but this fork keeps its template's, as one that was suspended does.
+ */
+static void
+stage_forget_what_differs(int fd)
+{
+	static const uint8_t nothing[PAGES_FILE_ID_BYTES];
+
+	state_edit_patch(fd, "memory", PAGES_FILE_ID_BYTES, nothing, PAGES_FILE_ID_BYTES);
+	kvm_section_forget_pit_times(fd);
+	state_edit_patch(fd, "rtc", RTC_EVENTS_AT, nothing, 1);
+	state_edit_patch(fd, "rtc", RTC_CHECKED_AT, nothing, sizeof(int64_t));
+}
+
+static void
+expect_same_state(int saved, int again)
+{
+	int saved_vcpus = stage_take_vcpus(saved), again_vcpus = stage_take_vcpus(again);
+
+	stage_forget_what_differs(saved);
+	stage_forget_what_differs(again);
+	assert_true(state_edit_is_same(saved_vcpus, again_vcpus));
+	assert_true(state_edit_is_same(saved, again));
+	close(saved_vcpus);
+	close(again_vcpus);
+}
+
+/* Of each section, bit for bit; the fork has not run. */
+static void
+test_machine_state__is_the_same_when_it_is_saved_again(void **state)
+{
+	int fds[] = { state_edit_new(), state_edit_new() }; /* state, own pages */
+	struct description template, fork;
+	char problem[MACHINE_PROBLEM_BYTES];
+	struct machine *machine;
+	const char *hindrance;
+
+	(void)state;
+	stage_seal(&template, &fork);
+	memcpy(fork.genid, template.genid, sizeof(fork.genid));
+	fork.pagemap_fd = own_pages_open();
+	assert_true(fork.pagemap_fd >= 0);
+	if (machine_new(&fork, &machine, problem) < 0)
+		fail_msg("%s", problem);
+	if (machine_save(machine, fds, 2, &hindrance) < 0)
+		fail_msg("%s", hindrance);
+	expect_same_state(fork.state_fd, fds[0]);
+	machine_free(machine);
+	close(fork.pagemap_fd);
+	for (size_t i = 0; i < 2; i++)
+		close(fds[i]);
+	stage_close(&template, &fork);
+}
+
 /* What the mapping there has of pages that are not its file's: smaps of proc(5). */
 static unsigned int
 stage_measure_own_kib(const void *memory)
@@ -425,6 +536,7 @@ main(void)
 		cmocka_unit_test(
 			test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks),
 		cmocka_unit_test(test_machine_state__says_of_each_vcpu_that_it_stood),
+		cmocka_unit_test(test_machine_state__is_the_same_when_it_is_saved_again),
 		cmocka_unit_test(test_machine_state__is_loaded_without_a_copy_of_its_template),
 	};
 
