@@ -16,14 +16,13 @@
 
 #include <inttypes.h>
 #include <linux/kvm.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tests/unit/guest_kernel.h"
 #include "tests/unit/kvm_section.h"
+#include "tests/unit/kvm_witness.h"
 #include "tests/unit/machine_stage.h"
 #include "tests/unit/state_edit.h"
 #include "vmm/guest_memory.h"
@@ -35,49 +34,14 @@
 #include "vmm/state_file.h"
 #include "vmm/vcpu_state.h"
 
-#define EXIT_SKIP	 77
-#define CPUS		 2
-#define COUNT_GPA	 0x300000
-#define MAX_ACTS	 512
-#define TICK_NS		 UINT64_C(20000000)
-#define MAX_TICKS	 3000 /* a minute */
-#define MSR_TSC		 0x10
-#define MSR_TSC_DEADLINE 0x6e0
+#define EXIT_SKIP 77
+#define CPUS	  2
+#define COUNT_GPA 0x300000
+#define TICK_NS	  UINT64_C(20000000)
+#define MAX_TICKS 3000 /* a minute */
 /* in vmm/rtc.c's section: its index, 128 bytes, of which one is register C, its offset, checked_s */
 #define RTC_EVENTS_AT  (1 + 0x0c)
 #define RTC_CHECKED_AT (1 + 128 + 8)
-
-struct act {
-	int fd;
-	unsigned long request;
-	uint64_t tsc;	    /* of the MSRs that are read or written */
-	bool deadline_last; /* it is the last of them, and behind the counter */
-};
-
-static struct {
-	pthread_mutex_t mutex;
-	bool listens;
-	struct act acts[MAX_ACTS];
-	size_t n_acts;
-} witness = { .mutex = PTHREAD_MUTEX_INITIALIZER };
-
-int __real_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...);
-
-static void
-witness_look_at_msrs(struct act *act, const struct kvm_msrs *msrs)
-{
-	bool has_tsc = false;
-
-	for (uint32_t i = 0; i < msrs->nmsrs; i++) {
-		if (msrs->entries[i].index == MSR_TSC) {
-			act->tsc = msrs->entries[i].data;
-			has_tsc = true;
-		}
-		if (msrs->entries[i].index == MSR_TSC_DEADLINE)
-			act->deadline_last = has_tsc && i + 1 == msrs->nmsrs;
-	}
-}
 
 /*
  * A vCPU's registers, as they are read. The state of its start may move on when it is read, and changes registers then: it
@@ -95,99 +59,6 @@ static const unsigned long load_requests[] = {
 
 #define SAVE_COUNT (sizeof(save_order) / sizeof(save_order[0]))
 #define LOAD_COUNT (sizeof(load_requests) / sizeof(load_requests[0]))
-
-static bool
-witness_wants(unsigned long request)
-{
-	for (size_t i = 0; i < SAVE_COUNT; i++)
-		if (save_order[i] == request)
-			return true;
-	for (size_t i = 0; i < LOAD_COUNT; i++)
-		if (load_requests[i] == request)
-			return true;
-	return false;
-}
-
-static void
-witness_note(int fd, unsigned long request, const void *argument)
-{
-	struct act act = { .fd = fd, .request = request };
-
-	if (!witness_wants(request))
-		return;
-	if (request == KVM_SET_MSRS || request == KVM_GET_MSRS)
-		witness_look_at_msrs(&act, argument);
-	pthread_mutex_lock(&witness.mutex);
-	if (witness.listens && witness.n_acts < MAX_ACTS)
-		witness.acts[witness.n_acts++] = act;
-	pthread_mutex_unlock(&witness.mutex);
-}
-
-/* KVM's reading ones are noted after the call, the others before. */
-int
-__wrap_ioctl(int fd, unsigned long request, ...)
-{
-	va_list arguments;
-	void *argument;
-	int result;
-
-	va_start(arguments, request);
-	argument = va_arg(arguments, void *);
-	va_end(arguments);
-	if (request != KVM_GET_MSRS)
-		witness_note(fd, request, argument);
-	result = __real_ioctl(fd, request, argument);
-	if (request == KVM_GET_MSRS)
-		witness_note(fd, request, argument);
-	return result;
-}
-
-static void
-witness_begin(void)
-{
-	pthread_mutex_lock(&witness.mutex);
-	witness.n_acts = 0;
-	witness.listens = true;
-	pthread_mutex_unlock(&witness.mutex);
-}
-
-static void
-witness_end(void)
-{
-	pthread_mutex_lock(&witness.mutex);
-	witness.listens = false;
-	pthread_mutex_unlock(&witness.mutex);
-}
-
-/* Have all vCPUs come as far as this? */
-static bool
-witness_has_all(unsigned long request)
-{
-	int fds[CPUS];
-	size_t n_fds = 0, j;
-
-	pthread_mutex_lock(&witness.mutex);
-	for (size_t i = 0; i < witness.n_acts && n_fds < CPUS; i++) {
-		if (witness.acts[i].request != request)
-			continue;
-		for (j = 0; j < n_fds && fds[j] != witness.acts[i].fd;)
-			j++;
-		if (j == n_fds)
-			fds[n_fds++] = witness.acts[i].fd;
-	}
-	pthread_mutex_unlock(&witness.mutex);
-	return n_fds == CPUS;
-}
-
-/* The first one of a vCPU (fd), or of anybody (-1); MAX_ACTS when there is none. */
-static size_t
-witness_find(int fd, unsigned long request)
-{
-	for (size_t i = 0; i < witness.n_acts; i++)
-		if (witness.acts[i].request == request && (fd < 0 || witness.acts[i].fd == fd))
-			return i;
-	return MAX_ACTS;
-}
 
 /*
  * Before it counts it leaves something behind in the devices: interrupts that are masked, timer channel 2 counting,
@@ -228,9 +99,9 @@ stage_save(struct stage *stage)
 {
 	const char *problem;
 
-	witness_begin();
+	kvm_witness_begin(save_order, SAVE_COUNT);
 	assert_int_equal(machine_save(stage->machine, &stage->save_fd, 1, &problem), 0);
-	witness_end();
+	kvm_witness_end();
 }
 
 static void
@@ -245,7 +116,7 @@ stage_handle_timer(void *context)
 	} else if (stage_count(stage) != stage->first) {
 		if (stage->save_fd >= 0)
 			machine_ask_pause(stage->machine);
-		else if (witness_has_all(KVM_RUN))
+		else if (kvm_witness_count_fds(KVM_RUN) == CPUS)
 			machine_ask_quit(stage->machine);
 	}
 	loop_timer_set(stage->timer, loop_now_ns() + TICK_NS);
@@ -272,18 +143,19 @@ stage_run(const struct description *description, int save_fd)
 
 /* The latest of the counters, none of which may go back. */
 static uint64_t
-witness_find_latest_tsc(void)
+stage_find_latest_tsc(void)
 {
+	const struct kvm_witness *witness = kvm_witness_get();
 	uint64_t latest = 0;
 	size_t n_read = 0;
 
-	for (size_t i = 0; i < witness.n_acts; i++) {
-		if (witness.acts[i].request != KVM_GET_MSRS)
+	for (size_t i = 0; i < witness->n_acts; i++) {
+		if (witness->acts[i].request != KVM_GET_MSRS)
 			continue;
 		n_read++;
-		assert_true(witness.acts[i].tsc != latest);
-		if (witness.acts[i].tsc > latest)
-			latest = witness.acts[i].tsc;
+		assert_true(witness->acts[i].tsc != latest);
+		if (witness->acts[i].tsc > latest)
+			latest = witness->acts[i].tsc;
 	}
 	assert_int_equal(n_read, CPUS);
 	return latest;
@@ -316,21 +188,22 @@ stage_close(struct description *template, struct description *fork)
 static void
 test_machine_state__is_saved_in_an_order_that_loses_nothing(void **state)
 {
+	const struct kvm_witness *witness = kvm_witness_get();
 	struct description template, fork;
 	size_t n_vcpus = 0, n_read;
 
 	(void)state;
 	stage_seal(&template, &fork);
-	for (size_t i = 0; i < witness.n_acts; i++) {
-		if (witness.acts[i].request != save_order[0])
+	for (size_t i = 0; i < witness->n_acts; i++) {
+		if (witness->acts[i].request != save_order[0])
 			continue;
 		n_vcpus++;
 		n_read = 0;
-		for (size_t j = 0; j < witness.n_acts; j++) {
-			if (witness.acts[j].fd != witness.acts[i].fd)
+		for (size_t j = 0; j < witness->n_acts; j++) {
+			if (witness->acts[j].fd != witness->acts[i].fd)
 				continue;
 			assert_true(n_read < SAVE_COUNT);
-			assert_true(witness.acts[j].request == save_order[n_read++]);
+			assert_true(witness->acts[j].request == save_order[n_read++]);
 		}
 		assert_int_equal(n_read, SAVE_COUNT);
 	}
@@ -341,27 +214,28 @@ test_machine_state__is_saved_in_an_order_that_loses_nothing(void **state)
 static void
 test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks(void **state)
 {
+	const struct kvm_witness *witness = kvm_witness_get();
 	struct description template, fork;
 	size_t first_run, n_written = 0;
 	uint64_t tsc;
 
 	(void)state;
 	stage_seal(&template, &fork);
-	tsc = witness_find_latest_tsc();
-	witness_begin();
+	tsc = stage_find_latest_tsc();
+	kvm_witness_begin(load_requests, LOAD_COUNT);
 	stage_run(&fork, -1);
-	witness_end();
+	kvm_witness_end();
 
-	first_run = witness_find(-1, KVM_RUN);
-	assert_true(first_run < MAX_ACTS);
-	assert_true(witness_find(-1, KVM_SET_CLOCK) < first_run);
+	first_run = kvm_witness_find(-1, KVM_RUN);
+	assert_true(first_run < KVM_WITNESS_MAX);
+	assert_true(kvm_witness_find(-1, KVM_SET_CLOCK) < first_run);
 	for (size_t i = 0; i < first_run; i++) {
-		const struct act *act = &witness.acts[i];
+		const struct kvm_act *act = &witness->acts[i];
 
 		if (act->request != KVM_SET_MSRS)
 			continue;
 		n_written++;
-		assert_true(witness_find(act->fd, KVM_SET_LAPIC) < i);
+		assert_true(kvm_witness_find(act->fd, KVM_SET_LAPIC) < i);
 		assert_true(act->deadline_last);
 		assert_true(act->tsc == tsc);
 	}
@@ -373,24 +247,25 @@ test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks(void **st
 static void
 test_machine_state__says_of_each_vcpu_that_it_stood(void **state)
 {
+	const struct kvm_witness *witness = kvm_witness_get();
 	struct description template, fork;
 	size_t n_run = 0;
 
 	(void)state;
 	stage_seal(&template, &fork);
-	witness_begin();
+	kvm_witness_begin(load_requests, LOAD_COUNT);
 	stage_run(&fork, -1);
-	witness_end();
+	kvm_witness_end();
 
-	for (size_t i = 0; i < witness.n_acts; i++) {
-		const struct act *act = &witness.acts[i];
+	for (size_t i = 0; i < witness->n_acts; i++) {
+		const struct kvm_act *act = &witness->acts[i];
 
-		if (act->request != KVM_RUN || witness_find(act->fd, KVM_RUN) != i)
+		if (act->request != KVM_RUN || kvm_witness_find(act->fd, KVM_RUN) != i)
 			continue;
 		n_run++;
-		assert_true(witness_find(act->fd, KVM_KVMCLOCK_CTRL) < i);
-		assert_true(witness_find(-1, KVM_SET_CLOCK) <
-			    witness_find(act->fd, KVM_KVMCLOCK_CTRL));
+		assert_true(kvm_witness_find(act->fd, KVM_KVMCLOCK_CTRL) < i);
+		assert_true(kvm_witness_find(-1, KVM_SET_CLOCK) <
+			    kvm_witness_find(act->fd, KVM_KVMCLOCK_CTRL));
 	}
 	assert_int_equal(n_run, CPUS);
 	stage_close(&template, &fork);
