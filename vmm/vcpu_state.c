@@ -4,11 +4,12 @@
  * instruction (carrel-vmm)
  *
  * How it works: vcpu_state_new() reads every register that KVM keeps, in the order in which reading
- * one does not change another (the LAPIC and the MP state may move on when they are read).
- * vcpu_state_load() writes them in the order in which they depend on each other: special registers
- * hold the LAPIC's base and so come before the LAPIC, which picks its timer's mode and so comes
- * before the MSRs, among which is the timer's deadline; events come last, since writing registers
- * clears pending exceptions.
+ * one does not change another: the MP state first and the LAPIC before the MSRs, since they may move
+ * on when they are read, and pending events last, whatever brought them about. vcpu_state_load()
+ * writes them in the order in which they depend on each other: special registers hold the LAPIC's
+ * base and so come before the LAPIC, which picks its timer's mode and so comes before the MSRs,
+ * among which is the timer's deadline; events come last, since writing registers clears pending
+ * exceptions.
  *
  * KVM lists MSRs that this CPUID does not have: those that cannot be read, or cannot be written
  * back as they were, are left out of the list once, so that from then on every write has to
@@ -204,9 +205,9 @@ vcpu_state_open_xcr0(struct vcpu_state *state, const struct cpuid_table *cpuid)
 			state->xcrs.xcrs[0].value = cpuid->leaves[i].eax;
 }
 
-/* All but the MSRs. */
+/* What comes before the MSRs. */
 static int
-vcpu_state_read(struct vcpu_state *state, int vcpu_fd)
+vcpu_state_read_registers(struct vcpu_state *state, int vcpu_fd)
 {
 	if (ioctl(vcpu_fd, KVM_GET_MP_STATE, &state->mp) < 0 ||
 	    ioctl(vcpu_fd, KVM_GET_REGS, &state->regs) < 0 ||
@@ -214,10 +215,15 @@ vcpu_state_read(struct vcpu_state *state, int vcpu_fd)
 	    ioctl(vcpu_fd, KVM_GET_XSAVE, &state->xsave) < 0 ||
 	    ioctl(vcpu_fd, KVM_GET_XCRS, &state->xcrs) < 0 ||
 	    ioctl(vcpu_fd, KVM_GET_DEBUGREGS, &state->debug) < 0 ||
-	    ioctl(vcpu_fd, KVM_GET_LAPIC, &state->lapic) < 0 ||
-	    ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events) < 0)
+	    ioctl(vcpu_fd, KVM_GET_LAPIC, &state->lapic) < 0)
 		return -errno;
 	return 0;
+}
+
+static int
+vcpu_state_read_events(struct vcpu_state *state, int vcpu_fd)
+{
+	return ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events) < 0 ? -errno : 0;
 }
 
 int
@@ -229,9 +235,11 @@ vcpu_state_new(struct kvm *kvm, int vcpu_fd, const struct cpuid_table *cpuid,
 
 	if (!state)
 		return -ENOMEM;
-	error = vcpu_state_read(state, vcpu_fd);
+	error = vcpu_state_read_registers(state, vcpu_fd);
 	if (error == 0)
 		error = vcpu_state_find_msrs(state, kvm, vcpu_fd);
+	if (error == 0)
+		error = vcpu_state_read_events(state, vcpu_fd);
 	if (error < 0) {
 		vcpu_state_free(state);
 		return error;
@@ -272,10 +280,12 @@ vcpu_state_read_now(int vcpu_fd, const struct vcpu_state *power_on, struct vcpu_
 	if (error == 0) {
 		memcpy(state->msrs->entries, power_on->msrs->entries,
 		       power_on->msrs->nmsrs * sizeof(power_on->msrs->entries[0]));
-		error = vcpu_state_read(state, vcpu_fd);
+		error = vcpu_state_read_registers(state, vcpu_fd);
 	}
 	if (error == 0)
 		error = vcpu_state_read_msrs(state, vcpu_fd);
+	if (error == 0)
+		error = vcpu_state_read_events(state, vcpu_fd);
 	if (error < 0) {
 		vcpu_state_free(state);
 		return error;

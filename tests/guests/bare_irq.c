@@ -44,11 +44,6 @@ bare_irq_handle(uint64_t vector, uint64_t rip)
 void
 bare_irq_set_up(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) pointer = { sizeof(gates) - 1, (uintptr_t)gates };
-
 	for (uint64_t i = 0; i < N_GATES; i++) {
 		uint64_t stub = (uintptr_t)bare_irq_stubs + i * STUB_BYTES;
 
@@ -58,6 +53,17 @@ bare_irq_set_up(void)
 	}
 	bare_out8(PIC_MASKS_1, 0xff);
 	bare_out8(PIC_MASKS_2, 0xff);
+	bare_irq_join();
+}
+
+void
+bare_irq_join(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) pointer = { sizeof(gates) - 1, (uintptr_t)gates };
+
 	BARE_REGISTER(uint32_t, APIC_SPURIOUS) = APIC_ON;
 	__asm__ volatile("lidt %0; sti" ::"m"(pointer));
 }

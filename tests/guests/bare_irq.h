@@ -14,6 +14,8 @@
 
 /* Local APIC and interrupts on. An exception is said, and ends the guest. */
 void bare_irq_set_up(void);
+/* The same on another CPU, after that: the handlers are the same, the lines of the IOAPIC go to the first. */
+void bare_irq_join(void);
 /* Calls this at each interrupt with this vector, before its end is told to the local APIC. */
 void bare_irq_set_handler(uint8_t vector, void (*handler)(void));
 /* This line of the IOAPIC sends the vector from here on. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * bare_start.S - from the PVH entry to guest_main() in long mode, the first 4 GiB mapped one to one
+ * bare_start.S - from the PVH entry to guest_main() in long mode, the first 4 GiB mapped one to one; and a second CPU
+ * from its start to bare_smp_run() (bare_smp.c)
  *
  * There is no iretq anywhere: without hardware virtualization KVM emulates what runs in ring 0, and that it cannot. An
  * interrupt's handler goes back with the flags and a near return instead, which is enough in one ring.
@@ -9,8 +10,31 @@
 #define CR4_PAE	  0x20
 #define EFER	  0xc0000080
 #define EFER_LME  0x100
+#define GDT_BYTES 24
 #define PRESENT	  0x3
 #define LARGE	  0x80
+
+/* From real mode or from 32-bit code, interrupts off, the GDT loaded. */
+	.macro enter_long_mode target
+	movl $CR4_PAE, %eax
+	movl %eax, %cr4
+	movl $bare_level4, %eax
+	movl %eax, %cr3
+	movl $EFER, %ecx
+	xorl %edx, %edx
+	movl $EFER_LME, %eax
+	wrmsr
+	movl $CR0_PE_PG, %eax
+	movl %eax, %cr0
+	ljmpl $0x8, $\target
+	.endm
+
+	.macro load_segments
+	movl $0x10, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %ss
+	.endm
 
 	.section .note.pvh, "a", @note
 	.long 4, 4, 18		/* bytes of name and value; XEN_ELFNOTE_PHYS32_ENTRY */
@@ -25,26 +49,37 @@ bare_start:
 	movl %ebx, %edi
 	movl $bare_stack_end, %esp
 	lgdt bare_gdt_pointer
-	movl $CR4_PAE, %eax
-	movl %eax, %cr4
-	movl $bare_level4, %eax
-	movl %eax, %cr3
-	movl $EFER, %ecx
-	xorl %edx, %edx
-	movl $EFER_LME, %eax
-	wrmsr
-	movl $CR0_PE_PG, %eax
-	movl %eax, %cr0
-	ljmpl $0x8, $bare_start_long
+	enter_long_mode bare_start_long
 
 	.code64
 bare_start_long:
-	movl $0x10, %eax
-	movl %eax, %ds
-	movl %eax, %es
-	movl %eax, %ss
+	load_segments
 	movl %edi, %edi
 	call bare_run
+1:	cli
+	hlt
+	jmp 1b
+
+/* What the second CPU begins with, wherever it is copied to: of the copy, it uses what lies behind cs. */
+	.code16
+	.globl bare_smp_code
+bare_smp_code:
+	cli
+	lgdtl %cs:bare_smp_gdt_pointer - bare_smp_code
+	enter_long_mode bare_smp_long
+bare_smp_gdt_pointer:
+	.word GDT_BYTES - 1
+	.long bare_gdt
+bare_smp_code_end:
+	.globl bare_smp_code_bytes
+bare_smp_code_bytes:
+	.long bare_smp_code_end - bare_smp_code
+
+	.code64
+bare_smp_long:
+	load_segments
+	movl $bare_smp_stack_end, %esp
+	call bare_smp_run
 1:	cli
 	hlt
 	jmp 1b
@@ -108,7 +143,7 @@ bare_gdt:
 	.quad 0x00af9b000000ffff
 	.quad 0x00cf93000000ffff
 bare_gdt_pointer:
-	.word . - bare_gdt - 1
+	.word GDT_BYTES - 1
 	.long bare_gdt
 
 	.balign 4096
@@ -132,4 +167,6 @@ bare_level2:
 	.balign 16
 	.skip 16384
 bare_stack_end:
+	.skip 16384
+bare_smp_stack_end:
 	.section .note.GNU-stack, "", @progbits

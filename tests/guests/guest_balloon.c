@@ -3,6 +3,9 @@
  * guest_balloon.c - memory goes to the host and comes back (virtio 1.2 section 5.5)
  *
  * The host says how far to go by the size that it asks for: GIVE pages, then those and one more, then none.
+ *
+ * With "forked" it is sealed before. Its fork begins when the host asks for one page: pages that it changes and gives come
+ * back as its template has them.
  */
 #include <linux/virtio_balloon.h>
 
@@ -22,6 +25,9 @@
 #define REPORTED   0xa00000 /* as many again */
 #define NO_RAM	   0xd0000000
 #define PAGE_BYTES 4096
+#define EMPTY	   UINT64_C(0) /* marks of touch() */
+#define TOUCHED	   UINT64_C(1)
+#define SEALED	   UINT64_C(0x10000)
 #define WANTED \
 	(UINT64_C(1) << VIRTIO_BALLOON_F_STATS_VQ | UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING)
 
@@ -63,19 +69,20 @@ offer_many(struct bare_virtio *device)
 }
 
 static void
-touch(uint64_t start)
+touch(uint64_t start, uint64_t mark)
 {
 	for (uint64_t i = 0; i < GIVE; i++)
-		BARE_REGISTER(uint64_t, start + i * PAGE_BYTES) = i + 1;
+		BARE_REGISTER(uint64_t, start + i * PAGE_BYTES) = mark * (i + 1);
 }
 
+/* So many pages are as touch() has left them; with EMPTY, are empty. */
 static uint64_t
-count_empty(uint64_t start)
+count_touched(uint64_t start, uint64_t mark)
 {
 	uint64_t count = 0;
 
 	for (uint64_t i = 0; i < GIVE; i++)
-		count += BARE_REGISTER(uint64_t, start + i * PAGE_BYTES) == 0;
+		count += BARE_REGISTER(uint64_t, start + i * PAGE_BYTES) == mark * (i + 1);
 	return count;
 }
 
@@ -96,8 +103,8 @@ wait_for_target(uint32_t target)
 static void
 test_giving(void)
 {
-	touch(GIVEN);
-	touch(REPORTED);
+	touch(GIVEN, TOUCHED);
+	touch(REPORTED, TOUCHED);
 	bare_say("note: touched");
 	wait_for_target(GIVE);
 	for (uint32_t i = 0; i < GIVE; i++)
@@ -121,14 +128,28 @@ test_reporting(void)
 }
 
 static void
-test_taking_back(void)
+test_taking_back(uint64_t mark, const char *what)
 {
 	bare_check_equal(send_pages(&balloon, DEFLATE, GIVE), 0, "pages are taken back");
 	bare_virtio_set_config(&balloon, 4, 4, 0);
-	bare_check_equal(count_empty(GIVEN), GIVE, "they are empty");
-	bare_check_equal(count_empty(REPORTED), GIVE, "so are those that were reported");
-	touch(GIVEN);
-	bare_check_equal(count_empty(GIVEN), 0, "they can be used again");
+	bare_check_equal(count_touched(GIVEN, mark), GIVE, what);
+	bare_check_equal(count_touched(REPORTED, mark), GIVE, "so are those that were reported");
+	touch(GIVEN, TOUCHED);
+	bare_check_equal(count_touched(GIVEN, TOUCHED), GIVE, "they can be used again");
+}
+
+static void
+test_fork(void)
+{
+	touch(GIVEN, SEALED);
+	touch(REPORTED, SEALED);
+	bare_say("note: is settled");
+	while (get_target() == 0)
+		__asm__ volatile("pause");
+	wait_for_target(1);
+	test_giving();
+	test_reporting();
+	test_taking_back(SEALED, "they are the template's");
 }
 
 static void
@@ -163,9 +184,13 @@ guest_main(void)
 	bare_irq_set_up();
 	if (!bare_virtio_open(&balloon, SLOT) || !bare_virtio_start(&balloon, WANTED, N_QUEUES))
 		return;
+	if (bare_command_line_has("forked")) {
+		test_fork();
+		return;
+	}
 	test_giving();
 	test_reporting();
-	test_taking_back();
+	test_taking_back(EMPTY, "they are empty");
 	test_statistics();
 	bare_hostile_negotiate(&balloon, works);
 	bare_hostile_write_late(&balloon, INFLATE, works, works_still);

@@ -19,6 +19,7 @@ enum clock {
 	CLOCK_COUNT,
 };
 
+static struct bare_kvm_clock kvm_clock;
 static uint64_t values[CLOCK_COUNT];   /* nanoseconds, ticks */
 static uint64_t steps_ms[CLOCK_COUNT]; /* the longest */
 
@@ -34,7 +35,7 @@ static void
 read_clocks(bool is_first)
 {
 	uint64_t ticks = bare_in32(PM_TIMER_PORT);
-	uint64_t ns = bare_kvm_clock_read_ns();
+	uint64_t ns = bare_kvm_clock_read_ns(&kvm_clock);
 
 	take_step(KVM_CLOCK, ns, is_first ? 0 : (ns - values[KVM_CLOCK]) / NS_PER_MS);
 	take_step(PM_TIMER, ticks,
@@ -46,7 +47,7 @@ guest_main(void)
 {
 	static const char *const names[CLOCK_COUNT] = { "KVM's clock", "the PM timer" };
 
-	if (!bare_kvm_clock_start())
+	if (!bare_kvm_clock_start(&kvm_clock))
 		return;
 	read_clocks(true);
 	bare_say("note: looks at the clock");

@@ -3,8 +3,9 @@
  * guest_fork.c - a machine that is sealed, and then goes on in others: it waits until its VM generation id changes, and
  * looks whether all else is as it was
  *
- * Command line: the number of CPUs. The second CPU counts all the time; the first has a timer of its local APIC and looks
- * at its clocks, none of which may make a step of a second, however long ago it was sealed.
+ * Command line: the number of CPUs, 1 or 2. Each has a timer of its local APIC, and says when it ticked first after the seal.
+ * The second CPU counts all the time; the first looks at its clocks, none of which may make a step of a second, however
+ * long ago it was sealed.
  *
  * With "suspended" the fork then dirties memory and disk and is suspended, twice: each time it waits for the power button,
  * looks whether it is still the same machine, and changes all of that once more. "many": 50 times as much memory.
@@ -13,51 +14,53 @@
 #include "tests/guests/bare_blk.h"
 #include "tests/guests/bare_irq.h"
 #include "tests/guests/bare_kvm_clock.h"
+#include "tests/guests/bare_smp.h"
 #include "tests/guests/bare_virtio.h"
 
-#define SLOT_DISK	 3
-#define SLOT_RNG	 8
-#define SECTOR_WORDS	 (BARE_BLK_SECTOR_BYTES / sizeof(uint64_t))
-#define GPE_STATUS	 0x60c /* vmm/acpi_pm.h */
-#define GPE_ENABLE	 0x60d
-#define GPE_GENID	 (1 << 5)
-#define PM_TIMER_PORT	 0x608
-#define PM_STATUS	 0x600
-#define PM_ENABLE	 0x602
-#define POWER_BUTTON	 (1 << 8)
-#define PM_TIMER_HZ	 3579545
-#define SCI		 9
-#define VECTOR_SCI	 (BARE_IRQ_FIRST + 8)
-#define VECTOR_TIMER	 (BARE_IRQ_FIRST + 9)
-#define GENID		 ((volatile uint64_t *)UINT64_C(0xef000)) /* vmm/memory_map.h */
-#define APIC_TIMER	 0xfee00320
-#define APIC_PERIODIC	 0x20000
-#define APIC_COUNT	 0xfee00380
-#define APIC_DIVIDE	 0xfee003e0
-#define APIC_EACH	 0xb
-#define TIMER_COUNTS	 20000000 /* of 1 ns */
-#define APIC_COMMAND	 0xfee00300
-#define ALL_OTHERS_INIT	 0xc4500
-#define ALL_OTHERS_START 0xc4608 /* at page 8 */
-#define START_ADDRESS	 0x8000
-#define COUNT_ADDRESS	 0x8ff0
-#define NS_PER_MS	 1000000
-#define MAX_STEP_MS	 1000
-#define BLOCK_WORDS	 65536
-#define BLOCK		 ((volatile uint64_t *)UINT64_C(0x800000))
-#define PAGE_WORDS	 512
-#define DIRTY		 ((volatile uint64_t *)UINT64_C(0x900000)) /* behind BLOCK */
-#define FEW_PAGES	 1000
-#define MANY_PAGES	 50000
-#define SUSPENSIONS	 2
+#define SLOT_DISK     3
+#define SLOT_RNG      8
+#define SECTOR_WORDS  (BARE_BLK_SECTOR_BYTES / sizeof(uint64_t))
+#define GPE_STATUS    0x60c /* vmm/acpi_pm.h */
+#define GPE_ENABLE    0x60d
+#define GPE_GENID     (1 << 5)
+#define PM_TIMER_PORT 0x608
+#define PM_STATUS     0x600
+#define PM_ENABLE     0x602
+#define POWER_BUTTON  (1 << 8)
+#define PM_TIMER_HZ   3579545
+#define SCI	      9
+#define VECTOR_SCI    (BARE_IRQ_FIRST + 8)
+#define VECTOR_TIMER  (BARE_IRQ_FIRST + 9) /* of the first CPU, then the second's */
+#define MAX_CPUS      2
+#define GENID	      ((volatile uint64_t *)UINT64_C(0xef000)) /* vmm/memory_map.h */
+#define APIC_TIMER    0xfee00320
+#define APIC_PERIODIC 0x20000
+#define APIC_COUNT    0xfee00380
+#define APIC_DIVIDE   0xfee003e0
+#define APIC_EACH     0xb
+#define TIMER_COUNTS  20000000 /* of 1 ns */
+#define NS_PER_MS     1000000
+#define MAX_STEP_MS   1000
+#define BLOCK_WORDS   65536
+#define BLOCK	      ((volatile uint64_t *)UINT64_C(0x800000))
+#define PAGE_WORDS    512
+#define DIRTY	      ((volatile uint64_t *)UINT64_C(0x900000)) /* behind BLOCK */
+#define FEW_PAGES     1000
+#define MANY_PAGES    50000
+#define SUSPENSIONS   2
 
 /* In a cluster of the overlay that no other is in; with a write cache, and never flushed by the guest. */
 #define ROUND_SECTOR(round) (128 * (UINT64_C(1) + (round)))
 
-/* 16-bit code: 1: lock incl 0x8ff0; pause; jmp 1b */
-static const uint8_t count_code[] = { 0xf0, 0x66, 0xff, 0x06, 0xf0, 0x8f, 0xf3, 0x90, 0xeb, 0xf6 };
+struct cpu {
+	struct bare_kvm_clock clock;
+	volatile uint64_t sealed_stolen_ns; /* up to the last tick before the seal */
+	volatile uint64_t first_ns; /* its clock at the first one after it; 0: there was none yet */
+	volatile uint64_t stolen_ns; /* from that last one to this first one */
+};
 
-static volatile uint32_t *const count = (volatile uint32_t *)COUNT_ADDRESS;
+static struct cpu cpus[MAX_CPUS];
+static volatile uint32_t count;
 static volatile bool is_changed;
 static volatile uint32_t n_presses;
 static uint64_t genid[2];
@@ -101,26 +104,86 @@ read_sector(uint64_t sector, uint64_t mark)
 static uint64_t
 read_clock_ms(void)
 {
-	return bare_kvm_clock_read_ns() / NS_PER_MS;
+	return bare_kvm_clock_read_ns(&cpus[0].clock) / NS_PER_MS;
+}
+
+static uint32_t
+count_cpus(void)
+{
+	return bare_command_line_number();
+}
+
+/* The new generation is in memory before any CPU runs on, so that a tick knows which side of the seal it is on. */
+static void
+note_tick(struct cpu *cpu)
+{
+	uint64_t stolen_ns = bare_kvm_clock_read_stolen_ns(&cpu->clock);
+
+	if (GENID[0] == genid[0] && GENID[1] == genid[1]) {
+		cpu->sealed_stolen_ns = stolen_ns;
+	} else if (cpu->first_ns == 0) {
+		cpu->stolen_ns = stolen_ns - cpu->sealed_stolen_ns;
+		cpu->first_ns = bare_kvm_clock_read_ns(&cpu->clock);
+	}
 }
 
 static void
-start_timer(void)
+handle_tick(void)
 {
+	note_tick(&cpus[0]);
+}
+
+static void
+handle_second_tick(void)
+{
+	note_tick(&cpus[1]);
+}
+
+static bool
+start_timer(uint32_t cpu)
+{
+	if (!bare_kvm_clock_start(&cpus[cpu].clock))
+		return false;
 	BARE_REGISTER(uint32_t, APIC_DIVIDE) = APIC_EACH;
-	BARE_REGISTER(uint32_t, APIC_TIMER) = VECTOR_TIMER | APIC_PERIODIC;
+	BARE_REGISTER(uint32_t, APIC_TIMER) = (VECTOR_TIMER + cpu) | APIC_PERIODIC;
 	BARE_REGISTER(uint32_t, APIC_COUNT) = TIMER_COUNTS;
+	return true;
 }
 
 static void
-start_others(void)
+run_second(void)
 {
-	volatile uint8_t *code = (volatile uint8_t *)START_ADDRESS;
+	start_timer(1);
+	for (;;) {
+		count++;
+		__asm__ volatile("pause");
+	}
+}
 
-	for (uint32_t i = 0; i < sizeof(count_code); i++)
-		code[i] = count_code[i];
-	BARE_REGISTER(uint32_t, APIC_COMMAND) = ALL_OTHERS_INIT;
-	BARE_REGISTER(uint32_t, APIC_COMMAND) = ALL_OTHERS_START;
+/* The timers of all CPUs; nothing is said before. */
+static bool
+check_timers(const char *what)
+{
+	uint32_t ticks[MAX_CPUS];
+	bool is_good = true;
+
+	for (uint8_t i = 0; i < count_cpus(); i++)
+		ticks[i] = bare_irq_get_count(VECTOR_TIMER + i);
+	for (uint8_t i = 0; i < count_cpus(); i++)
+		is_good = BARE_WAIT(bare_irq_get_count(VECTOR_TIMER + i) > ticks[i] + 2) && is_good;
+	return bare_check(is_good, what);
+}
+
+static bool
+start_timers(void)
+{
+	bare_irq_set_handler(VECTOR_TIMER, handle_tick);
+	bare_irq_set_handler(VECTOR_TIMER + 1, handle_second_tick);
+	if (!start_timer(0))
+		return false;
+	if (count_cpus() > 1)
+		bare_smp_start(run_second);
+	return check_timers("each CPU has a timer");
 }
 
 static bool
@@ -131,9 +194,6 @@ set_up(void)
 	bare_irq_route(SCI, VECTOR_SCI, true);
 	bare_out8(GPE_ENABLE, GPE_GENID);
 	bare_out16(PM_ENABLE, POWER_BUTTON);
-	start_timer();
-	if (bare_command_line_number() > 1)
-		start_others();
 	for (uint32_t i = 0; i < 2; i++)
 		genid[i] = GENID[i];
 	for (uint32_t i = 0; i < BLOCK_WORDS; i += BLOCK_WORDS / 64)
@@ -141,9 +201,7 @@ set_up(void)
 	return bare_virtio_open(&disk, SLOT_DISK) &&
 	       bare_virtio_start(&disk, UINT64_C(1) << VIRTIO_BLK_F_FLUSH, 1) &&
 	       bare_virtio_open(&rng, SLOT_RNG) && bare_virtio_start(&rng, 0, 1) &&
-	       bare_kvm_clock_start() &&
-	       bare_check(BARE_WAIT(bare_irq_get_count(VECTOR_TIMER) > 0), "there is a timer") &&
-	       bare_check(write_sector(1, 100), "the disk is written");
+	       start_timers() && bare_check(write_sector(1, 100), "the disk is written");
 }
 
 /* Its clocks make no step meanwhile. */
@@ -197,13 +255,12 @@ say_random(void)
 static void
 check_machine(void)
 {
-	uint32_t timers = bare_irq_get_count(VECTOR_TIMER);
-	uint32_t counts = *count;
+	uint32_t counts = count;
 	bool is_good = true;
 
-	bare_check(BARE_WAIT(bare_irq_get_count(VECTOR_TIMER) > timers + 2), "the timer goes on");
-	if (bare_command_line_number() > 1)
-		bare_check(BARE_WAIT(*count > counts + 2), "the other CPU goes on");
+	check_timers("each CPU's timer goes on");
+	if (count_cpus() > 1)
+		bare_check(BARE_WAIT(count > counts + 2), "the other CPU goes on");
 	for (uint32_t i = 0; i < BLOCK_WORDS; i += BLOCK_WORDS / 64)
 		is_good = is_good && BLOCK[i] == ~(uint64_t)i;
 	bare_check(is_good, "memory is what it was");
@@ -215,6 +272,8 @@ check_fork(void)
 	bare_say("note: genid 0x%x 0x%x", GENID[0], GENID[1]);
 	bare_check(GENID[0] != genid[0] || GENID[1] != genid[1], "it is another generation");
 	check_machine();
+	for (uint64_t i = 0; i < count_cpus(); i++)
+		bare_say("note: tick-%u %u %u", i, cpus[i].first_ns, cpus[i].stolen_ns);
 	bare_check(read_sector(1, 100), "so is the disk");
 	bare_check(write_sector(1, 200) && write_sector(2, 300) && read_sector(1, 200),
 		   "it can be written");

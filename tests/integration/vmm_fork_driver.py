@@ -9,6 +9,7 @@ import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
+import contained  # noqa: E402
 import vmm_fork  # noqa: E402
 import vmm_link  # noqa: E402
 
@@ -21,6 +22,14 @@ CANNOT_START, FOREIGN = 1, 4
 # tests/guests/guest_fork.c: what it writes to, and what it uses besides
 DIRTY_PAGES = 1000
 FEW_PAGES = 100
+TICK_LIMIT_NS = 100_000_000  # of the guest's time
+OLD_S = 3  # three times the step that its clocks may make
+
+# tests/guests/guest_balloon.c: so many are given, and as many reported; the kernel counts a process' pages for each of its
+# CPUs, and a few at a time
+PAGE_BYTES = 4096
+BALLOON_PAGES = 256
+MISCOUNTED_PAGES = 128
 
 FORKS = 20
 TOGETHER = 6
@@ -53,15 +62,45 @@ def check_genid(machine):
     machine.has('note: genid ' + ' '.join(f'{word:#x}' for word in words))
 
 
+def find_section(state, name):
+    """Where its head is, and how many bytes follow that."""
+    at = HEAD.size
+    while state[at:at + 32].rstrip(b'\0').decode() != name:
+        at += SECTION_BYTES + struct.unpack_from('<I', state, at + 36)[0]
+    return at, struct.unpack_from('<I', state, at + 36)[0]
+
+
+def read_sealed_ns(template):
+    """KVM's clock when it was sealed, the last of its section: kvm_save()"""
+    state = read_file(template.state)
+    at, size = find_section(state, 'kvm')
+    return struct.unpack_from('<Q', state, at + SECTION_BYTES + size - 8)[0]
+
+
+def check_ticks(template, machine):
+    """Soon after the seal by the guest's own clock, less what the host ran meanwhile instead of it, all its CPUs' timers tick."""
+    sealed_ns = read_sealed_ns(template)
+    for cpu in range(template.cpus):
+        first_ns, stolen_ns = (int(word) for word in find_note(machine, f'tick-{cpu}').split()[2:])
+        if not 0 <= first_ns - sealed_ns < TICK_LIMIT_NS + stolen_ns:
+            bare_machine.fail(f'sealed at {sealed_ns} ns, CPU {cpu} has its first tick at {first_ns} ns, {stolen_ns} ns of them stolen')
+
+
 def test_fork():
-    """One after another, with one CPU and with two, and some at once: each goes on, and none is like another."""
+    """
+    One after another, with one CPU and with two, and some at once: each goes on, and none is like another. One begins so long after
+    the seal that the guest would see it, were that time its own. How soon timers tick is asked of those that run alone.
+    """
     for cpus in (1, 2):
         template = vmm_fork.Template(cpus=cpus)
         hashes = template.get_hashes()
         machines = [template.fork(f'fork-{i}') for i in range(FORKS // 2)]
         for machine in machines:
+            if machine is machines[-1]:
+                template.wait_until_old(OLD_S)
             machine.run()
             check_genid(machine)
+            check_ticks(template, machine)
         together = [template.fork(f'together-{i}') for i in range(TOGETHER)]
         for machine in together:
             machine.start()
@@ -87,10 +126,7 @@ def test_fork_again():
 def forge(fd, section, offset, data):
     """A copy of the state in which this is changed, all checksums right."""
     state = bytearray(read_file(fd))
-    at = HEAD.size
-    while state[at:at + 32].rstrip(b'\0').decode() != section:
-        at += SECTION_BYTES + struct.unpack_from('<I', state, at + 36)[0]
-    size, = struct.unpack_from('<I', state, at + 36)
+    at, size = find_section(state, section)
     begin = at + SECTION_BYTES
     offset = offset if offset >= 0 else size + offset
     state[begin + offset:begin + offset + len(data)] = data
@@ -287,6 +323,43 @@ def test_fork_killed():
         machine.process.wait()
     expect_untouched(template, hashes)
     template.fork().run()
+
+
+def count_own_pages(machine):
+    """Of memory that it shares with nobody, not even a file."""
+    with open(f'/proc/{contained.find_pid(machine.process)}/status', encoding='ascii') as file:
+        for line in file:
+            if line.startswith('RssAnon:'):
+                return int(line.split()[1]) * 1024 // PAGE_BYTES
+    return bare_machine.fail('the kernel does not say how much memory it has')
+
+
+def expect_fewer_pages(machine, before, fewer):
+    now = count_own_pages(machine)
+    if now > before - fewer + MISCOUNTED_PAGES:
+        bare_machine.fail(f'of {before} pages of its own it has {now}, not {fewer} fewer')
+
+
+def test_fork_balloon():
+    """Pages that a fork has changed and then gives or reports are the host's again, and it has its template's in their place."""
+    template = vmm_fork.Template(guest='balloon', mode='forked')
+    hashes = template.get_hashes()
+    machine = template.fork()
+    machine.start()
+    machine.read_until('starting -> running')
+    control = vmm_link.Control(machine.control_path)
+    control.set_balloon(PAGE_BYTES)
+    machine.read_until('note: touched')
+    before = count_own_pages(machine)
+    control.set_balloon(BALLOON_PAGES * PAGE_BYTES)
+    machine.read_until('note: given')
+    expect_fewer_pages(machine, before, BALLOON_PAGES)
+    control.set_balloon((BALLOON_PAGES + 1) * PAGE_BYTES)
+    machine.read_until('note: reported')
+    expect_fewer_pages(machine, before, 2 * BALLOON_PAGES)
+    control.set_balloon(0)
+    machine.finish()
+    expect_untouched(template, hashes)
 
 
 bare_machine.run_test({name[5:]: function for name, function in globals().items() if name.startswith('test_')})

@@ -24,8 +24,11 @@ def command(program, without=None):
             'sh', '-c', NO_MORE, 'sh', *program]
 
 
-def terminate(process):
-    """SIGTERM to the program, which unshare(1) may have started."""
+def find_pid(process):
+    """The program's, which unshare(1) may have started."""
     with open(f'/proc/{process.pid}/task/{process.pid}/children', encoding='ascii') as file:
-        for pid in file.read().split() or [process.pid]:
-            os.kill(int(pid), signal.SIGTERM)
+        return int((file.read().split() or [process.pid])[0])
+
+
+def terminate(process):
+    os.kill(find_pid(process), signal.SIGTERM)

@@ -73,6 +73,7 @@ class Template:
         self.control = vmm_link.Control(machine.control_path)
         self.control.ask(vmm_link.PAUSE)
         self.control.ask(vmm_link.SEAL, fds=[self.state])
+        self.sealed_at = time.monotonic()
         self.control.ask(vmm_link.QUIT)
         machine.read_until()
         machine.check(0)
@@ -88,6 +89,10 @@ class Template:
         if self.change:
             self.change(machine)
         return machine
+
+    def wait_until_old(self, age_s):
+        """So long ago it was sealed."""
+        time.sleep(max(0, self.sealed_at + age_s - time.monotonic()))
 
     def fork(self, name='fork', state=None, memory=None, overlay=None):
         """Another state or memory than the template's, if they are given, which stay the caller's; or another overlay."""

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_machine_state.c - how a machine is loaded on /dev/kvm: what went wrong elsewhere
+ * test_machine_state.c - how a machine is saved and loaded on /dev/kvm: what went wrong elsewhere
  *
  * Most of it is order. Each of these left guests of other projects without a timer, or with clocks that jumped: the LAPIC after the MSRs, the
  * timer's deadline before the time stamp counter, a counter that differs from vCPU to vCPU, a clock that is set when vCPUs run
@@ -16,130 +16,69 @@
 
 #include <inttypes.h>
 #include <linux/kvm.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tests/unit/guest_kernel.h"
+#include "tests/unit/kvm_section.h"
+#include "tests/unit/kvm_witness.h"
 #include "tests/unit/machine_stage.h"
 #include "tests/unit/state_edit.h"
 #include "vmm/guest_memory.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
+#include "vmm/own_pages.h"
+#include "vmm/pages_file.h"
 #include "vmm/platform.h"
+#include "vmm/state_file.h"
+#include "vmm/vcpu_state.h"
 
-#define EXIT_SKIP	 77
-#define CPUS		 2
-#define COUNT_GPA	 0x300000
-#define MAX_ACTS	 256
-#define TICK_NS		 UINT64_C(20000000)
-#define MAX_TICKS	 3000 /* a minute */
-#define MSR_TSC		 0x10
-#define MSR_TSC_DEADLINE 0x6e0
+#define EXIT_SKIP 77
+#define CPUS	  2
+#define COUNT_GPA 0x300000
+#define TICK_NS	  UINT64_C(20000000)
+#define MAX_TICKS 3000 /* a minute */
+/* in vmm/rtc.c's section: its index, 128 bytes, of which one is register C, its offset, checked_s */
+#define RTC_EVENTS_AT  (1 + 0x0c)
+#define RTC_CHECKED_AT (1 + 128 + 8)
 
-struct act {
-	int fd;
-	unsigned long request;
-	uint64_t tsc;	    /* of the MSRs that are read or written */
-	bool deadline_last; /* it is the last of them, and behind the counter */
+/*
+ * A vCPU's registers, as they are read. The state of its start may move on when it is read, and changes registers then: it
+ * is the first. So may the LAPIC, before the MSRs with its timer's deadline. Pending events are the last, for all the
+ * others may bring some about.
+ */
+static const unsigned long save_order[] = {
+	KVM_GET_MP_STATE,  KVM_GET_REGS,  KVM_GET_SREGS, KVM_GET_XSAVE,	      KVM_GET_XCRS,
+	KVM_GET_DEBUGREGS, KVM_GET_LAPIC, KVM_GET_MSRS,	 KVM_GET_VCPU_EVENTS,
 };
 
-static struct {
-	pthread_mutex_t mutex;
-	bool listens;
-	struct act acts[MAX_ACTS];
-	size_t n_acts;
-} witness = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+static const unsigned long load_requests[] = {
+	KVM_SET_LAPIC, KVM_SET_MSRS, KVM_SET_CLOCK, KVM_KVMCLOCK_CTRL, KVM_RUN,
+};
 
-int __real_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...);
+#define SAVE_COUNT (sizeof(save_order) / sizeof(save_order[0]))
+#define LOAD_COUNT (sizeof(load_requests) / sizeof(load_requests[0]))
 
-static void
-witness_look_at_msrs(struct act *act, const struct kvm_msrs *msrs)
-{
-	bool has_tsc = false;
-
-	for (uint32_t i = 0; i < msrs->nmsrs; i++) {
-		if (msrs->entries[i].index == MSR_TSC) {
-			act->tsc = msrs->entries[i].data;
-			has_tsc = true;
-		}
-		if (msrs->entries[i].index == MSR_TSC_DEADLINE)
-			act->deadline_last = has_tsc && i + 1 == msrs->nmsrs;
-	}
-}
-
-static void
-witness_note(int fd, unsigned long request, const void *argument)
-{
-	struct act act = { .fd = fd, .request = request };
-
-	if (request != KVM_SET_LAPIC && request != KVM_SET_MSRS && request != KVM_GET_MSRS &&
-	    request != KVM_SET_CLOCK && request != KVM_RUN)
-		return;
-	if (request == KVM_SET_MSRS || request == KVM_GET_MSRS)
-		witness_look_at_msrs(&act, argument);
-	pthread_mutex_lock(&witness.mutex);
-	if (witness.listens && witness.n_acts < MAX_ACTS)
-		witness.acts[witness.n_acts++] = act;
-	pthread_mutex_unlock(&witness.mutex);
-}
-
-/* KVM's reading ones are noted after the call, the others before. */
-int
-__wrap_ioctl(int fd, unsigned long request, ...)
-{
-	va_list arguments;
-	void *argument;
-	int result;
-
-	va_start(arguments, request);
-	argument = va_arg(arguments, void *);
-	va_end(arguments);
-	if (request != KVM_GET_MSRS)
-		witness_note(fd, request, argument);
-	result = __real_ioctl(fd, request, argument);
-	if (request == KVM_GET_MSRS)
-		witness_note(fd, request, argument);
-	return result;
-}
-
-static void
-witness_begin(void)
-{
-	pthread_mutex_lock(&witness.mutex);
-	witness.n_acts = 0;
-	witness.listens = true;
-	pthread_mutex_unlock(&witness.mutex);
-}
-
-static void
-witness_end(void)
-{
-	pthread_mutex_lock(&witness.mutex);
-	witness.listens = false;
-	pthread_mutex_unlock(&witness.mutex);
-}
-
-/* The first one of a vCPU (fd), or of anybody (-1); MAX_ACTS when there is none. */
-static size_t
-witness_find(int fd, unsigned long request)
-{
-	for (size_t i = 0; i < witness.n_acts; i++)
-		if (witness.acts[i].request == request && (fd < 0 || witness.acts[i].fd == fd))
-			return i;
-	return MAX_ACTS;
-}
-
-GUEST(count, "mov $0x300000, %ebx\n"
+/*
+ * Before it counts it leaves something behind in the devices: interrupts that are masked, timer channel 2 counting,
+ * the serial port's scratch register, one of the RTC's bytes, the PCI address, the LAPIC's priority, a debug register.
+ */
+GUEST(count, "mov $0xa5, %al\nout %al, $0x21\n"
+	     "mov $0xb6, %al\nout %al, $0x43\n"
+	     "mov $0x12, %al\nout %al, $0x42\nout %al, $0x42\n"
+	     "mov $0x3ff, %dx\nout %al, %dx\n"
+	     "mov $0x50, %al\nout %al, $0x70\nout %al, $0x71\n"
+	     "mov $0xcf8, %dx\nmov $0x80000844, %eax\nout %eax, %dx\n"
+	     "movl $0x20, 0xfee00080\n"
+	     "mov %eax, %dr1\n"
+	     "mov $0x300000, %ebx\n"
 	     "1: incl (%ebx)\njmp 1b\n");
 
 struct stage {
 	struct machine *machine;
 	struct loop_timer *timer;
-	int save_fd; /* -1: it goes on until it counts, else it is saved there and ends */
+	int save_fd; /* -1: it goes on until it counts and all run, else it is saved there and ends */
 	uint32_t first;
 	uint32_t n_ticks;
 };
@@ -160,9 +99,9 @@ stage_save(struct stage *stage)
 {
 	const char *problem;
 
-	witness_begin();
+	kvm_witness_begin(save_order, SAVE_COUNT);
 	assert_int_equal(machine_save(stage->machine, &stage->save_fd, 1, &problem), 0);
-	witness_end();
+	kvm_witness_end();
 }
 
 static void
@@ -175,10 +114,10 @@ stage_handle_timer(void *context)
 		stage_save(stage);
 		machine_ask_quit(stage->machine);
 	} else if (stage_count(stage) != stage->first) {
-		if (stage->save_fd < 0)
-			machine_ask_quit(stage->machine);
-		else
+		if (stage->save_fd >= 0)
 			machine_ask_pause(stage->machine);
+		else if (kvm_witness_count_fds(KVM_RUN) == CPUS)
+			machine_ask_quit(stage->machine);
 	}
 	loop_timer_set(stage->timer, loop_now_ns() + TICK_NS);
 }
@@ -204,18 +143,19 @@ stage_run(const struct description *description, int save_fd)
 
 /* The latest of the counters, none of which may go back. */
 static uint64_t
-witness_find_latest_tsc(void)
+stage_find_latest_tsc(void)
 {
+	const struct kvm_witness *witness = kvm_witness_get();
 	uint64_t latest = 0;
 	size_t n_read = 0;
 
-	for (size_t i = 0; i < witness.n_acts; i++) {
-		if (witness.acts[i].request != KVM_GET_MSRS)
+	for (size_t i = 0; i < witness->n_acts; i++) {
+		if (witness->acts[i].request != KVM_GET_MSRS)
 			continue;
 		n_read++;
-		assert_true(witness.acts[i].tsc != latest);
-		if (witness.acts[i].tsc > latest)
-			latest = witness.acts[i].tsc;
+		assert_true(witness->acts[i].tsc != latest);
+		if (witness->acts[i].tsc > latest)
+			latest = witness->acts[i].tsc;
 	}
 	assert_int_equal(n_read, CPUS);
 	return latest;
@@ -230,6 +170,7 @@ stage_seal(struct description *template, struct description *fork)
 		0);
 	template->cpus = CPUS;
 	template->has_genid = true;
+	template->serial = true;
 	*fork = *template;
 	fork->memory_private = true;
 	fork->state_fd = state_edit_new();
@@ -245,33 +186,178 @@ stage_close(struct description *template, struct description *fork)
 }
 
 static void
+test_machine_state__is_saved_in_an_order_that_loses_nothing(void **state)
+{
+	const struct kvm_witness *witness = kvm_witness_get();
+	struct description template, fork;
+	size_t n_vcpus = 0, n_read;
+
+	(void)state;
+	stage_seal(&template, &fork);
+	for (size_t i = 0; i < witness->n_acts; i++) {
+		if (witness->acts[i].request != save_order[0])
+			continue;
+		n_vcpus++;
+		n_read = 0;
+		for (size_t j = 0; j < witness->n_acts; j++) {
+			if (witness->acts[j].fd != witness->acts[i].fd)
+				continue;
+			assert_true(n_read < SAVE_COUNT);
+			assert_true(witness->acts[j].request == save_order[n_read++]);
+		}
+		assert_int_equal(n_read, SAVE_COUNT);
+	}
+	assert_int_equal(n_vcpus, CPUS);
+	stage_close(&template, &fork);
+}
+
+static void
 test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks(void **state)
 {
+	const struct kvm_witness *witness = kvm_witness_get();
 	struct description template, fork;
 	size_t first_run, n_written = 0;
 	uint64_t tsc;
 
 	(void)state;
 	stage_seal(&template, &fork);
-	tsc = witness_find_latest_tsc();
-	witness_begin();
+	tsc = stage_find_latest_tsc();
+	kvm_witness_begin(load_requests, LOAD_COUNT);
 	stage_run(&fork, -1);
-	witness_end();
+	kvm_witness_end();
 
-	first_run = witness_find(-1, KVM_RUN);
-	assert_true(first_run < MAX_ACTS);
-	assert_true(witness_find(-1, KVM_SET_CLOCK) < first_run);
+	first_run = kvm_witness_find(-1, KVM_RUN);
+	assert_true(first_run < KVM_WITNESS_MAX);
+	assert_true(kvm_witness_find(-1, KVM_SET_CLOCK) < first_run);
 	for (size_t i = 0; i < first_run; i++) {
-		const struct act *act = &witness.acts[i];
+		const struct kvm_act *act = &witness->acts[i];
 
 		if (act->request != KVM_SET_MSRS)
 			continue;
 		n_written++;
-		assert_true(witness_find(act->fd, KVM_SET_LAPIC) < i);
+		assert_true(kvm_witness_find(act->fd, KVM_SET_LAPIC) < i);
 		assert_true(act->deadline_last);
 		assert_true(act->tsc == tsc);
 	}
 	assert_int_equal(n_written, CPUS);
+	stage_close(&template, &fork);
+}
+
+/* Else the guest's watchdogs take the time that it stood for a hang. It fails where there is no KVM clock, as in this guest. */
+static void
+test_machine_state__says_of_each_vcpu_that_it_stood(void **state)
+{
+	const struct kvm_witness *witness = kvm_witness_get();
+	struct description template, fork;
+	size_t n_run = 0;
+
+	(void)state;
+	stage_seal(&template, &fork);
+	kvm_witness_begin(load_requests, LOAD_COUNT);
+	stage_run(&fork, -1);
+	kvm_witness_end();
+
+	for (size_t i = 0; i < witness->n_acts; i++) {
+		const struct kvm_act *act = &witness->acts[i];
+
+		if (act->request != KVM_RUN || kvm_witness_find(act->fd, KVM_RUN) != i)
+			continue;
+		n_run++;
+		assert_true(kvm_witness_find(act->fd, KVM_KVMCLOCK_CTRL) < i);
+		assert_true(kvm_witness_find(-1, KVM_SET_CLOCK) <
+			    kvm_witness_find(act->fd, KVM_KVMCLOCK_CTRL));
+	}
+	assert_int_equal(n_run, CPUS);
+	stage_close(&template, &fork);
+}
+
+/* Both states of each vCPU, without the time stamp counter, in a file of their own; none are left in the other. */
+static int
+stage_take_vcpus(int fd)
+{
+	char problem[STATE_PROBLEM_BYTES], name[STATE_FILE_NAME_BYTES];
+	struct vcpu_state *power_on, *now;
+	struct state_reader *reader;
+	struct state_writer *writer;
+	int vcpus = state_edit_new();
+
+	assert_int_equal(state_reader_new(fd, &reader, problem), 0);
+	assert_int_equal(state_writer_new(&writer), 0);
+	for (unsigned int i = 0; i < CPUS; i++) {
+		snprintf(name, sizeof(name), "cpu %u", i);
+		state_reader_open(reader, 1, "%s", name);
+		assert_int_equal(vcpu_state_take(reader, &power_on), 0);
+		assert_int_equal(vcpu_state_take(reader, &now), 0);
+		assert_int_equal(state_reader_close(reader), 0);
+		vcpu_state_set_tsc(now, 0);
+		state_writer_begin(writer, 1, "%s", name);
+		vcpu_state_put(power_on, writer);
+		vcpu_state_put(now, writer);
+		state_writer_end(writer);
+		vcpu_state_free(power_on);
+		vcpu_state_free(now);
+		state_edit_resize(fd, name, 0);
+	}
+	assert_int_equal(state_writer_finish(writer, vcpus), 0);
+	state_writer_free(writer);
+	state_reader_free(reader);
+	return vcpus;
+}
+
+/*
+ * What is another in each file, although nothing of the machine has changed: the name of the pair of state and own pages
+ * (section "memory"), which only a fork has; when KVM's timer was loaded; and up to when the RTC, which goes by the
+ * host's clock, has looked whether a second was over, and what it saw. The time stamp counter counts on, too:
+ * stage_take_vcpus(). The identity would differ, but this fork keeps its template's, as one that was suspended does.
+ */
+static void
+stage_forget_what_differs(int fd)
+{
+	static const uint8_t nothing[PAGES_FILE_ID_BYTES];
+
+	state_edit_patch(fd, "memory", PAGES_FILE_ID_BYTES, nothing, PAGES_FILE_ID_BYTES);
+	kvm_section_forget_pit_times(fd);
+	state_edit_patch(fd, "rtc", RTC_EVENTS_AT, nothing, 1);
+	state_edit_patch(fd, "rtc", RTC_CHECKED_AT, nothing, sizeof(int64_t));
+}
+
+static void
+expect_same_state(int saved, int again)
+{
+	int saved_vcpus = stage_take_vcpus(saved), again_vcpus = stage_take_vcpus(again);
+
+	stage_forget_what_differs(saved);
+	stage_forget_what_differs(again);
+	assert_true(state_edit_is_same(saved_vcpus, again_vcpus));
+	assert_true(state_edit_is_same(saved, again));
+	close(saved_vcpus);
+	close(again_vcpus);
+}
+
+/* Of each section, bit for bit; the fork has not run. */
+static void
+test_machine_state__is_the_same_when_it_is_saved_again(void **state)
+{
+	int fds[] = { state_edit_new(), state_edit_new() }; /* state, own pages */
+	struct description template, fork;
+	char problem[MACHINE_PROBLEM_BYTES];
+	struct machine *machine;
+	const char *hindrance;
+
+	(void)state;
+	stage_seal(&template, &fork);
+	memcpy(fork.genid, template.genid, sizeof(fork.genid));
+	fork.pagemap_fd = own_pages_open();
+	assert_true(fork.pagemap_fd >= 0);
+	if (machine_new(&fork, &machine, problem) < 0)
+		fail_msg("%s", problem);
+	if (machine_save(machine, fds, 2, &hindrance) < 0)
+		fail_msg("%s", hindrance);
+	expect_same_state(fork.state_fd, fds[0]);
+	machine_free(machine);
+	close(fork.pagemap_fd);
+	for (size_t i = 0; i < 2; i++)
+		close(fds[i]);
 	stage_close(&template, &fork);
 }
 
@@ -321,8 +407,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_machine_state__is_saved_in_an_order_that_loses_nothing),
 		cmocka_unit_test(
 			test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks),
+		cmocka_unit_test(test_machine_state__says_of_each_vcpu_that_it_stood),
+		cmocka_unit_test(test_machine_state__is_the_same_when_it_is_saved_again),
 		cmocka_unit_test(test_machine_state__is_loaded_without_a_copy_of_its_template),
 	};
 
