@@ -29,13 +29,8 @@ import vmm_fork  # noqa: E402
 
 CPUS = 2
 SETTLED = 'note: is settled'
-GO_ADDRESS = 0x8ff0  # tests/guests/guest_go.c
 BOOT_S, BOOTS = 60, 6
 DISK_BYTES = 1 << 20
-
-
-def let_go(memory):
-    os.pwrite(memory, b'\1\0\0\0', GO_ADDRESS)
 
 
 def reopen(fd, flags=os.O_RDONLY):
@@ -96,7 +91,7 @@ class CarrelTemplate:
     def __init__(self, ram_mib, folder):
         self.folder = folder
         self.template = vmm_fork.Template('go', CPUS, ram_mib, SETTLED, self.add_devices)
-        let_go(self.template.memory)
+        vmm_fork.let_go(self.template.memory)
 
     @staticmethod
     def add_devices(machine):
@@ -162,7 +157,7 @@ class QemuTemplate:
             return False
         self.machine.save(process, qmp, os.dup(self.state))
         memory = self.machine.memory
-        let_go(memory)
+        vmm_fork.let_go(memory)
         fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
         return True
 

@@ -28,6 +28,7 @@ results=$PWD/results
 declare -A more_files=(
 	[devices_state]='serial|rtc|acpi_pm|hda_state|hda_codec'
 	[legacy_devices]='serial|rtc|rtc_time|acpi_pm'
+	[machine_state]='machine_memory|vcpu_state|kvm'
 	[seat_link]='link_scanout|link_sound'
 	[virtio_blk]='disk|disk_io'
 	[virtio_console]='port_peer'

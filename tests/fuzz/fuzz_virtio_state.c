@@ -2,10 +2,9 @@
 /*
  * fuzz_virtio_state.c - the PCI root with every virtio device is loaded from a file that somebody has forged
  *
- * How it works: a machine whose drivers have used each device is saved once. An input is a list of edits of that file:
- * the number of a section, where in it (0xffff: its length changes), how many bytes, and these; checksums are put right. What
- * is refused must name a section and leave a machine that can be loaded. What is not refused must run, and can be saved
- * and loaded again: nothing that this program accepts may it refuse from itself.
+ * How it works: a machine whose drivers have used each device is saved once. An input is a list of edits of that file
+ * (state_forger.h). What is refused must name a section and leave a machine that can be loaded. What is not refused must
+ * run, and can be saved and loaded again: nothing that this program accepts may it refuse from itself.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include <linux/virtio_gpu.h>
 
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/state_forger.h"
 #include "tests/unit/disk_stage.h"
 #include "tests/unit/seat_stage.h"
 #include "tests/unit/state_edit.h"
@@ -35,9 +35,6 @@
 #include "vmm/virtio_rng.h"
 
 #define DISK_BYTES    (1 << 20)
-#define MAX_EDITS     16
-#define MAX_SECTION   65535
-#define RESIZE	      0xffff
 #define MAX_STEPS     4096
 #define N_CHAINS      4 /* a queue */
 #define CHAIN_BYTES   64
@@ -277,26 +274,6 @@ machine_init(struct machine *machine)
 }
 
 static void
-machine_edit(int fd, struct fuzz_input *input)
-{
-	const char *section = sections[fuzz_input_take(input, 1) % N_SECTIONS];
-	size_t offset = fuzz_input_take(input, 2);
-	size_t bytes = fuzz_input_take(input, 1);
-	size_t room = state_edit_measure(fd, section);
-
-	if (offset == RESIZE) {
-		state_edit_resize(fd, section, bytes << 8 | fuzz_input_take(input, 1));
-		return;
-	}
-	bytes = bytes < input->left ? bytes : input->left;
-	offset = room > 0 ? offset % room : 0;
-	bytes = bytes < room - offset ? bytes : room - offset;
-	state_edit_patch(fd, section, offset, input->next, bytes);
-	input->next += bytes;
-	input->left -= bytes;
-}
-
-static void
 machine_step(struct machine *machine)
 {
 	for (int i = 0; i < MAX_STEPS; i++)
@@ -335,8 +312,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!machine.seat)
 		machine_init(&machine);
 	fd = state_edit_copy(machine.fd);
-	for (int i = 0; i < MAX_EDITS && input.left > 0; i++)
-		machine_edit(fd, &input);
+	state_forger_edit(fd, sections, N_SECTIONS, &input);
 	memcpy(fake_platform_map(machine.seat->fake, 0, machine.used_bytes), machine.memory,
 	       machine.used_bytes);
 	error = state_twin_load(machine.seat->fake, machine.seat->root, fd, &problem);

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_fork_driver.py - carrel-vmm on /dev/kvm: a sealed machine goes on in others: vmm_fork_driver.py TEST
 import os
-import random
 import struct
 import sys
-import time
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
@@ -12,6 +10,7 @@ import bare_machine  # noqa: E402
 import contained  # noqa: E402
 import vmm_fork  # noqa: E402
 import vmm_link  # noqa: E402
+from vmm_fork import expect_refusal, expect_untouched  # noqa: E402
 
 # vmm/state_file.h; base/vmm_exit.h
 HEAD = struct.Struct('<QIIQII')
@@ -33,7 +32,6 @@ MISCOUNTED_PAGES = 128
 
 FORKS = 20
 TOGETHER = 6
-KILLS = 40
 
 
 def find_note(machine, what):
@@ -49,11 +47,6 @@ def expect_different(machines):
         said = [find_note(machine, what) for machine in machines]
         if len(set(said)) != len(said):
             bare_machine.fail(f'two forks have the same {what}: {said}')
-
-
-def expect_untouched(template, hashes):
-    if template.get_hashes() != hashes:
-        bare_machine.fail('a fork has changed a file of its template')
 
 
 def check_genid(machine):
@@ -170,12 +163,6 @@ def make_forgeries():
     yield 'cpu 0', -12, b'\x78\x56\x34\x12', FOREIGN, "this host's KVM does not take MSR 0x12345678 of cpu 0"
     yield 'devices', 0, b'\7', FOREIGN, "section 'devices': it was saved with serial=7"
     yield 'acpi-pm', 0, b'\xff' * 8, CANNOT_START, "section 'acpi-pm': "
-
-
-def expect_refusal(machine, status, problem):
-    machine.run(status)
-    if len(machine.log) != 1 or problem not in machine.log[0]:
-        bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
 
 
 def refuse_seal(control, fds, problem):
@@ -308,21 +295,6 @@ def test_fork_suspend_refusals():
     press_button(machine)
     suspend(machine, 'note: is dirty')
     expect_untouched(template, hashes)
-
-
-def test_fork_killed():
-    """Whenever a fork is killed: its template stays as it was, and the next one goes on."""
-    template = vmm_fork.Template()
-    hashes = template.get_hashes()
-    chance = random.Random(4)
-    for i in range(KILLS):
-        machine = template.fork(f'killed-{i}')
-        machine.start()
-        time.sleep(chance.uniform(0, 0.04))  # where in its start it is killed, not what is waited for
-        machine.process.kill()
-        machine.process.wait()
-    expect_untouched(template, hashes)
-    template.fork().run()
 
 
 def count_own_pages(machine):

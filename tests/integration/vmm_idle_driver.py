@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
+import contained  # noqa: E402
 import vmm_fork  # noqa: E402
 import vmm_link  # noqa: E402
 
@@ -14,18 +15,13 @@ DIRTY_AT, DIRTY_PAGES, SAME_PAGES = 0x900000, 1500, 500  # tests/guests/guest_fo
 AGAIN = "pages are its template's again"
 
 
-def find_vmm(pid):
-    """Itself, or which of its descendants has the guest's memory: its pid and where that is."""
+def find_ram(pid):
+    """Where the guest's memory is."""
     with open(f'/proc/{pid}/maps', encoding='utf-8') as file:
         for line in file:
             if 'memfd:memory' in line:
-                return pid, int(line.split('-')[0], 16)
-    with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
-        for child in file.read().split():
-            found = find_vmm(int(child))
-            if found:
-                return found
-    return None
+                return int(line.split('-')[0], 16)
+    return bare_machine.fail('it has no memory')
 
 
 def count_own(pid, address, pages):
@@ -37,9 +33,8 @@ def count_own(pid, address, pages):
     return sum(bit & 4 != 0 and bit & 1 == 0 for bit in bits)
 
 
-def expect_own(vmm, wanted):
-    pid, ram = vmm
-    own = count_own(pid, ram + DIRTY_AT, DIRTY_PAGES)
+def expect_own(pid, wanted):
+    own = count_own(pid, find_ram(pid) + DIRTY_AT, DIRTY_PAGES)
     if own != wanted:
         bare_machine.fail(f'{own} of the pages that were written to are its own, not {wanted}')
 
@@ -51,20 +46,19 @@ def main():
     machine = template.fork()
     machine.start()
     machine.read_until('note: is dirty')
-    vmm = find_vmm(machine.process.pid)
-    expect_own(vmm, DIRTY_PAGES)
+    pid = contained.find_pid(machine.process)
+    expect_own(pid, DIRTY_PAGES)
     machine.read_until(AGAIN)
     count = int(re.search(f'([0-9]+) {AGAIN}', machine.log[-1])[1])
     if count < SAME_PAGES:
         bare_machine.fail(f'it gave back {count} pages only')
-    expect_own(vmm, DIRTY_PAGES - SAME_PAGES)
+    expect_own(pid, DIRTY_PAGES - SAME_PAGES)
     control = vmm_link.Control(machine.control_path)
     control.ask(vmm_link.POWERDOWN)
     machine.read_until('note: is dirty')
     control.ask(vmm_link.POWERDOWN)
     machine.finish()
-    if template.get_hashes() != hashes:
-        bare_machine.fail('a fork has changed a file of its template')
+    vmm_fork.expect_untouched(template, hashes)
 
 
 main()

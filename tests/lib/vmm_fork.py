@@ -4,6 +4,8 @@
 #   template = Template('fork', cpus=2)       # boots it, waits for "note: is settled", seals it
 #   machine = template.fork()                  # a bare_machine.Machine, which can be changed until run()
 #   machine.run()
+#
+# With the guest 'go' a fork does nothing until let_go(template.memory), which changes the template.
 import hashlib
 import os
 import shutil
@@ -15,6 +17,7 @@ import bare_machine
 import vmm_link
 
 DISK_BYTES = bare_machine.MIB
+GO_ADDRESS = 0x8ff0  # tests/guests/guest_go.c
 
 
 def make_genid():
@@ -32,6 +35,21 @@ def copy_file(fd):
 def get_hash(fd):
     with open(f'/proc/self/fd/{fd}', 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def let_go(memory):
+    os.pwrite(memory, b'\1\0\0\0', GO_ADDRESS)
+
+
+def expect_untouched(template, hashes):
+    if template.get_hashes() != hashes:
+        bare_machine.fail('a fork has changed a file of its template')
+
+
+def expect_refusal(machine, status, problem):
+    machine.run(status)
+    if len(machine.log) != 1 or problem not in machine.log[0]:
+        bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
 
 
 class Suspended:
@@ -72,12 +90,15 @@ class Template:
         machine.read_until(settled)
         self.control = vmm_link.Control(machine.control_path)
         self.control.ask(vmm_link.PAUSE)
+        self.seal(machine)
+        self.sealed = machine
+
+    def seal(self, machine):
         self.control.ask(vmm_link.SEAL, fds=[self.state])
         self.sealed_at = time.monotonic()
         self.control.ask(vmm_link.QUIT)
         machine.read_until()
         machine.check(0)
-        self.sealed = machine
 
     def make(self, name, overlay):
         machine = bare_machine.Machine(self.guest, f'{self.cpus} {self.mode}'.strip(), self.ram_mib, self.cpus,

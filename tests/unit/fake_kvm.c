@@ -4,12 +4,23 @@
  */
 #include "tests/unit/fake_kvm.h"
 
+#include <errno.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define RUN_BYTES 4096
+#define TSC_KHZ	  2000000
+
+/* A time stamp counter, its deadline, and some that are nothing but values. */
+static const uint32_t msrs[] = { 0x6e0, 0x10, 0x174, 0xc0000081, 0xc0000082 };
+
+#define N_MSRS (sizeof(msrs) / sizeof(msrs[0]))
 
 struct fake_kvm fake_kvm;
 
@@ -35,6 +46,63 @@ fake_kvm_list_cpuid(struct kvm_cpuid2 *list)
 	return 0;
 }
 
+static int
+fake_kvm_make_file(off_t bytes)
+{
+	int fd = memfd_create("kvm", MFD_CLOEXEC);
+
+	return ftruncate(fd, bytes) < 0 ? -1 : fd;
+}
+
+static int
+fake_kvm_list_msrs(struct kvm_msr_list *list)
+{
+	list->nmsrs = N_MSRS;
+	memcpy(list->indices, msrs, sizeof(msrs));
+	return 0;
+}
+
+/* KVM says of MSRs how many it has set, and fails otherwise. */
+static int
+fake_kvm_set(unsigned long request, uintptr_t argument)
+{
+	bool is_refused = ++fake_kvm.n_set == fake_kvm.refused;
+
+	if (request == KVM_SET_MSRS)
+		return is_refused ? 0 : (int)((const struct kvm_msrs *)argument)->nmsrs;
+	errno = EINVAL;
+	return is_refused ? -1 : 0;
+}
+
+static int
+fake_kvm_ask_machine(unsigned long request, uintptr_t argument)
+{
+	switch (request) {
+	case KVM_CREATE_VM:
+		return fake_kvm_make_file(0);
+	case KVM_CREATE_VCPU:
+		return fake_kvm_make_file(RUN_BYTES);
+	case KVM_GET_VCPU_MMAP_SIZE:
+		return RUN_BYTES;
+	case KVM_GET_TSC_KHZ:
+		return TSC_KHZ;
+	case KVM_GET_MSR_INDEX_LIST:
+		return fake_kvm_list_msrs((struct kvm_msr_list *)argument);
+	case KVM_GET_MSRS:
+		return (int)((const struct kvm_msrs *)argument)->nmsrs;
+	case KVM_GET_IRQCHIP:
+		return 0;
+	case KVM_SET_IRQCHIP: /* by its number it reads */
+		return fake_kvm_set(request, argument);
+	default:
+		break;
+	}
+	if (_IOC_DIR(request) != _IOC_READ)
+		return fake_kvm_set(request, argument);
+	memset((void *)argument, 0, _IOC_SIZE(request));
+	return 0;
+}
+
 int
 ioctl(int fd, unsigned long request, ...)
 {
@@ -53,5 +121,7 @@ ioctl(int fd, unsigned long request, ...)
 				       (int)argument == fake_kvm.missing[1]
 			       ? 0
 			       : 1000;
+	if (fake_kvm.has_machines && _IOC_TYPE(request) == KVMIO)
+		return fake_kvm_ask_machine(request, argument);
 	return (int)syscall(SYS_ioctl, fd, request, argument);
 }

@@ -14,6 +14,10 @@ struct fake_kvm {
 	bool all_missing;
 	bool has_cpu;	/* a processor that can do everything */
 	uint32_t flaws; /* of it: CPUID leaf 7, EDX */
+	/* It makes machines that run nothing: what is set is taken and forgotten, what is read is zero. */
+	bool has_machines;
+	uint32_t n_set;	  /* requests that change something of them */
+	uint32_t refused; /* the one that is refused, counted from 1; 0: none */
 };
 
 extern struct fake_kvm fake_kvm;
