@@ -15,6 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
+import contained  # noqa: E402
 import vmm_fork  # noqa: E402
 import vmm_link  # noqa: E402
 import vmm_start  # noqa: E402
@@ -55,7 +56,10 @@ def start_line_by_line(machine):
 
 
 def kill(machine):
-    """Its lines are read when it can say no more."""
+    """Its lines are read when it can say no more; unshare(1), which started it, is not to say that it was killed."""
+    pid = contained.find_pid(machine.process)
+    machine.process.send_signal(signal.SIGSTOP)
+    os.kill(pid, signal.SIGKILL)
     machine.process.kill()
     machine.process.wait()
     machine.read_until()
