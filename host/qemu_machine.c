@@ -126,7 +126,12 @@ qemu_machine_add_core(const struct qemu_machine *machine, struct qemu_command *c
 		command, "-sandbox",
 		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	command_add_option(command, "-name", "%s", machine->id);
-	command_add_option(command, "-machine", QEMU_MACHINE_TYPE ",memory-backend=ram,vmport=off");
+	/*
+	 * mem-merge: else QEMU lets the kernel merge equal pages of all machines, RAM and video memory, and how long a write
+	 * takes tells one tenant what another's machine holds.
+	 */
+	command_add_option(command, "-machine",
+			   QEMU_MACHINE_TYPE ",memory-backend=ram,mem-merge=off,vmport=off");
 	command_add_option(command, "-accel", "%s", accelerator->argument);
 	command_add_option(command, "-cpu", "%s", machine->cpu);
 	command_add_option(command, "-smp", "%u", machine->cpus);

@@ -17,6 +17,12 @@
  * stamp counter that it is measured by. For power-on that counter is written as 0, which KVM takes
  * as "starts now, together with the other vCPUs".
  *
+ * The extended registers are KVM_GET_XSAVE's 4 KiB, not KVM_GET_XSAVE2's: a guest has AVX at most,
+ * 832 bytes (base/cpu_model.c), and more than 4 KiB there are only in a process that has asked Linux
+ * for AMX on its guests' behalf. That size is part of a state's identity, as all of CPUID is
+ * (vmm/machine_state.c); the capabilities that a state needs are the same ones on every host
+ * (base/kvm_needs.c).
+ *
  * vcpu_state_read_now() reads the same list again while the vCPU stands. A deadline of 0 with the
  * timer in that mode may mean that it has run out and its interrupt is lost with the process: it is
  * saved as "now", and comes again. Once too often does no harm.

@@ -4,15 +4,18 @@
 #
 # A template is published, its forks come and go in pools of some. What each of them has is told by a process that was
 # sealed with the template, right after the identification. A fifth as many are of a template whose kernel takes no
-# notice of the generation id: there the agent's seed is all that makes them different.
+# notice of the generation id: there the agent's seed is all that makes them different. Nor may the kernel make one page of
+# equal ones of theirs.
 # timeout-minutes: 10
 set -eu
 . tests/lib/tiny_appliance.sh
+. tests/lib/faults.sh
 
-# shellcheck disable=SC2034
 appliance_engine=${ENGINE:-qemu}
 forks=${FORKS:-100}
 alive=10
+role=qemu
+[ "$appliance_engine" != kvm ] || role=vmm
 
 # fork_some POOL COUNT: that many forks, heard and thrown away
 fork_some() {
@@ -20,10 +23,19 @@ fork_some() {
 	appliance_make_pool "$1" "$2" ada
 	for desktop in $(appliance_desktops "$1" ready); do
 		folders+=("$appliance_state/run/desktops/$desktop")
+		expect_unmerged "$desktop"
 	done
 	python3 -B tests/lib/fork_witness.py read "${folders[@]}" >>"$told" || fail "a fork of '$1' does not tell what it has"
 	carrel pool delete "$1" >/dev/null
 	wait_until 60 is_gone "$1" || fail "the pool '$1' does not end: $(carrel desktop list 2>&1)"
+}
+
+# expect_unmerged DESKTOP: its process has not offered any of its memory (proc(5), VmFlags of smaps: "mg")
+expect_unmerged() {
+	local pid
+	pid=$(faults_find_process "$1" "$role") || fail "no machine is recorded for '$1'"
+	awk '/^VmFlags:/ { areas++; offered += / mg( |$)/ } END { exit areas == 0 || offered > 0 }' "/proc/$pid/smaps" ||
+		fail "the kernel may merge memory of '$1' with that of other machines"
 }
 
 is_gone() {

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # test-kvm-host-fork.sh - on real KVM a guest is sealed by its publishing, and its desktops are forks of the running machine
 #
-# The tiny guest, in one start of the KVM host: published and verified there, then desktops of it, each of which answers and has its
-# own names. A version that was sealed elsewhere is sealed again by itself, and is forked then; the version's files stay
-# as they were published.
+# The tiny guest, in one start of the KVM host: published and verified there, then desktops of it, each of which answers and tells
+# of names, keys and random numbers that no other has (fork_witness.py). The version's files stay as they were published. A version
+# that was sealed elsewhere is sealed again by itself, and is forked then.
 # timeout-minutes: 10
 set -eu
 . tests/lib/kvm_appliance.sh
 
-forks=4
+forks=12
+at_once=4
 publish_seconds=300
 ready_seconds=120
 template=$kvm_appliance_folder/lib/templates/tiny/1
+told=$TMPDIR/told
 
 tell() {
 	echo "$SECONDS s: $*"
@@ -47,6 +49,28 @@ hashes() {
 	appliance_inside "cd '$template' && find . -type f -exec sha256sum {} + | sort" 300
 }
 
+# fork_more SIZE: the pool grows to so many, and the new ones tell what they have, soon after they have got it
+fork_more() {
+	local desktop folders=''
+	carrel pool set lab --size "$1" >/dev/null
+	appliance_wait lab ready "$1" "$ready_seconds"
+	for desktop in $(appliance_desktops lab ready); do
+		grep -q "\"$desktop\"" "$told" || folders+=" '$kvm_appliance_folder/run/desktops/$desktop'"
+	done
+	# carrel-vmm listens to hostd's uid alone, which may not be allowed to read the tree
+	appliance_inside "setpriv --reuid $appliance_hostd_uid --regid $appliance_group --clear-groups \
+		python3 -B - read $folders <'$appliance_root/tests/lib/fork_witness.py'" >>"$told" ||
+		fail "a fork does not tell what it has: $(tail -n 1 "$told")"
+}
+
+# judge_forks: they had the template's names, keys and random numbers, and now each has its own; their clocks go on
+judge_forks() {
+	local sealed_us
+	sealed_us=$(appliance_inside "stat -c %Y '$template/kvm/user/state'")000000
+	python3 -B tests/lib/fork_witness.py judge "$told" "$forks" "$sealed_us" true >"$TMPDIR/faults" ||
+		{ cat "$TMPDIR/faults"; fail "$(head -n 1 "$TMPDIR/faults")"; }
+}
+
 # fork_milliseconds: of the desktops that were forked so far
 fork_milliseconds() {
 	grep -o "step=forked ms=[0-9]*" "$appliance_log" | sed "s/.*=//; s/$/ ms/" | tr '\n' ' '
@@ -64,9 +88,14 @@ published=$(hashes)
 tell "the tiny guest was published: sealed, and forked once"
 
 wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
-carrel pool create lab --template tiny --size "$forks" --user ada >/dev/null
-appliance_wait lab ready "$forks" "$ready_seconds"
-tell "$forks desktops are ready: their agents have answered and given them their names; forked in: $(fork_milliseconds)"
+carrel pool create lab --template tiny --size 0 --user ada >/dev/null
+: >"$told"
+for ((size = at_once; size <= forks; size += at_once)); do
+	fork_more "$size"
+done
+tell "$forks desktops are ready: their agents have answered; forked in: $(fork_milliseconds)"
+judge_forks
+tell "no two of them have a name, a key or a random number in common, nor one with the template"
 [ "$(appliance_inside 'pidof carrel-vmm | wc -w')" = "$forks" ] || fail "there are not $forks machines"
 [ "$(hashes)" = "$published" ] || fail "a file of the version has changed: $(hashes)"
 tell "the version's files are as they were published"

@@ -4,7 +4,7 @@
 #
 # The guest has two CPUs with a clock on each, and is sealed while fio writes to its disk (tests/lib/kvm_forks.py). FORKS is how
 # many there are in a row; `make soak` has 1,000.
-# timeout-minutes: 10
+# timeout-minutes: 12
 set -u
 . tests/lib/kvm_host.sh
 

@@ -152,7 +152,7 @@ class Machine:
         is_fork = overlay >= 0
         command = [
             QEMU, '-nodefaults', '-no-user-config', '-sandbox', SANDBOX, '-name', name,
-            '-machine', 'pc-q35-7.2,memory-backend=ram,vmport=off', '-accel', 'kvm', '-cpu', 'Nehalem',
+            '-machine', 'pc-q35-7.2,memory-backend=ram,mem-merge=off,vmport=off', '-accel', 'kvm', '-cpu', 'Nehalem',
             '-smp', str(self.cpus), '-m', str(self.ram_mib), '-object',
             f'memory-backend-file,id=ram,size={self.ram_mib}M,mem-path=/proc/self/fd/{memory},share={"off" if is_fork else "on"}',
             *boot, *self.options,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_template_store.c - a version's files are of one seal, though another folder takes its place meanwhile
+ * test_template_store.c - a version's files are of one seal, though another folder takes its place meanwhile; where its memory is
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,50 +12,112 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/kvm_device.h"
+#include "host/qemu_machine.h"
 #include "host/template_store.h"
+#include "host/vmm_machine.h"
+#include "tests/unit/fake_kvm.h"
 #include "tests/unit/wait_for.h"
 
-#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define HASH	     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define CPUS	     2
+#define RAM_MIB	     256
+#define MEMORY_BYTES (RAM_MIB << 20)
+#define BEHIND_HOLE  (200 << 20)
+#define PAGE_BYTES   4096
 
-static const char manifest_text[] =
-	"{\"v\":1,\"name\":\"small\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
-	"\"kinds\":[\"user\"],\"agent_version\":1,"
-	"\"engine\":{\"name\":\"qemu\",\"version\":\"7.2.22\",\"accelerator\":\"tcg\",\"state_format\":1},"
-	"\"machine\":{\"type\":\"pc-q35-7.2\",\"cpu\":\"Nehalem\",\"cpuid_sha256\":\"" HASH
-	"\",\"cpus\":2,\"ram_mib\":256,"
-	"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
-	"\"report\":[],\"files\":[{\"path\":\"disk.img\",\"size\":4096,\"sha256\":\"" HASH
-	"\"},{\"path\":\"qemu/user/state\",\"size\":4096,\"sha256\":\"" HASH
-	"\"},{\"path\":\"qemu/user/memory\",\"size\":268435456,\"sha256\":\"" HASH "\"}]}";
+/* What a manifest says of the engine, whose name the folder of its files has. */
+struct maker {
+	const char *engine;
+	const char *accelerator;
+	const char *machine_type;
+	const char *cpu;
+};
 
+static const struct maker qemu_maker = { "qemu", "tcg", QEMU_MACHINE_TYPE, "Nehalem" };
+static const struct maker kvm_maker = { "kvm", "kvm", VMM_MACHINE_TYPE, VMM_MACHINE_CPU };
+
+/* "memory" and "state" are below a folder of the engine's. */
 static const struct {
 	const char *name;
 	off_t size;
+	gboolean sealed;
 } files[] = {
-	{ "disk.img", 4096 },
-	{ "qemu/user/state", 4096 },
-	{ "qemu/user/memory", 268435456 },
+	{ "disk.img", 4096, FALSE },
+	{ "state", 4096, TRUE },
+	{ "memory", MEMORY_BYTES, TRUE },
 };
 
 struct fixture {
+	const struct maker *maker;
 	char *lib;
 	char *version;
 	char *away;
 	guint loaded;
 };
 
-static void
-make_version(const char *folder, const char *text)
+int __wrap_kvm_device_open(const char *root);
+
+/* fake_kvm.c answers whatever is asked of it. */
+int
+__wrap_kvm_device_open(const char *root)
 {
-	g_autofree char *kind = g_build_filename(folder, "qemu", "user", NULL);
+	(void)root;
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static char *
+make_path(const struct maker *maker, const char *folder, gsize file)
+{
+	return files[file].sealed
+		       ? g_build_filename(folder, maker->engine, "user", files[file].name, NULL)
+		       : g_build_filename(folder, files[file].name, NULL);
+}
+
+/* Of a host whose CPUID answers this. */
+static char *
+make_manifest(const struct maker *maker, const char *cpuid_sha256)
+{
+	return g_strdup_printf(
+		"{\"v\":1,\"name\":\"small\",\"version\":3,\"parent\":\"\",\"created_ms\":7,\"author\":\"root\",\"note\":\"\","
+		"\"kinds\":[\"user\"],\"agent_version\":1,"
+		"\"engine\":{\"name\":\"%s\",\"version\":\"1\",\"accelerator\":\"%s\",\"state_format\":1},"
+		"\"machine\":{\"type\":\"%s\",\"cpu\":\"%s\",\"cpuid_sha256\":\"%s\",\"cpus\":%d,\"ram_mib\":%d,"
+		"\"command_line\":\"quiet\",\"devices\":[{\"id\":\"disk\",\"driver\":\"virtio-blk-pci\",\"address\":\"0x7\"}]},"
+		"\"report\":[],\"files\":[{\"path\":\"disk.img\",\"size\":4096,\"sha256\":\"" HASH
+		"\"},{\"path\":\"%s/user/state\",\"size\":4096,\"sha256\":\"" HASH
+		"\"},{\"path\":\"%s/user/memory\",\"size\":%d,\"sha256\":\"" HASH "\"}]}",
+		maker->engine, maker->accelerator, maker->machine_type, maker->cpu, cpuid_sha256,
+		CPUS, RAM_MIB, maker->engine, maker->engine, MEMORY_BYTES);
+}
+
+static char *
+find_cpuid(const struct maker *maker)
+{
+	int device = kvm_device_open("");
+	char *sha256 = maker == &kvm_maker ? kvm_device_hash_cpu(device, maker->cpu, CPUS, NULL)
+					   : g_strdup(HASH);
+
+	close(device);
+	assert_non_null(sha256);
+	return sha256;
+}
+
+static void
+make_version(const struct maker *maker, const char *folder, const char *text)
+{
+	g_autofree char *kind = g_build_filename(folder, maker->engine, "user", NULL);
 	g_autofree char *manifest = g_build_filename(folder, "manifest.json", NULL);
+	g_autofree char *cpuid = find_cpuid(maker);
+	g_autofree char *manifest_text = make_manifest(maker, cpuid);
 
 	assert_int_equal(g_mkdir_with_parents(kind, 0700), 0);
 	assert_true(g_file_set_contents(manifest, manifest_text, -1, NULL));
 	for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
-		g_autofree char *path = g_build_filename(folder, files[i].name, NULL);
+		g_autofree char *path = make_path(maker, folder, i);
 
 		assert_true(g_file_set_contents(path, text, -1, NULL));
 		assert_int_equal(truncate(path, files[i].size), 0);
@@ -63,34 +125,48 @@ make_version(const char *folder, const char *text)
 }
 
 static void
-remove_version(const char *folder)
+remove_version(const struct maker *maker, const char *folder)
 {
-	static const char *const names[] = { "disk.img",
-					     "qemu/user/memory",
-					     "qemu/user/state",
-					     "qemu/user",
-					     "qemu",
-					     "manifest.json",
-					     "" };
+	g_autofree char *manifest = g_build_filename(folder, "manifest.json", NULL);
+	g_autofree char *engine = g_build_filename(folder, maker->engine, NULL);
+	g_autofree char *kind = g_build_filename(engine, "user", NULL);
+	const char *const rest[] = { manifest, kind, engine, folder };
 
-	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-		g_autofree char *path = g_build_filename(folder, names[i], NULL);
+	for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path = make_path(maker, folder, i);
 
 		assert_int_equal(g_remove(path), 0);
 	}
+	for (gsize i = 0; i < G_N_ELEMENTS(rest); i++)
+		assert_int_equal(g_remove(rest[i]), 0);
 }
 
 static int
-setup(void **state)
+setup(void **state, const struct maker *maker)
 {
 	struct fixture *f = g_new0(struct fixture, 1);
 
+	fake_kvm_set_up();
+	fake_kvm.has_cpu = true;
+	f->maker = maker;
 	f->lib = g_dir_make_tmp("test-template-store-XXXXXX", NULL);
 	f->version = g_build_filename(f->lib, "templates", "small", "3", NULL);
 	f->away = g_build_filename(f->lib, "templates", "small", "away", NULL);
-	make_version(f->version, "first");
+	make_version(maker, f->version, "first");
 	*state = f;
 	return 0;
+}
+
+static int
+setup_qemu(void **state)
+{
+	return setup(state, &qemu_maker);
+}
+
+static int
+setup_kvm(void **state)
+{
+	return setup(state, &kvm_maker);
 }
 
 static int
@@ -99,8 +175,9 @@ teardown(void **state)
 	static const char *const folders[] = { "templates/small", "templates", "" };
 	struct fixture *f = *state;
 
-	remove_version(f->version);
-	remove_version(f->away);
+	remove_version(f->maker, f->version);
+	if (g_file_test(f->away, G_FILE_TEST_EXISTS))
+		remove_version(f->maker, f->away);
 	for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
 		g_autofree char *path = g_build_filename(f->lib, folders[i], NULL);
 
@@ -136,7 +213,7 @@ static void
 seal_again(struct fixture *f)
 {
 	assert_int_equal(g_rename(f->version, f->away), 0);
-	make_version(f->version, "second");
+	make_version(f->maker, f->version, "second");
 }
 
 static void
@@ -173,12 +250,80 @@ test_template_store__files_are_of_one_seal(void **state)
 	template_store_free(store);
 }
 
+/* Behind a hole there is more. Returns the memory's descriptor, which is the store's. */
+static int
+find_kvm_memory(struct fixture *f, struct template_store *store)
+{
+	g_autofree char *path = g_build_filename(f->version, "kvm", "user", "memory", NULL);
+	struct engine_template found = { 0 };
+	GError *error = NULL;
+	int file = open(path, O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(pwrite(file, "last", 5, BEHIND_HOLE), 5);
+	close(file);
+	WAIT_FOR(template_store_find(store, "small", 3, "user", &found, &error) || error);
+	assert_null(error);
+	return found.memory;
+}
+
+static void
+check_memory(int memory)
+{
+	char text[5] = "";
+
+	check_file(memory, "first");
+	assert_int_equal(pread(memory, text, sizeof(text), BEHIND_HOLE), sizeof(text));
+	assert_string_equal(text, "last");
+	assert_int_equal(fcntl(memory, F_GETFL) & O_ACCMODE, O_RDONLY);
+}
+
+static void
+test_template_store__is_in_ram_where_the_host_wants_it(void **state)
+{
+	struct fixture *f = *state;
+	struct template_store *store = template_store_new(f->lib, TRUE, note_loaded, f);
+	int memory = find_kvm_memory(f, store);
+	struct stat status;
+
+	assert_int_equal(f->loaded, 1);
+	assert_int_equal(fcntl(memory, F_GET_SEALS),
+			 F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	check_memory(memory);
+	assert_int_equal(fstat(memory, &status), 0);
+	assert_int_equal(status.st_size, MEMORY_BYTES);
+	assert_true(status.st_blocks * 512 <= 4 * PAGE_BYTES);
+	template_store_free(store);
+}
+
+static void
+test_template_store__is_the_file_itself_where_the_engine_can_map_it(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = g_build_filename(f->version, "kvm", "user", "memory", NULL);
+	struct template_store *store = template_store_new(f->lib, FALSE, note_loaded, f);
+	int memory = find_kvm_memory(f, store);
+	struct stat held, named;
+
+	assert_int_equal(f->loaded, 0);
+	assert_int_equal(fstat(memory, &held), 0);
+	assert_int_equal(stat(path, &named), 0);
+	assert_int_equal(held.st_ino, named.st_ino);
+	check_memory(memory);
+	template_store_free(store);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_template_store__files_are_of_one_seal, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(test_template_store__files_are_of_one_seal,
+						setup_qemu, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_template_store__is_in_ram_where_the_host_wants_it, setup_kvm,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_template_store__is_the_file_itself_where_the_engine_can_map_it,
+			setup_kvm, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
