@@ -374,6 +374,12 @@ test_desktop_suspend__one_that_has_run_in_the_end_is_not_resumed_again(void **st
 	assert_int_equal(f->qemu->spawns, 2);
 }
 
+static char *
+make_path(const struct desktop_stage *f, const char *name)
+{
+	return g_build_filename(f->lib, "desktops", DESKTOP, name, NULL);
+}
+
 /* What is put in its version's place would make it useless; not when it is so already. */
 static void
 test_desktop_suspend__needs_its_version_until_it_was_tried(void **state)
@@ -505,6 +511,66 @@ test_desktop_suspend__one_that_was_resumed_and_has_run_is_adopted(void **state)
 	assert_int_equal(f->qemu->spawns, 1);
 }
 
+static gboolean
+read_mark(const struct desktop_stage *f, struct suspension *ret_found)
+{
+	struct desktop_folder folder;
+	gboolean known;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	known = desktop_suspension_read(&folder, ret_found, NULL);
+	desktop_folder_done(&folder);
+	return known;
+}
+
+/* An overlay that cannot be looked at is not one that was written to. */
+static void
+test_desktop_suspend__whether_it_has_run_may_not_be_known(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *overlay = make_path(f, "overlay.qcow2");
+	g_autofree char *away = make_path(f, "suspended.pages");
+	struct suspension found;
+
+	stop_in_phase(f, SUSPENSION_RESUMING);
+	assert_true(read_mark(f, &found));
+	assert_true(found.stands);
+	assert_int_equal(g_rename(overlay, away), 0);
+	assert_false(read_mark(f, &found));
+	assert_int_equal(g_rename(away, overlay), 0);
+	assert_true(read_mark(f, &found));
+	assert_true(found.stands);
+}
+
+static void
+note_refused(GObject *source, GAsyncResult *result, gpointer data)
+{
+	(void)source;
+	assert_false(steps_finish(result, NULL));
+	(*(guint *)data)++;
+}
+
+/* When it was resumed before, that mark says how large its overlay was, and nobody else knows. */
+static void
+test_desktop_suspend__a_mark_that_cannot_be_read_is_not_replaced(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *path = make_path(f, "suspended.json");
+	g_autofree char *text = NULL;
+	guint refused = 0;
+	const struct steps_call call = { NULL, note_refused, &refused };
+	struct desktop_folder folder;
+
+	stop_in_phase(f, SUSPENSION_RESUMING);
+	assert_true(g_file_set_contents(path, "{", -1, NULL));
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	desktop_suspension_enter(&folder, SUSPENSION_RESUMING, GENERATION, &call);
+	WAIT_FOR(refused == 1);
+	desktop_folder_done(&folder);
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	assert_string_equal(text, "{");
+}
+
 /* hostd ended before that was said to be whole: it may be gigabytes. */
 static void
 test_desktop_suspend__what_was_half_written_goes(void **state)
@@ -615,6 +681,8 @@ main(void)
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
 		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
+		TEST(whether_it_has_run_may_not_be_known),
+		TEST(a_mark_that_cannot_be_read_is_not_replaced),
 		TEST(needs_its_version_until_it_was_tried),
 		TEST(another_version_is_refused),
 		TEST(is_ended_by_the_next_hostd),
