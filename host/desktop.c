@@ -36,6 +36,7 @@ desktop_unref(struct desktop *desktop)
 	json_decref(desktop->login);
 	json_decref(desktop->login_sent);
 	g_object_unref(desktop->cancellable);
+	g_free(desktop->record);
 	g_free(desktop->reason);
 	g_free(desktop->obstacle);
 	g_free(desktop->session);

@@ -10,7 +10,8 @@
  *
  * From desktop_return() on it is as a desktop that was adopted: the agent is looked for, then comes the clock, then the network.
  *
- * What hostd finds when it was restarted in between is said by desktop_suspension.c; desktop_adopt_suspended() acts on it.
+ * What hostd finds when it was restarted in between is said by desktop_suspension.c; desktop_adopt_suspended() acts on it. Of
+ * one whose files do not say what it is nothing is known, not that it is none: desktop_adopt_unread() keeps it.
  */
 #include <unistd.h>
 
@@ -368,6 +369,7 @@ desktop_needs_template(const struct desktop *desktop, const struct engine_templa
 	gboolean away = desktop->state == DESKTOP_STATE_SUSPENDING ||
 			desktop->state == DESKTOP_STATE_SUSPENDED ||
 			desktop->state == DESKTOP_STATE_RESUMING ||
+			desktop->state == DESKTOP_STATE_UNREAD ||
 			desktop->state == DESKTOP_STATE_EXPORTING; /* it may come back */
 
 	return away && !desktop->is_foreign && desktop_suspension_is_of(&desktop->folder, source);
@@ -499,31 +501,26 @@ desktop_adopt_ended(struct desktop *desktop)
 }
 
 gboolean
-desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record)
+desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record,
+			const struct suspension *found)
 {
 	const struct engine_ops *engine = record ? engine_list_find_running(record) : NULL;
 	int pidfd = engine ? process_watch_open(&record->processes[engine->role]) : -1;
-	struct suspension found;
-	g_autoptr(GError) error = NULL;
 
-	if (!desktop_suspension_read(&desktop->folder, &found, &error))
-		log_warning("desktop=%s: it is not known whether it is suspended: %s", desktop->id,
-			    error->message);
-	if (error || found.phase == SUSPENSION_NONE || !found.stands ||
-	    found.generation != desktop->generation) {
+	if (found->phase == SUSPENSION_NONE || !found->stands ||
+	    found->generation != desktop->generation) {
 		/* Its guest runs, or has run, since: what was kept of it, or half written, is out of date. */
-		if (!error)
-			desktop_suspension_remove(&desktop->folder);
+		desktop_suspension_remove(&desktop->folder);
 		if (pidfd >= 0)
 			close(pidfd);
 		return FALSE;
 	}
 	desktop_recall(desktop);
-	if (found.phase == SUSPENSION_ENDING && pidfd >= 0) {
+	if (found->phase == SUSPENSION_ENDING && pidfd >= 0) {
 		desktop_adopt_ending(desktop, engine, pidfd);
 		return TRUE;
 	}
-	if (found.phase == SUSPENSION_ENDING) {
+	if (found->phase == SUSPENSION_ENDING) {
 		desktop_adopt_ended(desktop);
 		return TRUE;
 	}
@@ -534,4 +531,44 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 	desktop->may_have_copy = TRUE;
 	return TRUE;
+}
+
+void
+desktop_note_unread(struct desktop *desktop, const char *reason)
+{
+	g_autofree char *words = g_strdup_printf(
+		"it is not known whether it is suspended, and nothing is done with it: %s; mend "
+		"that, or remove '%s' to give it up",
+		reason, desktop->folder.path);
+
+	desktop_set_obstacle(desktop, "resume_failed", words, 0);
+}
+
+/* A machine of it that lives is not touched either: it may be the one that was being ended, and must not run on then. */
+void
+desktop_adopt_unread(struct desktop *desktop, const struct launch_record *record,
+		     const char *reason)
+{
+	if (!desktop_set_state(desktop, DESKTOP_STATE_UNREAD))
+		return;
+	desktop->has_run = TRUE;
+	if (record) {
+		desktop->record = g_new(struct launch_record, 1);
+		*desktop->record = *record;
+	}
+	desktop_recall(desktop);
+	desktop_note_unread(desktop, reason);
+}
+
+struct launch_record *
+desktop_take_record(struct desktop *desktop)
+{
+	return g_steal_pointer(&desktop->record);
+}
+
+void
+desktop_learn_generation(struct desktop *desktop, guint64 generation)
+{
+	if (desktop->state == DESKTOP_STATE_UNREAD && !desktop->record)
+		desktop->generation = generation;
 }

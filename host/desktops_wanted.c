@@ -331,13 +331,24 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 	}
 }
 
+/* It waits until it can be read, and so does what is wanted of it. */
+static void
+desktops_apply_unread(struct desktop *desktop, const json_t *want)
+{
+	desktop_learn_generation(desktop, (guint64)json_get_integer(want, "generation", 0));
+	if (desktops_is_move(want))
+		desktop_refuse_move(desktop, desktop_get_reason(desktop));
+}
+
 static void
 desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
 	guint64 generation = (guint64)json_get_integer(want, "generation", 0);
 	const json_t *session = json_object_get(want, "session");
 
-	if (generation < desktop_get_generation(desktop)) {
+	if (desktop_get_state(desktop) == DESKTOP_STATE_UNREAD) {
+		desktops_apply_unread(desktop, want);
+	} else if (generation < desktop_get_generation(desktop)) {
 		log_debug("desktop=%s: work for an older generation is refused",
 			  desktop_get_id(desktop));
 	} else if (strcmp(json_get_text(want, "want", ""), "gone") == 0) {
@@ -386,6 +397,7 @@ desktops_reconcile(struct desktops *desktops)
 {
 	g_autoptr(GHashTable) named = g_hash_table_new(g_str_hash, g_str_equal);
 
+	desktops_look_at_unread(desktops);
 	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
 		const json_t *want = json_array_get(desktops->wanted, i);
 		const char *id = json_get_text(want, "id", "");

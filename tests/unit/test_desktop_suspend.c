@@ -138,9 +138,7 @@ test_desktop_suspend__outlives_hostd_and_launch(void **state)
 
 	start_with_user(f);
 	suspend(f);
-	desktop_free(f->desktop);
-	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
-	desktop_adopt(f->desktop, NULL);
+	desktop_stage_find(f, NULL);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 	resume(f);
 	check_user_is_back(f);
@@ -523,6 +521,25 @@ read_mark(const struct desktop_stage *f, struct suspension *ret_found)
 	return known;
 }
 
+/* Whatever becomes of the mark in between: two answers would make it none of either. */
+static void
+test_desktop_suspend__is_what_was_read_of_it_once(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *path = make_path(f, "suspended.json");
+	struct suspension found;
+
+	start_with_user(f);
+	suspend(f);
+	assert_true(read_mark(f, &found));
+	assert_true(g_file_set_contents(path, "{", -1, NULL));
+	desktop_free(f->desktop);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_adopt(f->desktop, NULL, &found);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(has_file(f, "suspended.pages"));
+}
+
 /* An overlay that cannot be looked at is not one that was written to. */
 static void
 test_desktop_suspend__whether_it_has_run_may_not_be_known(void **state)
@@ -681,6 +698,7 @@ main(void)
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
 		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
+		TEST(is_what_was_read_of_it_once),
 		TEST(whether_it_has_run_may_not_be_known),
 		TEST(a_mark_that_cannot_be_read_is_not_replaced),
 		TEST(needs_its_version_until_it_was_tried),
