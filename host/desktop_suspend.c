@@ -318,13 +318,13 @@ desktop_refuse_resume(struct desktop *desktop, const char *reason)
 		desktop_stay_suspended(desktop, reason);
 }
 
-/* Its guest may have run, and then its files are worth nothing any more. */
+/* Its guest may have run, and then its files are worth nothing any more. When that is not known the next try finds out. */
 void
 desktop_fail_resume(struct desktop *desktop, const char *reason)
 {
 	struct suspension found = { .phase = SUSPENSION_NONE };
 
-	if (desktop_suspension_read(&desktop->folder, &found, NULL) && found.stands)
+	if (!desktop_suspension_read(&desktop->folder, &found, NULL) || found.stands)
 		desktop_stay_suspended(desktop, reason);
 	else
 		desktop_fail(desktop, reason);

@@ -378,6 +378,36 @@ make_path(const struct desktop_stage *f, const char *name)
 	return g_build_filename(f->lib, "desktops", DESKTOP, name, NULL);
 }
 
+/* hostd could not read the mark just then: it is not known whether its guest has run, and the next try finds out. */
+static void
+test_desktop_suspend__one_whose_mark_cannot_be_read_stays(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *path = make_path(f, "suspended.json");
+	g_autofree char *text = NULL;
+
+	start_with_user(f);
+	suspend(f);
+	f->qemu->fault = FAKE_QEMU_SILENT;
+	f->qemu->command = "cont";
+	resume(f);
+	SERVE_UNTIL(f, g_str_has_suffix(f->qemu->commands->str, "migrate-incoming cont "));
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	assert_true(g_file_set_contents(path, "{", -1, NULL));
+	fake_qemu_die(f->qemu);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	f->qemu->fault = FAKE_QEMU_WORKS;
+	f->qemu->spawns = 1;
+	desktop_keep_running(f->desktop);
+	resume(f);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "suspended.json"));
+	assert_true(g_file_set_contents(path, text, -1, NULL));
+	desktop_keep_running(f->desktop);
+	resume(f);
+	check_user_is_back(f);
+}
+
 /* What is put in its version's place would make it useless; not when it is so already. */
 static void
 test_desktop_suspend__needs_its_version_until_it_was_tried(void **state)
@@ -698,6 +728,7 @@ main(void)
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
 		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
+		TEST(one_whose_mark_cannot_be_read_stays),
 		TEST(is_what_was_read_of_it_once),
 		TEST(whether_it_has_run_may_not_be_known),
 		TEST(a_mark_that_cannot_be_read_is_not_replaced),
