@@ -65,6 +65,12 @@ void desktop_unref(struct desktop *desktop);
 /* desktop.c: FALSE when it may not change like that. */
 gboolean desktop_set_state(struct desktop *desktop, enum desktop_state state);
 
+/*
+ * desktop.c: of whatever text, what the host's report can hold: a guest, a QEMU or a file from elsewhere may have had a part in it, or
+ * it was cut in the middle of a character. For g_free().
+ */
+char *desktop_cut_reason(const char *reason);
+
 /* desktop.c: reports how long the step took that ends now. */
 void desktop_end_step(struct desktop *desktop, const char *kind);
 

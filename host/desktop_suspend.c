@@ -34,15 +34,15 @@ static void desktop_stay_suspended(struct desktop *desktop, const char *reason);
 static void
 desktop_set_obstacle(struct desktop *desktop, const char *kind, const char *reason, gint64 again_us)
 {
-	gboolean news = g_strcmp0(desktop->obstacle, reason) != 0;
+	g_autofree char *words = desktop_cut_reason(reason);
 
 	desktop->again_us = g_get_monotonic_time() + again_us;
-	if (!news)
+	if (g_strcmp0(desktop->obstacle, words) == 0)
 		return;
 	g_free(desktop->obstacle);
-	desktop->obstacle = g_strdup(reason);
-	log_warning("desktop=%s: %s", desktop->id, reason);
-	desktop->host->event(desktop->host->context, desktop, kind, 0, reason);
+	desktop->obstacle = g_steal_pointer(&words);
+	log_warning("desktop=%s: %s", desktop->id, desktop->obstacle);
+	desktop->host->event(desktop->host->context, desktop, kind, 0, desktop->obstacle);
 	desktop->host->changed(desktop->host->context, desktop);
 }
 

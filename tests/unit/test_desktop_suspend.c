@@ -618,6 +618,39 @@ test_desktop_suspend__a_mark_that_cannot_be_read_is_not_replaced(void **state)
 	assert_string_equal(text, "{");
 }
 
+static void
+check_report_holds(const char *text)
+{
+	assert_true(g_utf8_validate(text, -1, NULL));
+	assert_in_range(strlen(text), 1, DESKTOP_MAX_REASON);
+}
+
+/* A file from elsewhere has a part in it, and JSON takes no half characters; the broker takes no report with a longer text. */
+static void
+test_desktop_suspend__a_reason_can_be_reported(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *strange = g_strnfill(2 * DESKTOP_MAX_REASON, '\303');
+	const char *const texts[] = { "unknown field 'x\303'", strange };
+
+	start_with_user(f);
+	suspend(f);
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		desktop_refuse_resume(f->desktop, texts[i]);
+		check_report_holds(desktop_get_reason(f->desktop));
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		desktop_free(f->desktop);
+		f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+		desktop_refuse_arrival(f->desktop, texts[i]);
+		check_report_holds(desktop_get_reason(f->desktop));
+	}
+	desktop_free(f->desktop);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_fail(f->desktop, strange);
+	check_report_holds(desktop_get_reason(f->desktop));
+}
+
 /* hostd ended before that was said to be whole: it may be gigabytes. */
 static void
 test_desktop_suspend__what_was_half_written_goes(void **state)
@@ -732,6 +765,7 @@ main(void)
 		TEST(is_what_was_read_of_it_once),
 		TEST(whether_it_has_run_may_not_be_known),
 		TEST(a_mark_that_cannot_be_read_is_not_replaced),
+		TEST(a_reason_can_be_reported),
 		TEST(needs_its_version_until_it_was_tried),
 		TEST(another_version_is_refused),
 		TEST(is_ended_by_the_next_hostd),
