@@ -286,23 +286,48 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 		desktop_refuse_resume(desktop, error->message);
 }
 
+static gboolean
+desktops_is_foreign(struct desktops *desktops, const json_t *want, GError **error)
+{
+	return template_store_is_foreign(desktops->templates, json_get_text(want, "template", ""),
+					 (guint32)json_get_integer(want, "version", 0),
+					 json_get_text(want, "kind", ""), error);
+}
+
+/* Is its version still the one that it was forked from? Its memory is not needed for that. An error, if there is more to say. */
+static gboolean
+desktops_has_its_version(struct desktops *desktops, const struct desktop *desktop,
+			 const json_t *want, GError **error)
+{
+	struct engine_template source = { .kind = json_get_text(want, "kind", ""),
+					  .folder = -1,
+					  .memory = -1 };
+	struct manifest *manifest;
+	gboolean same;
+
+	if (desktops_is_foreign(desktops, want, error))
+		return FALSE;
+	manifest = template_store_check(desktops->templates, json_get_text(want, "template", ""),
+					(guint32)json_get_integer(want, "version", 0), source.kind,
+					error);
+	source.manifest = manifest;
+	same = manifest && desktop_is_of(desktop, &source);
+	manifest_free(manifest);
+	return same;
+}
+
 /* Of a version that is not the one any more which it was forked from, or is about to be sealed again, nothing could be resumed. */
 static void
 desktops_suspend(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
-	struct engine_template source;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *reason = NULL;
-	gboolean found;
 
 	desktops_try_later(desktops);
 	if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) >= MAX_SUSPENDING ||
 	    !desktop_may_suspend(desktop))
 		return;
-	found = desktops_find_template(desktops, want, &source, &error);
-	if (!found && !error)
-		return;
-	if (found && desktop_is_of(desktop, &source)) {
+	if (desktops_has_its_version(desktops, desktop, want, &error)) {
 		desktop_suspend(desktop, (guint64)json_get_integer(want, "ram_mib", 0) << 20,
 				desktops_count_suspend_bytes(desktops));
 		return;
@@ -427,16 +452,14 @@ desktops_handle_idle(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* It is to be forked, or runs: what is known of its version must not be forgotten before it is suspended. */
+/* It runs: what is known of its version must not be forgotten before it is suspended. */
 static gboolean
-desktops_uses_template(struct desktops *desktops, const json_t *want)
+desktops_will_suspend(struct desktops *desktops, const json_t *want)
 {
-	const char *word = json_get_text(want, "want", "");
 	const struct desktop *desktop = desktops_find(desktops, json_get_text(want, "id", ""));
-	enum desktop_state state = desktop ? desktop_get_state(desktop) : DESKTOP_STATE_GONE;
 
-	return strcmp(word, "ready") == 0 ||
-	       (strcmp(word, "suspended") == 0 && state < DESKTOP_STATE_SUSPENDING);
+	return desktop && desktop_get_state(desktop) < DESKTOP_STATE_SUSPENDING &&
+	       strcmp(json_get_text(want, "want", ""), "suspended") == 0;
 }
 
 static void
@@ -448,8 +471,10 @@ desktops_mark_templates(struct desktops *desktops)
 		struct engine_template source;
 		g_autoptr(GError) error = NULL;
 
-		if (desktops_uses_template(desktops, want))
+		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
 			desktops_find_template(desktops, want, &source, &error);
+		else if (desktops_will_suspend(desktops, want))
+			desktops_is_foreign(desktops, want, &error);
 	}
 }
 
