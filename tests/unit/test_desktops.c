@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/vmm_exit.h"
@@ -498,184 +497,6 @@ test_desktops__one_that_is_resumed_needs_all_its_memory(void **state)
 	g_unlink(path);
 }
 
-static char *
-make_mark(const char *name, json_t *value)
-{
-	json_t *mark = json_loads(suspended_text, 0, NULL);
-	char *text;
-	char *copy;
-
-	json_object_set_new(mark, name, value);
-	text = json_dumps(mark, 0);
-	copy = g_strdup(text);
-	free(text);
-	json_decref(mark);
-	return copy;
-}
-
-static gboolean
-is_in(struct fixture *f, enum desktop_state state)
-{
-	const struct desktop *desktop = desktops_find(f->desktops, DESKTOP);
-
-	return desktop && desktop_get_state(desktop) == state && !desktop_is_moving(desktop);
-}
-
-static gboolean
-is_unread(const struct fixture *f)
-{
-	const struct desktop *desktop = desktops_find(f->desktops, DESKTOP);
-
-	return desktop && desktop_get_state(desktop) == DESKTOP_STATE_UNREAD;
-}
-
-static void
-check_reported(const struct fixture *f, guint64 generation)
-{
-	json_t *list = desktops_list(f->desktops);
-	const json_t *one = json_array_get(list, 0);
-
-	assert_int_equal(json_array_size(list), 1);
-	assert_string_equal(json_get_text(one, "state", ""), "suspended");
-	assert_int_equal(json_get_integer(one, "generation", 0), generation);
-	assert_non_null(strstr(json_get_text(one, "error", ""), "suspended.json"));
-	json_decref(list);
-}
-
-/* Whatever is wanted of it, by the broker or by an operator. */
-static void
-check_left_alone(struct fixture *f, const char *mark)
-{
-	static const char *const words[] = { "suspended", "ready",   "gone",
-					     "exported",  "arrives", "returns" };
-
-	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
-		want(f, make_want("qemu", "none", 2, words[i]));
-		desktops_request(f->desktops, "stop", DESKTOP);
-		fake_peer_settle();
-		assert_true(is_unread(f));
-	}
-	want(f, NULL);
-	fake_peer_settle();
-	assert_true(is_unread(f));
-	/* the broker takes the wish back, and is not told so again and again */
-	assert_int_equal(f->unmoved, 1);
-	assert_int_equal(f->unresumed, 1);
-	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_REMOVE], 0);
-	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 0);
-	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
-	assert_true(g_file_test(mark, G_FILE_TEST_EXISTS));
-}
-
-/* After a restart of hostd launch still lists it; after one of the host it knows nothing of it. */
-static void
-check_unreadable(const char *text, const struct launch_record *record)
-{
-	void *state = NULL;
-	struct fixture *f;
-	g_autofree char *folder = NULL;
-	g_autofree char *path = NULL;
-
-	setup(&state);
-	f = state;
-	folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
-	path = g_build_filename(folder, "suspended.json", NULL);
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(path, text, -1, NULL));
-	assert_true(desktops_adopt(f->desktops, record, record ? 1 : 0));
-	assert_true(is_unread(f));
-	check_left_alone(f, path);
-	/* its own generation, or the one that the broker has told */
-	check_reported(f, record ? record->generation : 2);
-	/* somebody mends it: it is what it was, and goes when it shall */
-	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
-	want(f, make_want("qemu", "none", 1, "suspended"));
-	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
-	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_REMOVE], 0);
-	want(f, NULL);
-	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
-	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
-	teardown(&state);
-}
-
-static void
-test_desktops__a_mark_that_says_nothing_keeps_its_desktop(void **state)
-{
-	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
-	g_autofree char *later = make_mark("phase", json_string("dozing"));
-	g_autofree char *other = make_mark("v", json_integer(2));
-	const char *const texts[] = { "{\"v\": 1, \"templ", later, other };
-
-	(void)state;
-	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
-		check_unreadable(texts[i], NULL);
-		check_unreadable(texts[i], &record);
-	}
-}
-
-/* That gives it up: there is nothing left to be kept. */
-static void
-test_desktops__one_whose_mark_is_taken_away_goes(void **state)
-{
-	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
-	struct fixture *f = *state;
-	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
-	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
-
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(path, "{", -1, NULL));
-	assert_true(desktops_adopt(f->desktops, &record, 1));
-	want(f, make_want("qemu", "none", 1, "gone"));
-	fake_peer_settle();
-	assert_true(is_unread(f));
-	assert_int_equal(g_unlink(path), 0);
-	WAIT_FOR(is_in(f, DESKTOP_STATE_GONE));
-	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_REMOVE], 1);
-}
-
-/* As many descriptors as there are, and "more"; the limit as it was comes back. */
-static void
-limit_descriptors(int more, struct rlimit *ret_before)
-{
-	struct rlimit limit;
-	int next = dup(STDIN_FILENO);
-
-	assert_true(next >= 0);
-	close(next);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, ret_before), 0);
-	limit = *ret_before;
-	limit.rlim_cur = (rlim_t)(next + more);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
-/* hostd has none left when it looks what is there: nothing is lost by that, in the folder's list or of a desktop. */
-static void
-test_desktops__what_cannot_be_opened_is_not_gone(void **state)
-{
-	struct fixture *f = *state;
-	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
-	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
-	struct rlimit before;
-	gboolean all;
-
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
-	limit_descriptors(0, &before);
-	all = desktops_adopt(f->desktops, NULL, 0);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_false(all);
-	assert_null(desktops_find(f->desktops, DESKTOP));
-	limit_descriptors(1, &before);
-	all = desktops_adopt(f->desktops, NULL, 0);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_true(all);
-	assert_true(is_unread(f));
-	want(f, make_want("qemu", "none", 1, "suspended"));
-	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
-	want(f, NULL);
-	g_unlink(path);
-}
-
 /* A guest that has taken over its carrel-vmm would have versions sealed again, for which the new desktops of all users wait. */
 static void
 test_desktops__an_exit_status_of_one_that_has_run_tells_nothing(void **state)
@@ -694,6 +515,14 @@ test_desktops__an_exit_status_of_one_that_has_run_tells_nothing(void **state)
 	desktops_handle_exited(f->desktops, &exited);
 	assert_int_equal(f->foreign, 0);
 	want(f, NULL);
+}
+
+static gboolean
+is_in(struct fixture *f, enum desktop_state state)
+{
+	const struct desktop *desktop = desktops_find(f->desktops, DESKTOP);
+
+	return desktop && desktop_get_state(desktop) == state && !desktop_is_moving(desktop);
 }
 
 /* The mark of one that another host has let go. */
@@ -1008,9 +837,6 @@ main(void)
 		TEST(a_full_host_resumes_none_and_says_so),
 		TEST(one_is_not_resumed_while_its_copy_is_forgotten),
 		TEST(one_that_is_resumed_needs_all_its_memory),
-		cmocka_unit_test(test_desktops__a_mark_that_says_nothing_keeps_its_desktop),
-		TEST(one_whose_mark_is_taken_away_goes),
-		TEST(what_cannot_be_opened_is_not_gone),
 		TEST(one_that_cannot_be_read_needs_its_version),
 		TEST(a_suspended_one_needs_its_version),
 		TEST(one_of_an_older_seal_needs_nothing),
