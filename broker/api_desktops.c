@@ -60,13 +60,38 @@ api_desktops_show(struct broker *broker, struct http_request *request)
 		http_respond(request, 200, row);
 }
 
+/* Of what is wanted gone its host hears with any answer, whether there is room for the order or not. */
+static gboolean
+api_desktops_goes(struct broker *broker, const char *id)
+{
+	return store_query_integer(broker->store, NULL, 0,
+				   "SELECT count(*) FROM desktop WHERE id = $1 AND want = 'gone'",
+				   "s", id) > 0;
+}
+
+static void
+api_desktops_send_order(struct broker *broker, struct http_request *request, const char *host,
+			const char *verb)
+{
+	gboolean waits = strcmp(verb, "screenshot") == 0; /* for the picture */
+	gboolean goes = strcmp(verb, "stop") == 0 && api_desktops_goes(broker, request->name);
+	gint64 number =
+		host_sync_request(broker->hosts, host, verb, request->name, waits ? request : NULL);
+
+	if (goes)
+		host_sync_reconcile(broker->hosts);
+	if ((number > 0 && !waits) || goes)
+		http_respond(request, 202, json_pack("{s:I}", "request", (json_int_t)number));
+	else if (number == 0)
+		problem_respond(request, 503, "host.busy",
+				"the host has too many requests waiting; is it running?");
+}
+
 static void
 api_desktops_order(struct broker *broker, struct http_request *request, const char *verb)
 {
 	json_t *row = api_desktops_find(broker, request);
-	gboolean waits = strcmp(verb, "screenshot") == 0; /* for the picture */
 	g_autoptr(GError) error = NULL;
-	gint64 number;
 
 	if (!row)
 		return;
@@ -78,14 +103,7 @@ api_desktops_order(struct broker *broker, struct http_request *request, const ch
 		   !moves_give_up(broker->store, request->name, &error)) {
 		problem_respond_error(request, error);
 	} else {
-		number = host_sync_request(broker->hosts, json_get_text(row, "host", ""), verb,
-					   request->name, waits ? request : NULL);
-		if (number > 0 && !waits)
-			http_respond(request, 202,
-				     json_pack("{s:I}", "request", (json_int_t)number));
-		else if (number == 0)
-			problem_respond(request, 503, "host.busy",
-					"the host has too many requests waiting; is it running?");
+		api_desktops_send_order(broker, request, json_get_text(row, "host", ""), verb);
 	}
 	json_decref(row);
 }

@@ -15,6 +15,8 @@
  *
  * Each asynchronous call holds a reference, so that an answer never meets a freed desktop.
  */
+#include <string.h>
+
 #include "base/log.h"
 #include "host/desktop_parts.h"
 
@@ -36,6 +38,7 @@ desktop_unref(struct desktop *desktop)
 	json_decref(desktop->login);
 	json_decref(desktop->login_sent);
 	g_object_unref(desktop->cancellable);
+	g_free(desktop->record);
 	g_free(desktop->reason);
 	g_free(desktop->obstacle);
 	g_free(desktop->session);
@@ -118,13 +121,16 @@ desktop_end_step(struct desktop *desktop, const char *kind)
 	desktop->since_us = now_us;
 }
 
-/* For JSON: a guest or QEMU may have had a part in it, and it may be cut in the middle of a character. */
-static char *
+/* What takes the place of a byte that is none of a character is longer than that. */
+char *
 desktop_cut_reason(const char *reason)
 {
 	g_autofree char *cut = g_strndup(reason, DESKTOP_MAX_REASON);
+	char *valid = g_utf8_make_valid(cut, -1);
 
-	return g_utf8_make_valid(cut, -1);
+	if (strlen(valid) > DESKTOP_MAX_REASON)
+		*g_utf8_find_prev_char(valid, valid + DESKTOP_MAX_REASON + 1) = '\0';
+	return valid;
 }
 
 static void

@@ -13,6 +13,7 @@
 #define DESKTOP_MAX_REASON 1000
 
 struct desktop;
+struct suspension;
 
 /* What all desktops of a hostd share; it must outlive them. */
 struct desktop_host {
@@ -42,8 +43,23 @@ void desktop_free(struct desktop *desktop);
 /* The template is only needed during the call. network: it gets a passt of its own. */
 void desktop_fork(struct desktop *desktop, const struct engine_template *source, gboolean network);
 
-/* A machine that runs since before this hostd was started, or a desktop that was suspended; record NULL: launch does not know it. */
-void desktop_adopt(struct desktop *desktop, const struct launch_record *record);
+/*
+ * A machine that runs since before this hostd was started, or a desktop that was suspended; record NULL: launch does not know it.
+ * found: what its folder says, read once, so that nobody sees two different answers.
+ */
+void desktop_adopt(struct desktop *desktop, const struct launch_record *record,
+		   const struct suspension *found);
+
+/*
+ * The same when that cannot be read: it stays as it is (DESKTOP_STATE_UNREAD) and says why. desktop_note_unread(): it still cannot.
+ * desktop_take_record(): launch's record as it was given, the caller's then, for when it can: this one goes, and is adopted
+ * anew. Whose generation neither launch nor its folder tells has the one that the broker knows (desktop_learn_generation).
+ */
+void desktop_adopt_unread(struct desktop *desktop, const struct launch_record *record,
+			  const char *reason);
+void desktop_note_unread(struct desktop *desktop, const char *reason);
+struct launch_record *desktop_take_record(struct desktop *desktop);
+void desktop_learn_generation(struct desktop *desktop, guint64 generation);
 
 /*
  * Its memory goes to its folder and its processes end; soon, if it cannot be done now (while a user is logged in). Called again

@@ -298,13 +298,14 @@ desktop_adopt_machine(struct desktop *desktop, const struct launch_record *recor
 }
 
 void
-desktop_adopt(struct desktop *desktop, const struct launch_record *record)
+desktop_adopt(struct desktop *desktop, const struct launch_record *record,
+	      const struct suspension *found)
 {
 	const struct engine_ops *engine;
 	int pidfd;
 
 	desktop->has_run = TRUE;
-	if (desktop_adopt_suspended(desktop, record))
+	if (desktop_adopt_suspended(desktop, record, found))
 		return;
 	engine = record ? engine_list_find_running(record) : NULL;
 	pidfd = engine ? process_watch_open(&record->processes[engine->role]) : -1;

@@ -153,7 +153,8 @@ static void
 desktop_move_set_obstacle(struct desktop *desktop, char *words)
 {
 	g_free(desktop->obstacle);
-	desktop->obstacle = words;
+	desktop->obstacle = desktop_cut_reason(words);
+	g_free(words);
 }
 
 /* Somebody has given it up meanwhile, who could not have it then. */

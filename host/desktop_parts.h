@@ -27,7 +27,8 @@ struct desktop {
 	json_t *login_sent;   /* of the user who is inside, for after a reboot */
 	char *run_folder;
 	struct desktop_folder folder;
-	gboolean has_run; /* its guest, perhaps under an earlier hostd */
+	gboolean has_run;	      /* its guest, perhaps under an earlier hostd */
+	struct launch_record *record; /* of one that is unread: launch's; NULL: it has none */
 	enum suspension_phase suspension;
 	gboolean clock_stood;	      /* the guest's, until the agent has set it */
 	gboolean has_names;	      /* from before it was suspended */
@@ -64,6 +65,12 @@ void desktop_unref(struct desktop *desktop);
 /* desktop.c: FALSE when it may not change like that. */
 gboolean desktop_set_state(struct desktop *desktop, enum desktop_state state);
 
+/*
+ * desktop.c: of whatever text, what the host's report can hold: a guest, a QEMU or a file from elsewhere may have had a part in it, or
+ * it was cut in the middle of a character. For g_free().
+ */
+char *desktop_cut_reason(const char *reason);
+
 /* desktop.c: reports how long the step took that ends now. */
 void desktop_end_step(struct desktop *desktop, const char *kind);
 
@@ -85,7 +92,8 @@ void desktop_make_display(struct desktop *desktop, int watch_fd);
 void desktop_recall(struct desktop *desktop);
 
 /* desktop_suspend.c: TRUE when its folder holds it, and not the process that launch lists (record; NULL: none). */
-gboolean desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record);
+gboolean desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record,
+				 const struct suspension *found);
 /* desktop_suspend.c: its new machine is none. */
 void desktop_fail_resume(struct desktop *desktop, const char *reason);
 

@@ -13,7 +13,7 @@ static const struct {
 } states[] = {
 	[DESKTOP_STATE_FORKING] = { "forking", TO(IDENTIFYING) | TO(SUSPENDING) | TO(SUSPENDED) |
 						       TO(EXPORTING) | TO(EXPORTED) | TO(ARRIVING) |
-						       END },
+						       TO(UNREAD) | END },
 	[DESKTOP_STATE_IDENTIFYING] = { "identifying", TO(READY) | END },
 	[DESKTOP_STATE_READY] = { "ready", TO(ASSIGNED) | TO(SUSPENDING) | END },
 	[DESKTOP_STATE_ASSIGNED] = { "assigned", TO(ACTIVE) | TO(SUSPENDING) | END },
@@ -28,6 +28,7 @@ static const struct {
 	[DESKTOP_STATE_RETIRING] = { "retiring", TO(GONE) },
 	[DESKTOP_STATE_GONE] = { "gone", 0 },
 	[DESKTOP_STATE_FAILED] = { "failed", TO(RETIRING) },
+	[DESKTOP_STATE_UNREAD] = { "suspended", 0 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(states) == DESKTOP_STATE_COUNT);
 

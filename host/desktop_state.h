@@ -25,6 +25,11 @@
  * Any of them -> retiring (not wanted any more) or failed (with a reason; not suspended); failed -> retiring; retiring -> gone.
  * An adopted desktop begins anew at identifying, and so does a resumed one, and is at once what it was: ready, assigned. One that is
  * found suspended, or on its way there or to another host, goes there from forking.
+ *
+ *	forking -> unread
+ *
+ * unread: it was found, and what says whether it is suspended cannot be read. Unknown is not none: nothing is done with it and nothing
+ * of it is removed. It is reported as suspended, with the reason, until it can be read and is found anew.
  */
 enum desktop_state {
 	DESKTOP_STATE_FORKING,
@@ -42,6 +47,7 @@ enum desktop_state {
 	DESKTOP_STATE_RETIRING,
 	DESKTOP_STATE_GONE,
 	DESKTOP_STATE_FAILED,
+	DESKTOP_STATE_UNREAD,
 	DESKTOP_STATE_COUNT,
 };
 

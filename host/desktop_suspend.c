@@ -10,7 +10,8 @@
  *
  * From desktop_return() on it is as a desktop that was adopted: the agent is looked for, then comes the clock, then the network.
  *
- * What hostd finds when it was restarted in between is said by desktop_suspension.c; desktop_adopt_suspended() acts on it.
+ * What hostd finds when it was restarted in between is said by desktop_suspension.c; desktop_adopt_suspended() acts on it. Of
+ * one whose files do not say what it is nothing is known, not that it is none: desktop_adopt_unread() keeps it.
  */
 #include <unistd.h>
 
@@ -33,15 +34,15 @@ static void desktop_stay_suspended(struct desktop *desktop, const char *reason);
 static void
 desktop_set_obstacle(struct desktop *desktop, const char *kind, const char *reason, gint64 again_us)
 {
-	gboolean news = g_strcmp0(desktop->obstacle, reason) != 0;
+	g_autofree char *words = desktop_cut_reason(reason);
 
 	desktop->again_us = g_get_monotonic_time() + again_us;
-	if (!news)
+	if (g_strcmp0(desktop->obstacle, words) == 0)
 		return;
 	g_free(desktop->obstacle);
-	desktop->obstacle = g_strdup(reason);
-	log_warning("desktop=%s: %s", desktop->id, reason);
-	desktop->host->event(desktop->host->context, desktop, kind, 0, reason);
+	desktop->obstacle = g_steal_pointer(&words);
+	log_warning("desktop=%s: %s", desktop->id, desktop->obstacle);
+	desktop->host->event(desktop->host->context, desktop, kind, 0, desktop->obstacle);
 	desktop->host->changed(desktop->host->context, desktop);
 }
 
@@ -317,13 +318,13 @@ desktop_refuse_resume(struct desktop *desktop, const char *reason)
 		desktop_stay_suspended(desktop, reason);
 }
 
-/* Its guest may have run, and then its files are worth nothing any more. */
+/* Its guest may have run, and then its files are worth nothing any more. When that is not known the next try finds out. */
 void
 desktop_fail_resume(struct desktop *desktop, const char *reason)
 {
 	struct suspension found = { .phase = SUSPENSION_NONE };
 
-	if (desktop_suspension_read(&desktop->folder, &found, NULL) && found.stands)
+	if (!desktop_suspension_read(&desktop->folder, &found, NULL) || found.stands)
 		desktop_stay_suspended(desktop, reason);
 	else
 		desktop_fail(desktop, reason);
@@ -368,6 +369,7 @@ desktop_needs_template(const struct desktop *desktop, const struct engine_templa
 	gboolean away = desktop->state == DESKTOP_STATE_SUSPENDING ||
 			desktop->state == DESKTOP_STATE_SUSPENDED ||
 			desktop->state == DESKTOP_STATE_RESUMING ||
+			desktop->state == DESKTOP_STATE_UNREAD ||
 			desktop->state == DESKTOP_STATE_EXPORTING; /* it may come back */
 
 	return away && !desktop->is_foreign && desktop_suspension_is_of(&desktop->folder, source);
@@ -499,31 +501,26 @@ desktop_adopt_ended(struct desktop *desktop)
 }
 
 gboolean
-desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record)
+desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *record,
+			const struct suspension *found)
 {
 	const struct engine_ops *engine = record ? engine_list_find_running(record) : NULL;
 	int pidfd = engine ? process_watch_open(&record->processes[engine->role]) : -1;
-	struct suspension found;
-	g_autoptr(GError) error = NULL;
 
-	if (!desktop_suspension_read(&desktop->folder, &found, &error))
-		log_warning("desktop=%s: it is not known whether it is suspended: %s", desktop->id,
-			    error->message);
-	if (error || found.phase == SUSPENSION_NONE || !found.stands ||
-	    found.generation != desktop->generation) {
+	if (found->phase == SUSPENSION_NONE || !found->stands ||
+	    found->generation != desktop->generation) {
 		/* Its guest runs, or has run, since: what was kept of it, or half written, is out of date. */
-		if (!error)
-			desktop_suspension_remove(&desktop->folder);
+		desktop_suspension_remove(&desktop->folder);
 		if (pidfd >= 0)
 			close(pidfd);
 		return FALSE;
 	}
 	desktop_recall(desktop);
-	if (found.phase == SUSPENSION_ENDING && pidfd >= 0) {
+	if (found->phase == SUSPENSION_ENDING && pidfd >= 0) {
 		desktop_adopt_ending(desktop, engine, pidfd);
 		return TRUE;
 	}
-	if (found.phase == SUSPENSION_ENDING) {
+	if (found->phase == SUSPENSION_ENDING) {
 		desktop_adopt_ended(desktop);
 		return TRUE;
 	}
@@ -534,4 +531,44 @@ desktop_adopt_suspended(struct desktop *desktop, const struct launch_record *rec
 	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 	desktop->may_have_copy = TRUE;
 	return TRUE;
+}
+
+void
+desktop_note_unread(struct desktop *desktop, const char *reason)
+{
+	g_autofree char *words = g_strdup_printf(
+		"it is not known whether it is suspended, and nothing is done with it: %s; mend "
+		"that, or remove '%s' to give it up",
+		reason, desktop->folder.path);
+
+	desktop_set_obstacle(desktop, "resume_failed", words, 0);
+}
+
+/* A machine of it that lives is not touched either: it may be the one that was being ended, and must not run on then. */
+void
+desktop_adopt_unread(struct desktop *desktop, const struct launch_record *record,
+		     const char *reason)
+{
+	if (!desktop_set_state(desktop, DESKTOP_STATE_UNREAD))
+		return;
+	desktop->has_run = TRUE;
+	if (record) {
+		desktop->record = g_new(struct launch_record, 1);
+		*desktop->record = *record;
+	}
+	desktop_recall(desktop);
+	desktop_note_unread(desktop, reason);
+}
+
+struct launch_record *
+desktop_take_record(struct desktop *desktop)
+{
+	return g_steal_pointer(&desktop->record);
+}
+
+void
+desktop_learn_generation(struct desktop *desktop, guint64 generation)
+{
+	if (desktop->state == DESKTOP_STATE_UNREAD && !desktop->record)
+		desktop->generation = generation;
 }

@@ -10,6 +10,9 @@
  * keeps the overlay's size and time: as long as they are the same the files are as good as before. One that enters it again,
  * because the first try failed, keeps those of the first: its machine has perhaps run in between.
  *
+ * Unknown is not none: what cannot be read is an error, never "it is not suspended" or "its files are out of date", for
+ * either would have a user's work removed.
+ *
  * A version is known by the hash of its machine and its files, not by its number: on another host, or sealed again, it
  * may hold another memory.
  */
@@ -160,42 +163,71 @@ desktop_suspension_note_origin(const struct desktop_folder *folder,
 }
 
 static gboolean
-suspension_stat_overlay(const struct desktop_folder *folder, gint64 *ret_bytes, gint64 *ret_ns)
+suspension_stat_overlay(const struct desktop_folder *folder, gint64 *ret_bytes, gint64 *ret_ns,
+			GError **error)
 {
 	struct stat about;
 
-	if (stat(folder->overlay, &about) < 0)
+	if (stat(folder->overlay, &about) < 0) {
+		suspension_fail(error, folder->overlay, errno);
 		return FALSE;
+	}
 	*ret_bytes = about.st_size;
 	*ret_ns = (gint64)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
 	return TRUE;
 }
 
 static char *
-suspension_read_boot(void)
+suspension_read_boot(GError **error)
 {
 	char *text = NULL;
 
-	if (!g_file_get_contents(BOOT_ID, &text, NULL, NULL))
-		return g_strdup("unknown");
-	return g_strchomp(text);
+	return g_file_get_contents(BOOT_ID, &text, NULL, error) ? g_strchomp(text) : NULL;
 }
 
+/* FALSE and an error: that is not known. */
 static gboolean
 suspension_stands(const struct desktop_folder *folder, const json_t *mark,
-		  enum suspension_phase phase)
+		  enum suspension_phase phase, gboolean *ret_stands, GError **error)
 {
-	g_autofree char *boot = suspension_read_boot();
 	gint64 bytes = -1;
 	gint64 ns = -1;
 
-	if (phase == SUSPENSION_ENDING)
-		return strcmp(json_get_text(mark, "boot", ""), boot) == 0;
-	if (phase == SUSPENSION_RESUMING)
-		return suspension_stat_overlay(folder, &bytes, &ns) &&
-		       bytes == json_get_integer(mark, "overlay_bytes", -1) &&
-		       ns == json_get_integer(mark, "overlay_ns", -1);
-	return phase == SUSPENSION_WHOLE;
+	if (phase == SUSPENSION_ENDING) {
+		g_autofree char *boot = suspension_read_boot(error);
+
+		*ret_stands = g_strcmp0(json_get_text(mark, "boot", ""), boot) == 0;
+		return boot != NULL;
+	}
+	if (phase == SUSPENSION_RESUMING && !suspension_stat_overlay(folder, &bytes, &ns, error))
+		return FALSE;
+	*ret_stands = phase == SUSPENSION_WHOLE ||
+		      (bytes == json_get_integer(mark, "overlay_bytes", -1) &&
+		       ns == json_get_integer(mark, "overlay_ns", -1));
+	return TRUE;
+}
+
+static gboolean
+suspension_understand(const struct desktop_folder *folder, const json_t *mark,
+		      struct suspension *ret_suspension, GError **error)
+{
+	struct suspension found = { .phase = SUSPENSION_NONE };
+
+	for (int i = SUSPENSION_ENDING; i < SUSPENSION_PHASE_COUNT; i++)
+		if (strcmp(json_get_text(mark, "phase", ""), phase_names[i]) == 0)
+			found.phase = (enum suspension_phase)i;
+	if (found.phase == SUSPENSION_NONE) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "'%s/" DESKTOP_MARK_FILE "': its phase '%s' is unknown", folder->path,
+			    json_get_text(mark, "phase", ""));
+		return FALSE;
+	}
+	found.generation = (guint64)json_get_integer(mark, "generation", 0);
+	g_strlcpy(found.genid, json_get_text(mark, "genid", ""), sizeof(found.genid));
+	if (!suspension_stands(folder, mark, found.phase, &found.stands, error))
+		return FALSE;
+	*ret_suspension = found;
+	return TRUE;
 }
 
 gboolean
@@ -205,28 +237,19 @@ desktop_suspension_read(const struct desktop_folder *folder, struct suspension *
 	g_autoptr(GError) problem = NULL;
 	json_t *mark = suspension_load(folder, DESKTOP_MARK_FILE, mark_fields,
 				       G_N_ELEMENTS(mark_fields), &problem);
-	struct suspension found = { .phase = SUSPENSION_NONE };
+	gboolean ok;
 
 	if (!mark && !g_error_matches(problem, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
 		g_propagate_error(error, g_steal_pointer(&problem));
 		return FALSE;
 	}
-	for (int i = SUSPENSION_ENDING; mark && i < SUSPENSION_PHASE_COUNT; i++)
-		if (strcmp(json_get_text(mark, "phase", ""), phase_names[i]) == 0)
-			found.phase = (enum suspension_phase)i;
-	if (mark && found.phase == SUSPENSION_NONE) {
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-			    "'%s/" DESKTOP_MARK_FILE "': its phase '%s' is unknown", folder->path,
-			    json_get_text(mark, "phase", ""));
-		json_decref(mark);
-		return FALSE;
+	if (!mark) {
+		*ret_suspension = (struct suspension){ .phase = SUSPENSION_NONE };
+		return TRUE;
 	}
-	found.generation = (guint64)json_get_integer(mark, "generation", 0);
-	g_strlcpy(found.genid, json_get_text(mark, "genid", ""), sizeof(found.genid));
-	found.stands = mark && suspension_stands(folder, mark, found.phase);
-	*ret_suspension = found;
+	ok = suspension_understand(folder, mark, ret_suspension, error);
 	json_decref(mark);
-	return TRUE;
+	return ok;
 }
 
 /* NULL, or how the version differs from the one of the mark or origin. */
@@ -404,41 +427,59 @@ suspension_sync_files(const struct suspension_entry *entry, GError **error)
 	return entry->phase != SUSPENSION_WHOLE || suspension_sync(&entry->folder, overlay, error);
 }
 
-static void
-suspension_note_overlay(const struct suspension_entry *entry, json_t *mark)
+/* A mark that cannot be read now may be one of a guest that has run. */
+static gboolean
+suspension_note_overlay(const struct suspension_entry *entry, json_t *mark, GError **error)
 {
+	g_autoptr(GError) problem = NULL;
 	json_t *before = suspension_load(&entry->folder, DESKTOP_MARK_FILE, mark_fields,
-					 G_N_ELEMENTS(mark_fields), NULL);
+					 G_N_ELEMENTS(mark_fields), &problem);
 	gint64 bytes = 0;
 	gint64 ns = 0;
+	gboolean ok = TRUE;
 
 	if (entry->phase == SUSPENSION_RESUMING &&
 	    strcmp(json_get_text(before, "phase", ""), phase_names[SUSPENSION_RESUMING]) == 0) {
 		bytes = json_get_integer(before, "overlay_bytes", 0);
 		ns = json_get_integer(before, "overlay_ns", 0);
+	} else if (problem && !g_error_matches(problem, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
+		g_propagate_error(error, g_steal_pointer(&problem));
+		ok = FALSE;
 	} else {
-		suspension_stat_overlay(&entry->folder, &bytes, &ns);
+		ok = suspension_stat_overlay(&entry->folder, &bytes, &ns, error);
 	}
 	json_decref(before);
 	json_object_set_new(mark, "overlay_bytes", json_integer(bytes));
 	json_object_set_new(mark, "overlay_ns", json_integer(ns));
+	return ok;
+}
+
+static json_t *
+suspension_make_mark(const struct suspension_entry *entry, GError **error)
+{
+	g_autofree char *boot = suspension_read_boot(error);
+	json_t *mark = boot ? suspension_load_origin(&entry->folder, error) : NULL;
+
+	if (!mark || !suspension_note_overlay(entry, mark, error)) {
+		json_decref(mark);
+		return NULL;
+	}
+	json_object_set_new(mark, "generation", json_integer((json_int_t)entry->generation));
+	json_object_set_new(mark, "phase", json_string(phase_names[entry->phase]));
+	json_object_set_new(mark, "boot", json_string(boot));
+	return mark;
 }
 
 static gboolean
 suspension_write_mark(const struct suspension_entry *entry, GError **error)
 {
 	g_autofree char *path = g_build_filename(entry->folder.path, DESKTOP_MARK_FILE, NULL);
-	g_autofree char *boot = suspension_read_boot();
-	json_t *mark = suspension_load_origin(&entry->folder, error);
+	json_t *mark = suspension_make_mark(entry, error);
 	char *text;
 	int code;
 
 	if (!mark)
 		return FALSE;
-	suspension_note_overlay(entry, mark);
-	json_object_set_new(mark, "generation", json_integer((json_int_t)entry->generation));
-	json_object_set_new(mark, "phase", json_string(phase_names[entry->phase]));
-	json_object_set_new(mark, "boot", json_string(boot));
 	text = json_dumps(mark, JSON_COMPACT);
 	json_decref(mark);
 	code = text ? io_write_file_durably(path, text, strlen(text), 0600) : -ENOMEM;

@@ -2,23 +2,22 @@
 /*
  * desktops.c - all desktops of this host: the table of them, and what it says (carrel-hostd)
  *
- * How it works: the table begins with what launch and the folders of suspended desktops know; from then on desktops_wanted.c makes
- * it equal to what is wanted. What a desktop tells goes on to hostd.c, after which all are looked at again.
+ * How it works: the table begins with what launch and the folders of suspended desktops know (desktops_adopt); from then on
+ * desktops_wanted.c makes it equal to what is wanted. What cannot be read is in the table, too, and is left alone until it can
+ * (desktops_look_at_unread): what is not there the broker takes for lost, and others would be put in its place. What a desktop tells goes on to hostd.c, after which all are looked at again.
  */
 #include "host/desktops.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/vmm_exit.h"
 #include "host/desktop_suspension.h"
 #include "host/desktops_parts.h"
 #include "host/doctor.h"
-#include "host/engine_list.h"
 #include "host/host_room.h"
-#include "host/process_watch.h"
 
 struct spawn_closure {
 	engine_spawned_callback callback;
@@ -159,77 +158,112 @@ desktops_add(struct desktops *desktops, const char *id, guint64 generation)
 	return desktop;
 }
 
-/*
- * Launch forgets what was suspended when the host is started anew: then its folder is all that there is. One whose mark cannot be
- * read, also one that launch still lists (desktops_may_adopt), is no desktop of ours now, and the broker hears that it is
- * lost; but it is a user's work, which an operator may know to save.
- */
-static void
-desktops_adopt_suspended(struct desktops *desktops)
-{
-	g_autofree char *path = g_build_filename(desktops->lib, "desktops", NULL);
-	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-	const char *id;
-
-	while (folder && (id = g_dir_read_name(folder))) {
-		struct desktop_folder files;
-		struct suspension found;
-		g_autoptr(GError) error = NULL;
-
-		if (!id_valid(ID_KIND_DESKTOP, id) || desktops_find(desktops, id))
-			continue;
-		desktop_folder_init(&files, desktops->lib, id);
-		if (!desktop_suspension_read(&files, &found, &error))
-			log_warning(
-				"desktop=%s was suspended and cannot be taken over, its folder '%s' "
-				"is left for you to mend or to remove: %s",
-				id, files.path, error->message);
-		else if (found.phase != SUSPENSION_NONE)
-			desktop_adopt(desktops_add(desktops, id, found.generation), NULL);
-		desktop_folder_done(&files);
-	}
-}
-
 static gboolean
-desktops_runs(const struct launch_record *record)
-{
-	const struct engine_ops *engine = engine_list_find_running(record);
-	CLEANUP_CLOSE int pidfd =
-		engine ? process_watch_open(&record->processes[engine->role]) : -1;
-
-	return pidfd >= 0;
-}
-
-/* FALSE: nothing of it runs, and it is not known whether it is suspended: desktops_adopt_suspended() says so. */
-static gboolean
-desktops_may_adopt(const struct desktops *desktops, const struct launch_record *record,
-		   const char *id)
+desktops_read_mark(const struct desktops *desktops, const char *id, struct suspension *ret_found,
+		   GError **error)
 {
 	struct desktop_folder files;
-	struct suspension found;
-	gboolean known;
+	gboolean ok;
 
-	if (desktops_runs(record))
-		return TRUE;
 	desktop_folder_init(&files, desktops->lib, id);
-	known = desktop_suspension_read(&files, &found, NULL);
+	ok = desktop_suspension_read(&files, ret_found, error);
 	desktop_folder_done(&files);
-	return known;
+	return ok;
 }
 
-void
+/* record NULL: launch does not know it; then it is one only if its folder says so, or cannot say it. */
+static void
+desktops_adopt_one(struct desktops *desktops, const char *id, const struct launch_record *record)
+{
+	struct suspension found;
+	g_autoptr(GError) error = NULL;
+
+	if (!id_valid(ID_KIND_DESKTOP, id) || desktops_find(desktops, id))
+		return;
+	if (!desktops_read_mark(desktops, id, &found, &error))
+		desktop_adopt_unread(desktops_add(desktops, id, record ? record->generation : 1),
+				     record, error->message);
+	else if (record)
+		desktop_adopt(desktops_add(desktops, id, record->generation), record, &found);
+	else if (found.phase != SUSPENSION_NONE)
+		desktop_adopt(desktops_add(desktops, id, found.generation), NULL, &found);
+}
+
+/* Launch forgets what was suspended when the host is started anew: then its folder is all that there is. 0 or an errno. */
+static int
+desktops_adopt_folders(struct desktops *desktops, const char *path)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+	int code;
+
+	if (!folder)
+		return errno == ENOENT ? 0 : errno;
+	errno = 0;
+	// cppcheck-suppress readdirCalled ; nobody else reads this folder
+	while ((entry = readdir(folder))) {
+		desktops_adopt_one(desktops, entry->d_name, NULL);
+		errno = 0;
+	}
+	code = errno;
+	closedir(folder);
+	return code;
+}
+
+gboolean
 desktops_adopt(struct desktops *desktops, const struct launch_record *records, gsize n)
 {
+	g_autofree char *path = g_build_filename(desktops->lib, "desktops", NULL);
+	int code;
+
 	for (gsize i = 0; i < n; i++) {
 		char id[ID_SIZE];
 
 		g_strlcpy(id, records[i].desktop, sizeof(id));
-		if (!id_valid(ID_KIND_DESKTOP, id) || desktops_find(desktops, id) ||
-		    !desktops_may_adopt(desktops, &records[i], id))
-			continue;
-		desktop_adopt(desktops_add(desktops, id, records[i].generation), &records[i]);
+		desktops_adopt_one(desktops, id, &records[i]);
 	}
-	desktops_adopt_suspended(desktops);
+	code = desktops_adopt_folders(desktops, path);
+	if (code != 0)
+		log_error("which desktops are suspended here is not known, '%s': %s; looking again",
+			  path, g_strerror(code));
+	return code == 0;
+}
+
+static void
+desktops_look_at(struct desktops *desktops, const char *id)
+{
+	struct desktop *desktop = desktops_find(desktops, id);
+	guint64 generation = desktop_get_generation(desktop);
+	g_autofree struct launch_record *record = NULL;
+	struct suspension found;
+	g_autoptr(GError) error = NULL;
+
+	if (!desktops_read_mark(desktops, id, &found, &error)) {
+		desktop_note_unread(desktop, error->message);
+		desktops_try_later(desktops);
+		return;
+	}
+	record = desktop_take_record(desktop);
+	if (!record && found.phase != SUSPENSION_NONE)
+		generation = found.generation;
+	log_info("desktop=%s can be read now", id);
+	g_hash_table_remove(desktops->table, id);
+	desktop_adopt(desktops_add(desktops, id, generation), record, &found);
+}
+
+void
+desktops_look_at_unread(struct desktops *desktops)
+{
+	g_autoptr(GList) values = g_hash_table_get_values(desktops->table);
+
+	for (GList *link = values; link; link = link->next) {
+		char id[ID_SIZE];
+
+		if (desktop_get_state(link->data) != DESKTOP_STATE_UNREAD)
+			continue;
+		g_strlcpy(id, desktop_get_id(link->data), sizeof(id));
+		desktops_look_at(desktops, id);
+	}
 }
 
 void
@@ -239,6 +273,9 @@ desktops_request(struct desktops *desktops, const char *verb, const char *id)
 
 	if (!desktop)
 		log_warning("desktop=%s is not here: '%s' is not done", id, verb);
+	else if (desktop_get_state(desktop) == DESKTOP_STATE_UNREAD)
+		log_warning("desktop=%s: '%s' is not done: %s", id, verb,
+			    desktop_get_reason(desktop));
 	else if (strcmp(verb, "stop") == 0)
 		desktop_give_up(desktop, "an operator stopped it");
 	else if (strcmp(verb, "powerdown") == 0)

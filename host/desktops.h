@@ -41,8 +41,11 @@ struct desktops *desktops_new(const struct desktops_options *options,
 /* Processes run on. */
 void desktops_free(struct desktops *desktops);
 
-/* What launch listed: adopted when it lives, removed when it does not. Known ones stay as they are. */
-void desktops_adopt(struct desktops *desktops, const struct launch_record *records, gsize n);
+/*
+ * What launch listed and what is suspended: adopted when it lives or its folder holds it, removed when neither is so, left alone
+ * when that is not known. Known ones stay as they are. FALSE, which is logged: not all that is suspended was found; to be called again.
+ */
+gboolean desktops_adopt(struct desktops *desktops, const struct launch_record *records, gsize n);
 
 /* The list of a checked answer, all that shall be here; a reference is kept. */
 void desktops_want(struct desktops *desktops, json_t *list);

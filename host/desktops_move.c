@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "host/desktop_suspension.h"
 #include "host/desktops_parts.h"
 #include "host/host_room.h"
 
@@ -99,22 +98,12 @@ desktops_begin_move(struct desktops *desktops, const json_t *want)
 	desktops_apply_move(desktops, desktop, want);
 }
 
-/* One whose mark cannot be read is not known either, and is left for an operator to mend or to remove. */
 void
 desktops_give_up_unknown(struct desktops *desktops, const json_t *want)
 {
-	const char *id = json_get_text(want, "id", "");
-	struct desktop_folder folder;
-	struct suspension found;
-	gboolean readable;
-
-	desktop_folder_init(&folder, desktops->lib, id);
-	readable = desktop_suspension_read(&folder, &found, NULL);
-	desktop_folder_done(&folder);
-	if (readable)
-		desktop_give_up(desktops_add(desktops, id,
-					     (guint64)json_get_integer(want, "generation", 0)),
-				"the broker wants it gone");
+	desktop_give_up(desktops_add(desktops, json_get_text(want, "id", ""),
+				     (guint64)json_get_integer(want, "generation", 0)),
+			"the broker wants it gone");
 }
 
 gboolean

@@ -32,6 +32,9 @@ struct desktop *desktops_add(struct desktops *desktops, const char *id, guint64 
 /* What the broker wanted of this desktop; NULL: nothing any more. */
 const json_t *desktops_find_want(const struct desktops *desktops, const char *id);
 
+/* Those whose folder can be read now are found anew. */
+void desktops_look_at_unread(struct desktops *desktops);
+
 /* Soon, from the main loop. */
 void desktops_look_again(struct desktops *desktops);
 

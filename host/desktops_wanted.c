@@ -286,23 +286,48 @@ desktops_resume(struct desktops *desktops, struct desktop *desktop, const json_t
 		desktop_refuse_resume(desktop, error->message);
 }
 
+static gboolean
+desktops_is_foreign(struct desktops *desktops, const json_t *want, GError **error)
+{
+	return template_store_is_foreign(desktops->templates, json_get_text(want, "template", ""),
+					 (guint32)json_get_integer(want, "version", 0),
+					 json_get_text(want, "kind", ""), error);
+}
+
+/* Is its version still the one that it was forked from? Its memory is not needed for that. An error, if there is more to say. */
+static gboolean
+desktops_has_its_version(struct desktops *desktops, const struct desktop *desktop,
+			 const json_t *want, GError **error)
+{
+	struct engine_template source = { .kind = json_get_text(want, "kind", ""),
+					  .folder = -1,
+					  .memory = -1 };
+	struct manifest *manifest;
+	gboolean same;
+
+	if (desktops_is_foreign(desktops, want, error))
+		return FALSE;
+	manifest = template_store_check(desktops->templates, json_get_text(want, "template", ""),
+					(guint32)json_get_integer(want, "version", 0), source.kind,
+					error);
+	source.manifest = manifest;
+	same = manifest && desktop_is_of(desktop, &source);
+	manifest_free(manifest);
+	return same;
+}
+
 /* Of a version that is not the one any more which it was forked from, or is about to be sealed again, nothing could be resumed. */
 static void
 desktops_suspend(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
-	struct engine_template source;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *reason = NULL;
-	gboolean found;
 
 	desktops_try_later(desktops);
 	if (desktops_count(desktops, 1u << DESKTOP_STATE_SUSPENDING) >= MAX_SUSPENDING ||
 	    !desktop_may_suspend(desktop))
 		return;
-	found = desktops_find_template(desktops, want, &source, &error);
-	if (!found && !error)
-		return;
-	if (found && desktop_is_of(desktop, &source)) {
+	if (desktops_has_its_version(desktops, desktop, want, &error)) {
 		desktop_suspend(desktop, (guint64)json_get_integer(want, "ram_mib", 0) << 20,
 				desktops_count_suspend_bytes(desktops));
 		return;
@@ -331,13 +356,24 @@ desktops_apply_rest(struct desktops *desktops, struct desktop *desktop, const js
 	}
 }
 
+/* It waits until it can be read, and so does what is wanted of it. */
+static void
+desktops_apply_unread(struct desktop *desktop, const json_t *want)
+{
+	desktop_learn_generation(desktop, (guint64)json_get_integer(want, "generation", 0));
+	if (desktops_is_move(want))
+		desktop_refuse_move(desktop, desktop_get_reason(desktop));
+}
+
 static void
 desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t *want)
 {
 	guint64 generation = (guint64)json_get_integer(want, "generation", 0);
 	const json_t *session = json_object_get(want, "session");
 
-	if (generation < desktop_get_generation(desktop)) {
+	if (desktop_get_state(desktop) == DESKTOP_STATE_UNREAD) {
+		desktops_apply_unread(desktop, want);
+	} else if (generation < desktop_get_generation(desktop)) {
 		log_debug("desktop=%s: work for an older generation is refused",
 			  desktop_get_id(desktop));
 	} else if (strcmp(json_get_text(want, "want", ""), "gone") == 0) {
@@ -386,6 +422,7 @@ desktops_reconcile(struct desktops *desktops)
 {
 	g_autoptr(GHashTable) named = g_hash_table_new(g_str_hash, g_str_equal);
 
+	desktops_look_at_unread(desktops);
 	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
 		const json_t *want = json_array_get(desktops->wanted, i);
 		const char *id = json_get_text(want, "id", "");
@@ -415,16 +452,14 @@ desktops_handle_idle(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* It is to be forked, or runs: what is known of its version must not be forgotten before it is suspended. */
+/* It runs: what is known of its version must not be forgotten before it is suspended. */
 static gboolean
-desktops_uses_template(struct desktops *desktops, const json_t *want)
+desktops_will_suspend(struct desktops *desktops, const json_t *want)
 {
-	const char *word = json_get_text(want, "want", "");
 	const struct desktop *desktop = desktops_find(desktops, json_get_text(want, "id", ""));
-	enum desktop_state state = desktop ? desktop_get_state(desktop) : DESKTOP_STATE_GONE;
 
-	return strcmp(word, "ready") == 0 ||
-	       (strcmp(word, "suspended") == 0 && state < DESKTOP_STATE_SUSPENDING);
+	return desktop && desktop_get_state(desktop) < DESKTOP_STATE_SUSPENDING &&
+	       strcmp(json_get_text(want, "want", ""), "suspended") == 0;
 }
 
 static void
@@ -436,8 +471,10 @@ desktops_mark_templates(struct desktops *desktops)
 		struct engine_template source;
 		g_autoptr(GError) error = NULL;
 
-		if (desktops_uses_template(desktops, want))
+		if (strcmp(json_get_text(want, "want", ""), "ready") == 0)
 			desktops_find_template(desktops, want, &source, &error);
+		else if (desktops_will_suspend(desktops, want))
+			desktops_is_foreign(desktops, want, &error);
 	}
 }
 

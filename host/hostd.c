@@ -425,6 +425,14 @@ hostd_handle_list_again(gpointer data)
 }
 
 static void
+hostd_list_later(struct hostd *hostd)
+{
+	if (hostd->list_again == 0)
+		hostd->list_again =
+			g_timeout_add(HOSTD_LIST_AGAIN_MS, hostd_handle_list_again, hostd);
+}
+
+static void
 hostd_handle_listed(void *data, const struct launch_answer *answer)
 {
 	struct hostd *hostd = data;
@@ -432,12 +440,13 @@ hostd_handle_listed(void *data, const struct launch_answer *answer)
 	if (answer->error) {
 		log_error("carrel-launch does not say what runs: %s; asking again",
 			  answer->error->message);
-		if (hostd->list_again == 0)
-			hostd->list_again =
-				g_timeout_add(HOSTD_LIST_AGAIN_MS, hostd_handle_list_again, hostd);
+		hostd_list_later(hostd);
 		return;
 	}
-	desktops_adopt(hostd->desktops, answer->records, answer->n_records);
+	if (!desktops_adopt(hostd->desktops, answer->records, answer->n_records)) {
+		hostd_list_later(hostd);
+		return;
+	}
 	sync_start(hostd->sync);
 }
 

@@ -275,18 +275,26 @@ template_store_find_suspended(struct template_store *store, const char *name, gu
 }
 
 gboolean
+template_store_is_foreign(struct template_store *store, const char *name, guint32 version,
+			  const char *kind, GError **error)
+{
+	g_autofree char *key = template_store_make_key(name, version, kind);
+	struct template_entry *entry = g_hash_table_lookup(store->entries, key);
+
+	if (!entry)
+		return FALSE;
+	entry->wanted = TRUE;
+	if (entry->foreign)
+		g_propagate_error(error, g_error_copy(entry->foreign));
+	return entry->foreign != NULL;
+}
+
+gboolean
 template_store_find(struct template_store *store, const char *name, guint32 version,
 		    const char *kind, struct engine_template *ret_template, GError **error)
 {
-	g_autofree char *key = template_store_make_key(name, version, kind);
-	const struct template_entry *entry;
-
-	if (!template_store_find_suspended(store, name, version, kind, ret_template, error))
-		return FALSE;
-	entry = g_hash_table_lookup(store->entries, key);
-	if (entry->foreign)
-		g_propagate_error(error, g_error_copy(entry->foreign));
-	return entry->foreign == NULL;
+	return template_store_find_suspended(store, name, version, kind, ret_template, error) &&
+	       !template_store_is_foreign(store, name, version, kind, error);
 }
 
 void

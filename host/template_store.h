@@ -42,6 +42,12 @@ gboolean template_store_find_suspended(struct template_store *store, const char 
 				       guint32 version, const char *kind,
 				       struct engine_template *ret_template, GError **error);
 
+/*
+ * TRUE and the error: that is what a fork has found out. Nothing is loaded, but what is known stays so until the next sweep, as above.
+ */
+gboolean template_store_is_foreign(struct template_store *store, const char *name, guint32 version,
+				   const char *kind, GError **error);
+
 /* A fork has found out that this host cannot restore it: so template_store_find() says from now on. */
 void template_store_set_foreign(struct template_store *store, const char *name, guint32 version,
 				const char *kind, const char *reason);

@@ -20,6 +20,7 @@
 #include "base/frame.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
+#include "host/desktop_suspension.h"
 #include "tests/unit/desktop_stage.h"
 
 static const char *const template_files[] = { "disk.img", "kernel", "initrd", "qemu/user/state" };
@@ -341,6 +342,20 @@ desktop_stage_log_in(struct desktop_stage *f)
 }
 
 void
+desktop_stage_find(struct desktop_stage *f, const struct launch_record *record)
+{
+	struct desktop_folder folder;
+	struct suspension found;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	assert_true(desktop_suspension_read(&folder, &found, NULL));
+	desktop_folder_done(&folder);
+	desktop_free(f->desktop);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_adopt(f->desktop, record, &found);
+}
+
+void
 desktop_stage_adopt(struct desktop_stage *f, enum launch_role role)
 {
 	struct launch_record record = { .generation = GENERATION };
@@ -350,8 +365,6 @@ desktop_stage_adopt(struct desktop_stage *f, enum launch_role role)
 	machine->pid = f->qemu->child;
 	if (machine->pid > 0)
 		assert_int_equal(io_process_start(machine->pid, &machine->start_ticks), 0);
-	desktop_free(f->desktop);
 	fake_peer_done(&f->agent);
-	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
-	desktop_adopt(f->desktop, &record);
+	desktop_stage_find(f, &record);
 }

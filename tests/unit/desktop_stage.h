@@ -61,6 +61,9 @@ void desktop_stage_log_in(struct desktop_stage *f);
 /* hostd begins anew, and launch lists the machine as it is: of this role, if it lives. */
 void desktop_stage_adopt(struct desktop_stage *f, enum launch_role role);
 
+/* The same by whatever its folder says; record NULL: launch does not know it. */
+void desktop_stage_find(struct desktop_stage *f, const struct launch_record *record);
+
 gboolean desktop_stage_is_in(const struct desktop_stage *f, enum desktop_state state);
 
 /* The guest has reset itself, and nobody tells it but the agent, if it says anything. */

@@ -402,8 +402,7 @@ start_twofold(struct fixture *f)
 	start_suspended(f);
 	scratch_put(f->exchange, DESKTOP "/suspended.json", "old");
 	scratch_put(f->exchange, DESKTOP ".part/origin.json", "half");
-	begin(f, &f->stage->host, GENERATION);
-	desktop_adopt(f->stage->desktop, NULL);
+	desktop_stage_find(f->stage, NULL);
 	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
 	assert_true(has(f->exchange, DESKTOP));
 }

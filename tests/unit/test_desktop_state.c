@@ -13,13 +13,13 @@
 
 /*
  * One row a state, one column a next state: forking identifying ready assigned active disconnected suspending suspended
- * resuming exporting exported arriving retiring gone failed
+ * resuming exporting exported arriving retiring gone failed unread
  */
 static const char *const table[DESKTOP_STATE_COUNT] = {
-	".x....xx.xxxx.x", "..x.........x.x", "...x..x.....x.x", "....x.x.....x.x",
-	".....xx.....x.x", "....x.x.....x.x", ".x.....x....x.x", "........xx..x..",
-	".x.....x....x.x", ".......x..x.x..", "...........xx..", ".......x..x.x..",
-	".............x.", "...............", "............x..",
+	".x....xx.xxxx.xx", "..x.........x.x.", "...x..x.....x.x.", "....x.x.....x.x.",
+	".....xx.....x.x.", "....x.x.....x.x.", ".x.....x....x.x.", "........xx..x...",
+	".x.....x....x.x.", ".......x..x.x...", "...........xx...", ".......x..x.x...",
+	".............x..", "................", "............x...", "................",
 };
 
 static void
@@ -43,6 +43,8 @@ test_desktop_state__has_protocol_names(void **state)
 	assert_string_equal(desktop_state_name(DESKTOP_STATE_ARRIVING), "arriving");
 	assert_true(desktop_state_lives(DESKTOP_STATE_SUSPENDED));
 	assert_false(desktop_state_lives(DESKTOP_STATE_RETIRING));
+	assert_string_equal(desktop_state_name(DESKTOP_STATE_UNREAD), "suspended");
+	assert_false(desktop_state_lives(DESKTOP_STATE_UNREAD));
 }
 
 int

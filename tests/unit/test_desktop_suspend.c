@@ -138,9 +138,7 @@ test_desktop_suspend__outlives_hostd_and_launch(void **state)
 
 	start_with_user(f);
 	suspend(f);
-	desktop_free(f->desktop);
-	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
-	desktop_adopt(f->desktop, NULL);
+	desktop_stage_find(f, NULL);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 	resume(f);
 	check_user_is_back(f);
@@ -374,6 +372,42 @@ test_desktop_suspend__one_that_has_run_in_the_end_is_not_resumed_again(void **st
 	assert_int_equal(f->qemu->spawns, 2);
 }
 
+static char *
+make_path(const struct desktop_stage *f, const char *name)
+{
+	return g_build_filename(f->lib, "desktops", DESKTOP, name, NULL);
+}
+
+/* hostd could not read the mark just then: it is not known whether its guest has run, and the next try finds out. */
+static void
+test_desktop_suspend__one_whose_mark_cannot_be_read_stays(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *path = make_path(f, "suspended.json");
+	g_autofree char *text = NULL;
+
+	start_with_user(f);
+	suspend(f);
+	f->qemu->fault = FAKE_QEMU_SILENT;
+	f->qemu->command = "cont";
+	resume(f);
+	SERVE_UNTIL(f, g_str_has_suffix(f->qemu->commands->str, "migrate-incoming cont "));
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	assert_true(g_file_set_contents(path, "{", -1, NULL));
+	fake_qemu_die(f->qemu);
+	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	f->qemu->fault = FAKE_QEMU_WORKS;
+	f->qemu->spawns = 1;
+	desktop_keep_running(f->desktop);
+	resume(f);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_non_null(strstr(desktop_get_reason(f->desktop), "suspended.json"));
+	assert_true(g_file_set_contents(path, text, -1, NULL));
+	desktop_keep_running(f->desktop);
+	resume(f);
+	check_user_is_back(f);
+}
+
 /* What is put in its version's place would make it useless; not when it is so already. */
 static void
 test_desktop_suspend__needs_its_version_until_it_was_tried(void **state)
@@ -505,6 +539,118 @@ test_desktop_suspend__one_that_was_resumed_and_has_run_is_adopted(void **state)
 	assert_int_equal(f->qemu->spawns, 1);
 }
 
+static gboolean
+read_mark(const struct desktop_stage *f, struct suspension *ret_found)
+{
+	struct desktop_folder folder;
+	gboolean known;
+
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	known = desktop_suspension_read(&folder, ret_found, NULL);
+	desktop_folder_done(&folder);
+	return known;
+}
+
+/* Whatever becomes of the mark in between: two answers would make it none of either. */
+static void
+test_desktop_suspend__is_what_was_read_of_it_once(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *path = make_path(f, "suspended.json");
+	struct suspension found;
+
+	start_with_user(f);
+	suspend(f);
+	assert_true(read_mark(f, &found));
+	assert_true(g_file_set_contents(path, "{", -1, NULL));
+	desktop_free(f->desktop);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_adopt(f->desktop, NULL, &found);
+	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(has_file(f, "suspended.pages"));
+}
+
+/* An overlay that cannot be looked at is not one that was written to. */
+static void
+test_desktop_suspend__whether_it_has_run_may_not_be_known(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *overlay = make_path(f, "overlay.qcow2");
+	g_autofree char *away = make_path(f, "suspended.pages");
+	struct suspension found;
+
+	stop_in_phase(f, SUSPENSION_RESUMING);
+	assert_true(read_mark(f, &found));
+	assert_true(found.stands);
+	assert_int_equal(g_rename(overlay, away), 0);
+	assert_false(read_mark(f, &found));
+	assert_int_equal(g_rename(away, overlay), 0);
+	assert_true(read_mark(f, &found));
+	assert_true(found.stands);
+}
+
+static void
+note_refused(GObject *source, GAsyncResult *result, gpointer data)
+{
+	(void)source;
+	assert_false(steps_finish(result, NULL));
+	(*(guint *)data)++;
+}
+
+/* When it was resumed before, that mark says how large its overlay was, and nobody else knows. */
+static void
+test_desktop_suspend__a_mark_that_cannot_be_read_is_not_replaced(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *path = make_path(f, "suspended.json");
+	g_autofree char *text = NULL;
+	guint refused = 0;
+	const struct steps_call call = { NULL, note_refused, &refused };
+	struct desktop_folder folder;
+
+	stop_in_phase(f, SUSPENSION_RESUMING);
+	assert_true(g_file_set_contents(path, "{", -1, NULL));
+	desktop_folder_init(&folder, f->lib, DESKTOP);
+	desktop_suspension_enter(&folder, SUSPENSION_RESUMING, GENERATION, &call);
+	WAIT_FOR(refused == 1);
+	desktop_folder_done(&folder);
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	assert_string_equal(text, "{");
+}
+
+static void
+check_report_holds(const char *text)
+{
+	assert_true(g_utf8_validate(text, -1, NULL));
+	assert_in_range(strlen(text), 1, DESKTOP_MAX_REASON);
+}
+
+/* A file from elsewhere has a part in it, and JSON takes no half characters; the broker takes no report with a longer text. */
+static void
+test_desktop_suspend__a_reason_can_be_reported(void **state)
+{
+	struct desktop_stage *f = *state;
+	g_autofree char *strange = g_strnfill(2 * DESKTOP_MAX_REASON, '\303');
+	const char *const texts[] = { "unknown field 'x\303'", strange };
+
+	start_with_user(f);
+	suspend(f);
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		desktop_refuse_resume(f->desktop, texts[i]);
+		check_report_holds(desktop_get_reason(f->desktop));
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		desktop_free(f->desktop);
+		f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+		desktop_refuse_arrival(f->desktop, texts[i]);
+		check_report_holds(desktop_get_reason(f->desktop));
+	}
+	desktop_free(f->desktop);
+	f->desktop = desktop_new(&f->host, DESKTOP, GENERATION);
+	desktop_fail(f->desktop, strange);
+	check_report_holds(desktop_get_reason(f->desktop));
+}
+
 /* hostd ended before that was said to be whole: it may be gigabytes. */
 static void
 test_desktop_suspend__what_was_half_written_goes(void **state)
@@ -615,6 +761,11 @@ main(void)
 		cmocka_unit_test(test_desktop_suspend__one_that_cannot_be_resumed_stays),
 		TEST(one_that_has_run_is_not_taken_back),
 		TEST(one_that_has_run_in_the_end_is_not_resumed_again),
+		TEST(one_whose_mark_cannot_be_read_stays),
+		TEST(is_what_was_read_of_it_once),
+		TEST(whether_it_has_run_may_not_be_known),
+		TEST(a_mark_that_cannot_be_read_is_not_replaced),
+		TEST(a_reason_can_be_reported),
 		TEST(needs_its_version_until_it_was_tried),
 		TEST(another_version_is_refused),
 		TEST(is_ended_by_the_next_hostd),

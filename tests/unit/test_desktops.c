@@ -418,6 +418,35 @@ test_desktops__a_suspended_one_needs_its_version(void **state)
 	g_unlink(origin);
 }
 
+/* By origin.json, whatever becomes of suspended.json. */
+static void
+test_desktops__one_that_cannot_be_read_needs_its_version(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
+	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
+	g_autofree char *origin = g_build_filename(folder, "origin.json", NULL);
+	const struct launch_exited exited = { .name = OTHER,
+					      .role = LAUNCH_ROLE_VMM,
+					      .wait_status = VMM_EXIT_FOREIGN << 8 };
+	json_t *list = make_wants("suspended");
+
+	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+	write_suspended(f, path);
+	assert_true(g_file_set_contents(path, "{", -1, NULL));
+	desktops_adopt(f->desktops, NULL, 0);
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, OTHER));
+	desktops_handle_exited(f->desktops, &exited);
+	assert_int_equal(f->foreign, 1);
+	assert_non_null(f->holders);
+	assert_string_equal(f->holders, DESKTOP);
+	want(f, NULL);
+	g_unlink(path);
+	g_unlink(origin);
+}
+
 /* One of another seal cannot go on anyway. */
 static void
 test_desktops__one_of_an_older_seal_needs_nothing(void **state)
@@ -466,50 +495,6 @@ test_desktops__one_that_is_resumed_needs_all_its_memory(void **state)
 	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
 	want(f, NULL);
 	g_unlink(path);
-}
-
-static char *
-make_mark(const char *name, json_t *value)
-{
-	json_t *mark = json_loads(suspended_text, 0, NULL);
-	char *text;
-	char *copy;
-
-	json_object_set_new(mark, name, value);
-	text = json_dumps(mark, 0);
-	copy = g_strdup(text);
-	free(text);
-	json_decref(mark);
-	return copy;
-}
-
-/* After a restart of the host launch knows nothing of it; after one of hostd it still does. */
-static void
-test_desktops__a_mark_that_says_nothing_stays_with_its_folder(void **state)
-{
-	const struct launch_record record = { .desktop = DESKTOP, .generation = 1 };
-	struct fixture *f = *state;
-	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
-	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
-	g_autofree char *later = make_mark("phase", json_string("dozing"));
-	g_autofree char *other = make_mark("v", json_integer(2));
-	const char *const texts[] = { "{\"v\": 1, \"templ", later, other };
-
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
-		assert_true(g_file_set_contents(path, texts[i], -1, NULL));
-		desktops_adopt(f->desktops, NULL, 0);
-		assert_null(desktops_find(f->desktops, DESKTOP));
-		desktops_adopt(f->desktops, &record, 1);
-		assert_null(desktops_find(f->desktops, DESKTOP));
-	}
-	/* nor does it go when the broker takes it for lost */
-	want(f, make_want("qemu", "none", 1, "gone"));
-	fake_peer_settle();
-	assert_null(desktops_find(f->desktops, DESKTOP));
-	assert_int_equal(f->launch->count[LAUNCH_DESKTOP_REMOVE], 0);
-	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
-	assert_int_equal(g_unlink(path), 0);
 }
 
 /* A guest that has taken over its carrel-vmm would have versions sealed again, for which the new desktops of all users wait. */
@@ -852,7 +837,7 @@ main(void)
 		TEST(a_full_host_resumes_none_and_says_so),
 		TEST(one_is_not_resumed_while_its_copy_is_forgotten),
 		TEST(one_that_is_resumed_needs_all_its_memory),
-		TEST(a_mark_that_says_nothing_stays_with_its_folder),
+		TEST(one_that_cannot_be_read_needs_its_version),
 		TEST(a_suspended_one_needs_its_version),
 		TEST(one_of_an_older_seal_needs_nothing),
 		TEST(an_exit_status_of_one_that_has_run_tells_nothing),

@@ -27,9 +27,11 @@
 #include "vmm/bus.h"
 #include "vmm/description.h"
 #include "vmm/guest_memory.h"
+#include "vmm/kvm.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
 #include "vmm/platform.h"
+#include "vmm/vcpu.h"
 
 #define EXIT_SKIP  77
 #define DATA_GPA   0x300000 /* what guests count in: no boot file is loaded there */
@@ -105,11 +107,45 @@ stage_handle_mmio_write(void *context, uint64_t offset, uint32_t bytes, uint64_t
 static const struct bus_ops port_ops = { stage_handle_read, stage_handle_write };
 static const struct bus_ops mmio_ops = { stage_handle_mmio_read, stage_handle_mmio_write };
 
+/* What a machine does to go on, in its order, as letters. The machines of one test run in threads of their own. */
+static _Thread_local char went_on[16];
+
+static void
+note_went_on(char what)
+{
+	size_t length = strlen(went_on);
+
+	if (length < sizeof(went_on) - 1)
+		went_on[length] = what;
+}
+
+void __real_kvm_start_clock(struct kvm *kvm);
+void __wrap_kvm_start_clock(struct kvm *kvm);
+
+void
+__wrap_kvm_start_clock(struct kvm *kvm)
+{
+	note_went_on('c');
+	__real_kvm_start_clock(kvm);
+}
+
+void __real_vcpu_run(struct vcpu *vcpu);
+void __wrap_vcpu_run(struct vcpu *vcpu);
+
+void
+__wrap_vcpu_run(struct vcpu *vcpu)
+{
+	note_went_on('v');
+	__real_vcpu_run(vcpu);
+}
+
 static void
 stage_watch(void *context, const struct vmm_event *event)
 {
 	struct stage *stage = context;
 
+	if (event->kind == VMM_EVENT_STATE && event->value == VMM_STATE_RUNNING)
+		note_went_on('r');
 	if (event->kind == VMM_EVENT_REBOOTED)
 		stage->n_reboots++;
 	if (event->kind == VMM_EVENT_STATE && stage->n_states < MAX_VALUES) {
@@ -547,6 +583,20 @@ test_machine__says_why_it_cannot_be_made(void **state)
 	machine_stage_close(&stage.description);
 }
 
+/* Who is told that it runs may rely on that; and no time has passed for the guest before. */
+static void
+test_machine__it_is_said_to_run_when_it_does(void **state)
+{
+	struct stage stage;
+
+	(void)state;
+	memset(went_on, 0, sizeof(went_on));
+	stage_open(&stage, guest_ports, guest_ports_end, 2);
+	stage_run(&stage, VMM_STATE_OFF);
+	assert_string_equal(went_on, "cvvr");
+	stage_close(&stage);
+}
+
 int
 main(void)
 {
@@ -564,6 +614,7 @@ main(void)
 		cmocka_unit_test(test_machine__guest_sees_the_model),
 		cmocka_unit_test(test_machine__two_in_one_process),
 		cmocka_unit_test(test_machine__says_why_it_cannot_be_made),
+		cmocka_unit_test(test_machine__it_is_said_to_run_when_it_does),
 	};
 
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
