@@ -214,6 +214,7 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 		desktop->move_again_us = g_get_monotonic_time() + MOVE_AGAIN_US;
 	} else {
 		desktop->moving = FALSE;
+		desktop->may_have_copy = TRUE; /* kept, or not to be removed */
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 		desktop_refuse_move(desktop, error->message);
 	}

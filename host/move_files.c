@@ -213,18 +213,25 @@ move_files_has_all(int fd, const char *path, GError **error)
 	return TRUE;
 }
 
-/* The mark first and durably: the others mean nothing without it. 0 or an errno. */
+/*
+ * The mark first and durably: the others mean nothing without it. Once it is gone they go as well, whatever fails: should a disk that
+ * fails bring it back, it is not to find them. 0 or the first errno.
+ */
 static int
 move_files_clear(int fd)
 {
+	int first = 0;
+	int code;
+
 	if (unlinkat(fd, DESKTOP_MARK_FILE, 0) < 0 && errno != ENOENT)
 		return errno;
 	if (fsync(fd) < 0)
-		return errno;
+		first = errno;
 	for (gsize i = 0; i < G_N_ELEMENTS(file_table); i++)
-		if (unlinkat(fd, file_table[i].name, 0) < 0 && errno != ENOENT)
-			return errno;
-	return move_files_remove(fd, ARRIVING);
+		if (unlinkat(fd, file_table[i].name, 0) < 0 && errno != ENOENT && first == 0)
+			first = errno;
+	code = move_files_remove(fd, ARRIVING);
+	return first != 0 ? first : code;
 }
 
 /* --- files --- */
@@ -382,18 +389,22 @@ move_files_send(const struct move_pass *pass, GError **error)
 	return FALSE;
 }
 
-/* When its mark cannot be removed this goes on being the desktop. */
+/*
+ * When its mark cannot be removed this goes on being the desktop, and the copy goes. Not when nobody can tell whether it is here still:
+ * then the copy is perhaps all that there is.
+ */
 static gboolean
 move_files_leave(const struct move_pass *pass, GError **error)
 {
 	int code = move_files_clear(pass->from);
 	gboolean marked = FALSE;
+	gboolean known =
+		code == 0 || move_files_find_mark(pass->from, pass->from_path, &marked, NULL);
 
-	if (code != 0 &&
-	    (!move_files_find_mark(pass->from, pass->from_path, &marked, NULL) || marked)) {
+	if (marked)
 		move_files_remove(pass->to, pass->files->id);
+	if (marked || !known)
 		return move_files_fail(error, pass->from_path, DESKTOP_MARK_FILE, code);
-	}
 	if (code != 0)
 		log_warning("'%s' cannot be cleared: %s; what is left in it is of no use",
 			    pass->from_path, g_strerror(code));

@@ -25,7 +25,8 @@ typedef gboolean (*move_files_check)(const struct desktop_folder *folder, const 
 
 /*
  * Until this has succeeded the desktop is whole in <lib>/desktops/, afterwards only in the exchange folder. Done before, it is done
- * again from the beginning, or what was left over is finished. G_IO_ERROR_NOT_FOUND: it is in neither.
+ * again from the beginning, or what was left over is finished. After a failure there may be a copy in the exchange folder.
+ * G_IO_ERROR_NOT_FOUND: it is in neither.
  */
 gboolean move_files_export(const struct move_files *files, GError **error);
 

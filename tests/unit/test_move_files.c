@@ -40,6 +40,66 @@ struct fixture {
 	gboolean is_here; /* what is checked */
 };
 
+/* A disk that fails: what becomes of calls that concern this folder. */
+enum disk_fault {
+	DISK_WORKS,
+	DISK_KEEPS_MARK, /* its mark cannot be removed */
+	DISK_HIDES_MARK, /* nor does anybody see then whether it is there */
+	DISK_SYNCS_NOT,	 /* once */
+};
+
+static struct {
+	enum disk_fault fault;
+	gboolean has_failed;
+	dev_t device;
+	ino_t inode;
+} disk;
+
+static gboolean
+disk_is_faulty(int fd, const char *name)
+{
+	struct stat about;
+
+	return disk.fault != DISK_WORKS && (!name || strcmp(name, "suspended.json") == 0) &&
+	       fstat(fd, &about) == 0 && about.st_dev == disk.device && about.st_ino == disk.inode;
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_unlinkat(int fd, const char *name, int flags);
+int __wrap_unlinkat(int fd, const char *name, int flags);
+int __real_fstatat(int fd, const char *name, struct stat *about, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *about, int flags);
+
+int
+__wrap_fsync(int fd)
+{
+	if (disk.fault != DISK_SYNCS_NOT || disk.has_failed || !disk_is_faulty(fd, NULL))
+		return __real_fsync(fd);
+	disk.has_failed = TRUE;
+	errno = EIO;
+	return -1;
+}
+
+int
+__wrap_unlinkat(int fd, const char *name, int flags)
+{
+	if (disk.fault == DISK_SYNCS_NOT || !disk_is_faulty(fd, name))
+		return __real_unlinkat(fd, name, flags);
+	disk.has_failed = TRUE;
+	errno = EIO;
+	return -1;
+}
+
+int
+__wrap_fstatat(int fd, const char *name, struct stat *about, int flags)
+{
+	if (disk.fault != DISK_HIDES_MARK || !disk.has_failed || !disk_is_faulty(fd, name))
+		return __real_fstatat(fd, name, about, flags);
+	errno = EIO;
+	return -1;
+}
+
 static char *
 get_path(const struct fixture *f, const char *folder, const char *name)
 {
@@ -159,12 +219,27 @@ refuse_import(struct fixture *f, const char *word)
 	refuse(f, ok, error, word);
 }
 
+/* From here on. */
+static void
+break_disk(const struct fixture *f, enum disk_fault fault)
+{
+	g_autofree char *path = get_path(f, OWN, NULL);
+	struct stat about;
+
+	assert_int_equal(stat(path, &about), 0);
+	disk.fault = fault;
+	disk.has_failed = FALSE;
+	disk.device = about.st_dev;
+	disk.inode = about.st_ino;
+}
+
 static int
 setup(void **state)
 {
 	struct fixture *f = g_new0(struct fixture, 1);
 	g_autofree char *other = NULL;
 
+	disk.fault = DISK_WORKS;
 	f->root = scratch_new();
 	other = get_path(f, OTHER, NULL);
 	f->from = (struct move_files){ get_path(f, "lib", NULL), get_path(f, "exchange", NULL),
@@ -278,6 +353,44 @@ test_move_files__import_is_done_again_after_any_end(void **state)
 	import(f);
 	assert_only_in(f, OTHER, "new");
 	assert_int_equal(f->checks, 2);
+}
+
+/* It goes on being the desktop, and there is no second one. */
+static void
+test_move_files__a_mark_that_stays_keeps_it_here(void **state)
+{
+	struct fixture *f = *state;
+
+	break_disk(f, DISK_KEEPS_MARK);
+	refuse_export(f, "Input/output error");
+	assert_only_in(f, OWN, "new");
+}
+
+/* The copy is perhaps all that can be read of it. */
+static void
+test_move_files__a_mark_that_cannot_be_seen_removes_no_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	break_disk(f, DISK_HIDES_MARK);
+	refuse_export(f, "Input/output error");
+	assert_whole(f, AWAY, "new");
+	assert_whole(f, OWN, "new");
+	disk.fault = DISK_WORKS;
+	export(f);
+	assert_only_in(f, AWAY, "new");
+}
+
+/* The mark may come back, when the host loses its power: then it is not to find its files. */
+static void
+test_move_files__a_mark_that_is_not_gone_for_good_has_no_files(void **state)
+{
+	struct fixture *f = *state;
+
+	break_disk(f, DISK_SYNCS_NOT);
+	export(f);
+	assert_true(disk.has_failed);
+	assert_only_in(f, AWAY, "new");
 }
 
 /* A mark that is damaged, or is of something else, is no reason to remove the only good copy. */
@@ -544,6 +657,9 @@ main(void)
 		TEST(keep_their_holes),
 		TEST(export_is_done_again_after_any_end),
 		TEST(import_is_done_again_after_any_end),
+		TEST(a_mark_that_stays_keeps_it_here),
+		TEST(a_mark_that_cannot_be_seen_removes_no_copy),
+		TEST(a_mark_that_is_not_gone_for_good_has_no_files),
 		TEST(a_mark_here_is_not_trusted),
 		TEST(a_copy_is_forgotten_for_a_whole_one),
 		TEST(what_is_nowhere_is_not_exported),
