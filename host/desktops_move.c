@@ -75,11 +75,11 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 	desktops_try_later(desktops);
 	if (!desktops_may_move(desktops))
 		return TRUE;
-	if (leaves)
+	if (leaves || state == DESKTOP_STATE_EXPORTING)
 		desktop_export(desktop);
 	else if (arrives && desktop_is_refused(desktop))
 		desktop_refuse_move(desktop, desktop_get_reason(desktop));
-	else if (away || state == DESKTOP_STATE_FORKING)
+	else if (comes && (away || state == DESKTOP_STATE_FORKING))
 		desktops_take_in(desktops, desktop, want);
 	return TRUE;
 }

@@ -601,6 +601,28 @@ test_desktops__one_that_cannot_come_is_refused_once(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_IS_DIR));
 }
 
+/* Its wish was taken back too late: until the broker says that it returns, it may be about to be given to another host. */
+static void
+test_desktops__one_that_has_left_waits_for_the_brokers_word(void **state)
+{
+	static const char *const words[] = { "suspended", "ready" };
+	struct fixture *f = *state;
+	g_autofree char *path = put_exported(f);
+
+	want(f, make_want("qemu", "none", 1, "exported"));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+		want(f, make_want("qemu", "none", 1, words[i]));
+		fake_peer_settle();
+		assert_true(is_in(f, DESKTOP_STATE_EXPORTED));
+		assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 0);
+	}
+	want(f, make_want("qemu", "none", 1, "returns"));
+	WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_MAKE] == 1);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	want(f, NULL);
+}
+
 /* Two come at a time. One that waits for its turn is none that is being forked, and the host does not say that it has it. */
 static void
 test_desktops__one_that_waits_to_come_is_not_here(void **state)
@@ -841,6 +863,7 @@ main(void)
 		TEST(a_full_host_makes_none_and_says_so),
 		TEST(one_on_its_way_needs_its_version),
 		TEST(one_that_cannot_come_is_refused_once),
+		TEST(one_that_has_left_waits_for_the_brokers_word),
 		TEST(one_that_waits_to_come_is_not_here),
 		TEST(one_whose_version_cannot_run_here_is_refused),
 		TEST(one_that_is_between_hosts_is_given_up),
