@@ -88,6 +88,7 @@ desktop_free(struct desktop *desktop)
 	if (desktop->display)
 		display_control_leave(desktop->display);
 	desktop->display = NULL;
+	desktop_move_let_go(desktop);
 	desktop_unref(desktop);
 }
 

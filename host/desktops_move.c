@@ -11,6 +11,7 @@
 #include "host/desktop_suspension.h"
 #include "host/desktops_parts.h"
 #include "host/host_room.h"
+#include "host/move_clear.h"
 
 #define MAX_MOVING 2 /* each reads and writes gigabytes in a thread */
 
@@ -89,8 +90,10 @@ desktops_begin_move(struct desktops *desktops, const json_t *want)
 {
 	struct desktop *desktop;
 
-	/* One that waits for its turn is not here, and is not reported. */
-	if (!desktops_may_move(desktops)) {
+	/* One that waits for its turn, or until an older copy is removed, is not here, and is not reported. */
+	if (!desktops_may_move(desktops) ||
+	    (desktops->host.clear &&
+	     !move_clear_drop(desktops->host.clear, json_get_text(want, "id", "")))) {
 		desktops_try_later(desktops);
 		return;
 	}

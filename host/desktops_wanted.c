@@ -347,7 +347,7 @@ desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t 
 		g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
 		desktops_begin_move(desktops, want);
 	} else if (generation > desktop_get_generation(desktop)) {
-		desktop_retire(desktop, "the broker wants a newer generation of it");
+		desktop_give_up(desktop, "the broker wants a newer generation of it");
 		if (desktop_get_state(desktop) == DESKTOP_STATE_GONE) {
 			g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
 			desktops_create(desktops, want);
@@ -356,7 +356,7 @@ desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t 
 		log_debug("desktop=%s moves: '%s'", desktop_get_id(desktop),
 			  json_get_text(want, "want", ""));
 	} else if (!json_is_object(session) && desktop_get_session(desktop)[0] != '\0') {
-		desktop_retire(desktop, "its session has ended");
+		desktop_give_up(desktop, "its session has ended");
 	} else {
 		if (json_is_object(session))
 			desktops_log_in(desktop, session);

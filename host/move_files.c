@@ -542,8 +542,8 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 	return TRUE;
 }
 
-static gboolean
-move_files_throw_away(const struct move_files *files, gboolean *ret_found, GError **error)
+gboolean
+move_files_discard(const struct move_files *files, gboolean *ret_found, GError **error)
 {
 	g_autofree char *part = g_strconcat(files->id, PART_END, NULL);
 	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, error);
@@ -561,27 +561,11 @@ move_files_throw_away(const struct move_files *files, gboolean *ret_found, GErro
 }
 
 gboolean
-move_files_discard(const struct move_files *files, GError **error)
+move_files_is_whole(const char *lib, const char *id, GError **error)
 {
-	gboolean found = FALSE;
-
-	if (!move_files_throw_away(files, &found, error))
-		return FALSE;
-	if (!found)
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-			    "nothing of it is in '%s': see that this is mounted", files->exchange);
-	return found;
-}
-
-gboolean
-move_files_forget(const struct move_files *files, GError **error)
-{
-	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
+	g_autofree char *path = g_build_filename(lib, "desktops", id, NULL);
 	CLEANUP_CLOSE int own = open(path, DIR_FLAGS);
 
-	gboolean found = FALSE;
-
-	if (own < 0)
-		return move_files_fail(error, path, "", errno);
-	return move_files_has_all(own, path, error) && move_files_throw_away(files, &found, error);
+	return own < 0 ? move_files_fail(error, path, "", errno)
+		       : move_files_has_all(own, path, error);
 }

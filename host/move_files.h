@@ -3,7 +3,7 @@
  * move_files.h - a suspended desktop's files go to the folder that hosts share, and come from there
  *
  * <exchange>/<id>/ holds a whole desktop; <exchange>/<id>.part and <lib>/desktops/<id>/arriving are what somebody was copying. All of
- * these calls read or write gigabytes: they are for threads, and for one at a time of a desktop.
+ * these calls but one read or write gigabytes: they are for threads, and for one at a time of a desktop.
  */
 #ifndef HOST_MOVE_FILES_H
 #define HOST_MOVE_FILES_H
@@ -37,10 +37,10 @@ gboolean move_files_export(const struct move_files *files, GError **error);
 gboolean move_files_import(const struct move_files *files, move_files_check check,
 			   const void *context, GError **error);
 
-/* What lies in the exchange folder is out of date, if the one in <lib>/desktops/ has all its files; else nothing is removed. */
-gboolean move_files_forget(const struct move_files *files, GError **error);
+/* Has the folder in <lib>/desktops/ all that a desktop must have? FALSE and an error. At once, but for a disk that fails. */
+gboolean move_files_is_whole(const char *lib, const char *id, GError **error);
 
-/* It is not to be had from the exchange folder any more. G_IO_ERROR_NOT_FOUND: nothing of it was there, perhaps nothing is mounted. */
-gboolean move_files_discard(const struct move_files *files, GError **error);
+/* It is not to be had from the exchange folder any more. found FALSE: nothing of it was there, perhaps nothing is mounted. */
+gboolean move_files_discard(const struct move_files *files, gboolean *ret_found, GError **error);
 
 #endif

@@ -288,32 +288,6 @@ static const char suspended_text[] =
 	"\", \"genid\": \"" ZEROS_32 "\", \"generation\": 1, \"phase\": \"whole\", \"boot\": \"b\","
 	" \"overlay_bytes\": 0, \"overlay_ns\": 0}";
 
-/* hostd ended when it was in both folders: nothing else is done with it before the copy has gone. */
-static void
-test_desktops__one_is_not_resumed_while_its_copy_is_forgotten(void **state)
-{
-	struct fixture *f = *state;
-	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
-	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
-	struct desktop *desktop;
-
-	desktops_free(f->desktops);
-	open_desktops(f, 1u << 30);
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
-	desktops_adopt(f->desktops, NULL, 0);
-	want(f, make_want("qemu", "none", 1, "ready"));
-	desktop = desktops_find(f->desktops, DESKTOP);
-	assert_non_null(desktop);
-	WAIT_FOR(desktop_is_moving(desktop) || desktop_get_reason(desktop)[0]);
-	assert_true(desktop_is_moving(desktop));
-	assert_string_equal(desktop_get_reason(desktop), "");
-	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
-	assert_false(desktop_is_moving(desktop));
-	want(f, NULL);
-	g_unlink(path);
-}
-
 /* As a fork of the version that is there. */
 static void
 write_suspended(const struct fixture *f, const char *path)
@@ -873,7 +847,6 @@ main(void)
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),
 		TEST(a_full_host_resumes_none_and_says_so),
-		TEST(one_is_not_resumed_while_its_copy_is_forgotten),
 		TEST(one_that_is_resumed_needs_all_its_memory),
 		TEST(a_mark_that_says_nothing_stays_with_its_folder),
 		TEST(a_suspended_one_needs_its_version),

@@ -414,20 +414,20 @@ test_move_files__a_mark_here_is_not_trusted(void **state)
 }
 
 static void
-test_move_files__a_copy_is_forgotten_for_a_whole_one(void **state)
+test_move_files__one_that_lacks_a_file_is_not_whole(void **state)
 {
 	struct fixture *f = *state;
 	g_autofree char *state_file = get_path(f, OWN, "suspended.state");
 	g_autoptr(GError) error = NULL;
 
-	put_desktop(f, AWAY, "old");
+	assert_true(move_files_is_whole(f->from.lib, DESKTOP, NULL));
 	assert_int_equal(g_unlink(state_file), 0);
-	assert_false(move_files_forget(&f->from, &error));
+	assert_false(move_files_is_whole(f->from.lib, DESKTOP, &error));
 	assert_non_null(strstr(error->message, "suspended.state"));
-	assert_whole(f, AWAY, "old");
-	put_desktop(f, OWN, "new");
-	assert_true(move_files_forget(&f->from, NULL));
-	assert_only_in(f, OWN, "new");
+	g_clear_error(&error);
+	scratch_remove(f->from.lib);
+	assert_false(move_files_is_whole(f->from.lib, DESKTOP, &error));
+	assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
 }
 
 static void
@@ -578,24 +578,25 @@ static void
 test_move_files__are_thrown_away(void **state)
 {
 	struct fixture *f = *state;
-	g_autoptr(GError) error = NULL;
+	gboolean found = FALSE;
 
 	export(f);
 	scratch_put(f->root, AWAY ".part/origin.json", "half");
 	scratch_put(f->root, AWAY "/foreign", "x");
-	assert_true(move_files_discard(&f->from, NULL));
+	assert_true(move_files_discard(&f->from, &found, NULL));
+	assert_true(found);
 	assert_false(is_there(f, AWAY));
 	assert_false(is_there(f, AWAY ".part"));
-	assert_false(move_files_discard(&f->from, &error));
-	assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
-	assert_non_null(strstr(error->message, "see that this is mounted"));
+	assert_true(move_files_discard(&f->from, &found, NULL));
+	assert_false(found);
 }
 
 static void
 refuse_all(struct fixture *f, const char *word)
 {
 	g_autoptr(GError) error = NULL;
-	gboolean ok = move_files_discard(&f->from, &error);
+	gboolean found = FALSE;
+	gboolean ok = move_files_discard(&f->from, &found, &error);
 
 	refuse(f, ok, error, word);
 	refuse_export(f, word);
@@ -661,7 +662,7 @@ main(void)
 		TEST(a_mark_that_cannot_be_seen_removes_no_copy),
 		TEST(a_mark_that_is_not_gone_for_good_has_no_files),
 		TEST(a_mark_here_is_not_trusted),
-		TEST(a_copy_is_forgotten_for_a_whole_one),
+		TEST(one_that_lacks_a_file_is_not_whole),
 		TEST(what_is_nowhere_is_not_exported),
 		TEST(refused_ones_stay_where_they_are),
 		TEST(no_room_leaves_the_desktop_here),
