@@ -672,6 +672,35 @@ test_desktops__an_unknown_one_is_given_up_between_hosts(void **state)
 	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
 }
 
+/* What is only removed between hosts takes no turn of those that start. */
+static void
+test_desktops__those_that_are_given_up_keep_none_from_starting(void **state)
+{
+	static const char *const ids[] = { "d-cccccccccccccccccccc", "d-dddddddddddddddddddd",
+					   "d-eeeeeeeeeeeeeeeeeeee", "d-ffffffffffffffffffff" };
+	struct fixture *f = *state;
+	json_t *list = make_wants("ready");
+
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		json_t *one = make_want("qemu", "none", 1, "gone");
+
+		json_object_set_new(one, "id", json_string(ids[i]));
+		json_array_insert_new(list, 0, one);
+	}
+	/* its version is loaded from here on */
+	want(f, make_want("qemu", "none", 1, "ready"));
+	WAIT_FOR(desktops_find(f->desktops, DESKTOP));
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, ids[0]));
+	/* in the same look at what is wanted: nothing was removed yet */
+	assert_true(desktop_is_moving(desktops_find(f->desktops, ids[0])));
+	assert_true(desktop_is_moving(desktops_find(f->desktops, ids[3])));
+	assert_non_null(desktops_find(f->desktops, OTHER));
+	want(f, NULL);
+	WAIT_FOR(!desktops_find(f->desktops, OTHER));
+}
+
 /* The same, when launch has not cleared away what was left here of it. */
 static void
 test_desktops__one_that_has_left_is_given_up_between_hosts(void **state)
@@ -842,6 +871,7 @@ main(void)
 		TEST(one_whose_version_cannot_run_here_is_refused),
 		TEST(one_that_is_between_hosts_is_given_up),
 		TEST(an_unknown_one_is_given_up_between_hosts),
+		TEST(those_that_are_given_up_keep_none_from_starting),
 		TEST(one_that_has_left_is_given_up_between_hosts),
 		cmocka_unit_test(test_desktops__one_that_comes_back_waits_for_its_own_end),
 		TEST(wait_for_a_version_that_must_be_sealed_again),
