@@ -142,6 +142,7 @@ desktops_free(struct desktops *desktops)
 	move_clear_free(desktops->host.clear);
 	template_store_free(desktops->templates);
 	json_decref(desktops->wanted);
+	json_decref(desktops->left);
 	g_free(desktops->run);
 	g_free(desktops->lib);
 	g_free(desktops->exchange);

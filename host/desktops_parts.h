@@ -21,6 +21,7 @@ struct desktops {
 	struct template_store *templates;
 	GHashTable *table; /* id -> struct desktop */
 	json_t *wanted;	   /* NULL before the first answer */
+	json_t *left;	   /* as desktops_note_left() says; NULL: nothing */
 	guint idle;
 	guint again;
 	gboolean full; /* said already */

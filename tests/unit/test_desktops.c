@@ -554,6 +554,50 @@ test_desktops__one_on_its_way_needs_its_version(void **state)
 	want(f, NULL);
 }
 
+/* Nor can one go on that waits for its turn to come, or has left and may be refused by the other host. */
+static void
+test_desktops__one_that_is_not_here_needs_its_version(void **state)
+{
+	static const char *const ids[] = { DESKTOP, "d-cccccccccccccccccccc",
+					   "d-dddddddddddddddddddd" };
+	struct fixture *f = *state;
+	struct launch_exited exited = { .name = OTHER,
+					.role = LAUNCH_ROLE_VMM,
+					.wait_status = VMM_EXIT_FOREIGN << 8 };
+	json_t *list = json_array();
+	json_t *other = make_want("qemu", "none", 1, "ready");
+
+	json_object_set_new(other, "id", json_string(OTHER));
+	want(f, json_incref(other));
+	WAIT_FOR(desktops_find(f->desktops, OTHER));
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		json_t *one = make_want("qemu", "none", 1, "arrives");
+
+		json_object_set_new(one, "id", json_string(ids[i]));
+		json_array_append_new(list, one);
+	}
+	json_array_append(list, other);
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, DESKTOP));
+	assert_null(desktops_find(f->desktops, ids[2]));
+	desktops_handle_exited(f->desktops, &exited);
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++)
+		assert_non_null(strstr(f->holders, ids[i]));
+	want(f, other);
+	list = json_pack("[{s:s, s:s, s:i, s:s}]", "id", "d-eeeeeeeeeeeeeeeeeeee", "template",
+			 "debian-openbox", "version", 3, "kind", "user");
+	desktops_note_left(f->desktops, list);
+	desktops_handle_exited(f->desktops, &exited);
+	assert_string_equal(f->holders, "d-eeeeeeeeeeeeeeeeeeee");
+	json_object_set_new(json_array_get(list, 0), "version", json_integer(2));
+	desktops_handle_exited(f->desktops, &exited);
+	assert_null(f->holders);
+	json_decref(list);
+	want(f, NULL);
+	WAIT_FOR(!desktops_find(f->desktops, OTHER));
+}
+
 /* It is told once, however often the broker's answer says the same: by then it may be another host's. */
 static void
 test_desktops__one_that_cannot_come_is_refused_once(void **state)
@@ -865,6 +909,7 @@ main(void)
 		cmocka_unit_test(test_desktops__what_cannot_be_made_fails_with_its_reason),
 		TEST(a_full_host_makes_none_and_says_so),
 		TEST(one_on_its_way_needs_its_version),
+		TEST(one_that_is_not_here_needs_its_version),
 		TEST(one_that_cannot_come_is_refused_once),
 		TEST(one_that_has_left_waits_for_the_brokers_word),
 		TEST(one_that_waits_to_come_is_not_here),

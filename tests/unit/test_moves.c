@@ -189,6 +189,40 @@ test_moves__are_refused_with_what_to_do(void **unused)
 	}
 }
 
+static void
+assert_left(struct stage *f, const char *host, gboolean left)
+{
+	json_t *list = moves_list_left(f->broker.store, host);
+
+	assert_int_equal(json_array_size(list), left);
+	if (left) {
+		assert_string_equal(json_get_text(json_array_get(list, 0), "id", ""), "d-1");
+		assert_string_equal(json_get_text(json_array_get(list, 0), "template", ""), "t");
+	}
+	json_decref(list);
+}
+
+/* It may come back: until then that host keeps its version as it is. */
+static void
+test_moves__have_left_until_they_are_taken_in(void **state)
+{
+	struct stage *f = *state;
+
+	move(f, "h2");
+	assert_left(f, "h1", FALSE);
+	report(f, "h1", "exported", NULL);
+	assert_left(f, "h1", TRUE);
+	assert_left(f, "h2", FALSE);
+	report(f, "h2", "exported", "another CPU");
+	assert_left(f, "h1", FALSE);
+	report(f, "h1", "suspended", NULL);
+	move(f, "h2");
+	report(f, "h1", "exported", NULL);
+	assert_left(f, "h1", TRUE);
+	report(f, "h2", "suspended", NULL);
+	assert_left(f, "h1", FALSE);
+}
+
 /* A host in maintenance is left like this, and what it had goes on on the other. */
 static void
 test_moves__end_on_the_other_host(void **state)
@@ -390,6 +424,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_moves__are_refused_with_what_to_do),
 		TEST(end_on_the_other_host),
+		TEST(have_left_until_they_are_taken_in),
 		TEST(one_that_cannot_go_stays),
 		TEST(one_that_is_refused_goes_back),
 		TEST(one_that_was_let_go_late_goes_back),
