@@ -292,9 +292,12 @@ host_sync_apply(struct host *host, const json_t *report, GError **error)
 {
 	struct broker *broker = host->table->broker;
 
+	/* Its number is another one from here on, when anything has changed since the last. */
+	json_decref(host_sync_make_answer(host));
 	if (!store_begin(broker->store, error))
 		return FALSE;
-	if (host_report_apply(broker, host->name, report, &host->acknowledged, error) &&
+	if (host_report_apply(broker, host->name, report, host->number, &host->acknowledged,
+			      error) &&
 	    store_commit(broker->store, error))
 		return TRUE;
 	store_rollback(broker->store);
