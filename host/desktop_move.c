@@ -225,12 +225,16 @@ static void
 desktop_export_refuse(struct desktop *desktop, const char *reason)
 {
 	desktop->moving = FALSE;
-	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+	if (desktop->state == DESKTOP_STATE_EXPORTING)
+		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 	desktop_refuse_move(desktop, reason);
 	desktop_move_end(desktop);
 }
 
-/* A machine of it lives, which may write to its files: launch gives its sockets to nobody else. Told at the first time. */
+/*
+ * A machine of it lives, which may write to its files: launch gives its sockets to nobody else. Told at the first time; nothing has
+ * changed with each later one.
+ */
 static void
 desktop_export_wait(struct desktop *desktop)
 {
@@ -242,8 +246,8 @@ desktop_export_wait(struct desktop *desktop)
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 	desktop->moving = FALSE;
 	desktop->move_again_us = g_get_monotonic_time() + UNUSED_AGAIN_US;
-	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
-	desktop_move_end(desktop);
+	if (desktop->is_given_up)
+		desktop_move_end(desktop);
 }
 
 static void
@@ -282,6 +286,7 @@ desktop_handle_unused(void *data, const struct launch_answer *answer)
 				      "when it was to be resumed its guest has run, and its "
 				      "memory does not fit to its disk any more");
 	} else {
+		desktop_set_state(desktop, DESKTOP_STATE_EXPORTING);
 		desktop_ref(desktop);
 		desktop_suspension_enter(&desktop->folder, SUSPENSION_WHOLE, desktop->generation,
 					 &call);
@@ -299,7 +304,7 @@ desktop_export(struct desktop *desktop)
 	    !desktop_claim_copy(desktop))
 		return;
 	if (before != DESKTOP_STATE_EXPORTING &&
-	    !desktop_set_state(desktop, DESKTOP_STATE_EXPORTING)) {
+	    !desktop_state_may_change(before, DESKTOP_STATE_EXPORTING)) {
 		desktop_refuse_move(desktop, "it is not suspended any more");
 		return;
 	}
@@ -309,6 +314,8 @@ desktop_export(struct desktop *desktop)
 		launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 					   desktop_handle_unused, desktop);
 	} else {
+		if (before != DESKTOP_STATE_EXPORTING)
+			desktop_set_state(desktop, DESKTOP_STATE_EXPORTING);
 		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_export),
 				   desktop_handle_exported);
 	}

@@ -55,6 +55,15 @@ server_set_down(gboolean down)
 	is_down = down;
 }
 
+static guint n_changes; /* of its state, as hostd would report them */
+
+static void
+note_changed(void *context, struct desktop *desktop)
+{
+	(void)context, (void)desktop;
+	n_changes++;
+}
+
 static int
 setup(void **state)
 {
@@ -69,6 +78,7 @@ setup(void **state)
 	f->lib = g_build_filename(f->root, "lib", NULL);
 	assert_int_equal(g_mkdir(f->exchange, 0700), 0);
 	f->clear = move_clear_new(f->exchange, discard);
+	f->stage->host.changed = note_changed;
 	f->stage->host.exchange = f->exchange;
 	f->stage->host.clear = f->clear;
 	f->other = f->stage->host;
@@ -350,8 +360,12 @@ test_desktop_move__one_whose_machine_lives_goes_when_that_has_ended(void **state
 	launch_client_spawn(f->stage->client, &wish, NULL, NULL);
 	WAIT_FOR(f->stage->launch->child > 0);
 	kills = f->stage->launch->count[LAUNCH_KILL];
+	n_changes = 0;
 	desktop_export(f->stage->desktop);
+	assert_true(desktop_is_moving(f->stage->desktop));
 	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	/* which is told again and again while it lasts */
+	assert_int_equal(n_changes, 0);
 	assert_false(has(f->exchange, DESKTOP));
 	assert_string_equal(f->stage->events->str, "");
 	WAIT_FOR(f->stage->launch->count[LAUNCH_KILL] > kills && f->stage->launch->child == 0);
@@ -402,7 +416,8 @@ test_desktop_move__is_given_up_on_its_way(void **state)
 	start_suspended(f);
 	desktop_export(f->stage->desktop);
 	desktop_retire(f->stage->desktop, "not now");
-	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
+	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_SUSPENDED));
+	WAIT_FOR(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
 	desktop_give_up(f->stage->desktop, "an operator stopped it");
 	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
 	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
