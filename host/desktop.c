@@ -38,6 +38,7 @@ desktop_unref(struct desktop *desktop)
 	g_object_unref(desktop->cancellable);
 	g_free(desktop->reason);
 	g_free(desktop->obstacle);
+	g_free(desktop->refusal);
 	g_free(desktop->session);
 	g_free(desktop->run_folder);
 	desktop_folder_done(&desktop->folder);

@@ -96,8 +96,8 @@ void desktop_refuse_move(struct desktop *desktop, const char *reason);
 void desktop_refuse_arrival(struct desktop *desktop, const char *reason);
 /* It shall not be moved: the next time that is wanted it is tried at once. */
 void desktop_keep_here(struct desktop *desktop);
-/* It was to come and did not. */
-gboolean desktop_is_refused(const struct desktop *desktop);
+/* It was to come and did not: why. NULL: it was not refused. */
+const char *desktop_get_refusal(const struct desktop *desktop);
 gboolean desktop_is_moving(const struct desktop *desktop); /* a thread is at its files */
 
 /*

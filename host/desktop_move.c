@@ -335,6 +335,7 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 	desktop->moving = FALSE;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
 		g_clear_pointer(&desktop->obstacle, g_free);
+		g_clear_pointer(&desktop->refusal, g_free);
 		desktop->has_run = TRUE;
 		desktop->suspension = SUSPENSION_WHOLE;
 		desktop->may_have_copy = FALSE;
@@ -392,6 +393,9 @@ desktop_refuse_arrival(struct desktop *desktop, const char *reason)
 	if (!desktop_move_may_try(desktop))
 		return;
 	desktop_move_set_obstacle(desktop, desktop_move_describe(desktop, reason));
+	g_free(desktop->refusal);
+	desktop->refusal = g_strdup(reason);
+	desktop->may_have_copy = TRUE;
 	desktop_refuse_move(desktop, reason);
 	if (desktop->state != DESKTOP_STATE_EXPORTED)
 		desktop_set_state(desktop, DESKTOP_STATE_EXPORTED);
@@ -403,10 +407,10 @@ desktop_keep_here(struct desktop *desktop)
 	desktop->move_again_us = 0;
 }
 
-gboolean
-desktop_is_refused(const struct desktop *desktop)
+const char *
+desktop_get_refusal(const struct desktop *desktop)
 {
-	return desktop->state == DESKTOP_STATE_EXPORTED && desktop->obstacle != NULL;
+	return desktop->state == DESKTOP_STATE_EXPORTED ? desktop->refusal : NULL;
 }
 
 gboolean

@@ -41,6 +41,7 @@ struct desktop {
 	gint64 move_again_us;	      /* monotonic */
 	gboolean may_have_copy;	      /* where it moves through: it was found here, or has left */
 	gint64 forget_again_us;	      /* monotonic; 0: that has not failed yet */
+	char *refusal;		      /* why it was not taken in; NULL: it was not refused */
 	struct desktop_move *arrival; /* begins when launch has made its folder */
 	gint64 since_us;	      /* of the step that events measure */
 	GCancellable *cancellable;

@@ -61,6 +61,7 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 	gboolean leaves = strcmp(word, "exported") == 0;
 	gboolean arrives = strcmp(word, "arrives") == 0;
 	gboolean comes = arrives || strcmp(word, "returns") == 0;
+	const char *refusal = desktop_get_refusal(desktop);
 	gboolean away = state == DESKTOP_STATE_EXPORTING || state == DESKTOP_STATE_EXPORTED ||
 			state == DESKTOP_STATE_ARRIVING;
 
@@ -78,8 +79,8 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 		return TRUE;
 	if (leaves || state == DESKTOP_STATE_EXPORTING)
 		desktop_export(desktop);
-	else if (arrives && desktop_is_refused(desktop))
-		desktop_refuse_move(desktop, desktop_get_reason(desktop));
+	else if (arrives && refusal)
+		desktop_refuse_move(desktop, refusal);
 	else if (comes && (away || state == DESKTOP_STATE_FORKING))
 		desktops_take_in(desktops, desktop, want);
 	return TRUE;

@@ -232,7 +232,9 @@ check_refused(struct fixture *f, const char *word)
 	print_message("%s\n", reason);
 	assert_non_null(strstr(reason, word));
 	assert_non_null(strstr(reason, "is not taken from there"));
-	assert_true(desktop_is_refused(f->stage->desktop));
+	/* which is told again without where it lies */
+	assert_non_null(strstr(desktop_get_refusal(f->stage->desktop), word));
+	assert_null(strstr(desktop_get_refusal(f->stage->desktop), "is not taken from there"));
 	assert_string_equal(f->stage->events->str, "exported move_failed ");
 	assert_true(has(f->exchange, DESKTOP "/overlay.qcow2"));
 	assert_false(has(f->lib, "desktops/" DESKTOP "/origin.json"));
@@ -254,7 +256,7 @@ test_desktop_move__another_version_is_refused_and_it_goes_back(void **state)
 	begin(f, &f->stage->host, GENERATION);
 	arrive(f);
 	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
-	assert_false(desktop_is_refused(f->stage->desktop));
+	assert_null(desktop_get_refusal(f->stage->desktop));
 	resume(f);
 }
 
