@@ -62,8 +62,8 @@ struct move_pass {
 static gboolean
 move_files_fail(GError **error, const char *folder, const char *name, int code)
 {
-	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s/%s': %s%s", folder,
-		    name, g_strerror(code),
+	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s%s%s': %s%s", folder,
+		    name[0] ? "/" : "", name, g_strerror(code),
 		    code == EACCES || code == EPERM
 			    ? ": does it belong to another uid? carrel-hostd must have the same on "
 			      "all hosts"
@@ -115,9 +115,9 @@ move_files_remove(int parent, const char *name)
 	return fsync(parent) < 0 ? errno : 0;
 }
 
-/* Who else may write to it could put a machine's memory there. What is not mounted is mostly root's. */
+/* Who else may write to it could put a machine's memory there. whole: it is the exchange folder; what is not mounted is mostly root's. */
 static gboolean
-move_files_is_ours(int fd, const char *path, GError **error)
+move_files_is_ours(int fd, const char *path, gboolean whole, GError **error)
 {
 	struct stat about;
 
@@ -125,12 +125,19 @@ move_files_is_ours(int fd, const char *path, GError **error)
 		return move_files_fail(error, path, "", errno);
 	if (about.st_uid == geteuid() && (about.st_mode & (S_IWGRP | S_IWOTH)) == 0)
 		return TRUE;
-	g_set_error(
-		error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-		"'%s' belongs to uid %u with mode %04o: see that the folder for desktops that move is "
-		"mounted and that carrel-hostd has the same uid on all hosts, then 'chown %u' it and "
-		"'chmod go-w' it",
-		path, about.st_uid, about.st_mode & 07777, geteuid());
+	if (whole)
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+			"'%s' belongs to uid %u with mode %04o: see that the folder for desktops "
+			"that move is mounted and that carrel-hostd has the same uid on all hosts, "
+			"then 'chown %u' it and 'chmod go-w' it",
+			path, about.st_uid, about.st_mode & 07777, geteuid());
+	else
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+			"'%s' belongs to uid %u with mode %04o, and only what is carrel-hostd's (uid "
+			"%u) and nobody else can write to is taken: find out who wrote it, or remove it",
+			path, about.st_uid, about.st_mode & 07777, geteuid());
 	return FALSE;
 }
 
@@ -148,7 +155,7 @@ move_files_open_exchange(const struct move_files *files, GError **error)
 		return -1;
 	}
 	fd = open(files->exchange, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && move_files_is_ours(fd, files->exchange, error))
+	if (fd >= 0 && move_files_is_ours(fd, files->exchange, TRUE, error))
 		return take_fd(&fd);
 	if (fd < 0)
 		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(errno),
@@ -166,7 +173,7 @@ move_files_open_away(const struct move_files *files, int exchange, GError **erro
 
 	if (fd < 0 && errno != ENOENT)
 		move_files_fail(error, files->exchange, files->id, errno);
-	if (fd >= 0 && move_files_is_ours(fd, path, error))
+	if (fd >= 0 && move_files_is_ours(fd, path, FALSE, error))
 		return take_fd(&fd);
 	return -1;
 }
@@ -250,7 +257,7 @@ move_files_open(const struct move_pass *pass, gsize index, struct stat *ret_abou
 		move_files_fail(error, pass->from_path, name, errno);
 		return -1;
 	}
-	if (pass->arrives && !move_files_is_ours(fd, path, error))
+	if (pass->arrives && !move_files_is_ours(fd, path, FALSE, error))
 		return -1;
 	if (S_ISREG(ret_about->st_mode) && ret_about->st_nlink == 1 &&
 	    ret_about->st_size <= file_table[index].max_bytes)

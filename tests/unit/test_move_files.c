@@ -217,6 +217,20 @@ refuse_import(struct fixture *f, const char *word)
 	gboolean ok = move_files_import(&f->to, check, &f, &error);
 
 	refuse(f, ok, error, word);
+	assert_null(strstr(error->message, "/'"));
+}
+
+/* A file, or the desktop's folder: nobody is told to take as his own what he has not written. */
+static void
+refuse_strange(struct fixture *f, const char *word)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean ok = move_files_import(&f->to, check, &f, &error);
+
+	refuse(f, ok, error, word);
+	assert_non_null(strstr(error->message, "find out who wrote it, or remove it"));
+	assert_null(strstr(error->message, "chown"));
+	assert_null(strstr(error->message, "mounted"));
 }
 
 /* From here on. */
@@ -439,6 +453,9 @@ test_move_files__what_is_nowhere_is_not_exported(void **state)
 	refuse_export(f, "are neither in");
 	refuse_export(f, "see that this is mounted");
 	refuse_import(f, "see that this is mounted");
+	/* launch's folder */
+	scratch_remove(f->to.lib);
+	refuse_import(f, "No such file");
 }
 
 /* What cannot be looked at is not taken for one that is not there. */
@@ -616,10 +633,10 @@ test_move_files__a_folder_of_others_is_not_used(void **state)
 	refuse_all(f, "'chmod go-w'");
 	assert_int_equal(g_chmod(f->from.exchange, 0700), 0);
 	assert_int_equal(g_chmod(away, 0702), 0);
-	refuse_import(f, "with mode 0702");
+	refuse_strange(f, "with mode 0702");
 	assert_int_equal(g_chmod(away, 0700), 0);
 	assert_int_equal(g_chmod(overlay, 0660), 0);
-	refuse_import(f, "overlay.qcow2");
+	refuse_strange(f, "overlay.qcow2");
 	assert_int_equal(g_chmod(overlay, 0600), 0);
 	assert_whole(f, AWAY, "new");
 	import(f);
@@ -640,10 +657,10 @@ test_move_files__files_of_another_uid_are_not_taken(void **state)
 	refuse_all(f, "'chown 0'");
 	assert_int_equal(chown(f->from.exchange, 0, (gid_t)-1), 0);
 	assert_int_equal(chown(away, 1, (gid_t)-1), 0);
-	refuse_import(f, "belongs to uid 1");
+	refuse_strange(f, "belongs to uid 1");
 	assert_int_equal(chown(away, 0, (gid_t)-1), 0);
 	assert_int_equal(chown(pages, 1, (gid_t)-1), 0);
-	refuse_import(f, "suspended.pages");
+	refuse_strange(f, "suspended.pages");
 	assert_none_in(f, OTHER);
 	assert_true(is_there(f, AWAY "/suspended.json"));
 }
