@@ -323,6 +323,27 @@ desktop_export(struct desktop *desktop)
 
 /* --- from the folder --- */
 
+/* doubt: why it may not be able to go on, though it is here and nowhere else; NULL: nothing. */
+static void
+desktop_settle_here(struct desktop *desktop, const char *doubt)
+{
+	g_clear_pointer(&desktop->obstacle, g_free);
+	g_clear_pointer(&desktop->refusal, g_free);
+	if (doubt) {
+		log_warning("desktop=%s: what is here of it is all that there is, and is kept: %s",
+			    desktop->id, doubt);
+		desktop_move_set_obstacle(
+			desktop,
+			g_strdup_printf("what is here of it is all that there is: %s", doubt));
+	}
+	desktop->has_run = TRUE;
+	desktop->suspension = SUSPENSION_WHOLE;
+	desktop->may_have_copy = FALSE;
+	desktop_recall(desktop);
+	desktop_end_step(desktop, "arrived");
+	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+}
+
 static void
 desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 {
@@ -334,14 +355,9 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 		return;
 	desktop->moving = FALSE;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
-		g_clear_pointer(&desktop->obstacle, g_free);
-		g_clear_pointer(&desktop->refusal, g_free);
-		desktop->has_run = TRUE;
-		desktop->suspension = SUSPENSION_WHOLE;
-		desktop->may_have_copy = FALSE;
-		desktop_recall(desktop);
-		desktop_end_step(desktop, "arrived");
-		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+		desktop_settle_here(desktop, NULL);
+	} else if (g_error_matches(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL)) {
+		desktop_settle_here(desktop, error->message);
 	} else {
 		desktop_refuse_arrival(desktop, error->message);
 	}

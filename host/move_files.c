@@ -4,9 +4,11 @@
  *
  * How it works: a copy is made under another name and made durable, <exchange>/<id>.part on the way there and the folder "arriving" in the
  * desktop's own on the way back. Then comes one rename: of that folder, or of suspended.json as the last of its files. Then the
- * source goes, its suspended.json first. So at every moment one of the two folders is whole, and a folder with suspended.json in
- * <lib>/desktops/ is the desktop, whatever lies in the exchange folder: that is out of date, or was not finished. Which host may take it
- * from there is the broker's word. The folder in <lib>/desktops/ itself is carrel-launch's to make and to remove.
+ * source goes, its suspended.json first. So at every moment one of the two folders is whole, and where <lib>/desktops/ has one with
+ * suspended.json that is the desktop: what lies in the exchange folder is out of date, or was not finished. A disk may have failed
+ * meanwhile, though, so nothing there is removed before the files here are seen to be all there and, of one that comes, to pass the
+ * check (move_files_is_whole, move_files_trust). Which host may take it from there is the broker's word. The folder in
+ * <lib>/desktops/ itself is carrel-launch's to make and to remove.
  *
  * What is in the exchange folder may be anybody's work. Each step goes from the folder's descriptor, follows no link and takes plain
  * files of one name only, from a table of names; the small ones come first and are checked before the others are copied.
@@ -58,6 +60,8 @@ struct move_pass {
 	int from;
 	int to;
 };
+
+G_DEFINE_QUARK(move - files - error - quark, move_files_error)
 
 static gboolean
 move_files_fail(GError **error, const char *folder, const char *name, int code)
@@ -493,14 +497,19 @@ move_files_trust(const struct move_pass *pass, move_files_check check, const voi
 		 GError **error)
 {
 	struct desktop_folder folder;
-	gboolean ok = move_files_has_all(pass->to, pass->to_path, error);
+	g_autoptr(GError) problem = NULL;
+	gboolean ok = move_files_has_all(pass->to, pass->to_path, &problem);
 
 	desktop_folder_init(&folder, pass->files->lib, pass->files->id);
-	ok = ok && check(&folder, context, error);
+	ok = ok && check(&folder, context, &problem);
 	desktop_folder_done(&folder);
-	if (!ok)
-		g_prefix_error(error, "what is left of it in '%s' cannot be used, remove that: ",
-			       pass->to_path);
+	if (!ok && pass->from < 0)
+		g_set_error_literal(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL,
+				    problem->message);
+	else if (!ok)
+		g_propagate_prefixed_error(
+			error, g_steal_pointer(&problem),
+			"what is left of it in '%s' cannot be used, remove that: ", pass->to_path);
 	return ok;
 }
 
@@ -536,7 +545,7 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 			    files->id);
 		return FALSE;
 	}
-	if (here && away >= 0 && !move_files_trust(&pass, check, context, error))
+	if (here && !move_files_trust(&pass, check, context, error))
 		return FALSE;
 	if (!here && !move_files_receive(&pass, check, context, error))
 		return FALSE;

@@ -30,9 +30,16 @@ typedef gboolean (*move_files_check)(const struct desktop_folder *folder, const 
  */
 gboolean move_files_export(const struct move_files *files, GError **error);
 
+enum move_files_error {
+	MOVE_FILES_ERROR_DOUBTFUL,
+};
+
+#define MOVE_FILES_ERROR move_files_error_quark()
+GQuark move_files_error_quark(void);
+
 /*
- * The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. What is there
- * already has to pass the same check before the copy goes.
+ * The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. What is here
+ * already has to pass the same check before the copy goes. MOVE_FILES_ERROR_DOUBTFUL: it does not pass, and there is no copy.
  */
 gboolean move_files_import(const struct move_files *files, move_files_check check,
 			   const void *context, GError **error);

@@ -324,6 +324,24 @@ test_desktop_move__another_origin_is_refused(void **state)
 	check_refused(f, "origin.json");
 }
 
+/* A disk that fails has left this of it, and there is no other: whoever can save something of it finds it suspended. */
+static void
+test_desktop_move__the_only_one_is_kept_however_it_is(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *pages =
+		g_build_filename(f->stage->lib, "desktops", DESKTOP, "suspended.pages", NULL);
+
+	start_suspended(f);
+	begin(f, &f->stage->host, GENERATION);
+	assert_int_equal(g_unlink(pages), 0);
+	arrive(f);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	print_message("%s\n", desktop_get_reason(f->stage->desktop));
+	assert_non_null(strstr(desktop_get_reason(f->stage->desktop), "suspended.pages"));
+	assert_string_equal(f->stage->events->str, "arrived ");
+}
+
 static void
 test_desktop_move__one_that_cannot_go_stays_suspended(void **state)
 {
@@ -587,6 +605,7 @@ main(void)
 		TEST(a_network_does_not_come_with_it),
 		TEST(what_is_not_whole_is_refused),
 		TEST(another_origin_is_refused),
+		TEST(the_only_one_is_kept_however_it_is),
 		TEST(one_that_cannot_go_stays_suspended),
 		TEST(one_whose_machine_lives_goes_when_that_has_ended),
 		TEST(one_that_runs_does_not_go),

@@ -366,7 +366,25 @@ test_move_files__import_is_done_again_after_any_end(void **state)
 	assert_int_equal(f->checks, 2);
 	import(f);
 	assert_only_in(f, OTHER, "new");
-	assert_int_equal(f->checks, 2);
+	assert_int_equal(f->checks, 3);
+}
+
+/* It is not reported as whole, and nobody is told to remove it. */
+static void
+test_move_files__the_only_one_is_checked_too(void **state)
+{
+	struct fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+
+	put_desktop(f, OTHER, "new");
+	f->is_here = TRUE;
+	import(f);
+	assert_int_equal(f->checks, 1);
+	f->refuses = TRUE;
+	assert_false(move_files_import(&f->to, check, &f, &error));
+	assert_true(g_error_matches(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL));
+	assert_string_equal(error->message, "another CPU");
+	assert_whole(f, OTHER, "new");
 }
 
 /* It goes on being the desktop, and there is no second one. */
@@ -675,6 +693,7 @@ main(void)
 		TEST(keep_their_holes),
 		TEST(export_is_done_again_after_any_end),
 		TEST(import_is_done_again_after_any_end),
+		TEST(the_only_one_is_checked_too),
 		TEST(a_mark_that_stays_keeps_it_here),
 		TEST(a_mark_that_cannot_be_seen_removes_no_copy),
 		TEST(a_mark_that_is_not_gone_for_good_has_no_files),
