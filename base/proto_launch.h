@@ -16,10 +16,12 @@
  * STAGE_REMOVE    launch_stage            -                          - (removes a dead job's staging folder)
  * EXITED          launch_exited           -                          sent by launch by itself when a child ends
  *
- * DESKTOP_MAKE answers with no descriptor but "watch" while a machine (qemu, vmm) lives, nor with one that launch lost in a restart
- * while its holder lives (launch_desktop_made says which are there); "watch" comes as long as no display lives. LIST names jobs too, in "desktop". -EBUSY right after EXITED is possible
- * while children of that process still end: ask again. EXITED is not kept for a hostd that is away (it asks LIST), and
- * its wait_status is -1 (not known) when a former launch had started the process.
+ * DESKTOP_MAKE answers with no descriptor but "watch" while a machine (qemu, vmm) lives, nor with
+ * one that launch lost in a restart while its holder lives (launch_desktop_made says which are
+ * there); "watch" comes as long as no display lives. LIST names jobs too, in "desktop". -EBUSY right
+ * after EXITED is possible while children of that process still end: ask again. EXITED is not kept
+ * for a hostd that is away (it asks LIST), and its wait_status is -1 (not known) when a former launch
+ * had started the process.
  */
 #ifndef BASE_PROTO_LAUNCH_H
 #define BASE_PROTO_LAUNCH_H

@@ -43,7 +43,7 @@ struct report_context {
 	struct broker *broker;
 	struct store *store;
 	const char *host;
-	gboolean has_heard; /* what is wanted of it, since it was started */
+	gboolean has_heard; /* what is wanted of it now */
 	gint64 acknowledged;
 };
 
@@ -208,7 +208,7 @@ host_report_apply_desktop(struct report_context *context, const json_t *element,
 		" END, state = $1, error = $3, move_error = CASE WHEN $1 IN ('suspended', 'exporting', 'exported', 'arriving')"
 		" THEN move_error ELSE '' END WHERE id = $4 AND host = $5 AND generation = $6"
 		" AND state NOT IN ('gone', 'failed')"
-		/* what it clears away after it had it before: then it has not looked between the hosts */
+		/* else it clears away what is left from before, and has not looked between the hosts */
 		" AND NOT ((want = 'ready' OR $7 = 0) AND (move_to IS NOT NULL OR move_from IS NOT NULL)"
 		" AND $1 IN ('retiring', 'gone'))",
 		"sisssii", state, broker_now_ms(), json_get_text(element, "error", ""), id,
@@ -514,13 +514,14 @@ host_report_fail_lost_jobs(struct report_context *context, const json_t *report,
 }
 
 gboolean
-host_report_apply(struct broker *broker, const char *host, const json_t *report,
+host_report_apply(struct broker *broker, const char *host, const json_t *report, gint64 number,
 		  gint64 *ret_acknowledged, GError **error)
 {
 	struct report_context context = { .broker = broker,
 					  .store = broker->store,
 					  .host = host,
-					  .has_heard = json_get_integer(report, "seen", 0) > 0 };
+					  .has_heard =
+						  json_get_integer(report, "seen", 0) == number };
 
 	if (!host_report_apply_host(&context, report, error) ||
 	    !host_report_drop_missing(&context, report, error))

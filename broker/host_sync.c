@@ -19,6 +19,7 @@
 #include "broker/host_orders.h"
 #include "broker/host_report.h"
 #include "broker/http.h"
+#include "broker/moves.h"
 #include "broker/pools.h"
 #include "broker/problem.h"
 #include "broker/store.h"
@@ -180,8 +181,9 @@ static json_t *
 host_sync_make_answer(struct host *host)
 {
 	struct broker *broker = host->table->broker;
-	json_t *answer = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "v", 1, "desktops",
-				   host_sync_list_desktops(broker->store, host->name), "jobs",
+	json_t *answer = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "desktops",
+				   host_sync_list_desktops(broker->store, host->name), "left",
+				   moves_list_left(broker->store, host->name), "jobs",
 				   host_sync_list_jobs(broker->store, host->name), "tickets",
 				   ticket_issue_list(broker->tickets, host->name), "requests",
 				   host_orders_list(host->orders), "revoked",
@@ -290,9 +292,12 @@ host_sync_apply(struct host *host, const json_t *report, GError **error)
 {
 	struct broker *broker = host->table->broker;
 
+	/* Its number is another one from here on, when anything has changed since the last. */
+	json_decref(host_sync_make_answer(host));
 	if (!store_begin(broker->store, error))
 		return FALSE;
-	if (host_report_apply(broker, host->name, report, &host->acknowledged, error) &&
+	if (host_report_apply(broker, host->name, report, host->number, &host->acknowledged,
+			      error) &&
 	    store_commit(broker->store, error))
 		return TRUE;
 	store_rollback(broker->store);

@@ -13,7 +13,6 @@
 
 #include <string.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "broker/assign.h"
 #include "broker/broker.h"
@@ -201,6 +200,18 @@ moves_give_up(struct store *store, const char *desktop, GError **error)
 				  "s", desktop) >= 0;
 	json_decref(row);
 	return ok;
+}
+
+json_t *
+moves_list_left(struct store *store, const char *host)
+{
+	json_t *rows = store_query(
+		store, NULL,
+		"SELECT id, template, version, kind FROM desktop WHERE move_from = $1 AND host <> $1"
+		" AND want = 'ready' AND state NOT IN ('gone', 'failed') ORDER BY id",
+		"s", host);
+
+	return rows ? rows : json_array();
 }
 
 gboolean

@@ -7,6 +7,8 @@
 
 #include <glib.h>
 
+#include "base/json.h"
+
 struct http_request;
 struct store;
 
@@ -21,6 +23,9 @@ gboolean moves_begin(struct store *store, struct http_request *request, const ch
  * as they are. FALSE only on error.
  */
 gboolean moves_give_up(struct store *store, const char *desktop, GError **error);
+
+/* What has left this host and was not taken in yet, for its answer: [{"id", "template", "version", "kind"}], a new reference. */
+json_t *moves_list_left(struct store *store, const char *host);
 
 /* Inside the transaction of a report: its host reports this state. FALSE only on error. */
 gboolean moves_note_state(struct store *store, const char *host, const char *desktop,

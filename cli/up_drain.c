@@ -6,9 +6,9 @@
  * to stop every desktop; up_drain_look() then counts what is left until nothing is or DRAIN_MAX_POLLS are over. A broker
  * that does not answer, such as one that is being started again, is asked again. It keeps a host drained until
  * up_drain_resume() of the next start. Which hosts that takes back is in a file, a name a line: an operator may have drained others,
- * and they stay so. Each goes out of it when the broker has taken it back, and not before: what one start does not get to is left
- * to the next. The file is there, and empty, from the first start on; without it the end was an older Carrel's, or could not
- * write it, and all are taken back.
+ * and they stay so. Each goes out of it when the broker has taken it back, or says that it is not drained; the broker is asked until
+ * none is left (up_drain_ask), and what one start does not get to is left to the next. The file is there, and empty, from the first
+ * start on; without it the end was an older Carrel's, or could not write it, and all are taken back.
  *
  * Each request holds a reference: its answer comes even when the drain was freed meanwhile.
  */
@@ -26,10 +26,15 @@
 #define DRAIN_POLL_MS	300
 #define DRAIN_MAX_POLLS 60
 #define DRAIN_TIMEOUT_S 5
+#define RESUME_POLL_MS	2000
 
-/* idle -> telling -> stopping -> counting -> idle; any of the three -> idle when it took too long. */
+/*
+ * idle -> resuming -> idle; idle, resuming -> telling -> stopping -> counting -> idle; any of the last three -> idle when it took too
+ * long.
+ */
 enum up_drain_state {
 	UP_DRAIN_IDLE,
+	UP_DRAIN_RESUMING, /* what an earlier end has drained is taken back */
 	UP_DRAIN_TELLING,  /* the hosts do not know it yet */
 	UP_DRAIN_STOPPING, /* they do, the desktops do not */
 	UP_DRAIN_COUNTING, /* how many desktops are left */
@@ -40,7 +45,8 @@ struct up_drain {
 	enum up_drain_state state;
 	struct http_client *client;
 	char *note;
-	GPtrArray *left; /* hosts that are being taken back; NULL: nothing is */
+	GPtrArray *left; /* hosts that are to be taken back, while resuming; else NULL */
+	guint n_asked;	 /* of them, whose answers have not come */
 	up_drain_callback callback;
 	void *context;
 	guint timer;
@@ -80,6 +86,7 @@ up_drain_free(struct up_drain *drain)
 	if (!drain)
 		return;
 	drain->callback = NULL;
+	drain->state = UP_DRAIN_IDLE;
 	g_clear_pointer(&drain->left, g_ptr_array_unref);
 	g_clear_handle_id(&drain->timer, g_source_remove);
 	http_client_free(drain->client);
@@ -301,23 +308,54 @@ struct up_drain_told {
 	char *name;
 };
 
+static gboolean up_drain_ask(gpointer data);
+
+static void
+up_drain_ask_later(struct up_drain *drain)
+{
+	drain->n_polls++;
+	drain->timer = g_timeout_add(RESUME_POLL_MS, up_drain_ask, drain);
+}
+
+/* It is told at the first time. */
+static void
+up_drain_tell_undone(const struct up_drain *drain, const char *what,
+		     const struct http_answer *answer)
+{
+	log_write(drain->n_polls == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		  "%s still drained, the broker %s: it is asked again; 'carrel host resume' takes "
+		  "that back, too",
+		  what, answer->status ? "refused a request" : "gave no answer");
+}
+
+static void
+up_drain_take_told(struct up_drain *drain, const char *name, const struct http_answer *answer)
+{
+	g_autofree char *what = g_strdup_printf("host '%s' is", name);
+	guint index;
+
+	if (answer->status != 200) {
+		up_drain_tell_undone(drain, what, answer);
+	} else if (g_ptr_array_find_with_equal_func(drain->left, name, g_str_equal, &index)) {
+		g_ptr_array_remove_index(drain->left, index);
+		up_drain_note_left(drain);
+	}
+	if (--drain->n_asked > 0)
+		return;
+	if (drain->left->len > 0)
+		up_drain_ask_later(drain);
+	else
+		drain->state = UP_DRAIN_IDLE;
+}
+
 static void
 up_drain_handle_told(void *context, const struct http_answer *answer)
 {
 	struct up_drain_told *told = context;
-	struct up_drain *drain = told->drain;
-	guint index;
 
-	if (drain->left && answer->status != 200) {
-		log_warning("host '%s' is still drained, the broker %s: the next 'carrel up' takes "
-			    "that back, or 'carrel host resume'",
-			    told->name, answer->status ? "refused that" : "gave no answer");
-	} else if (drain->left &&
-		   g_ptr_array_find_with_equal_func(drain->left, told->name, g_str_equal, &index)) {
-		g_ptr_array_remove_index(drain->left, index);
-		up_drain_note_left(drain);
-	}
-	up_drain_unref(drain);
+	if (told->drain->state == UP_DRAIN_RESUMING)
+		up_drain_take_told(told->drain, told->name, answer);
+	up_drain_unref(told->drain);
 	g_free(told->name);
 	g_free(told);
 }
@@ -332,6 +370,7 @@ up_drain_take_back(struct up_drain *drain, const char *name)
 	up_drain_tell_host(drain, name, FALSE, up_drain_handle_told, told);
 }
 
+/* What is not drained any more an operator has taken back: should he drain it later, it is his. */
 static void
 up_drain_take_all_back(struct up_drain *drain, const struct http_answer *answer)
 {
@@ -339,14 +378,18 @@ up_drain_take_all_back(struct up_drain *drain, const struct http_answer *answer)
 	gsize index;
 	json_t *host;
 
+	g_ptr_array_set_size(drain->left, 0);
 	json_array_foreach(up_drain_get_list(answer, "hosts"), index, host) {
 		const char *name = json_get_text(host, "name", "");
 
-		if (!ours || g_strv_contains((const char *const *)ours, name))
+		if (json_is_true(json_object_get(host, "drain")) &&
+		    (!ours || g_strv_contains((const char *const *)ours, name)))
 			g_ptr_array_add(drain->left, g_strdup(name));
 	}
-	if (drain->left->len == 0)
-		up_drain_note_left(drain);
+	up_drain_note_left(drain);
+	drain->n_asked = drain->left->len;
+	if (drain->n_asked == 0)
+		drain->state = UP_DRAIN_IDLE;
 	for (guint i = 0; i < drain->left->len; i++)
 		up_drain_take_back(drain, drain->left->pdata[i]);
 }
@@ -356,9 +399,24 @@ up_drain_handle_resumed(void *context, const struct http_answer *answer)
 {
 	struct up_drain *drain = context;
 
-	if (drain->left && answer->status == 200)
+	if (drain->state == UP_DRAIN_RESUMING && answer->status == 200) {
 		up_drain_take_all_back(drain, answer);
+	} else if (drain->state == UP_DRAIN_RESUMING) {
+		up_drain_tell_undone(drain, "hosts that the last end has drained are", answer);
+		up_drain_ask_later(drain);
+	}
 	up_drain_unref(drain);
+}
+
+static gboolean
+up_drain_ask(gpointer data)
+{
+	struct up_drain *drain = data;
+
+	drain->timer = 0;
+	http_client_send(drain->client, "GET", "/api/v1/hosts", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
+			 up_drain_handle_resumed, up_drain_ref(drain));
+	return G_SOURCE_REMOVE;
 }
 
 static gboolean
@@ -378,10 +436,9 @@ up_drain_look(gpointer data)
 void
 up_drain_resume(struct up_drain *drain)
 {
-	g_clear_pointer(&drain->left, g_ptr_array_unref);
 	drain->left = g_ptr_array_new_with_free_func(g_free);
-	http_client_send(drain->client, "GET", "/api/v1/hosts", NULL, NULL, DRAIN_TIMEOUT_S, NULL,
-			 up_drain_handle_resumed, up_drain_ref(drain));
+	drain->state = UP_DRAIN_RESUMING;
+	up_drain_ask(drain);
 }
 
 void
@@ -389,6 +446,8 @@ up_drain_begin(struct up_drain *drain, up_drain_callback callback, void *context
 {
 	/* What is not taken back yet is drained anew, and in the note still. */
 	g_clear_pointer(&drain->left, g_ptr_array_unref);
+	g_clear_handle_id(&drain->timer, g_source_remove);
+	drain->n_polls = 0;
 	drain->callback = callback;
 	drain->context = context;
 	drain->state = UP_DRAIN_TELLING;

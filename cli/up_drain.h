@@ -14,7 +14,10 @@ typedef void (*up_drain_callback)(void *context);
 struct up_drain *up_drain_new(const char *broker_socket, const char *note);
 void up_drain_free(struct up_drain *drain); /* may be NULL */
 
-/* Takes back what an earlier end has drained, and nothing else: what an operator has drained or put into maintenance stays so. */
+/*
+ * Called once, before up_drain_begin(): takes back what an earlier end has drained, and nothing else: what an operator has drained or
+ * put into maintenance stays so. Goes on until the broker has done it.
+ */
 void up_drain_resume(struct up_drain *drain);
 void up_drain_begin(struct up_drain *drain, up_drain_callback callback, void *context);
 

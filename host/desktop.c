@@ -41,6 +41,7 @@ desktop_unref(struct desktop *desktop)
 	g_free(desktop->record);
 	g_free(desktop->reason);
 	g_free(desktop->obstacle);
+	g_free(desktop->refusal);
 	g_free(desktop->session);
 	g_free(desktop->run_folder);
 	desktop_folder_done(&desktop->folder);
@@ -91,6 +92,7 @@ desktop_free(struct desktop *desktop)
 	if (desktop->display)
 		display_control_leave(desktop->display);
 	desktop->display = NULL;
+	desktop_move_let_go(desktop);
 	desktop_unref(desktop);
 }
 

@@ -13,6 +13,7 @@
 #define DESKTOP_MAX_REASON 1000
 
 struct desktop;
+struct move_clear;
 struct suspension;
 
 /* What all desktops of a hostd share; it must outlive them. */
@@ -21,7 +22,8 @@ struct desktop_host {
 	const struct engine_spawner *spawner;
 	const char *run;
 	const char *lib;
-	const char *exchange; /* the folder through which desktops move; NULL: none */
+	const char *exchange;	  /* the folder through which desktops move; NULL: none */
+	struct move_clear *clear; /* removes what was left there; NULL: as exchange */
 	struct desktop_agent_times times;
 	void *context;
 	/* For sync's numbered events; kinds as in docs/PROTOCOL.md. */
@@ -110,14 +112,20 @@ void desktop_refuse_move(struct desktop *desktop, const char *reason);
 void desktop_refuse_arrival(struct desktop *desktop, const char *reason);
 /* It shall not be moved: the next time that is wanted it is tried at once. */
 void desktop_keep_here(struct desktop *desktop);
-/* It was to come and did not. */
-gboolean desktop_is_refused(const struct desktop *desktop);
+/* It was to come and did not: why. NULL: it was not refused. */
+const char *desktop_get_refusal(const struct desktop *desktop);
 gboolean desktop_is_moving(const struct desktop *desktop); /* a thread is at its files */
 
-/* The broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here. */
+/*
+ * The broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here, and is removed.
+ * Called again as long as that is so; nothing waits for it but a move.
+ */
 void desktop_forget_copy(struct desktop *desktop);
 
-/* As desktop_retire(), and wherever it is: not even the exchange folder keeps it. */
+/*
+ * As desktop_retire(), and wherever it is: not even the exchange folder keeps it. One that is here is retired at once, whatever the
+ * removal of an older copy takes; one that is, or may be, nowhere but there when that has gone.
+ */
 void desktop_give_up(struct desktop *desktop, const char *reason);
 
 /* "body" is taken over: the agent's login verb. Done when the desktop is ready; once for a session. */

@@ -8,12 +8,16 @@
  * (desktop_handle_exported). desktop_arrive() takes them in when launch has made their folder (desktop_handle_housed,
  * desktop_handle_arrived), and desktop_give_up() throws them away.
  *
+ * An older copy in the exchange folder is removed by another thread (move_clear.c), when the desktop is seen to be whole here:
+ * desktop_forget_copy(). That folder may hang; so nothing waits for that thread but what would put the desktop there, or take it
+ * from there (desktop_claim_copy).
+ *
  * A failure is told as the event move_failed, upon which the broker decides who has the desktop from then on. So a host that was to
  * have it and has refused it never tries again by itself: it may be another's by then.
  */
 #include "base/log.h"
 #include "host/desktop_parts.h"
-#include "host/move_files.h"
+#include "host/move_clear.h"
 
 /* Somebody has to do something first. */
 #define MOVE_AGAIN_US (60 * G_USEC_PER_SEC)
@@ -80,18 +84,6 @@ desktop_move_import(const struct desktop_move *move, GError **error)
 	return move_files_import(&move->files, desktop_move_check, move, error);
 }
 
-static gboolean
-desktop_move_forget(const struct desktop_move *move, GError **error)
-{
-	return move_files_forget(&move->files, error);
-}
-
-static gboolean
-desktop_move_discard(const struct desktop_move *move, GError **error)
-{
-	return move_files_discard(&move->files, error);
-}
-
 static void
 desktop_move_run(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
@@ -147,6 +139,13 @@ static gboolean
 desktop_move_may_try(const struct desktop *desktop)
 {
 	return !desktop->moving && g_get_monotonic_time() >= desktop->move_again_us;
+}
+
+/* FALSE: what lies of it in the exchange folder is just being removed. If it was only to be, it is not. */
+static gboolean
+desktop_claim_copy(const struct desktop *desktop)
+{
+	return !desktop->host->clear || move_clear_drop(desktop->host->clear, desktop->id);
 }
 
 static void
@@ -215,6 +214,7 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 		desktop->move_again_us = g_get_monotonic_time() + MOVE_AGAIN_US;
 	} else {
 		desktop->moving = FALSE;
+		desktop->may_have_copy = TRUE; /* kept, or not to be removed */
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 		desktop_refuse_move(desktop, error->message);
 	}
@@ -226,12 +226,16 @@ static void
 desktop_export_refuse(struct desktop *desktop, const char *reason)
 {
 	desktop->moving = FALSE;
-	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+	if (desktop->state == DESKTOP_STATE_EXPORTING)
+		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 	desktop_refuse_move(desktop, reason);
 	desktop_move_end(desktop);
 }
 
-/* A machine of it lives, which may write to its files: launch gives its sockets to nobody else. Told at the first time. */
+/*
+ * A machine of it lives, which may write to its files: launch gives its sockets to nobody else. Told at the first time; nothing has
+ * changed with each later one.
+ */
 static void
 desktop_export_wait(struct desktop *desktop)
 {
@@ -243,8 +247,8 @@ desktop_export_wait(struct desktop *desktop)
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
 	desktop->moving = FALSE;
 	desktop->move_again_us = g_get_monotonic_time() + UNUSED_AGAIN_US;
-	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
-	desktop_move_end(desktop);
+	if (desktop->is_given_up)
+		desktop_move_end(desktop);
 }
 
 static void
@@ -283,6 +287,7 @@ desktop_handle_unused(void *data, const struct launch_answer *answer)
 				      "when it was to be resumed its guest has run, and its "
 				      "memory does not fit to its disk any more");
 	} else {
+		desktop_set_state(desktop, DESKTOP_STATE_EXPORTING);
 		desktop_ref(desktop);
 		desktop_suspension_enter(&desktop->folder, SUSPENSION_WHOLE, desktop->generation,
 					 &call);
@@ -296,10 +301,11 @@ desktop_export(struct desktop *desktop)
 
 	/* What is being cleared away is what is left of one that was exported. */
 	if (!desktop_move_may_try(desktop) || !desktop_state_lives(before) ||
-	    before == DESKTOP_STATE_EXPORTED || before == DESKTOP_STATE_ARRIVING)
+	    before == DESKTOP_STATE_EXPORTED || before == DESKTOP_STATE_ARRIVING ||
+	    !desktop_claim_copy(desktop))
 		return;
 	if (before != DESKTOP_STATE_EXPORTING &&
-	    !desktop_set_state(desktop, DESKTOP_STATE_EXPORTING)) {
+	    !desktop_state_may_change(before, DESKTOP_STATE_EXPORTING)) {
 		desktop_refuse_move(desktop, "it is not suspended any more");
 		return;
 	}
@@ -309,12 +315,35 @@ desktop_export(struct desktop *desktop)
 		launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 					   desktop_handle_unused, desktop);
 	} else {
+		if (before != DESKTOP_STATE_EXPORTING)
+			desktop_set_state(desktop, DESKTOP_STATE_EXPORTING);
 		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_export),
 				   desktop_handle_exported);
 	}
 }
 
 /* --- from the folder --- */
+
+/* doubt: why it may not be able to go on, though it is here and nowhere else; NULL: nothing. */
+static void
+desktop_settle_here(struct desktop *desktop, const char *doubt)
+{
+	g_clear_pointer(&desktop->obstacle, g_free);
+	g_clear_pointer(&desktop->refusal, g_free);
+	if (doubt) {
+		log_warning("desktop=%s: what is here of it is all that there is, and is kept: %s",
+			    desktop->id, doubt);
+		desktop_move_set_obstacle(
+			desktop,
+			g_strdup_printf("what is here of it is all that there is: %s", doubt));
+	}
+	desktop->has_run = TRUE;
+	desktop->suspension = SUSPENSION_WHOLE;
+	desktop->may_have_copy = FALSE;
+	desktop_recall(desktop);
+	desktop_end_step(desktop, "arrived");
+	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+}
 
 static void
 desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
@@ -327,13 +356,9 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 		return;
 	desktop->moving = FALSE;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
-		g_clear_pointer(&desktop->obstacle, g_free);
-		desktop->has_run = TRUE;
-		desktop->suspension = SUSPENSION_WHOLE;
-		desktop->may_have_copy = FALSE;
-		desktop_recall(desktop);
-		desktop_end_step(desktop, "arrived");
-		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
+		desktop_settle_here(desktop, NULL);
+	} else if (g_error_matches(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL)) {
+		desktop_settle_here(desktop, error->message);
 	} else {
 		desktop_refuse_arrival(desktop, error->message);
 	}
@@ -364,7 +389,8 @@ desktop_arrive(struct desktop *desktop, const struct engine_template *source, gb
 {
 	struct desktop_move *move;
 
-	if (!desktop_move_may_try(desktop) || !desktop_set_state(desktop, DESKTOP_STATE_ARRIVING))
+	if (!desktop_move_may_try(desktop) || !desktop_claim_copy(desktop) ||
+	    !desktop_set_state(desktop, DESKTOP_STATE_ARRIVING))
 		return;
 	desktop->since_us = g_get_monotonic_time();
 	move = desktop_move_new(desktop, desktop_move_import);
@@ -384,6 +410,9 @@ desktop_refuse_arrival(struct desktop *desktop, const char *reason)
 	if (!desktop_move_may_try(desktop))
 		return;
 	desktop_move_set_obstacle(desktop, desktop_move_describe(desktop, reason));
+	g_free(desktop->refusal);
+	desktop->refusal = g_strdup(reason);
+	desktop->may_have_copy = TRUE;
 	desktop_refuse_move(desktop, reason);
 	if (desktop->state != DESKTOP_STATE_EXPORTED)
 		desktop_set_state(desktop, DESKTOP_STATE_EXPORTED);
@@ -395,10 +424,10 @@ desktop_keep_here(struct desktop *desktop)
 	desktop->move_again_us = 0;
 }
 
-gboolean
-desktop_is_refused(const struct desktop *desktop)
+const char *
+desktop_get_refusal(const struct desktop *desktop)
 {
-	return desktop->state == DESKTOP_STATE_EXPORTED && desktop->obstacle != NULL;
+	return desktop->state == DESKTOP_STATE_EXPORTED ? desktop->refusal : NULL;
 }
 
 gboolean
@@ -409,80 +438,126 @@ desktop_is_moving(const struct desktop *desktop)
 
 /* --- away --- */
 
+/* Of one that has gone: nobody tries it again. */
 static void
-desktop_handle_discarded(GObject *object, GAsyncResult *result, gpointer data)
+desktop_tell_cleared(const char *id, gboolean found, gboolean expected, const GError *error)
 {
-	struct desktop *desktop = data;
-	g_autoptr(GError) error = NULL;
+	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+		log_warning("desktop=%s: what is left of it where hosts share it is not removed: "
+			    "%s; remove it there, if there is something",
+			    id, error->message);
+	else if (!error && !found)
+		log_write(expected ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+			  "desktop=%s: nothing of it is where hosts share it; see that that is "
+			  "mounted, and remove it there, if there is something",
+			  id);
+}
 
-	(void)object;
+static void
+desktop_handle_cleared(void *context, const char *id, gboolean found, const GError *error)
+{
+	(void)context;
+	desktop_tell_cleared(id, found, FALSE, error);
+}
+
+static void
+desktop_handle_discarded(void *context, const char *id, gboolean found, const GError *error)
+{
+	struct desktop *desktop = context;
+
+	desktop_tell_cleared(id, found, desktop->state == DESKTOP_STATE_EXPORTED, error);
 	if (desktop_move_is_orphan(desktop))
 		return;
 	desktop->moving = FALSE;
-	if (!g_task_propagate_boolean(G_TASK(result), &error)) {
-		gboolean none = desktop->state != DESKTOP_STATE_EXPORTED &&
-				g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
-
-		log_write(none ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
-			  "desktop=%s: what is left of it where hosts share it is not removed: %s; "
-			  "remove it there, if there is something",
-			  desktop->id, error->message);
-	}
 	desktop_retire(desktop, "it was given up");
 	desktop_unref(desktop);
 }
 
 /* Also one of which nothing is known here: it was to come, or has gone before this hostd was started. */
 static gboolean
-desktop_may_lie_there(const struct desktop *desktop)
+desktop_may_lie_there_only(const struct desktop *desktop)
 {
 	gboolean unknown =
 		desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest && !desktop->vm;
 
-	return desktop->host->exchange &&
-	       (unknown || desktop->may_have_copy || desktop->state == DESKTOP_STATE_EXPORTING ||
-		desktop->state == DESKTOP_STATE_EXPORTED);
+	return unknown || desktop->state == DESKTOP_STATE_EXPORTING ||
+	       desktop->state == DESKTOP_STATE_EXPORTED;
 }
 
 void
 desktop_give_up(struct desktop *desktop, const char *reason)
 {
+	struct move_clear *clear = desktop->host->clear;
+	gboolean waits = clear && desktop_may_lie_there_only(desktop);
+
 	desktop->is_given_up = desktop->moving;
 	if (desktop->moving)
 		return;
-	if (desktop_may_lie_there(desktop)) {
-		desktop->may_have_copy = FALSE;
-		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_discard),
-				   desktop_handle_discarded);
-	} else {
-		desktop_retire(desktop, reason);
-	}
+	/* What is just being removed need not be removed again. */
+	if (clear && (waits || desktop->may_have_copy) && desktop_claim_copy(desktop))
+		move_clear_add(clear, desktop->id,
+			       waits ? desktop_handle_discarded : desktop_handle_cleared,
+			       waits ? desktop_ref(desktop) : NULL);
+	else
+		waits = FALSE;
+	desktop->may_have_copy = FALSE;
+	desktop->moving = waits;
+	desktop_retire(desktop, reason);
 }
 
 /* A copy in the exchange folder is older than what is here: an earlier hostd was about to export it, or has just taken it in. */
 static void
-desktop_handle_forgotten(GObject *object, GAsyncResult *result, gpointer data)
+desktop_handle_forgotten(void *context, const char *id, gboolean found, const GError *error)
 {
-	struct desktop *desktop = data;
-	g_autoptr(GError) error = NULL;
+	struct desktop *desktop = context;
 
-	(void)object;
-	if (desktop_move_is_orphan(desktop))
-		return;
-	if (!g_task_propagate_boolean(G_TASK(result), &error))
-		log_warning("desktop=%s: a copy of it may be left in '%s': %s", desktop->id,
-			    desktop->host->exchange, error->message);
-	desktop_move_end(desktop);
+	(void)found;
+	if (!error) {
+		desktop->may_have_copy = FALSE;
+	} else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+		log_write(desktop->forget_again_us == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+			  "desktop=%s: an older copy of it may be left where hosts share it: %s; "
+			  "while the desktop is here it is tried again",
+			  id, error->message);
+		desktop->forget_again_us = g_get_monotonic_time() + MOVE_AGAIN_US;
+	}
 	desktop_unref(desktop);
+}
+
+/* It is suspended here with all its files, or was and runs. */
+static gboolean
+desktop_is_whole_here(const struct desktop *desktop, GError **error)
+{
+	if (desktop->state == DESKTOP_STATE_SUSPENDED)
+		return move_files_is_whole(desktop->host->lib, desktop->id, error);
+	return desktop->state >= DESKTOP_STATE_IDENTIFYING &&
+	       desktop->state <= DESKTOP_STATE_DISCONNECTED;
 }
 
 void
 desktop_forget_copy(struct desktop *desktop)
 {
-	if (!desktop->may_have_copy || desktop->moving || desktop->state != DESKTOP_STATE_SUSPENDED)
+	struct move_clear *clear = desktop->host->clear;
+	g_autoptr(GError) error = NULL;
+
+	if (!clear || !desktop->may_have_copy || desktop->moving ||
+	    g_get_monotonic_time() < desktop->forget_again_us)
 		return;
-	desktop->may_have_copy = FALSE;
-	if (desktop->host->exchange)
-		desktop_move_start(desktop, desktop_move_new(desktop, desktop_move_forget),
-				   desktop_handle_forgotten);
+	desktop_ref(desktop);
+	if (desktop_is_whole_here(desktop, &error)) {
+		if (!move_clear_add(clear, desktop->id, desktop_handle_forgotten, desktop))
+			desktop_unref(desktop);
+	} else if (error) {
+		desktop_handle_forgotten(desktop, desktop->id, FALSE, error);
+	} else {
+		desktop_unref(desktop);
+	}
+}
+
+/* What is removed of one that was given up goes on. */
+void
+desktop_move_let_go(struct desktop *desktop)
+{
+	if (desktop->host->clear && !desktop->moving)
+		move_clear_leave(desktop->host->clear, desktop);
 }

@@ -41,6 +41,8 @@ struct desktop {
 	gboolean is_let_go;	      /* hostd has it no more; what was begun for it ends */
 	gint64 move_again_us;	      /* monotonic */
 	gboolean may_have_copy;	      /* where it moves through: it was found here, or has left */
+	gint64 forget_again_us;	      /* monotonic; 0: that has not failed yet */
+	char *refusal;		      /* why it was not taken in; NULL: it was not refused */
 	struct desktop_move *arrival; /* begins when launch has made its folder */
 	gint64 since_us;	      /* of the step that events measure */
 	GCancellable *cancellable;
@@ -99,6 +101,8 @@ void desktop_fail_resume(struct desktop *desktop, const char *reason);
 
 /* desktop_move.c: may be NULL. */
 void desktop_move_free(gpointer move);
+/* desktop_move.c: hostd has it no more, and forgets no copy of it that it has not begun to. */
+void desktop_move_let_go(struct desktop *desktop);
 
 /* Has its guest booted since it was identified, or not been identified yet? By what its agent says. */
 gboolean desktop_is_fresh(const struct desktop *desktop);

@@ -18,6 +18,7 @@
 #include "host/desktops_parts.h"
 #include "host/doctor.h"
 #include "host/host_room.h"
+#include "host/move_clear.h"
 
 struct spawn_closure {
 	engine_spawned_callback callback;
@@ -123,6 +124,8 @@ desktops_new(const struct desktops_options *options, const struct desktops_event
 		.fact = desktops_handle_fact,
 		.foreign = desktops_handle_foreign,
 	};
+	if (desktops->exchange)
+		desktops->host.clear = move_clear_new(desktops->exchange, move_files_discard);
 	desktops->templates = template_store_new(desktops->lib, options->templates_in_ram,
 						 desktops_handle_template, desktops);
 	desktops->table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, desktops_free_one);
@@ -135,8 +138,10 @@ desktops_free(struct desktops *desktops)
 	g_clear_handle_id(&desktops->idle, g_source_remove);
 	g_clear_handle_id(&desktops->again, g_source_remove);
 	g_hash_table_unref(desktops->table);
+	move_clear_free(desktops->host.clear);
 	template_store_free(desktops->templates);
 	json_decref(desktops->wanted);
+	json_decref(desktops->left);
 	g_free(desktops->run);
 	g_free(desktops->lib);
 	g_free(desktops->exchange);

@@ -49,6 +49,8 @@ gboolean desktops_adopt(struct desktops *desktops, const struct launch_record *r
 
 /* The list of a checked answer, all that shall be here; a reference is kept. */
 void desktops_want(struct desktops *desktops, json_t *list);
+/* The same of what has left this host and is not another's yet: it may come back. NULL: nothing. */
+void desktops_note_left(struct desktops *desktops, json_t *list);
 void desktops_request(struct desktops *desktops, const char *verb, const char *id);
 
 /* The version was sealed again: desktops that wait for it are made. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "host/desktops_parts.h"
 #include "host/host_room.h"
+#include "host/move_clear.h"
 
 #define MAX_MOVING 2 /* each reads and writes gigabytes in a thread */
 
@@ -59,6 +60,7 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 	gboolean leaves = strcmp(word, "exported") == 0;
 	gboolean arrives = strcmp(word, "arrives") == 0;
 	gboolean comes = arrives || strcmp(word, "returns") == 0;
+	const char *refusal = desktop_get_refusal(desktop);
 	gboolean away = state == DESKTOP_STATE_EXPORTING || state == DESKTOP_STATE_EXPORTED ||
 			state == DESKTOP_STATE_ARRIVING;
 
@@ -74,11 +76,11 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 	desktops_try_later(desktops);
 	if (!desktops_may_move(desktops))
 		return TRUE;
-	if (leaves)
+	if (leaves || state == DESKTOP_STATE_EXPORTING)
 		desktop_export(desktop);
-	else if (arrives && desktop_is_refused(desktop))
-		desktop_refuse_move(desktop, desktop_get_reason(desktop));
-	else if (away || state == DESKTOP_STATE_FORKING)
+	else if (arrives && refusal)
+		desktop_refuse_move(desktop, refusal);
+	else if (comes && (away || state == DESKTOP_STATE_FORKING))
 		desktops_take_in(desktops, desktop, want);
 	return TRUE;
 }
@@ -88,8 +90,10 @@ desktops_begin_move(struct desktops *desktops, const json_t *want)
 {
 	struct desktop *desktop;
 
-	/* One that waits for its turn is not here, and is not reported. */
-	if (!desktops_may_move(desktops)) {
+	/* One that waits for its turn, or until an older copy is removed, is not here, and is not reported. */
+	if (!desktops_may_move(desktops) ||
+	    (desktops->host.clear &&
+	     !move_clear_drop(desktops->host.clear, json_get_text(want, "id", "")))) {
 		desktops_try_later(desktops);
 		return;
 	}

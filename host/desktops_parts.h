@@ -21,6 +21,7 @@ struct desktops {
 	struct template_store *templates;
 	GHashTable *table; /* id -> struct desktop */
 	json_t *wanted;	   /* NULL before the first answer */
+	json_t *left;	   /* as desktops_note_left() says; NULL: nothing */
 	guint idle;
 	guint again;
 	gboolean full; /* said already */
@@ -53,7 +54,8 @@ gboolean desktops_is_move(const json_t *want);
 /*
  * desktops_move.c, TRUE: it moves, and nothing else is done with it. "exported": it shall go; "arrives": it comes to this host,
  * unless that has refused it: then it is told again, and it is the broker's turn; "returns": it comes back to the host that it has
- * left, for no other has it.
+ * left, for no other has it. While neither is said one that has left is not taken in: the broker, when it hears of it, may give it to
+ * another host.
  */
 gboolean desktops_apply_move(struct desktops *desktops, struct desktop *desktop,
 			     const json_t *want);

@@ -33,7 +33,7 @@ desktops_look_again(struct desktops *desktops)
 		desktops->idle = g_idle_add(desktops_handle_idle, desktops);
 }
 
-/* states: a bit set. */
+/* states: a bit set. One whose files are only being moved or removed starts nothing, whatever its state. */
 static guint
 desktops_count(const struct desktops *desktops, guint states)
 {
@@ -43,7 +43,7 @@ desktops_count(const struct desktops *desktops, guint states)
 
 	g_hash_table_iter_init(&iter, desktops->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
-		n += states >> desktop_get_state(value) & 1;
+		n += desktop_is_moving(value) ? 0 : states >> desktop_get_state(value) & 1;
 	return n;
 }
 
@@ -138,6 +138,16 @@ desktops_find_refusal(const struct desktops *desktops, const json_t *want)
 			       (int)json_get_integer(want, "version", 0), engine, reason);
 }
 
+/* Both as they are wanted, or have left. */
+static gboolean
+desktops_is_same_version(const json_t *one, const json_t *other)
+{
+	return strcmp(json_get_text(one, "template", ""), json_get_text(other, "template", "")) ==
+		       0 &&
+	       json_get_integer(one, "version", 0) == json_get_integer(other, "version", 0) &&
+	       strcmp(json_get_text(one, "kind", ""), json_get_text(other, "kind", "")) == 0;
+}
+
 /* It comes, or goes and may come back: its folder says nothing of its version now. */
 static gboolean
 desktops_is_on_its_way(struct desktops *desktops, const struct desktop *desktop, const json_t *want)
@@ -146,10 +156,40 @@ desktops_is_on_its_way(struct desktops *desktops, const struct desktop *desktop,
 	const json_t *own = desktops_find_want(desktops, desktop_get_id(desktop));
 
 	return (state == DESKTOP_STATE_ARRIVING || state == DESKTOP_STATE_EXPORTED) && own &&
-	       strcmp(json_get_text(own, "template", ""), json_get_text(want, "template", "")) ==
-		       0 &&
-	       json_get_integer(own, "version", 0) == json_get_integer(want, "version", 0) &&
-	       strcmp(json_get_text(own, "kind", ""), json_get_text(want, "kind", "")) == 0;
+	       desktops_is_same_version(own, want);
+}
+
+/* Names of them, and how many there are. */
+struct holders {
+	GString *names;
+	guint n;
+};
+
+static void
+desktops_add_holder(struct holders *holders, const char *id)
+{
+	if (holders->n++ < MAX_HOLDERS_TOLD)
+		g_string_append_printf(holders->names, "%s%s", holders->n > 1 ? ", " : "", id);
+}
+
+/* What waits for its turn to come, and what has left and may come back. */
+static void
+desktops_add_absent(struct desktops *desktops, const json_t *want, struct holders *holders)
+{
+	for (gsize i = 0; i < json_array_size(desktops->wanted); i++) {
+		const json_t *own = json_array_get(desktops->wanted, i);
+		const char *id = json_get_text(own, "id", "");
+
+		if (desktops_is_move(own) && !desktops_find(desktops, id) &&
+		    desktops_is_same_version(own, want))
+			desktops_add_holder(holders, id);
+	}
+	for (gsize i = 0; i < json_array_size(desktops->left); i++) {
+		const json_t *own = json_array_get(desktops->left, i);
+
+		if (desktops_is_same_version(own, want))
+			desktops_add_holder(holders, json_get_text(own, "id", ""));
+	}
 }
 
 /*
@@ -162,26 +202,23 @@ desktops_list_holders(struct desktops *desktops, const json_t *want)
 	struct engine_template source;
 	GHashTableIter iter;
 	gpointer value;
-	GString *list;
-	guint n = 0;
+	struct holders holders = { NULL, 0 };
 
 	if (!template_store_find_suspended(desktops->templates, json_get_text(want, "template", ""),
 					   (guint32)json_get_integer(want, "version", 0),
 					   json_get_text(want, "kind", ""), &source, NULL))
 		return NULL;
-	list = g_string_new(NULL);
+	holders.names = g_string_new(NULL);
 	g_hash_table_iter_init(&iter, desktops->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		if (!desktop_needs_template(value, &source) &&
-		    !desktops_is_on_its_way(desktops, value, want))
-			continue;
-		if (n++ < MAX_HOLDERS_TOLD)
-			g_string_append_printf(list, "%s%s", n > 1 ? ", " : "",
-					       desktop_get_id(value));
+		if (desktop_needs_template(value, &source) ||
+		    desktops_is_on_its_way(desktops, value, want))
+			desktops_add_holder(&holders, desktop_get_id(value));
 	}
-	if (n > MAX_HOLDERS_TOLD)
-		g_string_append_printf(list, " and %u more", n - MAX_HOLDERS_TOLD);
-	return g_string_free(list, n == 0);
+	desktops_add_absent(desktops, want, &holders);
+	if (holders.n > MAX_HOLDERS_TOLD)
+		g_string_append_printf(holders.names, " and %u more", holders.n - MAX_HOLDERS_TOLD);
+	return g_string_free(holders.names, holders.n == 0);
 }
 
 void
@@ -383,7 +420,7 @@ desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t 
 		g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
 		desktops_begin_move(desktops, want);
 	} else if (generation > desktop_get_generation(desktop)) {
-		desktop_retire(desktop, "the broker wants a newer generation of it");
+		desktop_give_up(desktop, "the broker wants a newer generation of it");
 		if (desktop_get_state(desktop) == DESKTOP_STATE_GONE) {
 			g_hash_table_remove(desktops->table, json_get_text(want, "id", ""));
 			desktops_create(desktops, want);
@@ -392,7 +429,7 @@ desktops_apply(struct desktops *desktops, struct desktop *desktop, const json_t 
 		log_debug("desktop=%s moves: '%s'", desktop_get_id(desktop),
 			  json_get_text(want, "want", ""));
 	} else if (!json_is_object(session) && desktop_get_session(desktop)[0] != '\0') {
-		desktop_retire(desktop, "its session has ended");
+		desktop_give_up(desktop, "its session has ended");
 	} else {
 		if (json_is_object(session))
 			desktops_log_in(desktop, session);
@@ -476,6 +513,13 @@ desktops_mark_templates(struct desktops *desktops)
 		else if (desktops_will_suspend(desktops, want))
 			desktops_is_foreign(desktops, want, &error);
 	}
+}
+
+void
+desktops_note_left(struct desktops *desktops, json_t *list)
+{
+	json_decref(desktops->left);
+	desktops->left = json_incref(list);
 }
 
 void

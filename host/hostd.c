@@ -173,6 +173,7 @@ hostd_apply(void *context, const json_t *answer)
 	for (gsize i = 0; i < json_array_size(revoked); i++)
 		tickets_void(hostd->tickets, json_string_value(json_array_get(revoked, i)), NULL,
 			     hostd_drop_attachment, hostd);
+	desktops_note_left(hostd->desktops, json_object_get(answer, "left"));
 	desktops_want(hostd->desktops, json_object_get(answer, "desktops"));
 	hostd_apply_requests(hostd, json_object_get(answer, "requests"));
 	hostd_apply_tickets(hostd, json_object_get(answer, "tickets"));

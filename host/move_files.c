@@ -4,9 +4,11 @@
  *
  * How it works: a copy is made under another name and made durable, <exchange>/<id>.part on the way there and the folder "arriving" in the
  * desktop's own on the way back. Then comes one rename: of that folder, or of suspended.json as the last of its files. Then the
- * source goes, its suspended.json first. So at every moment one of the two folders is whole, and a folder with suspended.json in
- * <lib>/desktops/ is the desktop, whatever lies in the exchange folder: that is out of date, or was not finished. Which host may take it
- * from there is the broker's word. The folder in <lib>/desktops/ itself is carrel-launch's to make and to remove.
+ * source goes, its suspended.json first. So at every moment one of the two folders is whole, and where <lib>/desktops/ has one with
+ * suspended.json that is the desktop: what lies in the exchange folder is out of date, or was not finished. A disk may have failed
+ * meanwhile, though, so nothing there is removed before the files here are seen to be all there and, of one that comes, to pass the
+ * check (move_files_is_whole, move_files_trust). Which host may take it from there is the broker's word. The folder in
+ * <lib>/desktops/ itself is carrel-launch's to make and to remove.
  *
  * What is in the exchange folder may be anybody's work. Each step goes from the folder's descriptor, follows no link and takes plain
  * files of one name only, from a table of names; the small ones come first and are checked before the others are copied.
@@ -59,11 +61,13 @@ struct move_pass {
 	int to;
 };
 
+G_DEFINE_QUARK(move - files - error - quark, move_files_error)
+
 static gboolean
 move_files_fail(GError **error, const char *folder, const char *name, int code)
 {
-	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s/%s': %s%s", folder,
-		    name, g_strerror(code),
+	g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(code), "'%s%s%s': %s%s", folder,
+		    name[0] ? "/" : "", name, g_strerror(code),
 		    code == EACCES || code == EPERM
 			    ? ": does it belong to another uid? carrel-hostd must have the same on "
 			      "all hosts"
@@ -115,9 +119,9 @@ move_files_remove(int parent, const char *name)
 	return fsync(parent) < 0 ? errno : 0;
 }
 
-/* Who else may write to it could put a machine's memory there. What is not mounted is mostly root's. */
+/* Who else may write to it could put a machine's memory there. whole: it is the exchange folder; what is not mounted is mostly root's. */
 static gboolean
-move_files_is_ours(int fd, const char *path, GError **error)
+move_files_is_ours(int fd, const char *path, gboolean whole, GError **error)
 {
 	struct stat about;
 
@@ -125,12 +129,19 @@ move_files_is_ours(int fd, const char *path, GError **error)
 		return move_files_fail(error, path, "", errno);
 	if (about.st_uid == geteuid() && (about.st_mode & (S_IWGRP | S_IWOTH)) == 0)
 		return TRUE;
-	g_set_error(
-		error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-		"'%s' belongs to uid %u with mode %04o: see that the folder for desktops that move is "
-		"mounted and that carrel-hostd has the same uid on all hosts, then 'chown %u' it and "
-		"'chmod go-w' it",
-		path, about.st_uid, about.st_mode & 07777, geteuid());
+	if (whole)
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+			"'%s' belongs to uid %u with mode %04o: see that the folder for desktops "
+			"that move is mounted and that carrel-hostd has the same uid on all hosts, "
+			"then 'chown %u' it and 'chmod go-w' it",
+			path, about.st_uid, about.st_mode & 07777, geteuid());
+	else
+		g_set_error(
+			error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+			"'%s' belongs to uid %u with mode %04o, and only what is carrel-hostd's (uid "
+			"%u) and nobody else can write to is taken: find out who wrote it, or remove it",
+			path, about.st_uid, about.st_mode & 07777, geteuid());
 	return FALSE;
 }
 
@@ -148,7 +159,7 @@ move_files_open_exchange(const struct move_files *files, GError **error)
 		return -1;
 	}
 	fd = open(files->exchange, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && move_files_is_ours(fd, files->exchange, error))
+	if (fd >= 0 && move_files_is_ours(fd, files->exchange, TRUE, error))
 		return take_fd(&fd);
 	if (fd < 0)
 		g_set_error(error, G_IO_ERROR, (int)g_io_error_from_errno(errno),
@@ -166,7 +177,7 @@ move_files_open_away(const struct move_files *files, int exchange, GError **erro
 
 	if (fd < 0 && errno != ENOENT)
 		move_files_fail(error, files->exchange, files->id, errno);
-	if (fd >= 0 && move_files_is_ours(fd, path, error))
+	if (fd >= 0 && move_files_is_ours(fd, path, FALSE, error))
 		return take_fd(&fd);
 	return -1;
 }
@@ -213,18 +224,25 @@ move_files_has_all(int fd, const char *path, GError **error)
 	return TRUE;
 }
 
-/* The mark first and durably: the others mean nothing without it. 0 or an errno. */
+/*
+ * The mark first and durably: the others mean nothing without it. Once it is gone they go as well, whatever fails: should a disk that
+ * fails bring it back, it is not to find them. 0 or the first errno.
+ */
 static int
 move_files_clear(int fd)
 {
+	int first = 0;
+	int code;
+
 	if (unlinkat(fd, DESKTOP_MARK_FILE, 0) < 0 && errno != ENOENT)
 		return errno;
 	if (fsync(fd) < 0)
-		return errno;
+		first = errno;
 	for (gsize i = 0; i < G_N_ELEMENTS(file_table); i++)
-		if (unlinkat(fd, file_table[i].name, 0) < 0 && errno != ENOENT)
-			return errno;
-	return move_files_remove(fd, ARRIVING);
+		if (unlinkat(fd, file_table[i].name, 0) < 0 && errno != ENOENT && first == 0)
+			first = errno;
+	code = move_files_remove(fd, ARRIVING);
+	return first != 0 ? first : code;
 }
 
 /* --- files --- */
@@ -243,7 +261,7 @@ move_files_open(const struct move_pass *pass, gsize index, struct stat *ret_abou
 		move_files_fail(error, pass->from_path, name, errno);
 		return -1;
 	}
-	if (pass->arrives && !move_files_is_ours(fd, path, error))
+	if (pass->arrives && !move_files_is_ours(fd, path, FALSE, error))
 		return -1;
 	if (S_ISREG(ret_about->st_mode) && ret_about->st_nlink == 1 &&
 	    ret_about->st_size <= file_table[index].max_bytes)
@@ -382,18 +400,22 @@ move_files_send(const struct move_pass *pass, GError **error)
 	return FALSE;
 }
 
-/* When its mark cannot be removed this goes on being the desktop. */
+/*
+ * When its mark cannot be removed this goes on being the desktop, and the copy goes. Not when nobody can tell whether it is here still:
+ * then the copy is perhaps all that there is.
+ */
 static gboolean
 move_files_leave(const struct move_pass *pass, GError **error)
 {
 	int code = move_files_clear(pass->from);
 	gboolean marked = FALSE;
+	gboolean known =
+		code == 0 || move_files_find_mark(pass->from, pass->from_path, &marked, NULL);
 
-	if (code != 0 &&
-	    (!move_files_find_mark(pass->from, pass->from_path, &marked, NULL) || marked)) {
+	if (marked)
 		move_files_remove(pass->to, pass->files->id);
+	if (marked || !known)
 		return move_files_fail(error, pass->from_path, DESKTOP_MARK_FILE, code);
-	}
 	if (code != 0)
 		log_warning("'%s' cannot be cleared: %s; what is left in it is of no use",
 			    pass->from_path, g_strerror(code));
@@ -475,14 +497,19 @@ move_files_trust(const struct move_pass *pass, move_files_check check, const voi
 		 GError **error)
 {
 	struct desktop_folder folder;
-	gboolean ok = move_files_has_all(pass->to, pass->to_path, error);
+	g_autoptr(GError) problem = NULL;
+	gboolean ok = move_files_has_all(pass->to, pass->to_path, &problem);
 
 	desktop_folder_init(&folder, pass->files->lib, pass->files->id);
-	ok = ok && check(&folder, context, error);
+	ok = ok && check(&folder, context, &problem);
 	desktop_folder_done(&folder);
-	if (!ok)
-		g_prefix_error(error, "what is left of it in '%s' cannot be used, remove that: ",
-			       pass->to_path);
+	if (!ok && pass->from < 0)
+		g_set_error_literal(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL,
+				    problem->message);
+	else if (!ok)
+		g_propagate_prefixed_error(
+			error, g_steal_pointer(&problem),
+			"what is left of it in '%s' cannot be used, remove that: ", pass->to_path);
 	return ok;
 }
 
@@ -518,7 +545,7 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 			    files->id);
 		return FALSE;
 	}
-	if (here && away >= 0 && !move_files_trust(&pass, check, context, error))
+	if (here && !move_files_trust(&pass, check, context, error))
 		return FALSE;
 	if (!here && !move_files_receive(&pass, check, context, error))
 		return FALSE;
@@ -531,8 +558,8 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 	return TRUE;
 }
 
-static gboolean
-move_files_throw_away(const struct move_files *files, gboolean *ret_found, GError **error)
+gboolean
+move_files_discard(const struct move_files *files, gboolean *ret_found, GError **error)
 {
 	g_autofree char *part = g_strconcat(files->id, PART_END, NULL);
 	CLEANUP_CLOSE int exchange = move_files_open_exchange(files, error);
@@ -550,27 +577,11 @@ move_files_throw_away(const struct move_files *files, gboolean *ret_found, GErro
 }
 
 gboolean
-move_files_discard(const struct move_files *files, GError **error)
+move_files_is_whole(const char *lib, const char *id, GError **error)
 {
-	gboolean found = FALSE;
-
-	if (!move_files_throw_away(files, &found, error))
-		return FALSE;
-	if (!found)
-		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-			    "nothing of it is in '%s': see that this is mounted", files->exchange);
-	return found;
-}
-
-gboolean
-move_files_forget(const struct move_files *files, GError **error)
-{
-	g_autofree char *path = g_build_filename(files->lib, "desktops", files->id, NULL);
+	g_autofree char *path = g_build_filename(lib, "desktops", id, NULL);
 	CLEANUP_CLOSE int own = open(path, DIR_FLAGS);
 
-	gboolean found = FALSE;
-
-	if (own < 0)
-		return move_files_fail(error, path, "", errno);
-	return move_files_has_all(own, path, error) && move_files_throw_away(files, &found, error);
+	return own < 0 ? move_files_fail(error, path, "", errno)
+		       : move_files_has_all(own, path, error);
 }

@@ -3,7 +3,7 @@
  * move_files.h - a suspended desktop's files go to the folder that hosts share, and come from there
  *
  * <exchange>/<id>/ holds a whole desktop; <exchange>/<id>.part and <lib>/desktops/<id>/arriving are what somebody was copying. All of
- * these calls read or write gigabytes: they are for threads, and for one at a time of a desktop.
+ * these calls but one read or write gigabytes: they are for threads, and for one at a time of a desktop.
  */
 #ifndef HOST_MOVE_FILES_H
 #define HOST_MOVE_FILES_H
@@ -25,21 +25,29 @@ typedef gboolean (*move_files_check)(const struct desktop_folder *folder, const 
 
 /*
  * Until this has succeeded the desktop is whole in <lib>/desktops/, afterwards only in the exchange folder. Done before, it is done
- * again from the beginning, or what was left over is finished. G_IO_ERROR_NOT_FOUND: it is in neither.
+ * again from the beginning, or what was left over is finished. After a failure there may be a copy in the exchange folder.
+ * G_IO_ERROR_NOT_FOUND: it is in neither.
  */
 gboolean move_files_export(const struct move_files *files, GError **error);
 
+enum move_files_error {
+	MOVE_FILES_ERROR_DOUBTFUL,
+};
+
+#define MOVE_FILES_ERROR move_files_error_quark()
+GQuark move_files_error_quark(void);
+
 /*
- * The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. What is there
- * already has to pass the same check before the copy goes.
+ * The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. What is here
+ * already has to pass the same check before the copy goes. MOVE_FILES_ERROR_DOUBTFUL: it does not pass, and there is no copy.
  */
 gboolean move_files_import(const struct move_files *files, move_files_check check,
 			   const void *context, GError **error);
 
-/* What lies in the exchange folder is out of date, if the one in <lib>/desktops/ has all its files; else nothing is removed. */
-gboolean move_files_forget(const struct move_files *files, GError **error);
+/* Has the folder in <lib>/desktops/ all that a desktop must have? FALSE and an error. At once, but for a disk that fails. */
+gboolean move_files_is_whole(const char *lib, const char *id, GError **error);
 
-/* It is not to be had from the exchange folder any more. G_IO_ERROR_NOT_FOUND: nothing of it was there, perhaps nothing is mounted. */
-gboolean move_files_discard(const struct move_files *files, GError **error);
+/* It is not to be had from the exchange folder any more. found FALSE: nothing of it was there, perhaps nothing is mounted. */
+gboolean move_files_discard(const struct move_files *files, gboolean *ret_found, GError **error);
 
 #endif

@@ -27,6 +27,7 @@ static const struct json_field answer_fields[] = {
 	{ "number", JSON_KIND_INTEGER, 0, 0, MAX_NUMBER },
 	{ "acknowledged", JSON_KIND_INTEGER, 0, 0, MAX_NUMBER },
 	{ "desktops", JSON_KIND_ARRAY, 0, 0, SYNC_ANSWER_MAX_ELEMENTS },
+	{ "left", JSON_KIND_ARRAY, 1, 0, SYNC_ANSWER_MAX_ELEMENTS },
 	{ "jobs", JSON_KIND_ARRAY, 0, 0, SYNC_ANSWER_MAX_ELEMENTS },
 	{ "tickets", JSON_KIND_ARRAY, 0, 0, SYNC_ANSWER_MAX_ELEMENTS },
 	{ "requests", JSON_KIND_ARRAY, 0, 0, SYNC_ANSWER_MAX_ELEMENTS },
@@ -44,6 +45,13 @@ static const struct json_field desktop_fields[] = {
 	{ "ram_mib", JSON_KIND_INTEGER, 0, 1, MAX_RAM_MIB },
 	{ "network", JSON_KIND_STRING, 0, 1, 8 },
 	{ "want", JSON_KIND_STRING, 0, 4, 9 },
+};
+
+static const struct json_field left_fields[] = {
+	{ "id", JSON_KIND_STRING, 0, 1, ID_SIZE - 1 },
+	{ "template", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },
+	{ "version", JSON_KIND_INTEGER, 0, 1, MAX_VERSION },
+	{ "kind", JSON_KIND_STRING, 0, 1, NAME_SIZE - 1 },
 };
 
 static const struct json_field session_fields[] = {
@@ -129,6 +137,14 @@ sync_answer_check_desktop(const json_t *desktop)
 }
 
 static const char *
+sync_answer_check_left(const json_t *desktop)
+{
+	return id_valid(ID_KIND_DESKTOP, json_get_text(desktop, "id", ""))
+		       ? NULL
+		       : "the id of a desktop that has left is not of its form";
+}
+
+static const char *
 sync_answer_check_job(const json_t *job)
 {
 	return id_valid(ID_KIND_JOB, json_get_text(job, "id", ""))
@@ -164,6 +180,7 @@ static const struct {
 	gsize n_fields;
 	const char *(*check)(const json_t *element);
 } parts[] = {
+	{ "left", "a desktop that has left", FIELDS(left_fields), sync_answer_check_left },
 	{ "jobs", "a job", FIELDS(job_fields), sync_answer_check_job },
 	{ "tickets", "a ticket", FIELDS(ticket_fields), sync_answer_check_ticket },
 	{ "requests", "a request", FIELDS(request_fields), sync_answer_check_request },

@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "host/move_clear.h"
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/scratch.h"
 
@@ -27,7 +28,41 @@ struct fixture {
 	char *exchange;
 	char *lib;		   /* of the other host */
 	struct desktop_host other; /* with the same launch and QEMU */
+	struct move_clear *clear;
 };
+
+/* While a test has it, the exchange folder's server does not answer to whoever removes something there. */
+static GMutex server;
+
+static gboolean
+discard(const struct move_files *files, gboolean *ret_found, GError **error)
+{
+	g_mutex_lock(&server);
+	g_mutex_unlock(&server);
+	return move_files_discard(files, ret_found, error);
+}
+
+/* A test that fails leaves it as it is: teardown does not. */
+static void
+server_set_down(gboolean down)
+{
+	static gboolean is_down;
+
+	if (down && !is_down)
+		g_mutex_lock(&server);
+	else if (!down && is_down)
+		g_mutex_unlock(&server);
+	is_down = down;
+}
+
+static guint n_changes; /* of its state, as hostd would report them */
+
+static void
+note_changed(void *context, struct desktop *desktop)
+{
+	(void)context, (void)desktop;
+	n_changes++;
+}
 
 static int
 setup(void **state)
@@ -42,7 +77,10 @@ setup(void **state)
 	f->exchange = g_build_filename(f->root, "exchange", NULL);
 	f->lib = g_build_filename(f->root, "lib", NULL);
 	assert_int_equal(g_mkdir(f->exchange, 0700), 0);
+	f->clear = move_clear_new(f->exchange, discard);
+	f->stage->host.changed = note_changed;
 	f->stage->host.exchange = f->exchange;
+	f->stage->host.clear = f->clear;
 	f->other = f->stage->host;
 	f->other.lib = f->lib;
 	house = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
@@ -57,7 +95,9 @@ teardown(void **state)
 	struct fixture *f = *state;
 	void *stage = f->stage;
 
+	server_set_down(FALSE);
 	desktop_stage_teardown(&stage);
+	move_clear_free(f->clear);
 	scratch_remove(f->root);
 	g_free(f->exchange);
 	g_free(f->lib);
@@ -192,7 +232,9 @@ check_refused(struct fixture *f, const char *word)
 	print_message("%s\n", reason);
 	assert_non_null(strstr(reason, word));
 	assert_non_null(strstr(reason, "is not taken from there"));
-	assert_true(desktop_is_refused(f->stage->desktop));
+	/* which is told again without where it lies */
+	assert_non_null(strstr(desktop_get_refusal(f->stage->desktop), word));
+	assert_null(strstr(desktop_get_refusal(f->stage->desktop), "is not taken from there"));
 	assert_string_equal(f->stage->events->str, "exported move_failed ");
 	assert_true(has(f->exchange, DESKTOP "/overlay.qcow2"));
 	assert_false(has(f->lib, "desktops/" DESKTOP "/origin.json"));
@@ -214,7 +256,7 @@ test_desktop_move__another_version_is_refused_and_it_goes_back(void **state)
 	begin(f, &f->stage->host, GENERATION);
 	arrive(f);
 	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
-	assert_false(desktop_is_refused(f->stage->desktop));
+	assert_null(desktop_get_refusal(f->stage->desktop));
 	resume(f);
 }
 
@@ -282,6 +324,24 @@ test_desktop_move__another_origin_is_refused(void **state)
 	check_refused(f, "origin.json");
 }
 
+/* A disk that fails has left this of it, and there is no other: whoever can save something of it finds it suspended. */
+static void
+test_desktop_move__the_only_one_is_kept_however_it_is(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *pages =
+		g_build_filename(f->stage->lib, "desktops", DESKTOP, "suspended.pages", NULL);
+
+	start_suspended(f);
+	begin(f, &f->stage->host, GENERATION);
+	assert_int_equal(g_unlink(pages), 0);
+	arrive(f);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	print_message("%s\n", desktop_get_reason(f->stage->desktop));
+	assert_non_null(strstr(desktop_get_reason(f->stage->desktop), "suspended.pages"));
+	assert_string_equal(f->stage->events->str, "arrived ");
+}
+
 static void
 test_desktop_move__one_that_cannot_go_stays_suspended(void **state)
 {
@@ -320,8 +380,12 @@ test_desktop_move__one_whose_machine_lives_goes_when_that_has_ended(void **state
 	launch_client_spawn(f->stage->client, &wish, NULL, NULL);
 	WAIT_FOR(f->stage->launch->child > 0);
 	kills = f->stage->launch->count[LAUNCH_KILL];
+	n_changes = 0;
 	desktop_export(f->stage->desktop);
+	assert_true(desktop_is_moving(f->stage->desktop));
 	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	/* which is told again and again while it lasts */
+	assert_int_equal(n_changes, 0);
 	assert_false(has(f->exchange, DESKTOP));
 	assert_string_equal(f->stage->events->str, "");
 	WAIT_FOR(f->stage->launch->count[LAUNCH_KILL] > kills && f->stage->launch->child == 0);
@@ -372,7 +436,8 @@ test_desktop_move__is_given_up_on_its_way(void **state)
 	start_suspended(f);
 	desktop_export(f->stage->desktop);
 	desktop_retire(f->stage->desktop, "not now");
-	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
+	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_SUSPENDED));
+	WAIT_FOR(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
 	desktop_give_up(f->stage->desktop, "an operator stopped it");
 	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_EXPORTING));
 	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
@@ -415,6 +480,7 @@ test_desktop_move__is_given_up_with_its_copy(void **state)
 	start_twofold(f);
 	desktop_give_up(f->stage->desktop, "an operator stopped it");
 	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
 	assert_false(has(f->exchange, DESKTOP));
 	assert_false(has(f->exchange, DESKTOP ".part"));
 	assert_false(has(f->stage->lib, "desktops/" DESKTOP));
@@ -443,11 +509,85 @@ test_desktop_move__a_copy_goes_when_it_is_found_here(void **state)
 	start_twofold(f);
 	/* not before it is known that it is not another host's */
 	desktop_forget_copy(f->stage->desktop);
-	assert_true(desktop_is_moving(f->stage->desktop));
-	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
+	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
 	assert_false(has(f->exchange, DESKTOP));
 	assert_false(has(f->exchange, DESKTOP ".part"));
 	resume(f);
+}
+
+/* It may be the better one. */
+static void
+test_desktop_move__a_copy_of_one_that_is_not_whole_stays(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *pages =
+		g_build_filename(f->stage->lib, "desktops", DESKTOP, "suspended.pages", NULL);
+
+	start_twofold(f);
+	assert_int_equal(g_unlink(pages), 0);
+	desktop_forget_copy(f->stage->desktop);
+	assert_true(move_clear_drop(f->clear, DESKTOP));
+	assert_true(has(f->exchange, DESKTOP "/suspended.json"));
+}
+
+/* The folder's server is down, and hostd has begun anew: what is suspended goes on, and goes. */
+static void
+test_desktop_move__nothing_but_a_move_waits_for_a_folder_that_hangs(void **state)
+{
+	struct fixture *f = *state;
+
+	start_twofold(f);
+	server_set_down(TRUE);
+	desktop_forget_copy(f->stage->desktop);
+	assert_false(move_clear_drop(f->clear, DESKTOP));
+	desktop_export(f->stage->desktop);
+	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
+	resume(f);
+	desktop_give_up(f->stage->desktop, "its user has logged off");
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+	assert_true(has(f->exchange, DESKTOP));
+	server_set_down(FALSE);
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
+	assert_false(has(f->exchange, DESKTOP));
+}
+
+/* What was about to be removed is not what the move puts there. */
+static void
+test_desktop_move__goes_when_the_folder_answers_again(void **state)
+{
+	struct fixture *f = *state;
+
+	start_twofold(f);
+	server_set_down(TRUE);
+	desktop_forget_copy(f->stage->desktop);
+	desktop_export(f->stage->desktop);
+	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
+	server_set_down(FALSE);
+	WAIT_FOR((desktop_export(f->stage->desktop), is_in(f, DESKTOP_STATE_EXPORTED)));
+	assert_true(has(f->exchange, DESKTOP "/overlay.qcow2"));
+	assert_string_equal(f->stage->events->str, "exported ");
+}
+
+/* It was not mounted when hostd began: later, when the user logs off, it is. */
+static void
+test_desktop_move__a_copy_that_could_not_be_removed_is_not_forgotten(void **state)
+{
+	struct fixture *f = *state;
+
+	start_twofold(f);
+	assert_int_equal(g_chmod(f->exchange, 0720), 0);
+	desktop_forget_copy(f->stage->desktop);
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
+	assert_int_equal(g_chmod(f->exchange, 0700), 0);
+	/* that is tried again after a while */
+	desktop_forget_copy(f->stage->desktop);
+	assert_true(move_clear_drop(f->clear, DESKTOP));
+	assert_true(has(f->exchange, DESKTOP));
+	desktop_give_up(f->stage->desktop, "its user has logged off");
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
+	assert_false(has(f->exchange, DESKTOP));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_desktop_move__##name, setup, teardown)
@@ -464,6 +604,7 @@ main(void)
 		TEST(a_network_does_not_come_with_it),
 		TEST(what_is_not_whole_is_refused),
 		TEST(another_origin_is_refused),
+		TEST(the_only_one_is_kept_however_it_is),
 		TEST(one_that_cannot_go_stays_suspended),
 		TEST(one_whose_machine_lives_goes_when_that_has_ended),
 		TEST(one_that_runs_does_not_go),
@@ -473,6 +614,10 @@ main(void)
 		TEST(is_given_up_after_it_has_left),
 		TEST(is_left_to_the_other_host),
 		TEST(a_copy_goes_when_it_is_found_here),
+		TEST(a_copy_of_one_that_is_not_whole_stays),
+		TEST(nothing_but_a_move_waits_for_a_folder_that_hangs),
+		TEST(goes_when_the_folder_answers_again),
+		TEST(a_copy_that_could_not_be_removed_is_not_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,32 +288,6 @@ static const char suspended_text[] =
 	"\", \"genid\": \"" ZEROS_32 "\", \"generation\": 1, \"phase\": \"whole\", \"boot\": \"b\","
 	" \"overlay_bytes\": 0, \"overlay_ns\": 0}";
 
-/* hostd ended when it was in both folders: nothing else is done with it before the copy has gone. */
-static void
-test_desktops__one_is_not_resumed_while_its_copy_is_forgotten(void **state)
-{
-	struct fixture *f = *state;
-	g_autofree char *folder = g_build_filename(f->lib, "desktops", DESKTOP, NULL);
-	g_autofree char *path = g_build_filename(folder, "suspended.json", NULL);
-	struct desktop *desktop;
-
-	desktops_free(f->desktops);
-	open_desktops(f, 1u << 30);
-	assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-	assert_true(g_file_set_contents(path, suspended_text, -1, NULL));
-	desktops_adopt(f->desktops, NULL, 0);
-	want(f, make_want("qemu", "none", 1, "ready"));
-	desktop = desktops_find(f->desktops, DESKTOP);
-	assert_non_null(desktop);
-	WAIT_FOR(desktop_is_moving(desktop) || desktop_get_reason(desktop)[0]);
-	assert_true(desktop_is_moving(desktop));
-	assert_string_equal(desktop_get_reason(desktop), "");
-	WAIT_FOR(strstr(desktop_get_reason(desktop), "this host is full") != NULL);
-	assert_false(desktop_is_moving(desktop));
-	want(f, NULL);
-	g_unlink(path);
-}
-
 /* As a fork of the version that is there. */
 static void
 write_suspended(const struct fixture *f, const char *path)
@@ -565,6 +539,50 @@ test_desktops__one_on_its_way_needs_its_version(void **state)
 	want(f, NULL);
 }
 
+/* Nor can one go on that waits for its turn to come, or has left and may be refused by the other host. */
+static void
+test_desktops__one_that_is_not_here_needs_its_version(void **state)
+{
+	static const char *const ids[] = { DESKTOP, "d-cccccccccccccccccccc",
+					   "d-dddddddddddddddddddd" };
+	struct fixture *f = *state;
+	struct launch_exited exited = { .name = OTHER,
+					.role = LAUNCH_ROLE_VMM,
+					.wait_status = VMM_EXIT_FOREIGN << 8 };
+	json_t *list = json_array();
+	json_t *other = make_want("qemu", "none", 1, "ready");
+
+	json_object_set_new(other, "id", json_string(OTHER));
+	want(f, json_incref(other));
+	WAIT_FOR(desktops_find(f->desktops, OTHER));
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		json_t *one = make_want("qemu", "none", 1, "arrives");
+
+		json_object_set_new(one, "id", json_string(ids[i]));
+		json_array_append_new(list, one);
+	}
+	json_array_append(list, other);
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, DESKTOP));
+	assert_null(desktops_find(f->desktops, ids[2]));
+	desktops_handle_exited(f->desktops, &exited);
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++)
+		assert_non_null(strstr(f->holders, ids[i]));
+	want(f, other);
+	list = json_pack("[{s:s, s:s, s:i, s:s}]", "id", "d-eeeeeeeeeeeeeeeeeeee", "template",
+			 "debian-openbox", "version", 3, "kind", "user");
+	desktops_note_left(f->desktops, list);
+	desktops_handle_exited(f->desktops, &exited);
+	assert_string_equal(f->holders, "d-eeeeeeeeeeeeeeeeeeee");
+	json_object_set_new(json_array_get(list, 0), "version", json_integer(2));
+	desktops_handle_exited(f->desktops, &exited);
+	assert_null(f->holders);
+	json_decref(list);
+	want(f, NULL);
+	WAIT_FOR(!desktops_find(f->desktops, OTHER));
+}
+
 /* It is told once, however often the broker's answer says the same: by then it may be another host's. */
 static void
 test_desktops__one_that_cannot_come_is_refused_once(void **state)
@@ -584,6 +602,28 @@ test_desktops__one_that_cannot_come_is_refused_once(void **state)
 	want(f, NULL);
 	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
 	assert_true(g_file_test(path, G_FILE_TEST_IS_DIR));
+}
+
+/* Its wish was taken back too late: until the broker says that it returns, it may be about to be given to another host. */
+static void
+test_desktops__one_that_has_left_waits_for_the_brokers_word(void **state)
+{
+	static const char *const words[] = { "suspended", "ready" };
+	struct fixture *f = *state;
+	g_autofree char *path = put_exported(f);
+
+	want(f, make_want("qemu", "none", 1, "exported"));
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+		want(f, make_want("qemu", "none", 1, words[i]));
+		fake_peer_settle();
+		assert_true(is_in(f, DESKTOP_STATE_EXPORTED));
+		assert_int_equal(f->launch->count[LAUNCH_DESKTOP_MAKE], 0);
+	}
+	want(f, make_want("qemu", "none", 1, "returns"));
+	WAIT_FOR(f->launch->count[LAUNCH_DESKTOP_MAKE] == 1);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_EXPORTED));
+	want(f, NULL);
 }
 
 /* Two come at a time. One that waits for its turn is none that is being forked, and the host does not say that it has it. */
@@ -659,6 +699,35 @@ test_desktops__an_unknown_one_is_given_up_between_hosts(void **state)
 	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 	want(f, NULL);
 	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
+}
+
+/* What is only removed between hosts takes no turn of those that start. */
+static void
+test_desktops__those_that_are_given_up_keep_none_from_starting(void **state)
+{
+	static const char *const ids[] = { "d-cccccccccccccccccccc", "d-dddddddddddddddddddd",
+					   "d-eeeeeeeeeeeeeeeeeeee", "d-ffffffffffffffffffff" };
+	struct fixture *f = *state;
+	json_t *list = make_wants("ready");
+
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		json_t *one = make_want("qemu", "none", 1, "gone");
+
+		json_object_set_new(one, "id", json_string(ids[i]));
+		json_array_insert_new(list, 0, one);
+	}
+	/* its version is loaded from here on */
+	want(f, make_want("qemu", "none", 1, "ready"));
+	WAIT_FOR(desktops_find(f->desktops, DESKTOP));
+	desktops_want(f->desktops, list);
+	json_decref(list);
+	WAIT_FOR(desktops_find(f->desktops, ids[0]));
+	/* in the same look at what is wanted: nothing was removed yet */
+	assert_true(desktop_is_moving(desktops_find(f->desktops, ids[0])));
+	assert_true(desktop_is_moving(desktops_find(f->desktops, ids[3])));
+	assert_non_null(desktops_find(f->desktops, OTHER));
+	want(f, NULL);
+	WAIT_FOR(!desktops_find(f->desktops, OTHER));
 }
 
 /* The same, when launch has not cleared away what was left here of it. */
@@ -825,17 +894,19 @@ main(void)
 		cmocka_unit_test(test_desktops__what_cannot_be_made_fails_with_its_reason),
 		TEST(a_full_host_makes_none_and_says_so),
 		TEST(one_on_its_way_needs_its_version),
+		TEST(one_that_is_not_here_needs_its_version),
 		TEST(one_that_cannot_come_is_refused_once),
+		TEST(one_that_has_left_waits_for_the_brokers_word),
 		TEST(one_that_waits_to_come_is_not_here),
 		TEST(one_whose_version_cannot_run_here_is_refused),
 		TEST(one_that_is_between_hosts_is_given_up),
 		TEST(an_unknown_one_is_given_up_between_hosts),
+		TEST(those_that_are_given_up_keep_none_from_starting),
 		TEST(one_that_has_left_is_given_up_between_hosts),
 		cmocka_unit_test(test_desktops__one_that_comes_back_waits_for_its_own_end),
 		TEST(wait_for_a_version_that_must_be_sealed_again),
 		TEST(an_exit_status_tells_of_a_foreign_version),
 		TEST(a_full_host_resumes_none_and_says_so),
-		TEST(one_is_not_resumed_while_its_copy_is_forgotten),
 		TEST(one_that_is_resumed_needs_all_its_memory),
 		TEST(one_that_cannot_be_read_needs_its_version),
 		TEST(a_suspended_one_needs_its_version),

@@ -50,7 +50,7 @@ apply(struct broker *broker, const char *host, const char *instance, const char 
 
 	if (host_report_check(report, &problem) < 0)
 		fail_msg("%s", problem.text);
-	if (!host_report_apply(broker, host, report, &acknowledged, &error))
+	if (!host_report_apply(broker, host, report, 1, &acknowledged, &error))
 		fail_msg("%s", error->message);
 	json_decref(report);
 	return acknowledged;
@@ -259,7 +259,7 @@ test_host_report__forgets_what_is_gone(void **state)
 		" ('j-2', 'build', '{}', 'h1', 't', 0, 'queued', 0, 'r', 1, 1),"
 		" ('j-3', 'build', '{}', 'h1', 't', 0, 'running', 1, 'r', 1, 1)");
 	report = report_new("i1", "", "{\"id\":\"j-3\",\"state\":\"done\",\"percent\":100}", "");
-	assert_true(host_report_apply(&broker, "h1", report, &acknowledged, &error));
+	assert_true(host_report_apply(&broker, "h1", report, 1, &acknowledged, &error));
 	json_decref(report);
 	assert_int_equal(broker_stage_count(&broker, "SELECT count(*) FROM template"), 1);
 	assert_int_equal(broker_stage_count(&broker, "SELECT count(*) FROM image"), 0);

@@ -40,6 +40,66 @@ struct fixture {
 	gboolean is_here; /* what is checked */
 };
 
+/* A disk that fails: what becomes of calls that concern this folder. */
+enum disk_fault {
+	DISK_WORKS,
+	DISK_KEEPS_MARK, /* its mark cannot be removed */
+	DISK_HIDES_MARK, /* nor does anybody see then whether it is there */
+	DISK_SYNCS_NOT,	 /* once */
+};
+
+static struct {
+	enum disk_fault fault;
+	gboolean has_failed;
+	dev_t device;
+	ino_t inode;
+} disk;
+
+static gboolean
+disk_is_faulty(int fd, const char *name)
+{
+	struct stat about;
+
+	return disk.fault != DISK_WORKS && (!name || strcmp(name, "suspended.json") == 0) &&
+	       fstat(fd, &about) == 0 && about.st_dev == disk.device && about.st_ino == disk.inode;
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_unlinkat(int fd, const char *name, int flags);
+int __wrap_unlinkat(int fd, const char *name, int flags);
+int __real_fstatat(int fd, const char *name, struct stat *about, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *about, int flags);
+
+int
+__wrap_fsync(int fd)
+{
+	if (disk.fault != DISK_SYNCS_NOT || disk.has_failed || !disk_is_faulty(fd, NULL))
+		return __real_fsync(fd);
+	disk.has_failed = TRUE;
+	errno = EIO;
+	return -1;
+}
+
+int
+__wrap_unlinkat(int fd, const char *name, int flags)
+{
+	if (disk.fault == DISK_SYNCS_NOT || !disk_is_faulty(fd, name))
+		return __real_unlinkat(fd, name, flags);
+	disk.has_failed = TRUE;
+	errno = EIO;
+	return -1;
+}
+
+int
+__wrap_fstatat(int fd, const char *name, struct stat *about, int flags)
+{
+	if (disk.fault != DISK_HIDES_MARK || !disk.has_failed || !disk_is_faulty(fd, name))
+		return __real_fstatat(fd, name, about, flags);
+	errno = EIO;
+	return -1;
+}
+
 static char *
 get_path(const struct fixture *f, const char *folder, const char *name)
 {
@@ -157,6 +217,34 @@ refuse_import(struct fixture *f, const char *word)
 	gboolean ok = move_files_import(&f->to, check, &f, &error);
 
 	refuse(f, ok, error, word);
+	assert_null(strstr(error->message, "/'"));
+}
+
+/* A file, or the desktop's folder: nobody is told to take as his own what he has not written. */
+static void
+refuse_strange(struct fixture *f, const char *word)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean ok = move_files_import(&f->to, check, &f, &error);
+
+	refuse(f, ok, error, word);
+	assert_non_null(strstr(error->message, "find out who wrote it, or remove it"));
+	assert_null(strstr(error->message, "chown"));
+	assert_null(strstr(error->message, "mounted"));
+}
+
+/* From here on. */
+static void
+break_disk(const struct fixture *f, enum disk_fault fault)
+{
+	g_autofree char *path = get_path(f, OWN, NULL);
+	struct stat about;
+
+	assert_int_equal(stat(path, &about), 0);
+	disk.fault = fault;
+	disk.has_failed = FALSE;
+	disk.device = about.st_dev;
+	disk.inode = about.st_ino;
 }
 
 static int
@@ -165,6 +253,7 @@ setup(void **state)
 	struct fixture *f = g_new0(struct fixture, 1);
 	g_autofree char *other = NULL;
 
+	disk.fault = DISK_WORKS;
 	f->root = scratch_new();
 	other = get_path(f, OTHER, NULL);
 	f->from = (struct move_files){ get_path(f, "lib", NULL), get_path(f, "exchange", NULL),
@@ -277,7 +366,63 @@ test_move_files__import_is_done_again_after_any_end(void **state)
 	assert_int_equal(f->checks, 2);
 	import(f);
 	assert_only_in(f, OTHER, "new");
-	assert_int_equal(f->checks, 2);
+	assert_int_equal(f->checks, 3);
+}
+
+/* It is not reported as whole, and nobody is told to remove it. */
+static void
+test_move_files__the_only_one_is_checked_too(void **state)
+{
+	struct fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+
+	put_desktop(f, OTHER, "new");
+	f->is_here = TRUE;
+	import(f);
+	assert_int_equal(f->checks, 1);
+	f->refuses = TRUE;
+	assert_false(move_files_import(&f->to, check, &f, &error));
+	assert_true(g_error_matches(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL));
+	assert_string_equal(error->message, "another CPU");
+	assert_whole(f, OTHER, "new");
+}
+
+/* It goes on being the desktop, and there is no second one. */
+static void
+test_move_files__a_mark_that_stays_keeps_it_here(void **state)
+{
+	struct fixture *f = *state;
+
+	break_disk(f, DISK_KEEPS_MARK);
+	refuse_export(f, "Input/output error");
+	assert_only_in(f, OWN, "new");
+}
+
+/* The copy is perhaps all that can be read of it. */
+static void
+test_move_files__a_mark_that_cannot_be_seen_removes_no_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	break_disk(f, DISK_HIDES_MARK);
+	refuse_export(f, "Input/output error");
+	assert_whole(f, AWAY, "new");
+	assert_whole(f, OWN, "new");
+	disk.fault = DISK_WORKS;
+	export(f);
+	assert_only_in(f, AWAY, "new");
+}
+
+/* The mark may come back, when the host loses its power: then it is not to find its files. */
+static void
+test_move_files__a_mark_that_is_not_gone_for_good_has_no_files(void **state)
+{
+	struct fixture *f = *state;
+
+	break_disk(f, DISK_SYNCS_NOT);
+	export(f);
+	assert_true(disk.has_failed);
+	assert_only_in(f, AWAY, "new");
 }
 
 /* A mark that is damaged, or is of something else, is no reason to remove the only good copy. */
@@ -301,20 +446,20 @@ test_move_files__a_mark_here_is_not_trusted(void **state)
 }
 
 static void
-test_move_files__a_copy_is_forgotten_for_a_whole_one(void **state)
+test_move_files__one_that_lacks_a_file_is_not_whole(void **state)
 {
 	struct fixture *f = *state;
 	g_autofree char *state_file = get_path(f, OWN, "suspended.state");
 	g_autoptr(GError) error = NULL;
 
-	put_desktop(f, AWAY, "old");
+	assert_true(move_files_is_whole(f->from.lib, DESKTOP, NULL));
 	assert_int_equal(g_unlink(state_file), 0);
-	assert_false(move_files_forget(&f->from, &error));
+	assert_false(move_files_is_whole(f->from.lib, DESKTOP, &error));
 	assert_non_null(strstr(error->message, "suspended.state"));
-	assert_whole(f, AWAY, "old");
-	put_desktop(f, OWN, "new");
-	assert_true(move_files_forget(&f->from, NULL));
-	assert_only_in(f, OWN, "new");
+	g_clear_error(&error);
+	scratch_remove(f->from.lib);
+	assert_false(move_files_is_whole(f->from.lib, DESKTOP, &error));
+	assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
 }
 
 static void
@@ -326,6 +471,9 @@ test_move_files__what_is_nowhere_is_not_exported(void **state)
 	refuse_export(f, "are neither in");
 	refuse_export(f, "see that this is mounted");
 	refuse_import(f, "see that this is mounted");
+	/* launch's folder */
+	scratch_remove(f->to.lib);
+	refuse_import(f, "No such file");
 }
 
 /* What cannot be looked at is not taken for one that is not there. */
@@ -465,24 +613,25 @@ static void
 test_move_files__are_thrown_away(void **state)
 {
 	struct fixture *f = *state;
-	g_autoptr(GError) error = NULL;
+	gboolean found = FALSE;
 
 	export(f);
 	scratch_put(f->root, AWAY ".part/origin.json", "half");
 	scratch_put(f->root, AWAY "/foreign", "x");
-	assert_true(move_files_discard(&f->from, NULL));
+	assert_true(move_files_discard(&f->from, &found, NULL));
+	assert_true(found);
 	assert_false(is_there(f, AWAY));
 	assert_false(is_there(f, AWAY ".part"));
-	assert_false(move_files_discard(&f->from, &error));
-	assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
-	assert_non_null(strstr(error->message, "see that this is mounted"));
+	assert_true(move_files_discard(&f->from, &found, NULL));
+	assert_false(found);
 }
 
 static void
 refuse_all(struct fixture *f, const char *word)
 {
 	g_autoptr(GError) error = NULL;
-	gboolean ok = move_files_discard(&f->from, &error);
+	gboolean found = FALSE;
+	gboolean ok = move_files_discard(&f->from, &found, &error);
 
 	refuse(f, ok, error, word);
 	refuse_export(f, word);
@@ -502,10 +651,10 @@ test_move_files__a_folder_of_others_is_not_used(void **state)
 	refuse_all(f, "'chmod go-w'");
 	assert_int_equal(g_chmod(f->from.exchange, 0700), 0);
 	assert_int_equal(g_chmod(away, 0702), 0);
-	refuse_import(f, "with mode 0702");
+	refuse_strange(f, "with mode 0702");
 	assert_int_equal(g_chmod(away, 0700), 0);
 	assert_int_equal(g_chmod(overlay, 0660), 0);
-	refuse_import(f, "overlay.qcow2");
+	refuse_strange(f, "overlay.qcow2");
 	assert_int_equal(g_chmod(overlay, 0600), 0);
 	assert_whole(f, AWAY, "new");
 	import(f);
@@ -526,10 +675,10 @@ test_move_files__files_of_another_uid_are_not_taken(void **state)
 	refuse_all(f, "'chown 0'");
 	assert_int_equal(chown(f->from.exchange, 0, (gid_t)-1), 0);
 	assert_int_equal(chown(away, 1, (gid_t)-1), 0);
-	refuse_import(f, "belongs to uid 1");
+	refuse_strange(f, "belongs to uid 1");
 	assert_int_equal(chown(away, 0, (gid_t)-1), 0);
 	assert_int_equal(chown(pages, 1, (gid_t)-1), 0);
-	refuse_import(f, "suspended.pages");
+	refuse_strange(f, "suspended.pages");
 	assert_none_in(f, OTHER);
 	assert_true(is_there(f, AWAY "/suspended.json"));
 }
@@ -544,8 +693,12 @@ main(void)
 		TEST(keep_their_holes),
 		TEST(export_is_done_again_after_any_end),
 		TEST(import_is_done_again_after_any_end),
+		TEST(the_only_one_is_checked_too),
+		TEST(a_mark_that_stays_keeps_it_here),
+		TEST(a_mark_that_cannot_be_seen_removes_no_copy),
+		TEST(a_mark_that_is_not_gone_for_good_has_no_files),
 		TEST(a_mark_here_is_not_trusted),
-		TEST(a_copy_is_forgotten_for_a_whole_one),
+		TEST(one_that_lacks_a_file_is_not_whole),
 		TEST(what_is_nowhere_is_not_exported),
 		TEST(refused_ones_stay_where_they_are),
 		TEST(no_room_leaves_the_desktop_here),

@@ -26,7 +26,8 @@ struct stage {
 	struct broker broker;
 	char *session;
 	gint64 events; /* told by each host */
-	int seen;      /* the last answer that they have heard */
+	int number;    /* of the answer that says what is wanted now */
+	int seen;      /* of the last one that they have heard */
 };
 
 /* An element of a report's desktops or events; NULL: none. */
@@ -57,7 +58,7 @@ report(struct stage *f, const char *host, const char *state, const char *failure
 	assert_non_null(whole);
 	if (host_report_check(whole, &problem) < 0)
 		fail_msg("%s", problem.text);
-	if (!host_report_apply(&f->broker, host, whole, &acknowledged, &error))
+	if (!host_report_apply(&f->broker, host, whole, f->number, &acknowledged, &error))
 		fail_msg("%s", error->message);
 	json_decref(whole);
 }
@@ -67,7 +68,8 @@ setup(void **state)
 {
 	struct stage *f = g_new0(struct stage, 1);
 
-	f->seen = 1;
+	f->number = 2;
+	f->seen = 2;
 	broker_stage_init(&f->broker);
 	f->broker.tickets = ticket_table_new(&f->broker);
 	broker_stage_add_pool(&f->broker, "p", 5, 0);
@@ -187,6 +189,40 @@ test_moves__are_refused_with_what_to_do(void **unused)
 		stage_request_free(request);
 		teardown(&state);
 	}
+}
+
+static void
+assert_left(struct stage *f, const char *host, gboolean left)
+{
+	json_t *list = moves_list_left(f->broker.store, host);
+
+	assert_int_equal(json_array_size(list), left);
+	if (left) {
+		assert_string_equal(json_get_text(json_array_get(list, 0), "id", ""), "d-1");
+		assert_string_equal(json_get_text(json_array_get(list, 0), "template", ""), "t");
+	}
+	json_decref(list);
+}
+
+/* It may come back: until then that host keeps its version as it is. */
+static void
+test_moves__have_left_until_they_are_taken_in(void **state)
+{
+	struct stage *f = *state;
+
+	move(f, "h2");
+	assert_left(f, "h1", FALSE);
+	report(f, "h1", "exported", NULL);
+	assert_left(f, "h1", TRUE);
+	assert_left(f, "h2", FALSE);
+	report(f, "h2", "exported", "another CPU");
+	assert_left(f, "h1", FALSE);
+	report(f, "h1", "suspended", NULL);
+	move(f, "h2");
+	report(f, "h1", "exported", NULL);
+	assert_left(f, "h1", TRUE);
+	report(f, "h2", "suspended", NULL);
+	assert_left(f, "h1", FALSE);
 }
 
 /* A host in maintenance is left like this, and what it had goes on on the other. */
@@ -322,12 +358,12 @@ test_moves__are_gone_when_their_host_says_so(void **state)
 	assert_true(moves_give_up(f->broker.store, "d-1", NULL));
 	report(f, "h2", NULL, NULL);
 	assert_gone(f, FALSE);
-	/* one that has just begun clears away what it had before */
-	f->seen = 0;
-	report(f, "h2", "retiring", NULL);
-	report(f, "h2", "gone", NULL);
-	assert_gone(f, FALSE);
-	f->seen = 1;
+	/* one that has just begun, or has not heard of it yet, clears away what it had before */
+	for (f->seen = 0; f->seen < f->number; f->seen++) {
+		report(f, "h2", "retiring", NULL);
+		report(f, "h2", "gone", NULL);
+		assert_gone(f, FALSE);
+	}
 	report(f, "h2", "forking", NULL);
 	assert_gone(f, FALSE);
 	report(f, "h2", "gone", NULL);
@@ -390,6 +426,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_moves__are_refused_with_what_to_do),
 		TEST(end_on_the_other_host),
+		TEST(have_left_until_they_are_taken_in),
 		TEST(one_that_cannot_go_stays),
 		TEST(one_that_is_refused_goes_back),
 		TEST(one_that_was_let_go_late_goes_back),

@@ -26,6 +26,8 @@ static const char good[] =
 	" \"ram_mib\": 1024, \"network\": \"none\", \"want\": \"ready\", \"session\": {\"id\": \"" SESSION
 	"\", \"user\": \"ada\", \"groups\": [\"staff\"], \"keyboard\": {\"layout\": \"de\","
 	" \"variant\": \"\"}, \"locale\": \"C.UTF-8\", \"timezone\": \"UTC\"}}],"
+	" \"left\": [{\"id\": \"d-bbbbbbbbbbbbbbbbbbbb\", \"template\": \"debian-openbox\","
+	" \"version\": 1, \"kind\": \"user\"}],"
 	" \"jobs\": [{\"id\": \"j-aaaaaaaaaaaaaaaaaaaa\", \"kind\": \"build\", \"arguments\": {},"
 	" \"cancel\": false}],"
 	" \"tickets\": [{\"hash\": \"" HASH "\", \"password\": \"secret\", \"desktop\": \"" DESKTOP
@@ -72,6 +74,8 @@ test_sync_answer__refuses_what_is_not_of_its_form(void **state)
 		{ "\"user\": \"ada\", \"groups\"", "\"user\": \"ada:x\", \"groups\"", "user" },
 		{ "[\"staff\"]", "[7]", "group" },
 		{ "\"variant\": \"\"", "\"variants\": \"\"", "'variant" },
+		{ "\"d-bbbbbbbbbbbbbbbbbbbb\"", "\"d-B\"", "has left" },
+		{ "\"version\": 1, \"kind\": \"user\"}],", "\"kind\": \"user\"}],", "'version'" },
 		{ "\"j-aaaaaaaaaaaaaaaaaaaa\"", "\"j-A\"", "job" },
 		{ "\"hash\": \"0", "\"hash\": \"", "'hash'" },
 		{ "\"protocol\": \"spice\"", "\"protocol\": \"rdp\"", "protocol" },

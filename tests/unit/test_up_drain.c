@@ -34,15 +34,27 @@ struct stage {
 	const char *desktops;
 	guint n_refused;     /* so many requests are answered with 503 first */
 	const char *refuses; /* and those that begin so; NULL: none */
+	gboolean once;	     /* only the first of them */
 	gboolean stopped;
 	guint n_drained;
 };
 
+static gboolean
+stage_refuses(struct stage *stage, const char *line)
+{
+	gboolean refuses = stage->refuses && g_str_has_prefix(line, stage->refuses);
+
+	if (stage->n_refused > 0 && stage->n_refused--)
+		return TRUE;
+	if (refuses && stage->once)
+		stage->refuses = NULL;
+	return refuses;
+}
+
 static const char *
 stage_find_answer(struct stage *stage, const char *line)
 {
-	if ((stage->n_refused > 0 && stage->n_refused--) ||
-	    (stage->refuses && g_str_has_prefix(line, stage->refuses)))
+	if (stage_refuses(stage, line))
 		return "HTTP/1.1 503 Away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 	if (g_str_has_prefix(line, "GET /api/v1/hosts"))
 		return stage->hosts;
@@ -350,6 +362,9 @@ test_up_drain__resumes_what_it_has_drained_and_no_other(void **state)
 		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true},"
 		" {\"name\": \"three\", \"drain\": false}]";
 	stage_drain(stage);
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true},"
+		" {\"name\": \"three\", \"drain\": true}]";
 	stage_resume(stage, "PATCH /api/v1/hosts/three\n", "");
 	assert_int_equal(stage_count(stage, "PATCH"), 1);
 }
@@ -359,9 +374,45 @@ test_up_drain__resumes_all_that_an_older_carrel_has_drained(void **state)
 {
 	struct stage *stage = *state;
 
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true},"
+		" {\"name\": \"three\", \"drain\": false}]";
 	stage_listen(stage);
 	stage_resume(stage, "PATCH /api/v1/hosts/two\n", "");
 	assert_int_equal(stage_count(stage, "PATCH"), 2);
+}
+
+/* It was being started, or could not do it just then: the hosts are not drained for the whole run. */
+static void
+test_up_drain__asks_until_all_is_taken_back(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_listen(stage);
+	stage_drain(stage);
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": true}]";
+	stage->n_refused = 1;
+	stage->refuses = "PATCH /api/v1/hosts/two";
+	stage->once = TRUE;
+	stage_resume(stage, "PATCH /api/v1/hosts/two\n", "");
+	assert_int_equal(stage_count(stage, "GET /api/v1/hosts\n"), 3);
+	assert_int_equal(stage_count(stage, "PATCH /api/v1/hosts/one\n"), 1);
+	assert_int_equal(stage_count(stage, "PATCH /api/v1/hosts/two\n"), 2);
+}
+
+/* What he drains later is his. */
+static void
+test_up_drain__forgets_what_an_operator_has_taken_back(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_listen(stage);
+	stage_drain(stage);
+	stage->hosts =
+		"[{\"name\": \"one\", \"drain\": true}, {\"name\": \"two\", \"drain\": false}]";
+	stage_resume(stage, "PATCH /api/v1/hosts/one\n", "");
+	assert_int_equal(stage_count(stage, "PATCH"), 1);
 }
 
 /* The next start does, and leaves alone what is an operator's by then. */
@@ -445,6 +496,11 @@ main(void)
 			stage_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_up_drain__resumes_all_that_an_older_carrel_has_drained, stage_setup,
+			stage_teardown),
+		cmocka_unit_test_setup_teardown(test_up_drain__asks_until_all_is_taken_back,
+						stage_setup, stage_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_up_drain__forgets_what_an_operator_has_taken_back, stage_setup,
 			stage_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_up_drain__takes_back_later_what_the_broker_refuses, stage_setup,
