@@ -16,6 +16,7 @@
  * have it and has refused it never tries again by itself: it may be another's by then.
  */
 #include "base/log.h"
+#include "host/desktop_move.h"
 #include "host/desktop_parts.h"
 #include "host/move_clear.h"
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/desktop_move.h"
 #include "host/desktops_parts.h"
 #include "host/host_room.h"
 #include "host/move_clear.h"

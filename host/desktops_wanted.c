@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/desktop_move.h"
 #include "host/desktops_parts.h"
 #include "host/engine_error.h"
 #include "host/engine_list.h"

@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "host/desktop_move.h"
 #include "host/move_clear.h"
 #include "tests/unit/desktop_stage.h"
 #include "tests/unit/scratch.h"

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "host/desktop_move.h"
 #include "host/desktop_suspension.h"
 #include "tests/unit/desktop_stage.h"
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/vmm_exit.h"
+#include "host/desktop_move.h"
 #include "host/desktop_suspension.h"
 #include "host/desktops.h"
 #include "tests/unit/fake_launch.h"
