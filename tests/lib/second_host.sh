@@ -12,6 +12,7 @@ second_port=
 second_listen=127.0.0.1
 second_settings= # more lines of its [gateway]
 second_pids=()
+second_groups=(--clear-groups) # of what is started next
 
 # second_prepare: before appliance_start "exchange = $second_exchange"
 second_prepare() {
@@ -62,10 +63,13 @@ second_place_templates() {
 	cp -a --sparse=always "$1" "$2"
 }
 
+# As `carrel up` does, it may open /dev/kvm.
 second_start_hostd() {
+	second_groups=(--groups "$(stat -c %g /dev/kvm 2>/dev/null || echo "$appliance_group")")
 	second_run "$appliance_hostd_uid" carrel-hostd --run "$second_state/run" --lib "$second_state/lib" \
 		--broker-socket "$appliance_state/run/broker.sock" --gateway-uid $((appliance_group + 1)) \
 		--config "$second_state/carrel.conf"
+	second_groups=(--clear-groups)
 }
 
 # Where `run` has put what the appliance's own services are
@@ -79,7 +83,7 @@ second_find_libexec() {
 second_run() {
 	local uid=$1 program=$2
 	shift 2
-	CARREL_LIBEXEC_DIR=$second_libexec setpriv --reuid "$uid" --regid "$appliance_group" --clear-groups \
+	CARREL_LIBEXEC_DIR=$second_libexec setpriv --reuid "$uid" --regid "$appliance_group" "${second_groups[@]}" \
 		"$second_libexec/$program" "$@" >>"$second_state/log" 2>&1 &
 	second_pids+=($!)
 }
