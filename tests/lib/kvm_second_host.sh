@@ -7,6 +7,7 @@
 . "${BASH_SOURCE[0]%/*}/second_host.sh"
 
 kvm_second_script=
+kvm_second_stop=$(declare -f second_stop) # as it is, for in there
 
 second_prepare() {
 	second_exchange=$kvm_appliance_folder/exchange
@@ -23,7 +24,8 @@ second_start() {
 		appliance_state='$kvm_appliance_folder'
 		fail() { echo \"\$*\"; exit 1; }
 		appliance_find_service() { pidof -s \"\$1\"; }
-		$(declare -f wait_until second_serve second_find_libexec second_run second_start_hostd second_fail second_stop)
+		$(declare -f wait_until second_serve second_find_libexec second_run second_start_hostd second_fail)
+		$kvm_second_stop
 		second_place_templates() { cp -al \"\$@\"; }
 		second_serve
 		echo 'it runs'
