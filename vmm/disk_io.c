@@ -116,6 +116,19 @@ disk_io_watch(struct disk_io *io)
 	return loop_timer_new(io->loop, io->name, disk_io_handle_again, io, &io->again);
 }
 
+/* By what io_uring_setup(2) says of each error. */
+static const char *
+disk_io_advise(int error)
+{
+	if (error == -ENOMEM)
+		return "the memory that this uid may lock is used up; raise that limit (ulimit -l), or "
+		       "end other machines of this uid";
+	if (error == -EPERM || error == -EACCES)
+		return "set sysctl kernel.io_uring_disabled=0, and let no seccomp filter of a container "
+		       "forbid it";
+	return "Linux has it from 5.19 on";
+}
+
 int
 disk_io_new(struct loop *loop, const char *name, const struct disk_io_events *events,
 	    struct disk_io **ret_io)
@@ -134,10 +147,8 @@ disk_io_new(struct loop *loop, const char *name, const struct disk_io_events *ev
 	STAILQ_INIT(&io->kept);
 	result = disk_io_set_up_ring(&io->ring);
 	if (result < 0) {
-		log_error(
-			"disk '%s': io_uring cannot be used (%s); carrel-vmm needs it: Linux 5.19 or later, "
-			"sysctl kernel.io_uring_disabled=0, and no seccomp filter of a container against it",
-			name, strerror(-result));
+		log_error("disk '%s': io_uring cannot be used, which carrel-vmm needs (%s): %s",
+			  name, strerror(-result), disk_io_advise(result));
 		free(io);
 		return result;
 	}

@@ -36,10 +36,14 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def run_forks(template, names, at_once, environment=None):
-    """All of them are alive in the end; "at_once" are on their way at a time."""
-    names = list(names)
-    forks, busy = [], {}
+def end_all(forks):
+    for fork in forks:
+        fork.end()
+
+
+def start_forks(template, names, at_once, environment, forks):
+    """Appends them to "forks" as they are made."""
+    busy = {}
     with selectors.DefaultSelector() as selector:
         while names or busy:
             while names and len(busy) < at_once:
@@ -57,12 +61,17 @@ def run_forks(template, names, at_once, environment=None):
                     if key.data.running_at:
                         for fd in busy.pop(key.data):
                             selector.unregister(fd)
+
+
+def run_forks(template, names, at_once, environment=None):
+    """All of them are alive in the end, or none; "at_once" are on their way at a time."""
+    forks = []
+    try:
+        start_forks(template, list(names), at_once, environment, forks)
+    except BaseException:
+        end_all(forks)
+        raise
     return forks
-
-
-def end_all(forks):
-    for fork in forks:
-        fork.end()
 
 
 class Samples:

@@ -81,6 +81,7 @@ class Fork:
 
 def start_carrel(kind, machine, environment=None):
     """A fork, of this kind, of what a vmm_start.Description describes."""
+    machine.json['control_uid'] = spawned.UNKNOWN_UID
     text = machine.file('description', json.dumps(machine.json).encode())
     return kind([bare_machine.VMM, '--description', str(text)], machine.fds, spawned.CONTAINED, environment)
 

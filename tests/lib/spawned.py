@@ -15,6 +15,7 @@ WITHOUT_NETWORK = NET | IPC            # host/launch_role.c: QEMU
 CONTAINED = NET | IPC | USER | PID | UTS  # and carrel-vmm
 PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE = 36, 4
 FIRST_UID = 0x7000_0000
+UNKNOWN_UID = 65534  # ours, as who is in a user namespace sees it: user_namespaces(7)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
