@@ -22,7 +22,7 @@ enum display_end {
 };
 
 struct display_events {
-	void (*shown)(void *context);			    /* the first frame is there */
+	void (*shown)(void *context); /* the first frame is there, and keys get there */
 	void (*ended)(void *context, enum display_end end); /* once; the callee frees the display */
 };
 

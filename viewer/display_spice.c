@@ -4,8 +4,9 @@
  *
  * How it works: display_spice_open() makes a SpiceSession with the ticket as host and the gateway as CONNECT proxy;
  * every channel goes through TLS, checked against the CA and the subject that came with the ticket. The main channel's
- * events tell how it ends (end_table); the display channel's first mark tells that there is a picture. spice-gtk calls
- * back in the middle of its own work, so that the end is reported from an idle callback, and once.
+ * events tell how it ends (end_table); the display channel's first mark tells that there is a picture. It is shown when keys
+ * get there, too: what is typed before the inputs channel is open is lost. spice-gtk calls back in the middle of its own work,
+ * so that the end is reported from an idle callback, and once.
  */
 #include "viewer/display.h"
 
@@ -22,6 +23,8 @@ struct display {
 	guint end_source;
 	enum display_end end;
 	gboolean opened; /* the main channel got through */
+	gboolean ready;	 /* there is a picture */
+	gboolean typed;	 /* the inputs channel got through, or never will */
 };
 
 static const struct {
@@ -69,13 +72,28 @@ display_spice_handle_main_event(SpiceChannel *channel, SpiceChannelEvent event,
 }
 
 static void
+display_spice_tell_shown(struct display *display)
+{
+	if (display->ready && display->typed)
+		display->events->shown(display->context);
+}
+
+/* A desktop that takes no keys is shown nevertheless. */
+static void
+display_spice_handle_inputs_event(SpiceChannel *channel, SpiceChannelEvent event,
+				  struct display *display)
+{
+	if (display->typed)
+		return;
+	display->typed = TRUE;
+	display_spice_tell_shown(display);
+}
+
+static void
 display_spice_handle_ready(GObject *object, GParamSpec *spec, struct display *display)
 {
-	gboolean ready;
-
-	g_object_get(object, "ready", &ready, NULL);
-	if (ready)
-		display->events->shown(display->context);
+	g_object_get(object, "ready", &display->ready, NULL);
+	display_spice_tell_shown(display);
 }
 
 static void
@@ -103,6 +121,9 @@ display_spice_handle_channel(SpiceSession *session, SpiceChannel *channel, struc
 	if (type == SPICE_CHANNEL_MAIN)
 		g_signal_connect(channel, "channel-event",
 				 G_CALLBACK(display_spice_handle_main_event), display);
+	if (type == SPICE_CHANNEL_INPUTS)
+		g_signal_connect(channel, "channel-event",
+				 G_CALLBACK(display_spice_handle_inputs_event), display);
 	if (type == SPICE_CHANNEL_DISPLAY && id == 0)
 		display_spice_add_screen(display, id);
 }
