@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <ftw.h>
 #include <glib.h>
 #include <stdio.h>
@@ -36,11 +37,12 @@ scratch_put(const char *root, const char *path, const char *text)
 	assert_true(g_file_set_contents(full, text, -1, NULL));
 }
 
+/* A thread of what was tested may just be removing it, too. */
 static int
 scratch_remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
 {
 	(void)status, (void)type, (void)place;
-	return remove(path);
+	return remove(path) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 void

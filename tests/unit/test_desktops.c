@@ -20,6 +20,7 @@
 #include "host/desktops.h"
 #include "tests/unit/fake_launch.h"
 #include "tests/unit/fake_peer.h"
+#include "tests/unit/scratch.h"
 #include "tests/unit/wait_for.h"
 
 #define DESKTOP "d-aaaaaaaaaaaaaaaaaaaa"
@@ -117,34 +118,6 @@ make_template(struct fixture *f)
 }
 
 static void
-remove_template(struct fixture *f)
-{
-	static const char *const paths[] = {
-		"templates/debian-openbox/3/qemu/user/state",
-		"templates/debian-openbox/3/qemu/user/memory",
-		"templates/debian-openbox/3/qemu/user",
-		"templates/debian-openbox/3/qemu",
-		"templates/debian-openbox/3/manifest.json",
-		"templates/debian-openbox/3",
-		"templates/debian-openbox",
-		"templates",
-		"desktops/" DESKTOP,
-		"desktops",
-		"exchange/" DESKTOP "/suspended.json",
-		"exchange/" DESKTOP,
-		"exchange",
-		"",
-	};
-
-	for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
-		g_autofree char *path = g_build_filename(f->lib, paths[i], NULL);
-
-		/* no desktop was made in most tests, and none has left anything */
-		assert_true(g_remove(path) == 0 || errno == ENOENT);
-	}
-}
-
-static void
 open_desktops(struct fixture *f, guint ram_reserve_mib)
 {
 	struct desktops_options options = {
@@ -184,7 +157,7 @@ teardown(void **state)
 	fake_peer_settle();
 	launch_client_free(f->client);
 	fake_launch_free(f->launch);
-	remove_template(f);
+	scratch_remove(f->lib);
 	g_free(f->foreign_reason);
 	g_free(f->holders);
 	g_free(f->version);
