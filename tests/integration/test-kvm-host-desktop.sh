@@ -81,6 +81,10 @@ logged_in_again() {
 	[ "$(grep -c "desktop=$desktop step=logged_in" "$appliance_log")" = 2 ]
 }
 
+guest_reboots() {
+	grep -q "desktop=$desktop: its guest reboots" "$appliance_log"
+}
+
 desktop_is_gone() {
 	[ -z "$(appliance_inside "ls '$kvm_appliance_folder/run/desktops' | grep '$1'" || true)" ]
 }
@@ -207,6 +211,7 @@ desktop=$now
 # by the keys that Linux takes for it, at once: what the guest was told is forgotten
 viewer_focus
 xdotool keydown alt keydown Print keyup Print key b keyup alt
+wait_until 60 guest_reboots || { viewer_keep_picture; fail "the guest does not reboot by its keys: $(carrel desktop list)"; }
 wait_until "$boot_seconds" logged_in_again || { viewer_keep_picture; fail "after a reboot its user is not logged in: $(carrel desktop list)"; }
 viewer_settle
 viewer_open_terminal

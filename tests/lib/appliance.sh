@@ -20,7 +20,7 @@ appliance_group=
 
 fail() {
 	echo "$*"
-	echo "$*" | head -n 1 >"$TMPDIR/failure"
+	echo "$*" | tr '\n' ' ' | cut -c 1-400 >"$TMPDIR/failure"
 	exit 1
 }
 
