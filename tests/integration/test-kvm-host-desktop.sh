@@ -3,11 +3,12 @@
 # test-kvm-host-desktop.sh - on real KVM the appliance gives a Debian desktop of engine kvm to a user who logs in
 #
 # One start of the KVM host. The desktops are forks of the running machine that kvm_sealed.sh has sealed: a token typed is
-# read from the pixels, and again after the desktop was suspended and resumed; size and clipboard follow the viewer, fio and
+# read from the pixels, and again after the desktop was suspended, moved to another host, resumed there, and all the way back; size and clipboard follow the viewer, fio and
 # stress-ng work in the guest, and carrel-vmm is killed under that load. The next desktop is rebooted and then switched off.
 # timeout-minutes: 20
 set -eu
 . tests/lib/kvm_appliance.sh
+. tests/lib/kvm_second_host.sh
 . tests/lib/viewer.sh
 . tests/lib/resize.sh
 . tests/lib/client.sh
@@ -93,6 +94,29 @@ session_is_closed() {
 	! appliance_session ada >/dev/null
 }
 
+# suspend HOST: what ada has there; her viewer says so
+suspend() {
+	carrel desktop suspend "$desktop" >/dev/null
+	second_expect "$1" suspended 300
+	wait_until 60 faults_is_told 'suspended' || fail "the viewer said: $(faults_notices ada)"
+	viewer_focus
+	viewer_close
+}
+
+# move HOST
+move() {
+	carrel desktop move "$desktop" "$1" >/dev/null
+	second_expect "$1" suspended 300
+}
+
+# come_back: ada logs in, and her desktop is as she left it
+come_back() {
+	viewer_log_in ada office
+	appliance_wait office active 1
+	viewer_expect "$token" 120
+	faults_type_token
+}
+
 # fork_milliseconds: of all desktops that were forked, in order of their length
 fork_milliseconds() {
 	sed -n 's/.*step=forked ms=\([0-9]*\).*/\1/p' "$appliance_log" | sort -n | tr '\n' ' '
@@ -109,7 +133,8 @@ expect_untouched() {
 }
 
 outside_start
-appliance_start
+second_prepare
+appliance_start "exchange = $second_exchange"
 tell "the appliance runs in the KVM host"
 wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
 carrel pool create office --template "$appliance_template" --size 1 --user ada --network passt >/dev/null
@@ -123,21 +148,25 @@ faults_type_token
 tell "the token typed was read from the viewer's pixels, which came over SPICE"
 
 # what follows works on the resumed machine
+second_start
+tell "there is a second host"
 read -r _ desktop < <(appliance_session ada)
 before=$SECONDS
-carrel desktop suspend "$desktop" >/dev/null
-appliance_wait office suspended 1 300
-before=$((SECONDS - before))
+suspend testhost
 wait_until 60 kvm_appliance_is_idle || fail "a machine runs on"
-wait_until 60 faults_is_told 'suspended' || fail "the viewer said: $(faults_notices ada)"
 own=$(appliance_inside "du -sm '$kvm_appliance_folder/lib/desktops/$desktop' | cut -f 1")
-viewer_focus
-viewer_close
-viewer_log_in ada office
-appliance_wait office active 1
-viewer_expect "$token" 120
-faults_type_token
-tell "suspended in $before s, with $own MiB of its own, it was resumed by its user's log-in: the old token is on the screen, and a new one was read"
+tell "suspended, with $own MiB of its own"
+move "$second_name"
+come_back
+appliance_inside "grep -q ^vmm= '$second_state/run/desktops/$desktop/record'" || fail "its machine is not on the second host"
+tell "its user's log-in resumed it on the second host: the old token is on the screen, and a new one was read"
+suspend "$second_name"
+move testhost
+second_stop
+left=$(appliance_inside "ls -A '$second_exchange'")
+[ -z "$left" ] || fail "left in the exchange folder: $left"
+come_back
+tell "suspended, moved back and resumed, it is as it was on the second host"
 
 resize_begin
 resize_to 840 600 840
