@@ -43,7 +43,7 @@ assign_find_existing(struct store *store, const struct assign_request *request, 
 
 /*
  * Ready ones first; one that is still forking is nearly as good, its user waits with it; then those that were suspended, but
- * none that its host could not resume.
+ * none that its host could not resume. Those of a host that is silent are taken when there is no other.
  */
 static json_t *
 assign_find_free(struct store *store, const char *pool, GError **error)
@@ -55,10 +55,10 @@ assign_find_free(struct store *store, const char *pool, GError **error)
 		" AND NOT (state = 'suspended' AND error <> '') AND move_to IS NULL AND move_from IS NULL AND NOT EXISTS"
 		" (SELECT 1 FROM session s WHERE s.desktop = d.id AND s.closed_ms IS NULL) AND NOT EXISTS"
 		" (SELECT 1 FROM host WHERE host.name = d.host AND host.maintenance = 1)"
-		" ORDER BY suspend, CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 WHEN 'forking' THEN 2 ELSE 3 END,"
+		" ORDER BY (SELECT seen_ms < $2 FROM host WHERE host.name = d.host), suspend, CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 WHEN 'forking' THEN 2 ELSE 3 END,"
 		" created_ms, id"
 		" LIMIT 1",
-		"s", pool);
+		"si", pool, broker_now_ms() - BROKER_HOST_SILENT_MS);
 }
 
 /* A pool may keep none free, where making one takes a moment. */

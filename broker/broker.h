@@ -15,7 +15,8 @@ struct settings;
 struct store;
 struct ticket_table;
 
-#define BROKER_PAGE_ROWS 500 /* a list's page */
+#define BROKER_PAGE_ROWS      500   /* a list's page */
+#define BROKER_HOST_SILENT_MS 60000 /* a host that has not reported for so long is not there */
 
 struct broker {
 	struct settings *settings;

@@ -12,9 +12,6 @@
 struct http_request;
 struct store;
 
-/* A host that has not reported for so long is not there. */
-#define MOVES_SILENT_MS 60000
-
 /* The suspended desktop that the request's path names shall be that host's. FALSE: it is not, which was responded. */
 gboolean moves_begin(struct store *store, struct http_request *request, const char *host);
 

@@ -128,7 +128,7 @@ pools_find_network_refusal(struct store *store, const char *network)
 	return reason;
 }
 
-/* The version a pool's desktops shall have, on the host with the most memory left for it. */
+/* The version a pool's desktops shall have, on the host with the most memory left for it; one that is silent comes last. */
 static gboolean
 pools_find_source(struct store *store, const json_t *pool, struct pools_source *ret_source)
 {
@@ -137,10 +137,11 @@ pools_find_source(struct store *store, const json_t *pool, struct pools_source *
 		"SELECT t.version AS version, t.host AS host, t.engine AS engine, t.ram_mib AS ram_mib FROM template t"
 		" JOIN host h ON h.name = t.host WHERE h.drain = 0 AND h.maintenance = 0 AND t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
 		" (SELECT max(version) FROM template WHERE name = $1) END"
-		" ORDER BY h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
+		" ORDER BY h.seen_ms < $4, h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
 		" AND d.want = 'ready') * $3 / 100 DESC LIMIT 1",
-		"sii", json_get_text(pool, "template", ""),
-		(gint64)json_get_integer(pool, "version", 0), (gint64)POOLS_CHARGE_PERCENT);
+		"siii", json_get_text(pool, "template", ""),
+		(gint64)json_get_integer(pool, "version", 0), (gint64)POOLS_CHARGE_PERCENT,
+		broker_now_ms() - BROKER_HOST_SILENT_MS);
 
 	if (!row)
 		return FALSE;

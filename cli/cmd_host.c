@@ -90,25 +90,13 @@ cmd_host_doctor(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **ar
 int
 cmd_host_list(struct cli *cli, G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **argv)
 {
-	static const char *const columns[] = { "name",
-					       N_("NAME"),
-					       "drain",
-					       N_("DRAINED"),
-					       "maintenance",
-					       N_("MAINTENANCE"),
-					       "cpus",
-					       N_("CPUS"),
-					       "ram_mib",
-					       N_("RAM MiB"),
-					       "ram_free_mib",
-					       N_("FREE MiB"),
-					       "engines",
-					       N_("ENGINES"),
-					       "desktops",
-					       N_("DESKTOPS"),
-					       "proxy",
-					       N_("GATEWAY"),
-					       NULL };
+	static const char *const columns[] = { "name",	       N_("NAME"),	"drain",
+					       N_("DRAINED"),  "maintenance",	N_("MAINTENANCE"),
+					       "cpus",	       N_("CPUS"),	"ram_mib",
+					       N_("RAM MiB"),  "ram_free_mib",	N_("FREE MiB"),
+					       "engines",      N_("ENGINES"),	"desktops",
+					       N_("DESKTOPS"), "proxy",		N_("GATEWAY"),
+					       "seen_ms",      N_("LAST SEEN"), NULL };
 
 	return cmd_list(cli, "hosts", columns);
 }

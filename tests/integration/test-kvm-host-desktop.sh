@@ -3,8 +3,9 @@
 # test-kvm-host-desktop.sh - on real KVM the appliance gives a Debian desktop of engine kvm to a user who logs in
 #
 # One start of the KVM host. The desktops are forks of the running machine that kvm_sealed.sh has sealed: a token typed is
-# read from the pixels, and again after the desktop was suspended, moved to another host, resumed there, and all the way back; size and clipboard follow the viewer, fio and
-# stress-ng work in the guest, and carrel-vmm is killed under that load. The next desktop is rebooted and then switched off.
+# read from the pixels, and again after the desktop was suspended, moved to another host, resumed there, and all the way back;
+# size and clipboard follow the viewer, fio and stress-ng work in the guest, and carrel-vmm is killed under that load. The
+# next desktop is rebooted and then switched off.
 # timeout-minutes: 20
 set -eu
 . tests/lib/kvm_appliance.sh

@@ -235,6 +235,45 @@ test_pools__rest_after_failures(void **state)
 	broker_stage_done(&broker);
 }
 
+#define ADD_SILENT_HOST                                                                           \
+	"INSERT INTO host (name, instance, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy)" \
+	" VALUES ('silent', 'i2', 1, 49152, 40000, 2, '[]', '')"
+#define ADD_ITS_TEMPLATE                                                                         \
+	"INSERT INTO template (name, version, host, engine, kinds, ram_mib, created_ms, author)" \
+	" VALUES ('t', 1, 'silent', 'qemu', '[\"user\"]', 1024, 1, 'root')"
+#define ON_SILENT "SELECT count(*) FROM desktop WHERE host = 'silent'"
+
+/* It has most room, and does not answer; where there is no other its desktops wait for it. */
+static void
+test_pools__a_silent_host_comes_last(void **state)
+{
+	struct broker broker;
+	g_autofree char *session = NULL;
+
+	(void)state;
+	broker_stage_init(&broker);
+	broker_stage_run(&broker, "UPDATE host SET seen_ms = unixepoch() * 1000");
+	broker_stage_run(&broker, ADD_SILENT_HOST);
+	broker_stage_run(&broker, ADD_ITS_TEMPLATE);
+	broker_stage_add_pool(&broker, "p", 1, 1);
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, ON_SILENT), 0);
+	broker_stage_run(&broker, "UPDATE pool SET size = 2, spare = 2");
+	broker_stage_run(&broker, "UPDATE host SET drain = 1 WHERE name <> 'silent'");
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, ON_SILENT), 2);
+	/* whose user would wait for it */
+	broker_stage_run(&broker, "UPDATE host SET drain = 0");
+	broker_stage_run(&broker, "UPDATE pool SET size = 3, spare = 3");
+	reconcile(&broker, TRUE);
+	session = broker_stage_assign(&broker, "ada");
+	assert_non_null(session);
+	assert_int_equal(
+		broker_stage_count(&broker, ON_SILENT " AND id IN (SELECT desktop FROM session)"),
+		0);
+	broker_stage_done(&broker);
+}
+
 static void
 test_pools__drained_hosts_keep_only_users(void **state)
 {
@@ -271,6 +310,7 @@ main(void)
 		cmocka_unit_test(test_pools__who_finds_none_free_makes_one),
 		cmocka_unit_test(test_pools__old_ones_are_replaced),
 		cmocka_unit_test(test_pools__rest_after_failures),
+		cmocka_unit_test(test_pools__a_silent_host_comes_last),
 		cmocka_unit_test(test_pools__drained_hosts_keep_only_users),
 	};
 
