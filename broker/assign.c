@@ -43,10 +43,10 @@ assign_find_existing(struct store *store, const struct assign_request *request, 
 
 /*
  * Ready ones first; one that is still forking is nearly as good, its user waits with it; then those that were suspended, but
- * none that its host could not resume. Those of a host that is silent are taken when there is no other.
+ * none that its host could not resume. silent: of hosts that do not report, too.
  */
 static json_t *
-assign_find_free(struct store *store, const char *pool, GError **error)
+assign_find_free(struct store *store, const char *pool, gboolean silent, GError **error)
 {
 	return store_query_one(
 		store, error,
@@ -54,22 +54,25 @@ assign_find_free(struct store *store, const char *pool, GError **error)
 		" AND state IN ('ready', 'identifying', 'forking', 'suspending', 'suspended', 'resuming')"
 		" AND NOT (state = 'suspended' AND error <> '') AND move_to IS NULL AND move_from IS NULL AND NOT EXISTS"
 		" (SELECT 1 FROM session s WHERE s.desktop = d.id AND s.closed_ms IS NULL) AND NOT EXISTS"
-		" (SELECT 1 FROM host WHERE host.name = d.host AND host.maintenance = 1)"
-		" ORDER BY (SELECT seen_ms < $2 FROM host WHERE host.name = d.host), suspend, CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 WHEN 'forking' THEN 2 ELSE 3 END,"
+		" (SELECT 1 FROM host WHERE host.name = d.host AND (host.maintenance = 1 OR host.seen_ms < $2))"
+		" ORDER BY suspend, CASE state WHEN 'ready' THEN 0 WHEN 'identifying' THEN 1 WHEN 'forking' THEN 2 ELSE 3 END,"
 		" created_ms, id"
 		" LIMIT 1",
-		"si", pool, broker_now_ms() - BROKER_HOST_SILENT_MS);
+		"si", pool, silent ? 0 : broker_silent_since_ms());
 }
 
-/* A pool may keep none free, where making one takes a moment. */
+/* A pool may keep none free, where making one takes a moment. On a host that is silent its user waits: only if there is no other. */
 static json_t *
 assign_find_or_make_free(struct store *store, const char *pool, GError **error)
 {
 	g_autoptr(GError) problem = NULL;
-	json_t *desktop = assign_find_free(store, pool, &problem);
+	json_t *desktop = NULL;
 
-	if (!desktop && !problem && pools_add_one(store, pool, &problem))
-		desktop = assign_find_free(store, pool, &problem);
+	for (gboolean silent = FALSE; silent <= TRUE && !desktop && !problem; silent++) {
+		desktop = assign_find_free(store, pool, silent, &problem);
+		if (!desktop && !problem && pools_add_one(store, pool, silent, &problem))
+			desktop = assign_find_free(store, pool, silent, &problem);
+	}
 	if (problem)
 		g_propagate_error(error, g_steal_pointer(&problem));
 	return desktop;

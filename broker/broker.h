@@ -36,4 +36,11 @@ broker_now_ms(void)
 	return g_get_real_time() / 1000;
 }
 
+/* A host that was seen last before this is silent. */
+static inline gint64
+broker_silent_since_ms(void)
+{
+	return broker_now_ms() - BROKER_HOST_SILENT_MS;
+}
+
 #endif

@@ -68,7 +68,7 @@ moves_has_engine(const json_t *row)
 static gboolean
 moves_is_silent(const json_t *row, const char *column)
 {
-	return json_get_integer(row, column, 0) < broker_now_ms() - BROKER_HOST_SILENT_MS;
+	return json_get_integer(row, column, 0) < broker_silent_since_ms();
 }
 
 /* FALSE: something on its own side stands against it, which was responded. */

@@ -5,8 +5,8 @@
  * How it works: pools_reconcile() looks at every pool. Wanted are its used desktops and "spare" free ones, "size" at most;
  * pools_choose_spare() says how many where the admin does not. Who finds no free one makes one (pools_add_one).
  * Free desktops of another template, version or network than the pool's, and those that are too many, are given up
- * (want = 'gone'); missing ones become new rows in state 'forking', which the host finds in its next sync answer. A pool whose desktops keep failing
- * rests: POOLS_MAX_FAILURES in POOLS_REST_MS make no new ones, because forking a broken template in a circle helps nobody.
+ * (want = 'gone'); missing ones become new rows in state 'forking', which the host finds in its next sync answer. Free ones of a
+ * host that is silent are neither given up nor counted on. A pool whose desktops keep failing rests: POOLS_MAX_FAILURES in POOLS_REST_MS make no new ones, because forking a broken template in a circle helps nobody.
  */
 #include "broker/pools.h"
 
@@ -30,6 +30,7 @@ struct pools_source {
 	gint64 ram_mib;
 	char *host;
 	char *engine;
+	gboolean silent; /* its host has not reported of late, and no other has it */
 };
 
 static gint64
@@ -134,14 +135,15 @@ pools_find_source(struct store *store, const json_t *pool, struct pools_source *
 {
 	json_t *row = store_query_one(
 		store, NULL,
-		"SELECT t.version AS version, t.host AS host, t.engine AS engine, t.ram_mib AS ram_mib FROM template t"
+		"SELECT t.version AS version, t.host AS host, t.engine AS engine, t.ram_mib AS ram_mib, h.seen_ms < $4 AS silent"
+		" FROM template t"
 		" JOIN host h ON h.name = t.host WHERE h.drain = 0 AND h.maintenance = 0 AND t.name = $1 AND t.version = CASE WHEN $2 > 0 THEN $2 ELSE"
 		" (SELECT max(version) FROM template WHERE name = $1) END"
-		" ORDER BY h.seen_ms < $4, h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
+		" ORDER BY silent, h.ram_mib - (SELECT COALESCE(sum(d.ram_mib), 0) FROM desktop d WHERE d.host = h.name"
 		" AND d.want = 'ready') * $3 / 100 DESC LIMIT 1",
 		"siii", json_get_text(pool, "template", ""),
 		(gint64)json_get_integer(pool, "version", 0), (gint64)POOLS_CHARGE_PERCENT,
-		broker_now_ms() - BROKER_HOST_SILENT_MS);
+		broker_silent_since_ms());
 
 	if (!row)
 		return FALSE;
@@ -149,6 +151,7 @@ pools_find_source(struct store *store, const json_t *pool, struct pools_source *
 	ret_source->ram_mib = json_get_integer(row, "ram_mib", 0);
 	ret_source->host = g_strdup(json_get_text(row, "host", ""));
 	ret_source->engine = g_strdup(json_get_text(row, "engine", ""));
+	ret_source->silent = json_get_integer(row, "silent", 0) != 0;
 	json_decref(row);
 	return TRUE;
 }
@@ -170,15 +173,28 @@ pools_give_up_old(struct store *store, const json_t *pool, gint64 version, GErro
 		json_get_text(pool, "network", "none"));
 }
 
-/* So many free desktops, those that are not ready first. */
+#define POOLS_HOST_SEEN_MS "(SELECT seen_ms FROM host WHERE host.name = d.host)"
+
+/* Free ones that nobody reaches: they come back with their host, and until then others stand in for them. */
+static gint64
+pools_count_unreachable(struct store *store, const char *pool, GError **error)
+{
+	return store_query_integer(store, error, 0,
+				   "SELECT count(*)" POOLS_FREE " AND " POOLS_HOST_SEEN_MS " < $1",
+				   "is", broker_silent_since_ms(), pool);
+}
+
+/* So many free desktops, those that are not ready first, and those of a host that is silent last. */
 static gint64
 pools_give_up_some(struct store *store, const char *pool, gint64 count, GError **error)
 {
 	return store_change(
 		store, error,
 		"UPDATE desktop SET want = 'gone', changed_ms = $1 WHERE id IN (SELECT d.id" POOLS_FREE
-		" ORDER BY CASE d.state WHEN 'ready' THEN 1 ELSE 0 END, d.created_ms DESC LIMIT $3)",
-		"isi", broker_now_ms(), pool, count);
+		" ORDER BY " POOLS_HOST_SEEN_MS
+		" < $4, CASE d.state WHEN 'ready' THEN 1 ELSE 0 END, d.created_ms DESC"
+		" LIMIT $3)",
+		"isii", broker_now_ms(), pool, count, broker_silent_since_ms());
 }
 
 static gboolean
@@ -330,7 +346,7 @@ pools_count_living(struct store *store, const char *pool, GError **error)
 }
 
 gboolean
-pools_add_one(struct store *store, const char *name, GError **error)
+pools_add_one(struct store *store, const char *name, gboolean silent, GError **error)
 {
 	json_t *pool =
 		store_query_one(store, error, "SELECT * FROM pool WHERE name = $1", "s", name);
@@ -338,7 +354,8 @@ pools_add_one(struct store *store, const char *name, GError **error)
 	gboolean added = FALSE;
 
 	if (pool && pools_count_living(store, name, error) < json_get_integer(pool, "size", 0) &&
-	    !pools_rests(store, name) && pools_find_source(store, pool, &source))
+	    !pools_rests(store, name) && pools_find_source(store, pool, &source) &&
+	    (silent || !source.silent))
 		added = pools_add_desktop(store, pool, &source, error);
 	pools_source_clear(&source);
 	json_decref(pool);
@@ -350,7 +367,7 @@ pools_reconcile_one(struct store *store, const json_t *pool, gboolean *ret_chang
 {
 	const char *name = json_get_text(pool, "name", "");
 	gint64 used = json_get_integer(pool, "used", 0);
-	gint64 wanted, living;
+	gint64 wanted, living, missing;
 	struct pools_source source = { 0 };
 	gint64 given_up = 0;
 	gboolean ok;
@@ -360,12 +377,15 @@ pools_reconcile_one(struct store *store, const json_t *pool, gboolean *ret_chang
 	wanted = MIN(json_get_integer(pool, "size", 0),
 		     used + pools_find_spare(store, pool, &source));
 	living = pools_count_living(store, name, error);
-	if (given_up >= 0 && living > wanted)
-		given_up += pools_give_up_some(store, name, living - wanted, error);
+	missing = wanted - living;
+	if (!source.silent)
+		missing += pools_count_unreachable(store, name, error);
+	if (given_up >= 0 && missing < 0)
+		given_up += pools_give_up_some(store, name, -missing, error);
+	missing = MIN(missing, json_get_integer(pool, "size", 0) - living);
 	*ret_changed |= given_up > 0;
 	ok = !(error && *error) &&
-	     (!source.host ||
-	      pools_grow(store, pool, &source, wanted - living, ret_changed, error));
+	     (!source.host || pools_grow(store, pool, &source, missing, ret_changed, error));
 	pools_source_clear(&source);
 	return ok;
 }

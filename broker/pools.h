@@ -50,9 +50,9 @@ gboolean pools_reconcile(struct store *store, gboolean *ret_changed, GError **er
 
 /*
  * One more desktop for somebody who waits for it, inside the caller's transaction. FALSE without an error: the pool has as
- * many as it may have, or can make none now.
+ * many as it may have, or can make none now; silent: on a host that does not report, if there is no other.
  */
-gboolean pools_add_one(struct store *store, const char *pool, GError **error);
+gboolean pools_add_one(struct store *store, const char *pool, gboolean silent, GError **error);
 
 /* Why the pool makes no desktops for a while; "": it does. */
 const char *pools_explain_rest(struct store *store, const char *pool);

@@ -22,9 +22,9 @@ struct display {
 	void *context;
 	guint end_source;
 	enum display_end end;
-	gboolean opened; /* the main channel got through */
-	gboolean ready;	 /* there is a picture */
-	gboolean typed;	 /* the inputs channel got through, or never will */
+	gboolean opened;     /* the main channel got through */
+	gboolean ready;	     /* there is a picture */
+	gboolean takes_keys; /* the inputs channel got through, or never will */
 };
 
 static const struct {
@@ -74,7 +74,7 @@ display_spice_handle_main_event(SpiceChannel *channel, SpiceChannelEvent event,
 static void
 display_spice_tell_shown(struct display *display)
 {
-	if (display->ready && display->typed)
+	if (display->ready && display->takes_keys && display->end_source == 0)
 		display->events->shown(display->context);
 }
 
@@ -83,9 +83,9 @@ static void
 display_spice_handle_inputs_event(SpiceChannel *channel, SpiceChannelEvent event,
 				  struct display *display)
 {
-	if (display->typed)
+	if (display->takes_keys)
 		return;
-	display->typed = TRUE;
+	display->takes_keys = TRUE;
 	display_spice_tell_shown(display);
 }
 

@@ -235,42 +235,95 @@ test_pools__rest_after_failures(void **state)
 	broker_stage_done(&broker);
 }
 
-#define ADD_SILENT_HOST                                                                           \
-	"INSERT INTO host (name, instance, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy)" \
-	" VALUES ('silent', 'i2', 1, 49152, 40000, 2, '[]', '')"
-#define ADD_ITS_TEMPLATE                                                                         \
-	"INSERT INTO template (name, version, host, engine, kinds, ram_mib, created_ms, author)" \
-	" VALUES ('t', 1, 'silent', 'qemu', '[\"user\"]', 1024, 1, 'root')"
-#define ON_SILENT "SELECT count(*) FROM desktop WHERE host = 'silent'"
+#define SEEN	  "UPDATE host SET seen_ms = unixepoch() * 1000"
+#define ON_SILENT " AND host = 'silent'"
+#define ASSIGNED  " AND id IN (SELECT desktop FROM session)"
+
+/* And the other one has just reported. */
+static void
+add_silent_host(struct broker *broker)
+{
+	broker_stage_run(broker, SEEN);
+	broker_stage_run(
+		broker,
+		"INSERT INTO host (name, instance, seen_ms, ram_mib, ram_free_mib, cpus, engines, proxy)"
+		" VALUES ('silent', 'i2', 1, 49152, 40000, 2, '[]', '')");
+	broker_stage_run(
+		broker,
+		"INSERT INTO template (name, version, host, engine, kinds, ram_mib, created_ms, author)"
+		" VALUES ('t', 1, 'silent', 'qemu', '[\"user\"]', 1024, 1, 'root')");
+}
 
 /* It has most room, and does not answer; where there is no other its desktops wait for it. */
 static void
 test_pools__a_silent_host_comes_last(void **state)
 {
 	struct broker broker;
-	g_autofree char *session = NULL;
 
 	(void)state;
 	broker_stage_init(&broker);
-	broker_stage_run(&broker, "UPDATE host SET seen_ms = unixepoch() * 1000");
-	broker_stage_run(&broker, ADD_SILENT_HOST);
-	broker_stage_run(&broker, ADD_ITS_TEMPLATE);
-	broker_stage_add_pool(&broker, "p", 1, 1);
+	add_silent_host(&broker);
+	broker_stage_add_pool(&broker, "p", 2, 1);
 	reconcile(&broker, TRUE);
-	assert_int_equal(broker_stage_count(&broker, ON_SILENT), 0);
-	broker_stage_run(&broker, "UPDATE pool SET size = 2, spare = 2");
-	broker_stage_run(&broker, "UPDATE host SET drain = 1 WHERE name <> 'silent'");
+	assert_int_equal(broker_stage_count(&broker, WANTED ON_SILENT), 0);
+	broker_stage_run(&broker, "UPDATE pool SET spare = 2");
+	broker_stage_run(&broker, "UPDATE host SET drain = 1 WHERE name = 'h1'");
 	reconcile(&broker, TRUE);
-	assert_int_equal(broker_stage_count(&broker, ON_SILENT), 2);
-	/* whose user would wait for it */
+	assert_int_equal(broker_stage_count(&broker, WANTED ON_SILENT), 2);
+	broker_stage_done(&broker);
+}
+
+/* What is free there is nobody's until its host is back; then there are too many. */
+static void
+test_pools__others_stand_in_for_those_of_a_silent_host(void **state)
+{
+	struct broker broker;
+
+	(void)state;
+	broker_stage_init(&broker);
+	add_silent_host(&broker);
+	broker_stage_run(&broker, "UPDATE host SET drain = name = 'h1'");
+	broker_stage_add_pool(&broker, "p", 3, 2);
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, WANTED ON_SILENT), 2);
 	broker_stage_run(&broker, "UPDATE host SET drain = 0");
-	broker_stage_run(&broker, "UPDATE pool SET size = 3, spare = 3");
 	reconcile(&broker, TRUE);
-	session = broker_stage_assign(&broker, "ada");
-	assert_non_null(session);
-	assert_int_equal(
-		broker_stage_count(&broker, ON_SILENT " AND id IN (SELECT desktop FROM session)"),
-		0);
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED ON_SILENT), 2);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 3);
+	broker_stage_run(&broker, SEEN);
+	reconcile(&broker, TRUE);
+	reconcile(&broker, FALSE);
+	assert_int_equal(broker_stage_count(&broker, WANTED), 2);
+	broker_stage_done(&broker);
+}
+
+/* Its user would wait for a host that may never come back. */
+static void
+test_pools__nobody_gets_one_of_a_silent_host_while_there_is_another(void **state)
+{
+	struct broker broker;
+	g_autofree char *ada = NULL;
+	g_autofree char *bob = NULL;
+	g_autofree char *eve = NULL;
+
+	(void)state;
+	broker_stage_init(&broker);
+	add_silent_host(&broker);
+	broker_stage_run(&broker, "UPDATE host SET drain = name = 'h1'");
+	broker_stage_add_pool(&broker, "p", 3, 1);
+	reconcile(&broker, TRUE);
+	assert_int_equal(broker_stage_count(&broker, WANTED ON_SILENT), 1);
+	broker_stage_run(&broker, "UPDATE host SET drain = 0");
+	ada = broker_stage_assign(&broker, "ada");
+	bob = broker_stage_assign(&broker, "bob");
+	assert_non_null(ada);
+	assert_non_null(bob);
+	assert_int_equal(broker_stage_count(&broker, WANTED ON_SILENT ASSIGNED), 0);
+	/* the pool is full, and hers may come back */
+	eve = broker_stage_assign(&broker, "eve");
+	assert_non_null(eve);
+	assert_int_equal(broker_stage_count(&broker, WANTED ON_SILENT ASSIGNED), 1);
 	broker_stage_done(&broker);
 }
 
@@ -311,6 +364,9 @@ main(void)
 		cmocka_unit_test(test_pools__old_ones_are_replaced),
 		cmocka_unit_test(test_pools__rest_after_failures),
 		cmocka_unit_test(test_pools__a_silent_host_comes_last),
+		cmocka_unit_test(test_pools__others_stand_in_for_those_of_a_silent_host),
+		cmocka_unit_test(
+			test_pools__nobody_gets_one_of_a_silent_host_while_there_is_another),
 		cmocka_unit_test(test_pools__drained_hosts_keep_only_users),
 	};
 
