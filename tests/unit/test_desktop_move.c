@@ -16,6 +16,7 @@
 #include "host/desktop_move.h"
 #include "host/move_clear.h"
 #include "tests/unit/desktop_stage.h"
+#include "tests/unit/fake_exchange.h"
 #include "tests/unit/scratch.h"
 
 #define IDENTIFY  1
@@ -32,28 +33,11 @@ struct fixture {
 	struct move_clear *clear;
 };
 
-/* While a test has it, the exchange folder's server does not answer to whoever removes something there. */
-static GMutex server;
-
 static gboolean
 discard(const struct move_files *files, gboolean *ret_found, GError **error)
 {
-	g_mutex_lock(&server);
-	g_mutex_unlock(&server);
+	fake_exchange_wait();
 	return move_files_discard(files, ret_found, error);
-}
-
-/* A test that fails leaves it as it is: teardown does not. */
-static void
-server_set_down(gboolean down)
-{
-	static gboolean is_down;
-
-	if (down && !is_down)
-		g_mutex_lock(&server);
-	else if (!down && is_down)
-		g_mutex_unlock(&server);
-	is_down = down;
 }
 
 static guint n_changes; /* of its state, as hostd would report them */
@@ -96,7 +80,7 @@ teardown(void **state)
 	struct fixture *f = *state;
 	void *stage = f->stage;
 
-	server_set_down(FALSE);
+	fake_exchange_set_down(FALSE);
 	desktop_stage_teardown(&stage);
 	move_clear_free(f->clear);
 	scratch_remove(f->root);
@@ -539,7 +523,7 @@ test_desktop_move__nothing_but_a_move_waits_for_a_folder_that_hangs(void **state
 	struct fixture *f = *state;
 
 	start_twofold(f);
-	server_set_down(TRUE);
+	fake_exchange_set_down(TRUE);
 	desktop_forget_copy(f->stage->desktop);
 	assert_false(move_clear_drop(f->clear, DESKTOP));
 	desktop_export(f->stage->desktop);
@@ -548,7 +532,7 @@ test_desktop_move__nothing_but_a_move_waits_for_a_folder_that_hangs(void **state
 	desktop_give_up(f->stage->desktop, "its user has logged off");
 	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
 	assert_true(has(f->exchange, DESKTOP));
-	server_set_down(FALSE);
+	fake_exchange_set_down(FALSE);
 	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
 	assert_false(has(f->exchange, DESKTOP));
 }
@@ -560,11 +544,11 @@ test_desktop_move__goes_when_the_folder_answers_again(void **state)
 	struct fixture *f = *state;
 
 	start_twofold(f);
-	server_set_down(TRUE);
+	fake_exchange_set_down(TRUE);
 	desktop_forget_copy(f->stage->desktop);
 	desktop_export(f->stage->desktop);
 	assert_true(is_in(f, DESKTOP_STATE_SUSPENDED));
-	server_set_down(FALSE);
+	fake_exchange_set_down(FALSE);
 	WAIT_FOR((desktop_export(f->stage->desktop), is_in(f, DESKTOP_STATE_EXPORTED)));
 	assert_true(has(f->exchange, DESKTOP "/overlay.qcow2"));
 	assert_string_equal(f->stage->events->str, "exported ");

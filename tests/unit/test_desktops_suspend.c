@@ -19,54 +19,17 @@
 
 #include "base/io.h"
 #include "base/vmm_exit.h"
-#include "host/desktops.h"
 #include "tests/unit/desktop_stage.h"
+#include "tests/unit/desktops_talk.h"
 
-#define OTHER	     "d-bbbbbbbbbbbbbbbbbbbb"
-#define RAM_MIB	     1024
 #define VERSION	     "templates/debian-openbox/3"
 #define FILLED_BYTES (32 * 1024 * 1024)
 
 struct fixture {
 	struct desktop_stage *stage;
 	struct desktops *desktops;
-	guint refused; /* suspend_failed */
+	struct desktops_talk told;
 };
-
-static void
-note_event(void *context, const struct desktop *desktop, const char *kind, gint64 value,
-	   const char *text)
-{
-	struct fixture *f = context;
-
-	(void)desktop, (void)value;
-	if (strcmp(kind, "suspend_failed") != 0)
-		return;
-	print_message("%s\n", text);
-	f->refused++;
-}
-
-static void
-note_changed(void *context)
-{
-	(void)context;
-}
-
-static void
-note_fact(void *context, struct desktop *desktop, const struct display_fact *fact)
-{
-	(void)context, (void)desktop, (void)fact;
-}
-
-static void
-note_foreign(void *context, const char *name, guint32 version, const char *engine,
-	     const char *reason, const char *holders)
-{
-	(void)context, (void)name, (void)version, (void)engine, (void)reason;
-	assert_null(holders);
-}
-
-static const struct desktops_events events = { note_event, note_changed, note_fact, note_foreign };
 
 static char *
 make_path(const struct fixture *f, const char *name)
@@ -144,25 +107,15 @@ remove_version(const struct fixture *f)
 	}
 }
 
-static json_t *
-make_want(const char *id, guint64 generation, const char *word)
-{
-	return json_pack("{s:s, s:I, s:s, s:s, s:i, s:s, s:s, s:i, s:s, s:s, s:n}", "id", id,
-			 "generation", (json_int_t)generation, "pool", "p", "template",
-			 "debian-openbox", "version", 3, "engine", "qemu", "kind", "user",
-			 "ram_mib", RAM_MIB, "network", "none", "want", word, "session");
-}
-
 /* other: a new desktop of the same version is wanted, too. */
 static void
 want(struct fixture *f, const char *word, gboolean other)
 {
-	json_t *list = json_pack("[o]", make_want(DESKTOP, GENERATION, word));
+	json_t *list = json_pack("[o]", desktops_talk_make_want(DESKTOP, GENERATION, word));
 
 	if (other)
-		json_array_append_new(list, make_want(OTHER, 1, "ready"));
-	desktops_want(f->desktops, list);
-	json_decref(list);
+		json_array_append_new(list, desktops_talk_make_want(OTHER, 1, "ready"));
+	desktops_talk_want(f->desktops, list);
 }
 
 static struct desktop *
@@ -200,7 +153,7 @@ adopt(struct fixture *f)
 	desktop_free(stage->desktop);
 	fake_peer_done(&stage->agent);
 	stage->desktop = desktop_new(&stage->host, DESKTOP, GENERATION);
-	f->desktops = desktops_new(&options, &events, f);
+	f->desktops = desktops_new(&options, &desktops_talk_events, &f->told);
 	desktops_adopt(f->desktops, &record, 1);
 }
 
@@ -232,6 +185,9 @@ teardown(void **state)
 	fake_peer_settle();
 	remove_version(f);
 	desktop_stage_teardown(&stage);
+	/* nobody was told that the one that runs holds its version */
+	assert_null(f->told.holders);
+	desktops_talk_clear(&f->told);
 	g_free(f);
 	return 0;
 }
@@ -239,7 +195,7 @@ teardown(void **state)
 static void
 expect_runs_on(struct fixture *f, const char *why)
 {
-	SERVE_UNTIL(f->stage, f->refused > 0);
+	SERVE_UNTIL(f->stage, f->told.unsuspended > 0);
 	assert_true(is_in(f, DESKTOP_STATE_READY));
 	assert_non_null(strstr(desktop_get_reason(get_desktop(f)), why));
 	assert_non_null(strstr(desktop_get_reason(get_desktop(f)), "'carrel desktop stop'"));
@@ -259,7 +215,7 @@ test_desktops_suspend__one_of_the_version_that_is_there(void **state)
 		;
 	assert_true(is_in(f, DESKTOP_STATE_SUSPENDING));
 	SERVE_UNTIL(f->stage, is_in(f, DESKTOP_STATE_SUSPENDED));
-	assert_int_equal(f->refused, 0);
+	assert_int_equal(f->told.unsuspended, 0);
 }
 
 static void
@@ -273,7 +229,7 @@ test_desktops_suspend__one_whose_version_was_sealed_again_runs_on(void **state)
 	expect_runs_on(f, "'debian-openbox@3': that was sealed again");
 	want(f, "suspended", FALSE);
 	fake_peer_settle();
-	assert_int_equal(f->refused, 1);
+	assert_int_equal(f->told.unsuspended, 1);
 	want(f, "ready", FALSE);
 	SERVE_UNTIL(f->stage, desktop_get_reason(get_desktop(f))[0] == '\0');
 	assert_true(is_in(f, DESKTOP_STATE_READY));

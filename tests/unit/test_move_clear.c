@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "host/move_clear.h"
+#include "tests/unit/fake_exchange.h"
 #include "tests/unit/wait_for.h"
 
 /* What has ended, as "a " for found, "b- " for not found, "c! " for failed, "d? " for cancelled. */
@@ -20,8 +21,6 @@ struct fixture {
 	GString *told;
 };
 
-/* While a test has it the folder's server does not answer. */
-static GMutex server;
 static gint n_threads;
 
 static gboolean
@@ -29,27 +28,13 @@ work(const struct move_files *files, gboolean *ret_found, GError **error)
 {
 	assert_int_equal(g_atomic_int_add(&n_threads, 1), 0);
 	assert_string_equal(files->exchange, "/exchange");
-	g_mutex_lock(&server);
-	g_mutex_unlock(&server);
+	fake_exchange_wait();
 	*ret_found = strcmp(files->id, "b") != 0;
 	g_atomic_int_add(&n_threads, -1);
 	if (strcmp(files->id, "c") != 0)
 		return TRUE;
 	g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, "no");
 	return FALSE;
-}
-
-/* A test that fails leaves it as it is: teardown does not. */
-static void
-server_set_down(gboolean down)
-{
-	static gboolean is_down;
-
-	if (down && !is_down)
-		g_mutex_lock(&server);
-	else if (!down && is_down)
-		g_mutex_unlock(&server);
-	is_down = down;
 }
 
 static void
@@ -79,7 +64,7 @@ teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	server_set_down(FALSE);
+	fake_exchange_set_down(FALSE);
 	move_clear_free(f->clear);
 	g_string_free(f->told, TRUE);
 	g_free(f);
@@ -107,7 +92,7 @@ test_move_clear__what_waits_is_dropped(void **state)
 	struct fixture *f = *state;
 	struct fixture *other = f;
 
-	server_set_down(TRUE);
+	fake_exchange_set_down(TRUE);
 	assert_true(move_clear_add(f->clear, "a", handle_cleared, &f));
 	assert_true(move_clear_add(f->clear, "b", handle_cleared, &f));
 	assert_true(move_clear_add(f->clear, "d", handle_cleared, &other));
@@ -118,7 +103,7 @@ test_move_clear__what_waits_is_dropped(void **state)
 	move_clear_leave(f->clear, &other);
 	move_clear_leave(f->clear, &other);
 	assert_string_equal(f->told->str, "b? d? ");
-	server_set_down(FALSE);
+	fake_exchange_set_down(FALSE);
 	WAIT_FOR(strcmp(f->told->str, "b? d? a e ") == 0);
 	assert_true(move_clear_drop(f->clear, "a"));
 }
@@ -128,12 +113,12 @@ test_move_clear__ends_while_one_is_under_way(void **state)
 {
 	struct fixture *f = *state;
 
-	server_set_down(TRUE);
+	fake_exchange_set_down(TRUE);
 	assert_true(move_clear_add(f->clear, "a", handle_cleared, &f));
 	assert_true(move_clear_add(f->clear, "b", handle_cleared, &f));
 	g_clear_pointer(&f->clear, move_clear_free);
 	assert_string_equal(f->told->str, "b? ");
-	server_set_down(FALSE);
+	fake_exchange_set_down(FALSE);
 	WAIT_FOR(strcmp(f->told->str, "b? a ") == 0);
 }
 
