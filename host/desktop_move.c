@@ -6,11 +6,7 @@
  * way, and until its end nothing else begins with this desktop. desktop_export() makes sure that no process of it is left
  * (desktop_handle_unused), that its files are as good as when it was suspended (desktop_handle_settled), and lets them go
  * (desktop_handle_exported). desktop_arrive() takes them in when launch has made their folder (desktop_handle_housed,
- * desktop_handle_arrived), and desktop_give_up() throws them away.
- *
- * An older copy in the exchange folder is removed by another thread (move_clear.c), when the desktop is seen to be whole here:
- * desktop_forget_copy(). That folder may hang; so nothing waits for that thread but what would put the desktop there, or take it
- * from there (desktop_claim_copy).
+ * desktop_handle_arrived). What is just being removed from the exchange folder (desktop_copy.c) is waited for (desktop_claim_copy).
  *
  * A failure is told as the event move_failed, upon which the broker decides who has the desktop from then on. So a host that was to
  * have it and has refused it never tries again by itself: it may be another's by then.
@@ -18,7 +14,7 @@
 #include "base/log.h"
 #include "host/desktop_move.h"
 #include "host/desktop_parts.h"
-#include "host/move_clear.h"
+#include "host/move_files.h"
 
 /* Somebody has to do something first. */
 #define MOVE_AGAIN_US (60 * G_USEC_PER_SEC)
@@ -112,8 +108,7 @@ desktop_move_new(const struct desktop *desktop,
 	return move;
 }
 
-/* TRUE: hostd has let the desktop go before this ended, and there is nobody to tell. The call's reference is given back then. */
-static gboolean
+gboolean
 desktop_move_is_orphan(struct desktop *desktop)
 {
 	if (!desktop->is_let_go)
@@ -140,13 +135,6 @@ static gboolean
 desktop_move_may_try(const struct desktop *desktop)
 {
 	return !desktop->moving && g_get_monotonic_time() >= desktop->move_again_us;
-}
-
-/* FALSE: what lies of it in the exchange folder is just being removed. If it was only to be, it is not. */
-static gboolean
-desktop_claim_copy(const struct desktop *desktop)
-{
-	return !desktop->host->clear || move_clear_drop(desktop->host->clear, desktop->id);
 }
 
 static void
@@ -435,130 +423,4 @@ gboolean
 desktop_is_moving(const struct desktop *desktop)
 {
 	return desktop->moving;
-}
-
-/* --- away --- */
-
-/* Of one that has gone: nobody tries it again. */
-static void
-desktop_tell_cleared(const char *id, gboolean found, gboolean expected, const GError *error)
-{
-	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-		log_warning("desktop=%s: what is left of it where hosts share it is not removed: "
-			    "%s; remove it there, if there is something",
-			    id, error->message);
-	else if (!error && !found)
-		log_write(expected ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-			  "desktop=%s: nothing of it is where hosts share it; see that that is "
-			  "mounted, and remove it there, if there is something",
-			  id);
-}
-
-static void
-desktop_handle_cleared(void *context, const char *id, gboolean found, const GError *error)
-{
-	(void)context;
-	desktop_tell_cleared(id, found, FALSE, error);
-}
-
-static void
-desktop_handle_discarded(void *context, const char *id, gboolean found, const GError *error)
-{
-	struct desktop *desktop = context;
-
-	desktop_tell_cleared(id, found, desktop->state == DESKTOP_STATE_EXPORTED, error);
-	if (desktop_move_is_orphan(desktop))
-		return;
-	desktop->moving = FALSE;
-	desktop_retire(desktop, "it was given up");
-	desktop_unref(desktop);
-}
-
-/* Also one of which nothing is known here: it was to come, or has gone before this hostd was started. */
-static gboolean
-desktop_may_lie_there_only(const struct desktop *desktop)
-{
-	gboolean unknown =
-		desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest && !desktop->vm;
-
-	return unknown || desktop->state == DESKTOP_STATE_EXPORTING ||
-	       desktop->state == DESKTOP_STATE_EXPORTED;
-}
-
-void
-desktop_give_up(struct desktop *desktop, const char *reason)
-{
-	struct move_clear *clear = desktop->host->clear;
-	gboolean waits = clear && desktop_may_lie_there_only(desktop);
-
-	desktop->is_given_up = desktop->moving;
-	if (desktop->moving)
-		return;
-	/* What is just being removed need not be removed again. */
-	if (clear && (waits || desktop->may_have_copy) && desktop_claim_copy(desktop))
-		move_clear_add(clear, desktop->id,
-			       waits ? desktop_handle_discarded : desktop_handle_cleared,
-			       waits ? desktop_ref(desktop) : NULL);
-	else
-		waits = FALSE;
-	desktop->may_have_copy = FALSE;
-	desktop->moving = waits;
-	desktop_retire(desktop, reason);
-}
-
-/* A copy in the exchange folder is older than what is here: an earlier hostd was about to export it, or has just taken it in. */
-static void
-desktop_handle_forgotten(void *context, const char *id, gboolean found, const GError *error)
-{
-	struct desktop *desktop = context;
-
-	(void)found;
-	if (!error) {
-		desktop->may_have_copy = FALSE;
-	} else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-		log_write(desktop->forget_again_us == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-			  "desktop=%s: an older copy of it may be left where hosts share it: %s; "
-			  "while the desktop is here it is tried again",
-			  id, error->message);
-		desktop->forget_again_us = g_get_monotonic_time() + MOVE_AGAIN_US;
-	}
-	desktop_unref(desktop);
-}
-
-/* It is suspended here with all its files, or was and runs. */
-static gboolean
-desktop_is_whole_here(const struct desktop *desktop, GError **error)
-{
-	if (desktop->state == DESKTOP_STATE_SUSPENDED)
-		return move_files_is_whole(desktop->host->lib, desktop->id, error);
-	return desktop->state >= DESKTOP_STATE_IDENTIFYING &&
-	       desktop->state <= DESKTOP_STATE_DISCONNECTED;
-}
-
-void
-desktop_forget_copy(struct desktop *desktop)
-{
-	struct move_clear *clear = desktop->host->clear;
-	g_autoptr(GError) error = NULL;
-
-	if (!clear || !desktop->may_have_copy || desktop->moving ||
-	    g_get_monotonic_time() < desktop->forget_again_us)
-		return;
-	desktop_ref(desktop);
-	if (desktop_is_whole_here(desktop, &error)) {
-		if (!move_clear_add(clear, desktop->id, desktop_handle_forgotten, desktop))
-			desktop_unref(desktop);
-	} else if (error) {
-		desktop_handle_forgotten(desktop, desktop->id, FALSE, error);
-	} else {
-		desktop_unref(desktop);
-	}
-}
-
-/* What is removed of one that was given up goes on. */
-void
-desktop_move_let_go(struct desktop *desktop)
-{
-	if (desktop->host->clear && !desktop->moving)
-		move_clear_leave(desktop->host->clear, desktop);
 }

@@ -28,7 +28,7 @@ const char *desktop_get_refusal(const struct desktop *desktop);
 gboolean desktop_is_moving(const struct desktop *desktop); /* a thread is at its files */
 
 /*
- * The broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here, and is removed.
+ * desktop_copy.c: the broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here, and is removed.
  * Called again as long as that is so; nothing waits for it but a move.
  */
 void desktop_forget_copy(struct desktop *desktop);
