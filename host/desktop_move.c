@@ -328,7 +328,7 @@ desktop_settle_here(struct desktop *desktop, const char *doubt)
 	}
 	desktop->has_run = TRUE;
 	desktop->suspension = SUSPENSION_WHOLE;
-	desktop->may_have_copy = FALSE;
+	desktop->may_have_copy = doubt == NULL; /* that could not be removed, perhaps */
 	desktop_recall(desktop);
 	desktop_end_step(desktop, "arrived");
 	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);

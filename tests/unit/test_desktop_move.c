@@ -575,6 +575,25 @@ test_desktop_move__a_copy_that_could_not_be_removed_is_not_forgotten(void **stat
 	assert_false(has(f->exchange, DESKTOP));
 }
 
+/* A folder in it that is nobody's business keeps it there, as a server that fails would. */
+static void
+test_desktop_move__a_copy_that_stayed_when_it_came_goes_later(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *strange = g_build_filename(f->exchange, DESKTOP, "strange", NULL);
+
+	start_exported(f);
+	assert_int_equal(g_mkdir(strange, 0700), 0);
+	begin(f, &f->other, GENERATION);
+	arrive(f);
+	WAIT_FOR(is_in(f, DESKTOP_STATE_SUSPENDED));
+	assert_true(has(f->exchange, DESKTOP));
+	assert_int_equal(g_rmdir(strange), 0);
+	desktop_forget_copy(f->stage->desktop);
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
+	assert_false(has(f->exchange, DESKTOP));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_desktop_move__##name, setup, teardown)
 
 int
@@ -603,6 +622,7 @@ main(void)
 		TEST(nothing_but_a_move_waits_for_a_folder_that_hangs),
 		TEST(goes_when_the_folder_answers_again),
 		TEST(a_copy_that_could_not_be_removed_is_not_forgotten),
+		TEST(a_copy_that_stayed_when_it_came_goes_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
