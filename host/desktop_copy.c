@@ -94,9 +94,12 @@ desktop_handle_forgotten(void *context, const char *id, gboolean found, const GE
 {
 	struct desktop *desktop = context;
 
-	(void)found;
 	if (!error) {
 		desktop->may_have_copy = FALSE;
+	} else if (desktop->state == DESKTOP_STATE_RETIRING ||
+		   desktop->state == DESKTOP_STATE_GONE) {
+		/* When it was given up this was under way, and so nothing else was begun. */
+		desktop_tell_cleared(id, found, FALSE, error);
 	} else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
 		log_write(desktop->forget_again_us == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
 			  "desktop=%s: an older copy of it may be left where hosts share it: %s; "

@@ -10,8 +10,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/desktop_move.h"
 #include "host/move_clear.h"
@@ -594,6 +596,37 @@ test_desktop_move__a_copy_that_stayed_when_it_came_goes_later(void **state)
 	assert_false(has(f->exchange, DESKTOP));
 }
 
+/* It was about to be forgotten when its user logged off: nobody tries that again. */
+static void
+test_desktop_move__a_copy_that_stays_when_it_has_gone_is_told(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = g_build_filename(f->root, "told", NULL);
+	g_autofree char *told = NULL;
+	int kept = dup(STDERR_FILENO);
+	int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(kept >= 0 && file >= 0);
+	start_twofold(f);
+	fake_exchange_set_down(TRUE);
+	desktop_forget_copy(f->stage->desktop);
+	desktop_give_up(f->stage->desktop, "its user has logged off");
+	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
+	assert_int_equal(g_chmod(f->exchange, 0720), 0);
+	dup2(file, STDERR_FILENO);
+	fake_exchange_set_down(FALSE);
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(file);
+	assert_true(has(f->exchange, DESKTOP));
+	assert_true(g_file_get_contents(path, &told, NULL, NULL));
+	print_message("%s", told);
+	assert_non_null(strstr(told, "is not removed"));
+	assert_non_null(strstr(told, "remove it there"));
+	assert_null(strstr(told, "tried again"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_desktop_move__##name, setup, teardown)
 
 int
@@ -623,6 +656,7 @@ main(void)
 		TEST(goes_when_the_folder_answers_again),
 		TEST(a_copy_that_could_not_be_removed_is_not_forgotten),
 		TEST(a_copy_that_stayed_when_it_came_goes_later),
+		TEST(a_copy_that_stays_when_it_has_gone_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
