@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/desktop_move.h"
 #include "host/desktop_parts.h"
 
 /* Killed processes take some milliseconds to end; a disk that lets nothing be removed is tried more and more seldom. */
@@ -197,7 +198,8 @@ desktop_remove(struct desktop *desktop)
 void
 desktop_retire(struct desktop *desktop, const char *reason)
 {
-	if (desktop->moving || !desktop_state_may_change(desktop->state, DESKTOP_STATE_RETIRING))
+	if (desktop_is_held(desktop) ||
+	    !desktop_state_may_change(desktop->state, DESKTOP_STATE_RETIRING))
 		return;
 	desktop_end_machine(desktop, reason);
 	if (desktop_set_state(desktop, DESKTOP_STATE_RETIRING))

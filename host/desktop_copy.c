@@ -5,7 +5,7 @@
  * How it works: it is removed by a thread (move_clear.c) that is one for all desktops, for that folder may hang. An older copy goes
  * when the desktop is seen to be whole here (desktop_forget_copy), and what there is of one that is given up with it (desktop_give_up).
  * So nothing waits for that thread but what would put the desktop there, or take it from there (desktop_claim_copy), and one that is
- * given up while it is, or may be, nowhere else.
+ * given up when it has left for there (DESKTOP_HOLD_DISCARD).
  */
 #include "base/log.h"
 #include "host/desktop_move.h"
@@ -51,40 +51,38 @@ desktop_handle_discarded(void *context, const char *id, gboolean found, const GE
 	desktop_tell_cleared(id, found, desktop->state == DESKTOP_STATE_EXPORTED, error);
 	if (desktop_move_is_orphan(desktop))
 		return;
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	desktop_retire(desktop, "it was given up");
 	desktop_unref(desktop);
 }
 
-/* Also one of which nothing is known here: it was to come, or has gone before this hostd was started. */
+/* It was to be forked, mostly, and never was; or it was to come, or has gone before this hostd was started. */
 static gboolean
-desktop_may_lie_there_only(const struct desktop *desktop)
+desktop_is_unknown(const struct desktop *desktop)
 {
-	gboolean unknown =
-		desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest && !desktop->vm;
-
-	return unknown || desktop->state == DESKTOP_STATE_EXPORTING ||
-	       desktop->state == DESKTOP_STATE_EXPORTED;
+	return desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest && !desktop->vm;
 }
 
 void
 desktop_give_up(struct desktop *desktop, const char *reason)
 {
 	struct move_clear *clear = desktop->host->clear;
-	gboolean waits = clear && desktop_may_lie_there_only(desktop);
+	gboolean waits = clear && (desktop->state == DESKTOP_STATE_EXPORTING ||
+				   desktop->state == DESKTOP_STATE_EXPORTED);
+	gboolean clears = clear && (waits || desktop->may_have_copy || desktop_is_unknown(desktop));
 
-	desktop->is_given_up = desktop->moving;
-	if (desktop->moving)
+	desktop->is_given_up = desktop_is_held(desktop);
+	if (desktop->is_given_up)
 		return;
 	/* What is just being removed need not be removed again. */
-	if (clear && (waits || desktop->may_have_copy) && desktop_claim_copy(desktop))
+	if (clears && desktop_claim_copy(desktop))
 		move_clear_add(clear, desktop->id,
 			       waits ? desktop_handle_discarded : desktop_handle_cleared,
 			       waits ? desktop_ref(desktop) : NULL);
 	else
 		waits = FALSE;
 	desktop->may_have_copy = FALSE;
-	desktop->moving = waits;
+	desktop->hold = waits ? DESKTOP_HOLD_DISCARD : DESKTOP_HOLD_NONE;
 	desktop_retire(desktop, reason);
 }
 
@@ -126,7 +124,7 @@ desktop_forget_copy(struct desktop *desktop)
 	struct move_clear *clear = desktop->host->clear;
 	g_autoptr(GError) error = NULL;
 
-	if (!clear || !desktop->may_have_copy || desktop->moving ||
+	if (!clear || !desktop->may_have_copy || desktop_is_held(desktop) ||
 	    g_get_monotonic_time() < desktop->forget_again_us)
 		return;
 	desktop_ref(desktop);
@@ -144,6 +142,6 @@ desktop_forget_copy(struct desktop *desktop)
 void
 desktop_leave_copy(struct desktop *desktop)
 {
-	if (desktop->host->clear && !desktop->moving)
+	if (desktop->host->clear && !desktop_is_held(desktop))
 		move_clear_leave(desktop->host->clear, desktop);
 }

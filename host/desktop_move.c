@@ -2,8 +2,8 @@
 /*
  * desktop_move.c - a suspended desktop goes to the folder that hosts share, and comes from there (carrel-hostd)
  *
- * How it works: what is done with files is done in a thread (move_files.c), one at a time of a desktop: "moving" says that one is under
- * way, and until its end nothing else begins with this desktop. desktop_export() makes sure that no process of it is left
+ * How it works: what is done with files is done in a thread (move_files.c), one at a time of a desktop: DESKTOP_HOLD_MOVE says that one
+ * is under way, and until its end nothing else begins with this desktop. desktop_export() makes sure that no process of it is left
  * (desktop_handle_unused), that its files are as good as when it was suspended (desktop_handle_settled), and lets them go
  * (desktop_handle_exported). desktop_arrive() takes them in when launch has made their folder (desktop_handle_housed,
  * desktop_handle_arrived). What is just being removed from the exchange folder (desktop_copy.c) is waited for (desktop_claim_copy).
@@ -123,7 +123,7 @@ desktop_move_start(struct desktop *desktop, struct desktop_move *move, GAsyncRea
 {
 	GTask *task = g_task_new(NULL, NULL, callback, desktop_ref(desktop));
 
-	desktop->moving = TRUE;
+	desktop->hold = DESKTOP_HOLD_MOVE;
 	g_task_set_task_data(task, move, desktop_move_free);
 	g_task_run_in_thread(task, desktop_move_run);
 	g_object_unref(task);
@@ -134,7 +134,7 @@ desktop_move_start(struct desktop *desktop, struct desktop_move *move, GAsyncRea
 static gboolean
 desktop_move_may_try(const struct desktop *desktop)
 {
-	return !desktop->moving && g_get_monotonic_time() >= desktop->move_again_us;
+	return !desktop_is_held(desktop) && g_get_monotonic_time() >= desktop->move_again_us;
 }
 
 static void
@@ -149,7 +149,7 @@ desktop_move_set_obstacle(struct desktop *desktop, char *words)
 static void
 desktop_move_end(struct desktop *desktop)
 {
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	desktop->host->changed(desktop->host->context, desktop);
 	if (desktop->is_given_up)
 		desktop_give_up(desktop, "an operator stopped it");
@@ -202,7 +202,7 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 		desktop_move_set_obstacle(desktop, desktop_move_describe(desktop, error->message));
 		desktop->move_again_us = g_get_monotonic_time() + MOVE_AGAIN_US;
 	} else {
-		desktop->moving = FALSE;
+		desktop->hold = DESKTOP_HOLD_NONE;
 		desktop->may_have_copy = TRUE; /* kept, or not to be removed */
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 		desktop_refuse_move(desktop, error->message);
@@ -214,7 +214,7 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 static void
 desktop_export_refuse(struct desktop *desktop, const char *reason)
 {
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	if (desktop->state == DESKTOP_STATE_EXPORTING)
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 	desktop_refuse_move(desktop, reason);
@@ -234,7 +234,7 @@ desktop_export_wait(struct desktop *desktop)
 		"it is tried again",
 		desktop->id);
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	desktop->move_again_us = g_get_monotonic_time() + UNUSED_AGAIN_US;
 	if (desktop->is_given_up)
 		desktop_move_end(desktop);
@@ -300,7 +300,7 @@ desktop_export(struct desktop *desktop)
 	}
 	desktop->since_us = g_get_monotonic_time();
 	if (before == DESKTOP_STATE_SUSPENDED) {
-		desktop->moving = TRUE;
+		desktop->hold = DESKTOP_HOLD_MOVE;
 		launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 					   desktop_handle_unused, desktop);
 	} else {
@@ -343,7 +343,7 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 	(void)object;
 	if (desktop_move_is_orphan(desktop))
 		return;
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
 		desktop_settle_here(desktop, NULL);
 	} else if (g_error_matches(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL)) {
@@ -362,7 +362,7 @@ desktop_handle_housed(void *data, const struct launch_answer *answer)
 	struct desktop *desktop = data;
 	struct desktop_move *move = g_steal_pointer(&desktop->arrival);
 
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	if (!answer->error) {
 		desktop_move_start(desktop, move, desktop_handle_arrived);
 		return;
@@ -388,7 +388,7 @@ desktop_arrive(struct desktop *desktop, const struct engine_template *source, gb
 	move->kind = g_strdup(source->kind);
 	move->network = network;
 	desktop->arrival = move;
-	desktop->moving = TRUE;
+	desktop->hold = DESKTOP_HOLD_MOVE;
 	launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 				   desktop_handle_housed, desktop);
 }
@@ -420,7 +420,13 @@ desktop_get_refusal(const struct desktop *desktop)
 }
 
 gboolean
+desktop_is_held(const struct desktop *desktop)
+{
+	return desktop->hold != DESKTOP_HOLD_NONE;
+}
+
+gboolean
 desktop_is_moving(const struct desktop *desktop)
 {
-	return desktop->moving;
+	return desktop->hold == DESKTOP_HOLD_MOVE;
 }

@@ -15,6 +15,16 @@
 	"the guest stands still because the host's disk (or its memory) is full: make room there, then it goes " \
 	"on by itself"
 
+/*
+ * What has begun with a desktop. Move: a thread has its files, or is about to (desktop_move.c). Discard: it was given up when it had
+ * left, and goes when it has gone from the exchange folder (desktop_copy.c).
+ */
+enum desktop_hold {
+	DESKTOP_HOLD_NONE,
+	DESKTOP_HOLD_MOVE,
+	DESKTOP_HOLD_DISCARD,
+};
+
 struct desktop {
 	gint references;
 	const struct desktop_host *host;
@@ -37,7 +47,7 @@ struct desktop {
 	guint64 suspend_bytes;	      /* that it takes to be suspended, at most */
 	char *obstacle;		      /* why it could not be suspended or resumed; NULL: nothing */
 	gint64 again_us;	      /* monotonic; before that it is not tried again */
-	gboolean moving;	      /* a thread has its files, or is about to (desktop_move.c) */
+	enum desktop_hold hold;	      /* nothing else begins with it meanwhile */
 	gboolean is_given_up;	      /* it goes when that is over */
 	gboolean is_let_go;	      /* hostd has it no more; what was begun for it ends */
 	gint64 move_again_us;	      /* monotonic */

@@ -96,7 +96,7 @@ teardown(void **state)
 static gboolean
 is_in(const struct fixture *f, enum desktop_state state)
 {
-	return desktop_stage_is_in(f->stage, state) && !desktop_is_moving(f->stage->desktop);
+	return desktop_stage_is_in(f->stage, state) && !desktop_is_held(f->stage->desktop);
 }
 
 static gboolean
@@ -596,6 +596,23 @@ test_desktop_move__a_copy_that_stayed_when_it_came_goes_later(void **state)
 	assert_false(has(f->exchange, DESKTOP));
 }
 
+/* Its pool has shrunk before it was forked here, mostly: it has gone, and what may lie there of it goes when it can. */
+static void
+test_desktop_move__an_unknown_one_does_not_wait_for_a_folder_that_hangs(void **state)
+{
+	struct fixture *f = *state;
+
+	start_exported(f);
+	begin(f, &f->other, GENERATION);
+	fake_exchange_set_down(TRUE);
+	desktop_give_up(f->stage->desktop, "the broker wants it gone");
+	SERVE_UNTIL(f->stage, is_in(f, DESKTOP_STATE_GONE));
+	assert_true(has(f->exchange, DESKTOP));
+	fake_exchange_set_down(FALSE);
+	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
+	assert_false(has(f->exchange, DESKTOP));
+}
+
 /* It was about to be forgotten when its user logged off: nobody tries that again. */
 static void
 test_desktop_move__a_copy_that_stays_when_it_has_gone_is_told(void **state)
@@ -656,6 +673,7 @@ main(void)
 		TEST(goes_when_the_folder_answers_again),
 		TEST(a_copy_that_could_not_be_removed_is_not_forgotten),
 		TEST(a_copy_that_stayed_when_it_came_goes_later),
+		TEST(an_unknown_one_does_not_wait_for_a_folder_that_hangs),
 		TEST(a_copy_that_stays_when_it_has_gone_is_told),
 	};
 
