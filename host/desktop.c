@@ -6,7 +6,7 @@
  * (desktop_handle_forked), looks for the agent (desktop_agent.c) and lets it give the guest its identity
  * (desktop_handle_heard); then the desktop is ready. desktop_adopt() enters at the agent. The machine and its display are in
  * desktop_machine.c, what concerns the guest's inside (agent, network, log-in) in desktop_guest.c, the way to its folder
- * and back in desktop_suspend.c, that to another host in desktop_move.c. Here is its life:
+ * and back in desktop_suspend.c, that to another host in desktop_move.c, with what it leaves there in desktop_copy.c. Here is its life:
  * desktop_set_state() is the only place where the state changes. Each step's deadline is that of launch_client, the engine's
  * steps, or the agent's request, and each failure ends in desktop_fail() with its text.
  *
@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/desktop_move.h"
 #include "host/desktop_parts.h"
 
 /* Killed processes take some milliseconds to end; a disk that lets nothing be removed is tried more and more seldom. */
@@ -92,7 +93,7 @@ desktop_free(struct desktop *desktop)
 	if (desktop->display)
 		display_control_leave(desktop->display);
 	desktop->display = NULL;
-	desktop_move_let_go(desktop);
+	desktop_leave_copy(desktop);
 	desktop_unref(desktop);
 }
 
@@ -197,7 +198,8 @@ desktop_remove(struct desktop *desktop)
 void
 desktop_retire(struct desktop *desktop, const char *reason)
 {
-	if (desktop->moving || !desktop_state_may_change(desktop->state, DESKTOP_STATE_RETIRING))
+	if (desktop_is_held(desktop) ||
+	    !desktop_state_may_change(desktop->state, DESKTOP_STATE_RETIRING))
 		return;
 	desktop_end_machine(desktop, reason);
 	if (desktop_set_state(desktop, DESKTOP_STATE_RETIRING))

@@ -97,8 +97,8 @@ gboolean desktop_needs_template(const struct desktop *desktop,
 void desktop_set_foreign(struct desktop *desktop);
 
 /*
- * As desktop_retire(), and wherever it is: not even the exchange folder keeps it. One that is here is retired at once, whatever the
- * removal of an older copy takes; one that is, or may be, nowhere but there when that has gone.
+ * As desktop_retire(), and wherever it is: not even the exchange folder keeps it. One that has left for there is retired when it has
+ * gone from there; any other, also one of which nothing is known here, at once, whatever the removal of what may lie there takes.
  */
 void desktop_give_up(struct desktop *desktop, const char *reason);
 

@@ -2,15 +2,11 @@
 /*
  * desktop_move.c - a suspended desktop goes to the folder that hosts share, and comes from there (carrel-hostd)
  *
- * How it works: what is done with files is done in a thread (move_files.c), one at a time of a desktop: "moving" says that one is under
- * way, and until its end nothing else begins with this desktop. desktop_export() makes sure that no process of it is left
+ * How it works: what is done with files is done in a thread (move_files.c), one at a time of a desktop: DESKTOP_HOLD_MOVE says that one
+ * is under way, and until its end nothing else begins with this desktop. desktop_export() makes sure that no process of it is left
  * (desktop_handle_unused), that its files are as good as when it was suspended (desktop_handle_settled), and lets them go
  * (desktop_handle_exported). desktop_arrive() takes them in when launch has made their folder (desktop_handle_housed,
- * desktop_handle_arrived), and desktop_give_up() throws them away.
- *
- * An older copy in the exchange folder is removed by another thread (move_clear.c), when the desktop is seen to be whole here:
- * desktop_forget_copy(). That folder may hang; so nothing waits for that thread but what would put the desktop there, or take it
- * from there (desktop_claim_copy).
+ * desktop_handle_arrived). What is just being removed from the exchange folder (desktop_copy.c) is waited for (desktop_claim_copy).
  *
  * A failure is told as the event move_failed, upon which the broker decides who has the desktop from then on. So a host that was to
  * have it and has refused it never tries again by itself: it may be another's by then.
@@ -18,7 +14,7 @@
 #include "base/log.h"
 #include "host/desktop_move.h"
 #include "host/desktop_parts.h"
-#include "host/move_clear.h"
+#include "host/move_files.h"
 
 /* Somebody has to do something first. */
 #define MOVE_AGAIN_US (60 * G_USEC_PER_SEC)
@@ -112,8 +108,7 @@ desktop_move_new(const struct desktop *desktop,
 	return move;
 }
 
-/* TRUE: hostd has let the desktop go before this ended, and there is nobody to tell. The call's reference is given back then. */
-static gboolean
+gboolean
 desktop_move_is_orphan(struct desktop *desktop)
 {
 	if (!desktop->is_let_go)
@@ -128,7 +123,7 @@ desktop_move_start(struct desktop *desktop, struct desktop_move *move, GAsyncRea
 {
 	GTask *task = g_task_new(NULL, NULL, callback, desktop_ref(desktop));
 
-	desktop->moving = TRUE;
+	desktop->hold = DESKTOP_HOLD_MOVE;
 	g_task_set_task_data(task, move, desktop_move_free);
 	g_task_run_in_thread(task, desktop_move_run);
 	g_object_unref(task);
@@ -139,14 +134,7 @@ desktop_move_start(struct desktop *desktop, struct desktop_move *move, GAsyncRea
 static gboolean
 desktop_move_may_try(const struct desktop *desktop)
 {
-	return !desktop->moving && g_get_monotonic_time() >= desktop->move_again_us;
-}
-
-/* FALSE: what lies of it in the exchange folder is just being removed. If it was only to be, it is not. */
-static gboolean
-desktop_claim_copy(const struct desktop *desktop)
-{
-	return !desktop->host->clear || move_clear_drop(desktop->host->clear, desktop->id);
+	return !desktop_is_held(desktop) && g_get_monotonic_time() >= desktop->move_again_us;
 }
 
 static void
@@ -161,7 +149,7 @@ desktop_move_set_obstacle(struct desktop *desktop, char *words)
 static void
 desktop_move_end(struct desktop *desktop)
 {
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	desktop->host->changed(desktop->host->context, desktop);
 	if (desktop->is_given_up)
 		desktop_give_up(desktop, "an operator stopped it");
@@ -214,7 +202,7 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 		desktop_move_set_obstacle(desktop, desktop_move_describe(desktop, error->message));
 		desktop->move_again_us = g_get_monotonic_time() + MOVE_AGAIN_US;
 	} else {
-		desktop->moving = FALSE;
+		desktop->hold = DESKTOP_HOLD_NONE;
 		desktop->may_have_copy = TRUE; /* kept, or not to be removed */
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 		desktop_refuse_move(desktop, error->message);
@@ -226,7 +214,7 @@ desktop_handle_exported(GObject *object, GAsyncResult *result, gpointer data)
 static void
 desktop_export_refuse(struct desktop *desktop, const char *reason)
 {
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	if (desktop->state == DESKTOP_STATE_EXPORTING)
 		desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
 	desktop_refuse_move(desktop, reason);
@@ -246,7 +234,7 @@ desktop_export_wait(struct desktop *desktop)
 		"it is tried again",
 		desktop->id);
 	launch_client_kill(desktop->host->launch, desktop->id, LAUNCH_ROLE_COUNT, NULL, NULL);
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	desktop->move_again_us = g_get_monotonic_time() + UNUSED_AGAIN_US;
 	if (desktop->is_given_up)
 		desktop_move_end(desktop);
@@ -312,7 +300,7 @@ desktop_export(struct desktop *desktop)
 	}
 	desktop->since_us = g_get_monotonic_time();
 	if (before == DESKTOP_STATE_SUSPENDED) {
-		desktop->moving = TRUE;
+		desktop->hold = DESKTOP_HOLD_MOVE;
 		launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 					   desktop_handle_unused, desktop);
 	} else {
@@ -340,7 +328,7 @@ desktop_settle_here(struct desktop *desktop, const char *doubt)
 	}
 	desktop->has_run = TRUE;
 	desktop->suspension = SUSPENSION_WHOLE;
-	desktop->may_have_copy = FALSE;
+	desktop->may_have_copy = doubt == NULL; /* that could not be removed, perhaps */
 	desktop_recall(desktop);
 	desktop_end_step(desktop, "arrived");
 	desktop_set_state(desktop, DESKTOP_STATE_SUSPENDED);
@@ -355,7 +343,7 @@ desktop_handle_arrived(GObject *object, GAsyncResult *result, gpointer data)
 	(void)object;
 	if (desktop_move_is_orphan(desktop))
 		return;
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	if (g_task_propagate_boolean(G_TASK(result), &error)) {
 		desktop_settle_here(desktop, NULL);
 	} else if (g_error_matches(error, MOVE_FILES_ERROR, MOVE_FILES_ERROR_DOUBTFUL)) {
@@ -374,7 +362,7 @@ desktop_handle_housed(void *data, const struct launch_answer *answer)
 	struct desktop *desktop = data;
 	struct desktop_move *move = g_steal_pointer(&desktop->arrival);
 
-	desktop->moving = FALSE;
+	desktop->hold = DESKTOP_HOLD_NONE;
 	if (!answer->error) {
 		desktop_move_start(desktop, move, desktop_handle_arrived);
 		return;
@@ -400,7 +388,7 @@ desktop_arrive(struct desktop *desktop, const struct engine_template *source, gb
 	move->kind = g_strdup(source->kind);
 	move->network = network;
 	desktop->arrival = move;
-	desktop->moving = TRUE;
+	desktop->hold = DESKTOP_HOLD_MOVE;
 	launch_client_make_desktop(desktop->host->launch, desktop->id, desktop->generation,
 				   desktop_handle_housed, desktop);
 }
@@ -432,133 +420,13 @@ desktop_get_refusal(const struct desktop *desktop)
 }
 
 gboolean
+desktop_is_held(const struct desktop *desktop)
+{
+	return desktop->hold != DESKTOP_HOLD_NONE;
+}
+
+gboolean
 desktop_is_moving(const struct desktop *desktop)
 {
-	return desktop->moving;
-}
-
-/* --- away --- */
-
-/* Of one that has gone: nobody tries it again. */
-static void
-desktop_tell_cleared(const char *id, gboolean found, gboolean expected, const GError *error)
-{
-	if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-		log_warning("desktop=%s: what is left of it where hosts share it is not removed: "
-			    "%s; remove it there, if there is something",
-			    id, error->message);
-	else if (!error && !found)
-		log_write(expected ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-			  "desktop=%s: nothing of it is where hosts share it; see that that is "
-			  "mounted, and remove it there, if there is something",
-			  id);
-}
-
-static void
-desktop_handle_cleared(void *context, const char *id, gboolean found, const GError *error)
-{
-	(void)context;
-	desktop_tell_cleared(id, found, FALSE, error);
-}
-
-static void
-desktop_handle_discarded(void *context, const char *id, gboolean found, const GError *error)
-{
-	struct desktop *desktop = context;
-
-	desktop_tell_cleared(id, found, desktop->state == DESKTOP_STATE_EXPORTED, error);
-	if (desktop_move_is_orphan(desktop))
-		return;
-	desktop->moving = FALSE;
-	desktop_retire(desktop, "it was given up");
-	desktop_unref(desktop);
-}
-
-/* Also one of which nothing is known here: it was to come, or has gone before this hostd was started. */
-static gboolean
-desktop_may_lie_there_only(const struct desktop *desktop)
-{
-	gboolean unknown =
-		desktop->state == DESKTOP_STATE_FORKING && !desktop->manifest && !desktop->vm;
-
-	return unknown || desktop->state == DESKTOP_STATE_EXPORTING ||
-	       desktop->state == DESKTOP_STATE_EXPORTED;
-}
-
-void
-desktop_give_up(struct desktop *desktop, const char *reason)
-{
-	struct move_clear *clear = desktop->host->clear;
-	gboolean waits = clear && desktop_may_lie_there_only(desktop);
-
-	desktop->is_given_up = desktop->moving;
-	if (desktop->moving)
-		return;
-	/* What is just being removed need not be removed again. */
-	if (clear && (waits || desktop->may_have_copy) && desktop_claim_copy(desktop))
-		move_clear_add(clear, desktop->id,
-			       waits ? desktop_handle_discarded : desktop_handle_cleared,
-			       waits ? desktop_ref(desktop) : NULL);
-	else
-		waits = FALSE;
-	desktop->may_have_copy = FALSE;
-	desktop->moving = waits;
-	desktop_retire(desktop, reason);
-}
-
-/* A copy in the exchange folder is older than what is here: an earlier hostd was about to export it, or has just taken it in. */
-static void
-desktop_handle_forgotten(void *context, const char *id, gboolean found, const GError *error)
-{
-	struct desktop *desktop = context;
-
-	(void)found;
-	if (!error) {
-		desktop->may_have_copy = FALSE;
-	} else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-		log_write(desktop->forget_again_us == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-			  "desktop=%s: an older copy of it may be left where hosts share it: %s; "
-			  "while the desktop is here it is tried again",
-			  id, error->message);
-		desktop->forget_again_us = g_get_monotonic_time() + MOVE_AGAIN_US;
-	}
-	desktop_unref(desktop);
-}
-
-/* It is suspended here with all its files, or was and runs. */
-static gboolean
-desktop_is_whole_here(const struct desktop *desktop, GError **error)
-{
-	if (desktop->state == DESKTOP_STATE_SUSPENDED)
-		return move_files_is_whole(desktop->host->lib, desktop->id, error);
-	return desktop->state >= DESKTOP_STATE_IDENTIFYING &&
-	       desktop->state <= DESKTOP_STATE_DISCONNECTED;
-}
-
-void
-desktop_forget_copy(struct desktop *desktop)
-{
-	struct move_clear *clear = desktop->host->clear;
-	g_autoptr(GError) error = NULL;
-
-	if (!clear || !desktop->may_have_copy || desktop->moving ||
-	    g_get_monotonic_time() < desktop->forget_again_us)
-		return;
-	desktop_ref(desktop);
-	if (desktop_is_whole_here(desktop, &error)) {
-		if (!move_clear_add(clear, desktop->id, desktop_handle_forgotten, desktop))
-			desktop_unref(desktop);
-	} else if (error) {
-		desktop_handle_forgotten(desktop, desktop->id, FALSE, error);
-	} else {
-		desktop_unref(desktop);
-	}
-}
-
-/* What is removed of one that was given up goes on. */
-void
-desktop_move_let_go(struct desktop *desktop)
-{
-	if (desktop->host->clear && !desktop->moving)
-		move_clear_leave(desktop->host->clear, desktop);
+	return desktop->hold == DESKTOP_HOLD_MOVE;
 }

@@ -25,10 +25,13 @@ void desktop_refuse_arrival(struct desktop *desktop, const char *reason);
 void desktop_keep_here(struct desktop *desktop);
 /* It was to come and did not: why. NULL: it was not refused. */
 const char *desktop_get_refusal(const struct desktop *desktop);
-gboolean desktop_is_moving(const struct desktop *desktop); /* a thread is at its files */
+/* Until what is done with its files has ended, here or in the exchange folder, nothing else begins with it. */
+gboolean desktop_is_held(const struct desktop *desktop);
+gboolean desktop_is_moving(
+	const struct desktop *desktop); /* a thread reads and writes them, or is about to */
 
 /*
- * The broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here, and is removed.
+ * desktop_copy.c: the broker says that it is this host's: what lies of it in the exchange folder is out of date, if it was found here, and is removed.
  * Called again as long as that is so; nothing waits for it but a move.
  */
 void desktop_forget_copy(struct desktop *desktop);

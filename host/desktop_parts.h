@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * desktop_parts.h - what the files of a desktop share: desktop.c, desktop_guest.c, desktop_machine.c, desktop_suspend.c, desktop_move.c
+ * desktop_parts.h - what the files of a desktop share: desktop.c, desktop_guest.c, desktop_machine.c, desktop_suspend.c, desktop_move.c,
+ * desktop_copy.c
  */
 #ifndef HOST_DESKTOP_PARTS_H
 #define HOST_DESKTOP_PARTS_H
@@ -13,6 +14,16 @@
 #define DESKTOP_NO_SPACE_TEXT                                                                                    \
 	"the guest stands still because the host's disk (or its memory) is full: make room there, then it goes " \
 	"on by itself"
+
+/*
+ * What has begun with a desktop. Move: a thread has its files, or is about to (desktop_move.c). Discard: it was given up when it had
+ * left, and goes when it has gone from the exchange folder (desktop_copy.c).
+ */
+enum desktop_hold {
+	DESKTOP_HOLD_NONE,
+	DESKTOP_HOLD_MOVE,
+	DESKTOP_HOLD_DISCARD,
+};
 
 struct desktop {
 	gint references;
@@ -36,7 +47,7 @@ struct desktop {
 	guint64 suspend_bytes;	      /* that it takes to be suspended, at most */
 	char *obstacle;		      /* why it could not be suspended or resumed; NULL: nothing */
 	gint64 again_us;	      /* monotonic; before that it is not tried again */
-	gboolean moving;	      /* a thread has its files, or is about to (desktop_move.c) */
+	enum desktop_hold hold;	      /* nothing else begins with it meanwhile */
 	gboolean is_given_up;	      /* it goes when that is over */
 	gboolean is_let_go;	      /* hostd has it no more; what was begun for it ends */
 	gint64 move_again_us;	      /* monotonic */
@@ -101,8 +112,13 @@ void desktop_fail_resume(struct desktop *desktop, const char *reason);
 
 /* desktop_move.c: may be NULL. */
 void desktop_move_free(gpointer move);
-/* desktop_move.c: hostd has it no more, and forgets no copy of it that it has not begun to. */
-void desktop_move_let_go(struct desktop *desktop);
+/* desktop_move.c, TRUE: hostd has let it go before this call ended, and nobody is to be told; the call's reference is given back. */
+gboolean desktop_move_is_orphan(struct desktop *desktop);
+
+/* desktop_copy.c, FALSE: what lies of it in the exchange folder is just being removed. If it was only to be, it is not. */
+gboolean desktop_claim_copy(const struct desktop *desktop);
+/* desktop_copy.c: hostd has it no more, and forgets no copy of it that it has not begun to. */
+void desktop_leave_copy(struct desktop *desktop);
 
 /* Has its guest booted since it was identified, or not been identified yet? By what its agent says. */
 gboolean desktop_is_fresh(const struct desktop *desktop);

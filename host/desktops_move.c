@@ -15,6 +15,7 @@
 
 #define MAX_MOVING 2 /* each reads and writes gigabytes in a thread */
 
+/* One that is given up, and only waits until it has gone from the exchange folder, takes no turn. */
 static gboolean
 desktops_may_move(struct desktops *desktops)
 {
@@ -68,7 +69,7 @@ desktops_apply_move(struct desktops *desktops, struct desktop *desktop, const js
 	if (!leaves)
 		desktop_forget_copy(desktop);
 	/* Its files are being worked on; when that has ended it is looked at again. */
-	if (desktop_is_moving(desktop))
+	if (desktop_is_held(desktop))
 		return TRUE;
 	if (!leaves && !comes && !away) {
 		desktop_keep_here(desktop);

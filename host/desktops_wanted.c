@@ -34,7 +34,7 @@ desktops_look_again(struct desktops *desktops)
 		desktops->idle = g_idle_add(desktops_handle_idle, desktops);
 }
 
-/* states: a bit set. One whose files are only being moved or removed starts nothing, whatever its state. */
+/* states: a bit set. */
 static guint
 desktops_count(const struct desktops *desktops, guint states)
 {
@@ -44,7 +44,7 @@ desktops_count(const struct desktops *desktops, guint states)
 
 	g_hash_table_iter_init(&iter, desktops->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
-		n += desktop_is_moving(value) ? 0 : states >> desktop_get_state(value) & 1;
+		n += states >> desktop_get_state(value) & 1;
 	return n;
 }
 

@@ -549,11 +549,11 @@ move_files_import(const struct move_files *files, move_files_check check, const 
 		return FALSE;
 	if (!here && !move_files_receive(&pass, check, context, error))
 		return FALSE;
-	/* From here on it is this host's, and a copy that stays behind is of no use. */
+	/* From here on it is this host's, and a copy that stays behind is of no use: whoever has it tries that again. */
 	code = move_files_remove(exchange, files->id);
 	if (code != 0)
 		log_warning("desktop=%s is here, and its copy in '%s' cannot be removed: %s; "
-			    "remove it",
+			    "while the desktop is here it is tried again",
 			    files->id, files->exchange, g_strerror(code));
 	return TRUE;
 }

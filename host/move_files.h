@@ -39,7 +39,8 @@ GQuark move_files_error_quark(void);
 
 /*
  * The same the other way, into a folder that is there; after a failure it is in the exchange folder, if it was there. What is here
- * already has to pass the same check before the copy goes. MOVE_FILES_ERROR_DOUBTFUL: it does not pass, and there is no copy.
+ * already has to pass the same check before the copy goes. That may fail, which is no error: move_files_discard() later.
+ * MOVE_FILES_ERROR_DOUBTFUL: it does not pass, and there is no copy.
  */
 gboolean move_files_import(const struct move_files *files, move_files_check check,
 			   const void *context, GError **error);

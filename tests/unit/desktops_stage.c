@@ -128,7 +128,7 @@ desktops_stage_is_in(const struct desktops_stage *f, enum desktop_state state)
 {
 	const struct desktop *desktop = desktops_find(f->desktops, DESKTOP);
 
-	return desktop && desktop_get_state(desktop) == state && !desktop_is_moving(desktop);
+	return desktop && desktop_get_state(desktop) == state && !desktop_is_held(desktop);
 }
 
 void

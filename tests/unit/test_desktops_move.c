@@ -17,6 +17,8 @@
 #include "tests/unit/fake_peer.h"
 #include "tests/unit/wait_for.h"
 
+#define COMES "d-cccccccccccccccccccc"
+
 /* It is told once, however often the broker's answer says the same: by then it may be another host's. */
 static void
 test_desktops_move__one_that_cannot_come_is_refused_once(void **state)
@@ -64,7 +66,7 @@ test_desktops_move__one_that_has_left_waits_for_the_brokers_word(void **state)
 static void
 test_desktops_move__one_that_waits_to_come_is_not_here(void **state)
 {
-	static const char *const ids[] = { DESKTOP, OTHER, "d-cccccccccccccccccccc" };
+	static const char *const ids[] = { DESKTOP, OTHER, COMES };
 	struct desktops_stage *f = *state;
 	json_t *list = json_array();
 	json_t *reported;
@@ -124,8 +126,8 @@ test_desktops_move__an_unknown_one_is_given_up_between_hosts(void **state)
 	assert_null(desktops_find(f->desktops, DESKTOP));
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 	desktops_stage_want(f, 1, "gone");
-	WAIT_FOR(desktops_stage_is_in(f, DESKTOP_STATE_GONE));
-	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+	WAIT_FOR(desktops_stage_is_in(f, DESKTOP_STATE_GONE) &&
+		 !g_file_test(path, G_FILE_TEST_EXISTS));
 	desktops_stage_want_nothing(f);
 	WAIT_FOR(!desktops_find(f->desktops, DESKTOP));
 }
@@ -147,11 +149,41 @@ test_desktops_move__those_that_are_given_up_keep_none_from_starting(void **state
 	desktops_talk_want(f->desktops, list);
 	WAIT_FOR(desktops_find(f->desktops, ids[0]));
 	/* in the same look at what is wanted: nothing was removed yet */
-	assert_true(desktop_is_moving(desktops_find(f->desktops, ids[0])));
-	assert_true(desktop_is_moving(desktops_find(f->desktops, ids[3])));
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++)
+		assert_int_equal(desktop_get_state(desktops_find(f->desktops, ids[i])),
+				 DESKTOP_STATE_RETIRING);
 	assert_non_null(desktops_find(f->desktops, OTHER));
 	desktops_stage_want_nothing(f);
 	WAIT_FOR(!desktops_find(f->desktops, OTHER));
+}
+
+/* Nor of those that move, however long that folder hangs. */
+static void
+test_desktops_move__those_that_are_given_up_keep_none_from_moving(void **state)
+{
+	static const char *const ids[] = { DESKTOP, OTHER };
+	struct desktops_stage *f = *state;
+	json_t *left = json_array();
+	json_t *list = json_array();
+
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		json_array_append_new(left, desktops_talk_make_want(ids[i], 1, "exported"));
+		json_array_append_new(list, desktops_talk_make_want(ids[i], 1, "gone"));
+	}
+	/* which are not where they should be; so it is not known where they are */
+	desktops_talk_want(f->desktops, left);
+	WAIT_FOR(desktops_stage_is_in(f, DESKTOP_STATE_EXPORTING) &&
+		 desktops_find(f->desktops, OTHER) &&
+		 !desktop_is_held(desktops_find(f->desktops, OTHER)));
+	json_array_append_new(list, desktops_talk_make_want(COMES, 1, "arrives"));
+	desktops_talk_want(f->desktops, list);
+	WAIT_FOR(desktops_find(f->desktops, COMES));
+	/* in the same look at what is wanted: nothing was removed yet */
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++)
+		assert_int_equal(desktop_get_state(desktops_find(f->desktops, ids[i])),
+				 DESKTOP_STATE_EXPORTING);
+	desktops_stage_want_nothing(f);
+	WAIT_FOR(!desktops_find(f->desktops, COMES));
 }
 
 /* The same, when launch has not cleared away what was left here of it. */
@@ -218,6 +250,7 @@ main(void)
 		TEST(one_that_is_between_hosts_is_given_up),
 		TEST(an_unknown_one_is_given_up_between_hosts),
 		TEST(those_that_are_given_up_keep_none_from_starting),
+		TEST(those_that_are_given_up_keep_none_from_moving),
 		TEST(one_that_has_left_is_given_up_between_hosts),
 		cmocka_unit_test(test_desktops_move__one_that_comes_back_waits_for_its_own_end),
 	};
