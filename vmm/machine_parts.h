@@ -69,10 +69,11 @@ void machine_tell(void *context, const struct vmm_event *event);
 /* The loop's handler of what machine_wish() wakes. */
 void machine_handle_wishes(void *context, uint32_t events);
 /*
- * Does this, if the machine runs, while nobody changes the guest's memory: the vCPUs stand, and
- * nothing is in flight. The guest only misses the time that it takes. In the loop's thread.
+ * Does this while nobody changes the guest's memory: the vCPUs stand, and nothing is in flight. The
+ * guest only misses the time that it takes. false: it was not done, for the machine does not run or a
+ * disk is in the middle of something. In the loop's thread.
  */
-void machine_hold(struct machine *machine, void (*work)(struct machine *machine));
+bool machine_hold(struct machine *machine, void (*work)(struct machine *machine));
 /* As struct vcpu_host wants it. */
 void machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, const char *reason);
 
