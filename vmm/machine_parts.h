@@ -18,7 +18,7 @@
 
 struct kvm;
 struct loop_source;
-struct loop_timer;
+struct machine_idle;
 struct pages_file_ids;
 struct state_reader;
 struct state_writer;
@@ -49,7 +49,7 @@ struct machine {
 	struct vcpu_host vcpu_host;
 	struct vcpu *vcpus[DESCRIPTION_MAX_CPUS];
 	struct loop_source *wake_source;
-	struct loop_timer *idle_timer; /* NULL: nothing is given back */
+	struct machine_idle *idle; /* NULL: nothing is given back */
 	int wake_fd;
 	struct log_limit lines; /* about what a guest may do all the time, such as resets */
 	uint32_t wishes;	/* bit set of enum machine_wish */
@@ -91,9 +91,10 @@ int machine_name_memory(const struct machine *machine, struct pages_file_ids *re
 void machine_save_memory(const struct pages_file_ids *ids, struct state_writer *writer);
 /* A fork's own pages into a file. 0 or -errno. */
 int machine_save_pages(const struct machine *machine, const struct pages_file_ids *ids, int fd);
-/* For a fork, "idle_timer". 0 or -errno. From machine_idle_begin() on it gives pages back now and then. */
+/* For a fork, "idle". 0 or -errno. From machine_idle_begin() on it gives pages back now and then. */
 int machine_idle_make(struct machine *machine);
 void machine_idle_begin(struct machine *machine);
+void machine_idle_free(struct machine *machine);
 /* All of it lies in one piece, as in its file. */
 void *machine_get_ram(const struct machine *machine);
 /* Is it the memory that the state was saved with? Then the pages are read. 0, or the reader's error. */
