@@ -339,6 +339,15 @@ devices_prepare(struct devices *devices)
 	return devices_write_tables(devices);
 }
 
+bool
+devices_are_idle(const struct devices *devices)
+{
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
+		if (devices->disks[i].device && !virtio_blk_is_idle(devices->disks[i].device))
+			return false;
+	return true;
+}
+
 void
 devices_drain(struct devices *devices)
 {

@@ -97,6 +97,11 @@ bool devices_lack_space(const struct devices *devices);
  */
 void devices_retry_space(struct devices *devices);
 void devices_await_space(struct devices *devices);
+/*
+ * Is no disk in the middle of something? Then nobody but vCPUs and the callers of devices changes
+ * the guest's memory.
+ */
+bool devices_are_idle(const struct devices *devices);
 /* Waits for what is in flight. The vCPUs stand. */
 void devices_drain(struct devices *devices);
 

@@ -382,6 +382,12 @@ disk_io_kick(struct disk_io *io)
 		disk_io_handle_ring(io, EPOLLIN);
 }
 
+bool
+disk_io_is_idle(const struct disk_io *io)
+{
+	return io->n_in_flight == 0;
+}
+
 int
 disk_io_drain(struct disk_io *io)
 {

@@ -90,6 +90,10 @@ int disk_io_set_file(struct disk_io *io, enum disk_io_file file, int fd);
 void disk_io_submit(struct disk_io *io, struct disk_io_op *op);
 void disk_io_kick(struct disk_io *io);
 
+/*
+ * Is nothing in flight? What the kernel has done is until it is taken up; what is kept is not.
+ */
+bool disk_io_is_idle(const struct disk_io *io);
 /* Waits until nothing is in flight, callbacks included. 0, or -ENOSPC when operations are kept. */
 int disk_io_drain(struct disk_io *io);
 

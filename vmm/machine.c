@@ -174,17 +174,22 @@ machine_do_pause(struct machine *machine, enum vmm_pause_reason reason, const ch
 	machine_set_state(machine, VMM_STATE_PAUSED, reason, text);
 }
 
-void
+bool
 machine_hold(struct machine *machine, void (*work)(struct machine *machine))
 {
+	bool is_idle;
+
 	if (machine->state != VMM_STATE_RUNNING)
-		return;
+		return false;
 	machine_stand(machine);
-	devices_drain(machine->devices);
-	work(machine);
+	/* a disk is not waited for: that may take as long as it likes */
+	is_idle = devices_are_idle(machine->devices);
+	if (is_idle)
+		work(machine);
 	/* a vCPU that ended by itself stands until that is dealt with */
 	if (!(machine->wishes & GUEST_WISHES))
 		machine_go(machine);
+	return is_idle;
 }
 
 /* After a pause, and at the start, where a fork stands as if it had been paused. */

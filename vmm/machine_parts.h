@@ -18,7 +18,7 @@
 
 struct kvm;
 struct loop_source;
-struct loop_timer;
+struct machine_idle;
 struct pages_file_ids;
 struct state_reader;
 struct state_writer;
@@ -49,7 +49,7 @@ struct machine {
 	struct vcpu_host vcpu_host;
 	struct vcpu *vcpus[DESCRIPTION_MAX_CPUS];
 	struct loop_source *wake_source;
-	struct loop_timer *idle_timer; /* NULL: nothing is given back */
+	struct machine_idle *idle; /* NULL: nothing is given back */
 	int wake_fd;
 	struct log_limit lines; /* about what a guest may do all the time, such as resets */
 	uint32_t wishes;	/* bit set of enum machine_wish */
@@ -69,10 +69,11 @@ void machine_tell(void *context, const struct vmm_event *event);
 /* The loop's handler of what machine_wish() wakes. */
 void machine_handle_wishes(void *context, uint32_t events);
 /*
- * Does this, if the machine runs, while nobody changes the guest's memory: the vCPUs stand, and
- * nothing is in flight. The guest only misses the time that it takes. In the loop's thread.
+ * Does this while nobody changes the guest's memory: the vCPUs stand, and nothing is in flight. The
+ * guest only misses the time that it takes. false: it was not done, for the machine does not run or a
+ * disk is in the middle of something. In the loop's thread.
  */
-void machine_hold(struct machine *machine, void (*work)(struct machine *machine));
+bool machine_hold(struct machine *machine, void (*work)(struct machine *machine));
 /* As struct vcpu_host wants it. */
 void machine_handle_vcpu_end(void *context, uint32_t index, enum vcpu_end end, const char *reason);
 
@@ -90,9 +91,10 @@ int machine_name_memory(const struct machine *machine, struct pages_file_ids *re
 void machine_save_memory(const struct pages_file_ids *ids, struct state_writer *writer);
 /* A fork's own pages into a file. 0 or -errno. */
 int machine_save_pages(const struct machine *machine, const struct pages_file_ids *ids, int fd);
-/* For a fork, "idle_timer". 0 or -errno. From machine_idle_begin() on it gives pages back now and then. */
+/* For a fork, "idle". 0 or -errno. From machine_idle_begin() on it gives pages back now and then. */
 int machine_idle_make(struct machine *machine);
 void machine_idle_begin(struct machine *machine);
+void machine_idle_free(struct machine *machine);
 /* All of it lies in one piece, as in its file. */
 void *machine_get_ram(const struct machine *machine);
 /* Is it the memory that the state was saved with? Then the pages are read. 0, or the reader's error. */

@@ -351,7 +351,7 @@ machine_free(struct machine *machine)
 	kvm_free(machine->kvm);
 	bus_free(machine->platform.pio);
 	bus_free(machine->platform.mmio);
-	loop_timer_free(machine->idle_timer);
+	machine_idle_free(machine);
 	loop_remove(machine->wake_source);
 	if (machine->wake_fd >= 0)
 		close(machine->wake_fd);

@@ -308,6 +308,12 @@ virtio_blk_is_over(const struct virtio_device *device, int fd)
 	return blk->disk && disk_is_over(blk->disk, fd);
 }
 
+bool
+virtio_blk_is_idle(const struct virtio_device *device)
+{
+	return disk_io_is_idle(((const struct virtio_blk *)device)->io);
+}
+
 int
 virtio_blk_drain(struct virtio_device *device)
 {

@@ -69,6 +69,8 @@ bool virtio_blk_is_kept_in(const struct virtio_device *device, int fd);
 /* Is that its base? */
 bool virtio_blk_is_over(const struct virtio_device *device, int fd);
 
+/* disk_io_is_idle() */
+bool virtio_blk_is_idle(const struct virtio_device *device);
 /*
  * Waits until nothing is in flight. 0, or -ENOSPC when requests are kept for lack of space. The
  * guest may not run, or there is more at once.

@@ -28,6 +28,7 @@
 #include "vmm/acpi_pm.h"
 #include "vmm/description.h"
 #include "vmm/devices.h"
+#include "vmm/disk_io.h"
 #include "vmm/loop.h"
 #include "vmm/memory_map.h"
 #include "vmm/pci.h"
@@ -45,6 +46,17 @@
 #define TEST_PORTS	2
 #define TEST_SOUND	(PCI_ECAM_BASE + (SLOT_SOUND << 15))
 #define TEST_RNG	(PCI_ECAM_BASE + (SLOT_RNG << 15))
+
+static int test_busy_disk; /* of those that are asked from now on, from 1; this one counts down */
+
+bool __wrap_disk_io_is_idle(const struct disk_io *io);
+
+bool
+__wrap_disk_io_is_idle(const struct disk_io *io)
+{
+	(void)io;
+	return --test_busy_disk != 0;
+}
 
 uint64_t __wrap_loop_now_ns(void);
 uint64_t __wrap_rtc_time_now_ns(void);
@@ -434,6 +446,21 @@ test_devices_state__disks_are_synced(void **state)
 	assert_int_equal(state_edit_save(test_devices_save, machine->devices), -EIO);
 }
 
+/* The slot for a home is one, too. */
+static void
+test_devices_state__are_idle_when_all_disks_are(void **state)
+{
+	struct test_machine *machine = *state;
+
+	test_busy_disk = 3;
+	assert_true(devices_are_idle(machine->devices));
+	test_busy_disk = 2;
+	assert_false(devices_are_idle(machine->devices));
+	test_busy_disk = 1;
+	assert_false(devices_are_idle(machine->devices));
+	test_busy_disk = 0;
+}
+
 /* Each section of the list is looked for. */
 static void
 test_devices_state__a_section_that_is_missing(void **state)
@@ -468,6 +495,7 @@ main(void)
 		TEST(test_devices_state__another_machines_is_refused),
 		TEST(test_devices_state__forged_states_are_refused),
 		TEST(test_devices_state__disks_are_synced),
+		TEST(test_devices_state__are_idle_when_all_disks_are),
 		TEST(test_devices_state__a_section_that_is_missing),
 	};
 

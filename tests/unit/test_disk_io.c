@@ -133,6 +133,21 @@ one_run(struct stage *stage, struct one *one)
 	return one->result;
 }
 
+/* From when it is submitted until its end is known here, whatever the kernel has done by then. */
+static void
+test_disk_io__is_idle_when_nothing_is_in_flight(void **state)
+{
+	struct stage *stage = *state;
+	struct one one;
+	char data[4096];
+
+	assert_true(disk_io_is_idle(stage->io));
+	one_submit(stage, &one, DISK_IO_READ, DISK_IO_BASE, 0, data, sizeof(data));
+	assert_false(disk_io_is_idle(stage->io));
+	assert_int_equal(one_run(stage, &one), 0);
+	assert_true(disk_io_is_idle(stage->io));
+}
+
 static void
 test_disk_io__writes_and_reads_back_in_segments(void **state)
 {
@@ -302,6 +317,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_disk_io__is_idle_when_nothing_is_in_flight),
 		TEST(test_disk_io__writes_and_reads_back_in_segments),
 		TEST(test_disk_io__end_of_file_is_an_error),
 		TEST(test_disk_io__takes_more_than_the_ring_holds),

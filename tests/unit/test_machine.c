@@ -26,10 +26,12 @@
 #include "tests/unit/machine_stage.h"
 #include "vmm/bus.h"
 #include "vmm/description.h"
+#include "vmm/devices.h"
 #include "vmm/guest_memory.h"
 #include "vmm/kvm.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
+#include "vmm/machine_parts.h"
 #include "vmm/platform.h"
 #include "vmm/vcpu.h"
 
@@ -137,6 +139,18 @@ __wrap_vcpu_run(struct vcpu *vcpu)
 {
 	note_went_on('v');
 	__real_vcpu_run(vcpu);
+}
+
+static bool disk_works; /* as devices_are_idle() is told */
+static uint32_t n_held;
+
+bool __wrap_devices_are_idle(const struct devices *devices);
+
+bool
+__wrap_devices_are_idle(const struct devices *devices)
+{
+	(void)devices;
+	return !disk_works;
 }
 
 static void
@@ -528,6 +542,102 @@ test_machine__guest_sees_the_model(void **state)
 	stage_close(&stage);
 }
 
+/* For machine_hold(): nobody else changes the memory. */
+static void
+count_held(struct machine *machine)
+{
+	const volatile uint32_t *counter =
+		guest_memory_find(machine->platform.memory, DATA_GPA, sizeof(*counter));
+	uint32_t before = *counter;
+
+	usleep(1000);
+	assert_int_equal(*counter, before);
+	n_held++;
+}
+
+/* Whether it was held; and whether it was let go since. */
+static bool
+stage_hold(struct stage *stage, bool *ret_goes_on)
+{
+	uint32_t before = n_held;
+	bool held;
+
+	memset(went_on, 0, sizeof(went_on));
+	held = machine_hold(stage->machine, count_held);
+	assert_int_equal(n_held - before, held);
+	*ret_goes_on = strcmp(went_on, "v") == 0;
+	assert_true(*ret_goes_on || went_on[0] == '\0');
+	return held;
+}
+
+/* Steps: it counts and is held; it counts, is not held while a disk works, and is paused; nor then; it counts again. */
+static void
+stage_tick_hold(struct stage *stage)
+{
+	uint32_t count = stage_peek(stage, DATA_GPA);
+	bool goes_on;
+
+	if (machine_get_state(stage->machine) == VMM_STATE_PAUSED) {
+		assert_false(stage_hold(stage, &goes_on));
+		assert_false(goes_on);
+		stage->seen = count;
+		machine_ask_resume(stage->machine);
+	} else if (stage->n_states == 3 && count > stage->seen + 10) {
+		machine_ask_quit(stage->machine);
+	} else if (stage->n_states == 1 && count > stage->seen + 10) {
+		disk_works = n_held == 1;
+		assert_int_equal(stage_hold(stage, &goes_on), !disk_works);
+		assert_true(goes_on);
+		stage->seen = count;
+		if (disk_works)
+			machine_ask_pause(stage->machine);
+	}
+}
+
+static void
+test_machine__is_held_while_it_runs_and_no_disk_works(void **state)
+{
+	struct stage stage;
+
+	(void)state;
+	n_held = 0;
+	stage_open(&stage, guest_count, guest_count_end, 1);
+	stage.tick = stage_tick_hold;
+	stage_run(&stage, VMM_STATE_RUNNING);
+	disk_works = false;
+	assert_int_equal(n_held, 1);
+	assert_int_equal(stage.n_states, 3);
+	stage_close(&stage);
+}
+
+GUEST(resets, "mov $0x300000, %ebx\n1: incl (%ebx)\n" RESET "jmp 1b\n");
+
+/* Until it wishes for a reset as it is made to stand: the access in which it waits for our lock is completed then. */
+static void
+stage_tick_hold_and_reset(struct stage *stage)
+{
+	bool goes_on;
+
+	usleep(1000);
+	stage_hold(stage, &goes_on);
+	assert_int_equal(goes_on, !(stage->machine->wishes & 1u << MACHINE_WISH_RESET));
+	if (!goes_on)
+		machine_ask_quit(stage->machine);
+}
+
+/* Or it would run on in a life that is over. */
+static void
+test_machine__what_wants_a_reset_stands_after_a_hold(void **state)
+{
+	struct stage stage;
+
+	(void)state;
+	stage_open(&stage, guest_resets, guest_resets_end, 1);
+	stage.tick = stage_tick_hold_and_reset;
+	stage_run(&stage, VMM_STATE_RUNNING);
+	stage_close(&stage);
+}
+
 static void *
 stage_run_thread(void *context)
 {
@@ -612,6 +722,8 @@ main(void)
 		cmocka_unit_test(test_machine__starts_the_second_vcpu),
 		cmocka_unit_test(test_machine__enters_a_bzimage_in_long_mode),
 		cmocka_unit_test(test_machine__guest_sees_the_model),
+		cmocka_unit_test(test_machine__is_held_while_it_runs_and_no_disk_works),
+		cmocka_unit_test(test_machine__what_wants_a_reset_stands_after_a_hold),
 		cmocka_unit_test(test_machine__two_in_one_process),
 		cmocka_unit_test(test_machine__says_why_it_cannot_be_made),
 		cmocka_unit_test(test_machine__it_is_said_to_run_when_it_does),
