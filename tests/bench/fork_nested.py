@@ -10,10 +10,12 @@ With "soak" so many forks of carrel-vmm, one after another, get an identity, the
 import json
 import os
 import secrets
+import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib')
+sys.path.insert(0, LIB)
 import agent_notes  # noqa: E402
 import desktop_sides  # noqa: E402
 import fork_native  # noqa: E402
@@ -29,8 +31,13 @@ say = fork_native.say
 
 
 def settle(fork):
-    fork.answer()
-    fork.identify()
+    try:
+        fork.answer()
+        fork.identify()
+    except TimeoutError:
+        say(f'{fork.folder}, pid {fork.pid}, does not answer')
+        subprocess.run(['bash', os.path.join(LIB, 'kvm_facts.sh'), str(fork.pid)], check=False)
+        raise
 
 
 def measure_fork(template, samples):
