@@ -5,8 +5,9 @@
  * How it works: pools_reconcile() looks at every pool. Wanted are its used desktops and "spare" free ones, "size" at most;
  * pools_choose_spare() says how many where the admin does not. Who finds no free one makes one (pools_add_one).
  * Free desktops of another template, version or network than the pool's, and those that are too many, are given up
- * (want = 'gone'); missing ones become new rows in state 'forking', which the host finds in its next sync answer. Free ones of a
- * host that is silent are neither given up nor counted on. A pool whose desktops keep failing rests: POOLS_MAX_FAILURES in POOLS_REST_MS make no new ones, because forking a broken template in a circle helps nobody.
+ * (want = 'gone'); missing ones become new rows in state 'forking', which the host finds in its next sync answer. Free ones
+ * of a host that is silent are neither given up nor counted on. A pool whose desktops keep failing rests: POOLS_MAX_FAILURES in
+ * POOLS_REST_MS make no new ones, because forking a broken template in a circle helps nobody.
  */
 #include "broker/pools.h"
 
