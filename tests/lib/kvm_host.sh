@@ -14,6 +14,11 @@
 #
 # It has one network interface to the outside (QEMU's user network); kvm_host_forwards are ports of this machine's loopback
 # that lead into it. Everything in it is 10 to 30 times slower than outside, and in its guests once more: boot them `quiet`.
+#
+# It is poked ten times a second: QEMU 7.2 clears the virtual interrupt at the end of each #VMEXIT (do_vmexit() in
+# target/i386/tcg/sysemu/svm_helper.c) by reading and writing all of interrupt_request without its lock, so that the timer's
+# interrupt, which another thread sets there, is lost at times. It stays pending in the APIC, and an idle processor sleeps
+# until any other interrupt makes the APIC look again: minutes, when none comes.
 
 kvm_host_tools=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 kvm_host_root=$(cd "$kvm_host_tools/../.." && pwd)
@@ -23,6 +28,7 @@ kvm_host_forwards=()  # OUTSIDE-PORT:INSIDE-PORT
 kvm_host_disk=        # a raw file that is its second disk, /dev/vdb, and is written to
 kvm_host_share=
 kvm_host_pid=
+kvm_host_poke=
 
 kvm_host_fail() {
 	echo "KVM host: $*" >&2
@@ -69,6 +75,8 @@ kvm_host_start() {
 		>"$kvm_host_share/qemu.log" 2>&1 </dev/null 9>&- &
 	kvm_host_pid=$!
 	exec 8<>"$kvm_host_share/commands.in"
+	while kill -0 "$kvm_host_pid" 2>/dev/null; do echo && sleep 0.1; done >&8 2>/dev/null </dev/null 9>&- &
+	kvm_host_poke=$!
 	kvm_host_wait_for 300 up
 }
 
@@ -104,8 +112,8 @@ kvm_host_tell() {
 # kvm_host_stop: ends it at once, for traps too; the files in the share stay
 kvm_host_stop() {
 	[ -n "$kvm_host_pid" ] || return 0
-	kill "$kvm_host_pid" 2>/dev/null
-	wait "$kvm_host_pid" || true # it was killed
+	kill "$kvm_host_pid" "$kvm_host_poke" 2>/dev/null
+	wait "$kvm_host_pid" "$kvm_host_poke" || true # they were killed
 	kvm_host_pid=
 	exec 8>&-
 }
