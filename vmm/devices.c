@@ -349,6 +349,14 @@ devices_are_idle(const struct devices *devices)
 }
 
 void
+devices_rest(struct devices *devices)
+{
+	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)
+		if (devices->disks[i].device)
+			virtio_blk_rest(devices->disks[i].device);
+}
+
+void
 devices_drain(struct devices *devices)
 {
 	for (size_t i = 0; i < DESCRIPTION_MAX_DISKS; i++)

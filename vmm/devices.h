@@ -102,6 +102,8 @@ void devices_await_space(struct devices *devices);
  * the guest's memory.
  */
 bool devices_are_idle(const struct devices *devices);
+/* Gives the host what memory they keep to be fast, until they need it again. */
+void devices_rest(struct devices *devices);
 /* Waits for what is in flight. The vCPUs stand. */
 void devices_drain(struct devices *devices);
 

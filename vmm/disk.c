@@ -31,7 +31,7 @@
 
 /*
  * Copy-ups at a time that are partial at one end; memory is used only by as many as there were at
- * once.
+ * once since the last disk_rest().
  */
 #define DISK_BUFFERS 8
 
@@ -309,6 +309,13 @@ disk_give_buffers(struct disk_request *request)
 		disk->buffers[disk->n_buffers++] = request->buffers[1];
 	if (request->buffers[0])
 		disk->buffers[disk->n_buffers++] = request->buffers[0];
+}
+
+void
+disk_rest(struct disk *disk)
+{
+	if (disk->n_buffers == DISK_BUFFERS)
+		(void)madvise(disk->memory, DISK_BUFFERS * OVERLAY_CLUSTER_BYTES, MADV_DONTNEED);
 }
 
 static bool

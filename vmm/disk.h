@@ -73,6 +73,9 @@ int disk_open(const char *name, struct disk_io *io, int base_fd, int overlay_fd,
  */
 void disk_close(struct disk *disk);
 
+/* Gives the host the memory of the buffers, unless a change uses some. */
+void disk_rest(struct disk *disk);
+
 /* A flush that is waited for; nothing may be in flight. 0 or -EIO. */
 int disk_sync(struct disk *disk);
 

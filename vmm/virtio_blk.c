@@ -308,6 +308,15 @@ virtio_blk_is_over(const struct virtio_device *device, int fd)
 	return blk->disk && disk_is_over(blk->disk, fd);
 }
 
+void
+virtio_blk_rest(struct virtio_device *device)
+{
+	struct virtio_blk *blk = virtio_blk_from(device);
+
+	if (blk->disk)
+		disk_rest(blk->disk);
+}
+
 bool
 virtio_blk_is_idle(const struct virtio_device *device)
 {

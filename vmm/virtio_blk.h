@@ -69,6 +69,8 @@ bool virtio_blk_is_kept_in(const struct virtio_device *device, int fd);
 /* Is that its base? */
 bool virtio_blk_is_over(const struct virtio_device *device, int fd);
 
+/* disk_rest() */
+void virtio_blk_rest(struct virtio_device *device);
 /* disk_io_is_idle() */
 bool virtio_blk_is_idle(const struct virtio_device *device);
 /*
