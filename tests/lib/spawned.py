@@ -26,8 +26,9 @@ def be_their_parent():
 
 
 def write(path, text):
-    with open(path, 'w', encoding='ascii') as file:
-        file.write(text)
+    """As bytes: who is another user by now may not be able to load a codec from where Python lies."""
+    with open(path, 'wb') as file:
+        file.write(text.encode())
 
 
 def enter(namespaces):
