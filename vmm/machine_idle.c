@@ -41,7 +41,7 @@
 #include "vmm/machine_parts.h"
 #include "vmm/own_pages.h"
 
-#define FIRST_NS       UINT64_C(30000000000)
+#define FIRST_NS       UINT64_C(40000000000) /* Linux writes to its disk what is 30 s old */
 #define AGAIN_NS       UINT64_C(600000000000)
 #define SPREAD_MS      10000 /* on top: forks that began together do not do it together */
 #define TICK_NS	       UINT64_C(10000000)

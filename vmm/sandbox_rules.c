@@ -91,7 +91,7 @@ const struct sandbox_rule sandbox_loop_rules[] = {
 	ONLY("io_uring_register", 1, IORING_REGISTER_FILES_UPDATE, "a disk that is detached or freed"),
 	SELDOM("clock_nanosleep", "disk_io_drain(), when the kernel has no memory for a request"),
 	ANY("pread64", "a reset loads the kernel again; a home's overlay is read; a fork's own pages are found"),
-	SELDOM_ONLY("preadv2", 5, RWF_NOWAIT, "a fork of half a minute compares what it has copied with its template's file, if that is on a disk"),
+	SELDOM_ONLY("preadv2", 5, RWF_NOWAIT, "a fork that idles compares what it has copied with its template's file, if that is on a disk"),
 	ANY("lseek", "a home's size"),
 	ONLY("fcntl", 1, F_GETFL, "whether a home may be written"),
 	ONLY("fcntl", 1, F_DUPFD_CLOEXEC, "the lock of its file lives as long as the disk"),

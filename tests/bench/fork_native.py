@@ -135,15 +135,13 @@ def read_private_kib(pid):
     return kib
 
 
-def measure_memory_of(template, alive, rest, samples):
-    """With so many forks alive, one number after another; rest() is given the new ones and returns when they idle."""
+def measure_memory_of(template, alive, grow, samples):
+    """With so many forks alive, one number after another; grow() appends new ones and returns when they idle."""
     forks = []
     available = {}
     try:
         for n in alive:
-            new = run_forks(template, [f'fork-{i}' for i in range(len(forks), n)], 2)
-            forks += new
-            rest(template, new, samples)
+            grow(template, forks, n, samples)
             available[n] = read_kib('/proc/meminfo', 'MemAvailable')
             pss = [read_own_pss_kib(fork.pid) for fork in forks]
             name = f'idle_pss_{n}_alive_mib' if n in (1, 10) else 'idle_pss_mib'
@@ -156,7 +154,8 @@ def measure_memory_of(template, alive, rest, samples):
         end_all(forks)
 
 
-def rest(_template, _forks, _samples):
+def grow(template, forks, n, _samples):
+    start_forks(template, [f'fork-{i}' for i in range(len(forks), n)], 2, None, forks)
     time.sleep(IDLE_S)
 
 
@@ -164,7 +163,7 @@ def measure_memory(templates, samples):
     for run in range(ROUNDS_OF_MEMORY):
         for template in in_turn(templates, run):
             say(f'memory of idle forks, {template.name}')
-            measure_memory_of(template, ALIVE[template.name], rest, samples)
+            measure_memory_of(template, ALIVE[template.name], grow, samples)
 
 
 def measure_most(template, samples):

@@ -65,11 +65,12 @@ def measure_forks(templates, runs, samples):
             pictures.add(picture)
 
 
-def rest(template, forks, samples):
-    """The first has its counters read: it is alone."""
-    say(f'{len(forks)} more forks of {template.name} get their identity and idle')
-    for fork in forks:
-        settle(fork)
+def grow(template, forks, n, samples):
+    """Each gets its identity when it has begun, as hostd gives it. The first has its counters read: it is alone."""
+    say(f'{n - len(forks)} more forks of {template.name} get their identity and idle')
+    while len(forks) < n:
+        fork_native.start_forks(template, [f'fork-{len(forks)}'], 1, None, forks)
+        settle(forks[-1])
     time.sleep(IDLE_S - COUNTED_S)
     pid = forks[0].pid
     before = {name: kvm_counters.read_counter(pid, name) for name in COUNTERS}
@@ -103,7 +104,7 @@ def soak(template, forks):
 def measure(templates, runs, samples):
     measure_forks(templates, runs, samples)
     for template in templates:
-        fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples)
+        fork_native.measure_memory_of(template, ALIVE[template.name], grow, samples)
 
 
 def main(runs, folder, what='measure'):
