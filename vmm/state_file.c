@@ -52,6 +52,7 @@ struct state_reader_section {
 struct state_reader {
 	uint8_t *data;
 	size_t bytes;
+	uint64_t whole_bytes; /* that the head says there are */
 	uint32_t n_sections;
 	struct state_reader_section sections[STATE_FILE_MAX_SECTIONS];
 	/* of the open section */
@@ -292,12 +293,10 @@ state_reader_check_head(struct state_reader *reader)
 					 head.version, STATE_FILE_VERSION);
 	if (head.checksum != checksum_add(0, &head, offsetof(struct state_file_head, checksum)))
 		return state_reader_fail(reader, -EBADMSG, "its head is damaged");
-	if (head.bytes != reader->bytes)
-		return state_reader_fail(reader, -EBADMSG, "it has %zu bytes and should have %llu",
-					 reader->bytes, (unsigned long long)head.bytes);
 	if (head.n_sections > STATE_FILE_MAX_SECTIONS)
 		return state_reader_fail(reader, -EBADMSG, "it has %u sections", head.n_sections);
 	reader->n_sections = head.n_sections;
+	reader->whole_bytes = head.bytes;
 	return 0;
 }
 
@@ -323,18 +322,29 @@ state_reader_is_name(const char name[STATE_FILE_NAME_BYTES])
 	return true;
 }
 
+/* Not even the name of this section is there. */
+static int
+state_reader_fail_behind(struct state_reader *reader, uint32_t index)
+{
+	if (index == 0)
+		return state_reader_fail(reader, -EBADMSG, "it is cut off behind its head");
+	return state_reader_fail(reader, -EBADMSG, "it is cut off behind section '%s'",
+				 state_reader_get_name(&reader->sections[index - 1]));
+}
+
 /* The section that begins at *at; moves it on. */
 static int
 state_reader_add_section(struct state_reader *reader, uint32_t index, size_t *at)
 {
-	struct state_file_section head;
+	struct state_file_section head = { 0 };
+	size_t left = reader->bytes - *at;
 
-	if (reader->bytes - *at < sizeof(head))
-		return state_reader_fail(reader, -EBADMSG, "it ends before its section %u", index);
-	memcpy(&head, reader->data + *at, sizeof(head));
+	if (left < sizeof(head.name))
+		return state_reader_fail_behind(reader, index);
+	memcpy(&head, reader->data + *at, left < sizeof(head) ? left : sizeof(head));
 	if (!state_reader_is_name(head.name))
 		return state_reader_fail(reader, -EBADMSG, "its section %u has no name", index);
-	if (reader->bytes - *at - sizeof(head) < head.bytes)
+	if (left < sizeof(head) || left - sizeof(head) < head.bytes)
 		return state_reader_fail(reader, -EBADMSG, "section '%s': it is cut off",
 					 head.name);
 	if (head.checksum != state_file_sum_section(head, reader->data + *at + sizeof(head)))
@@ -348,6 +358,10 @@ state_reader_add_section(struct state_reader *reader, uint32_t index, size_t *at
 	return 0;
 }
 
+/*
+ * Only then is its length compared with what the head says: of a file that is cut off the section is
+ * named in which it ends.
+ */
 static int
 state_reader_list(struct state_reader *reader)
 {
@@ -358,6 +372,9 @@ state_reader_list(struct state_reader *reader)
 			return reader->error;
 	if (at != reader->bytes)
 		return state_reader_fail(reader, -EBADMSG, "it goes on after its last section");
+	if (at != reader->whole_bytes)
+		return state_reader_fail(reader, -EBADMSG, "it has %zu bytes and should have %llu",
+					 at, (unsigned long long)reader->whole_bytes);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * fuzz_machine_state.c - a machine is made from a state file that somebody has forged: its identity, its memory, its vCPUs
- * and KVM's own devices
+ * fuzz_machine_state.c - a machine is made from a state file that somebody has forged: its identity, its memory, its vCPUs,
+ * KVM's own devices, which devices it has, its generation, and the sound card's place on PCI
  *
  * How it works: a machine on a KVM that takes everything (tests/unit/fake_kvm.h) is sealed once, and a fork of it suspended. An
  * input says in its first byte which of both files it is about, and whether there are pages with it; in its second, which
@@ -16,6 +16,7 @@
 
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/state_forger.h"
+#include "tests/unit/display_peer.h"
 #include "tests/unit/fake_kvm.h"
 #include "tests/unit/guest_kernel.h"
 #include "tests/unit/machine_stage.h"
@@ -30,7 +31,8 @@
 #define REFUSAL	  "its state cannot be loaded: section '"
 
 /* Only added to: inputs name them by number. */
-static const char *const sections[] = { "machine", "memory", "cpu 0", "cpu 1", "kvm" };
+static const char *const sections[] = { "machine", "memory",  "cpu 0", "cpu 1",
+					"kvm",	   "devices", "genid", "pci 27" };
 
 #define N_SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
@@ -83,6 +85,10 @@ stage_make(struct stage *stage)
 	insist(machine_stage_describe(guest_kernel_make(guest_halt, guest_halt_end), fork) == 0);
 	fork->cpus = CPUS;
 	fork->has_genid = true;
+	fork->sound = true;
+	fork->n_ports = 1;
+	fork->ports[0] = (struct description_port){ "org.carrel.agent.0", display_peer_listen() };
+	insist(fork->ports[0].listen_fd >= 0);
 	stage->sealed_fd = state_edit_new();
 	stage_save(stage_make_machine(fork), &stage->sealed_fd, 1);
 

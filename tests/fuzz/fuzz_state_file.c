@@ -4,7 +4,8 @@
  * hold what they say
  *
  * The checksums are made right first, but where bit 7 of the first byte is set: nothing behind
- * them would be reached otherwise. The first bytes say how the sections are read.
+ * them would be reached otherwise. So is the length in the head, which is too long where bit 6 is
+ * set: then the file is cut off. The first bytes say how the sections are read.
  */
 #include <assert.h>
 #include <errno.h>
@@ -17,11 +18,13 @@
 #include "vmm/state_file.h"
 
 #define MAX_STEPS 64
+#define UNSIGNED  0x80
+#define CUT_OFF	  0x40
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-fuzz_sign(uint8_t *file, size_t size)
+fuzz_sign(uint8_t *file, size_t size, bool cut_off)
 {
 	struct state_file_head head;
 	size_t at = sizeof(head);
@@ -29,7 +32,7 @@ fuzz_sign(uint8_t *file, size_t size)
 	if (size < sizeof(head))
 		return;
 	memcpy(&head, file, sizeof(head));
-	head.bytes = size;
+	head.bytes = size + cut_off;
 	head.checksum = (uint32_t)crc32_z(0, (const void *)&head,
 					  offsetof(struct state_file_head, checksum));
 	memcpy(file, &head, sizeof(head));
@@ -118,12 +121,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!file || fd < 0)
 		abort();
 	memcpy(file, data + 1 + n_steps, size - 1 - n_steps);
-	if (!(data[0] & 0x80))
-		fuzz_sign(file, size - 1 - n_steps);
+	if (!(data[0] & UNSIGNED))
+		fuzz_sign(file, size - 1 - n_steps, data[0] & CUT_OFF);
 	if (write(fd, file, size - 1 - n_steps) < 0)
 		abort();
 	error = state_reader_new(fd, &reader, problem);
 	if (error == 0) {
+		assert((data[0] & (UNSIGNED | CUT_OFF)) != CUT_OFF);
 		fuzz_read(reader, data + 1, n_steps);
 		state_reader_free(reader);
 	} else {

@@ -55,12 +55,18 @@ def check_genid(machine):
     machine.has('note: genid ' + ' '.join(f'{word:#x}' for word in words))
 
 
+def list_sections(state):
+    """Each one's name, where its head is, and how many bytes follow that."""
+    at = HEAD.size
+    while at < len(state):
+        size = struct.unpack_from('<I', state, at + 36)[0]
+        yield state[at:at + 32].rstrip(b'\0').decode(), at, size
+        at += SECTION_BYTES + size
+
+
 def find_section(state, name):
     """Where its head is, and how many bytes follow that."""
-    at = HEAD.size
-    while state[at:at + 32].rstrip(b'\0').decode() != name:
-        at += SECTION_BYTES + struct.unpack_from('<I', state, at + 36)[0]
-    return at, struct.unpack_from('<I', state, at + 36)[0]
+    return next((at, size) for found, at, size in list_sections(state) if found == name)
 
 
 def read_sealed_ns(template):
@@ -116,16 +122,30 @@ def test_fork_again():
     machine.stop()
 
 
+def sign(state, at, size):
+    """The checksum of the section there is right."""
+    state[at + 40:at + 44] = bytes(4)
+    struct.pack_into('<I', state, at + 40, zlib.crc32(state[at:at + SECTION_BYTES + size]))
+
+
 def forge(fd, section, offset, data):
     """A copy of the state in which this is changed, all checksums right."""
     state = bytearray(read_file(fd))
     at, size = find_section(state, section)
-    begin = at + SECTION_BYTES
-    offset = offset if offset >= 0 else size + offset
-    state[begin + offset:begin + offset + len(data)] = data
-    state[at + 40:at + 44] = bytes(4)
-    struct.pack_into('<I', state, at + 40, zlib.crc32(state[at:begin + size]))
+    begin = at + SECTION_BYTES + (offset if offset >= 0 else size + offset)
+    state[begin:begin + len(data)] = data
+    sign(state, at, size)
     return write_file(state)
+
+
+def make_later(state, section):
+    """One whose section is of a later version."""
+    later = bytearray(state)
+    at, size = find_section(state, section)
+    version = struct.unpack_from('<I', state, at + 32)[0]
+    struct.pack_into('<I', later, at + 32, version + 1)
+    sign(later, at, size)
+    return later, FOREIGN, f"section '{section}': it is version {version + 1}, this carrel-vmm reads {version}"
 
 
 def read_file(fd):
@@ -138,14 +158,26 @@ def write_file(data):
     return fd
 
 
+def make_short_states(state):
+    """Cut off in the first section, in one that is long, in the last, and between two."""
+    *_, (last, _, _) = list_sections(state)
+    for name in ('machine', 'cpu 0', last):
+        at, size = find_section(state, name)
+        yield state[:at + SECTION_BYTES + size - 1], CANNOT_START, f"section '{name}': it is cut off"
+    yield state[:find_section(state, 'cpu 0')[0]], CANNOT_START, "it is cut off behind section 'memory'"
+
+
 def make_bad_states(template):
     """What is wrong with the state, carrel-vmm's exit status, and what it says."""
     state = read_file(template.state)
+    yield from make_short_states(state)
+    for name in ('machine', 'cpu 0', 'kvm', 'devices', 'rtc', 'virtio-blk 03'):
+        yield make_later(state, name)
     later = bytearray(state)
     struct.pack_into('<I', later, 8, 2)
     damaged = bytearray(state)
     damaged[HEAD.size + SECTION_BYTES] ^= 1
-    yield state[:-1], CANNOT_START, 'bytes and should have'
+    yield state + b'x', CANNOT_START, 'it goes on after its last section'
     yield b'', CANNOT_START, 'a file of 0 bytes is no machine'
     yield bytes(len(state)), CANNOT_START, "the file is no machine's state"
     yield damaged, CANNOT_START, "section 'machine': it is damaged"

@@ -188,8 +188,8 @@ def expect_go(machine):
 def list_state_ends(state_bytes, first=0):
     """How it ends while it writes its state, how many bytes of that are there, and what the next one says."""
     for size in (first, state_bytes // 2, state_bytes - 1):
-        problem = f'it has {size} bytes and should have {state_bytes}'
-        yield end_behind(size), size, problem if size >= STATE_HEAD_BYTES else f"a file of {size} bytes is no machine's state"
+        problem = 'it is cut off' if size >= STATE_HEAD_BYTES else f"a file of {size} bytes is no machine's state"
+        yield end_behind(size), size, problem
 
 
 def test_seal():

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define RUN_BYTES 4096
-#define TSC_KHZ	  2000000
 
 /* A time stamp counter, its deadline, and some that are nothing but values. */
 static const uint32_t msrs[] = { 0x6e0, 0x10, 0x174, 0xc0000081, 0xc0000082 };
@@ -66,7 +65,7 @@ fake_kvm_list_msrs(struct kvm_msr_list *list)
 static int
 fake_kvm_set(unsigned long request, uintptr_t argument)
 {
-	bool is_refused = ++fake_kvm.n_set == fake_kvm.refused;
+	bool is_refused = ++fake_kvm.n_set == fake_kvm.refused || request == fake_kvm.never;
 
 	if (request == KVM_SET_MSRS)
 		return is_refused ? 0 : (int)((const struct kvm_msrs *)argument)->nmsrs;
@@ -85,7 +84,7 @@ fake_kvm_ask_machine(unsigned long request, uintptr_t argument)
 	case KVM_GET_VCPU_MMAP_SIZE:
 		return RUN_BYTES;
 	case KVM_GET_TSC_KHZ:
-		return TSC_KHZ;
+		return FAKE_KVM_TSC_KHZ;
 	case KVM_GET_MSR_INDEX_LIST:
 		return fake_kvm_list_msrs((struct kvm_msr_list *)argument);
 	case KVM_GET_MSRS:

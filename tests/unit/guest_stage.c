@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/guest_kernel.h"
 #include "tests/unit/machine_stage.h"
@@ -154,6 +155,21 @@ guest_stage_describe(struct guest_stage *stage, int kernel_fd, uint32_t cpus)
 	memset(stage, 0, sizeof(*stage));
 	assert_int_equal(machine_stage_describe(kernel_fd, &stage->description), 0);
 	stage->description.cpus = cpus;
+}
+
+void
+guest_stage_describe_fork(struct guest_stage *stage, const struct guest_stage *template,
+			  int state_fd)
+{
+	struct description *own = &stage->description;
+
+	memset(stage, 0, sizeof(*stage));
+	*own = template->description;
+	own->kvm_fd = dup(own->kvm_fd);
+	own->memory_fd = dup(own->memory_fd);
+	own->kernel_fd = dup(own->kernel_fd);
+	own->memory_private = true;
+	own->state_fd = state_fd;
 }
 
 void

@@ -59,6 +59,9 @@ struct guest_stage {
 
 /* A machine of so many vCPUs for this kernel, which is taken over; not made yet. */
 void guest_stage_describe(struct guest_stage *stage, int kernel_fd, uint32_t cpus);
+/* A fork of one that was sealed into this file, which stays the caller's; the other may be closed before this one is made. */
+void guest_stage_describe_fork(struct guest_stage *stage, const struct guest_stage *template,
+			       int state_fd);
 /* As it is described by now. */
 void guest_stage_make(struct guest_stage *stage);
 /* Both, for a guest of guest_kernel.h. */

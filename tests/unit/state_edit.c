@@ -234,3 +234,25 @@ state_edit_is_same(int a, int b)
 	free(other.data);
 	return is_same;
 }
+
+const char *
+state_edit_find_difference(int a, int b)
+{
+	static struct state_file_section head;
+	struct state_edit one = state_edit_read(a), other = state_edit_read(b);
+	const char *different = NULL;
+	size_t at = sizeof(struct state_file_head);
+
+	while (!different && at + sizeof(head) <= one.bytes) {
+		size_t size;
+
+		memcpy(&head, one.data + at, sizeof(head));
+		size = sizeof(head) + head.bytes;
+		if (at + size > other.bytes || memcmp(one.data + at, other.data + at, size) != 0)
+			different = head.name;
+		at += size;
+	}
+	free(one.data);
+	free(other.data);
+	return different;
+}

@@ -37,5 +37,7 @@ void state_edit_set_version(int fd, const char *section, uint32_t version);
 
 /* Do both files hold the same bytes? */
 int state_edit_is_same(int a, int b);
+/* The first section of "a" that is not the same in "b" at the same place: a text until the next call. NULL: there is none. */
+const char *state_edit_find_difference(int a, int b);
 
 #endif

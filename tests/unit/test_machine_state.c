@@ -16,16 +16,19 @@
 
 #include <inttypes.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/all_devices.h"
 #include "tests/unit/guest_kernel.h"
 #include "tests/unit/kvm_section.h"
 #include "tests/unit/kvm_witness.h"
 #include "tests/unit/machine_stage.h"
 #include "tests/unit/state_edit.h"
 #include "vmm/guest_memory.h"
+#include "vmm/hda_layout.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
 #include "vmm/own_pages.h"
@@ -42,6 +45,8 @@
 /* in vmm/rtc.c's section: its index, 128 bytes, of which one is register C, its offset, checked_s */
 #define RTC_EVENTS_AT  (1 + 0x0c)
 #define RTC_CHECKED_AT (1 + 128 + 8)
+/* in vmm/hda_state.c's: its registers, the causes of its last interrupt, the age of its clock */
+#define HDA_WALL_AT (HDA_REGISTER_BYTES + 4)
 
 /*
  * A vCPU's registers, as they are read. The state of its start may move on when it is read, and changes registers then: it
@@ -122,15 +127,18 @@ stage_handle_timer(void *context)
 	loop_timer_set(stage->timer, loop_now_ns() + TICK_NS);
 }
 
-/* Until its guest has counted, and been saved if it shall be. */
+/* Until its guest has counted, and been saved if it shall be. "drive" is called before it runs, or NULL. */
 static void
-stage_run(const struct description *description, int save_fd)
+stage_run(const struct description *description, int save_fd,
+	  void (*drive)(struct machine *machine))
 {
 	struct stage stage = { .save_fd = save_fd };
 	char problem[MACHINE_PROBLEM_BYTES];
 
 	if (machine_new(description, &stage.machine, problem) < 0)
 		fail_msg("%s", problem);
+	if (drive)
+		drive(stage.machine);
 	stage.first = stage_count(&stage);
 	assert_int_equal(loop_timer_new(machine_get_platform(stage.machine)->loop, "test",
 					stage_handle_timer, &stage, &stage.timer),
@@ -161,9 +169,8 @@ stage_find_latest_tsc(void)
 	return latest;
 }
 
-/* A machine that was sealed, and what a fork of it is described by. */
 static void
-stage_seal(struct description *template, struct description *fork)
+stage_describe(struct description *template)
 {
 	assert_int_equal(
 		machine_stage_describe(guest_kernel_make(guest_count, guest_count_end), template),
@@ -171,11 +178,26 @@ stage_seal(struct description *template, struct description *fork)
 	template->cpus = CPUS;
 	template->has_genid = true;
 	template->serial = true;
+}
+
+/* The machine is sealed; and what a fork of it is described by. */
+static void
+stage_seal_driven(const struct description *template, struct description *fork,
+		  void (*drive)(struct machine *machine))
+{
 	*fork = *template;
 	fork->memory_private = true;
 	fork->state_fd = state_edit_new();
 	fork->genid[0] = 1;
-	stage_run(template, fork->state_fd);
+	stage_run(template, fork->state_fd, drive);
+}
+
+/* One with as few devices as that. */
+static void
+stage_seal(struct description *template, struct description *fork)
+{
+	stage_describe(template);
+	stage_seal_driven(template, fork, NULL);
 }
 
 static void
@@ -223,7 +245,7 @@ test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks(void **st
 	stage_seal(&template, &fork);
 	tsc = stage_find_latest_tsc();
 	kvm_witness_begin(load_requests, LOAD_COUNT);
-	stage_run(&fork, -1);
+	stage_run(&fork, -1, NULL);
 	kvm_witness_end();
 
 	first_run = kvm_witness_find(-1, KVM_RUN);
@@ -254,7 +276,7 @@ test_machine_state__says_of_each_vcpu_that_it_stood(void **state)
 	(void)state;
 	stage_seal(&template, &fork);
 	kvm_witness_begin(load_requests, LOAD_COUNT);
-	stage_run(&fork, -1);
+	stage_run(&fork, -1, NULL);
 	kvm_witness_end();
 
 	for (size_t i = 0; i < witness->n_acts; i++) {
@@ -306,12 +328,13 @@ stage_take_vcpus(int fd)
 
 /*
  * What is another in each file, although nothing of the machine has changed: the name of the pair of state and own pages
- * (section "memory"), which only a fork has; when KVM's timer was loaded; and up to when the RTC, which goes by the
- * host's clock, has looked whether a second was over, and what it saw. The time stamp counter counts on, too:
- * stage_take_vcpus(). The identity would differ, but this fork keeps its template's, as one that was suspended does.
+ * (section "memory"), which only a fork has; when KVM's timer was loaded; up to when the RTC, which goes by the host's clock,
+ * has looked whether a second was over, and what it saw; and how long ago the sound card's clock began. The time stamp counter
+ * counts on, too: stage_take_vcpus(). The identity would differ, but this fork keeps its template's, as one that was suspended
+ * does.
  */
 static void
-stage_forget_what_differs(int fd)
+stage_forget_what_differs(int fd, bool has_sound)
 {
 	static const uint8_t nothing[PAGES_FILE_ID_BYTES];
 
@@ -319,45 +342,90 @@ stage_forget_what_differs(int fd)
 	kvm_section_forget_pit_times(fd);
 	state_edit_patch(fd, "rtc", RTC_EVENTS_AT, nothing, 1);
 	state_edit_patch(fd, "rtc", RTC_CHECKED_AT, nothing, sizeof(int64_t));
+	if (has_sound)
+		state_edit_patch(fd, "hda", HDA_WALL_AT, nothing, sizeof(uint64_t));
 }
 
 static void
-expect_same_state(int saved, int again)
+expect_same_sections(int saved, int again)
+{
+	const char *section = state_edit_find_difference(saved, again);
+
+	if (section)
+		fail_msg("section '%s' is another", section);
+	assert_true(state_edit_is_same(saved, again));
+}
+
+static void
+expect_same_state(int saved, int again, bool has_sound)
 {
 	int saved_vcpus = stage_take_vcpus(saved), again_vcpus = stage_take_vcpus(again);
 
-	stage_forget_what_differs(saved);
-	stage_forget_what_differs(again);
-	assert_true(state_edit_is_same(saved_vcpus, again_vcpus));
-	assert_true(state_edit_is_same(saved, again));
+	stage_forget_what_differs(saved, has_sound);
+	stage_forget_what_differs(again, has_sound);
+	expect_same_sections(saved_vcpus, again_vcpus);
+	expect_same_sections(saved, again);
 	close(saved_vcpus);
 	close(again_vcpus);
 }
 
-/* Of each section, bit for bit; the fork has not run. */
+/* Of each section, bit for bit; the fork, which goes on under its template's name, has not run. */
 static void
-test_machine_state__is_the_same_when_it_is_saved_again(void **state)
+expect_same_again(const struct description *template, struct description *fork)
 {
 	int fds[] = { state_edit_new(), state_edit_new() }; /* state, own pages */
-	struct description template, fork;
 	char problem[MACHINE_PROBLEM_BYTES];
 	struct machine *machine;
 	const char *hindrance;
 
-	(void)state;
-	stage_seal(&template, &fork);
-	memcpy(fork.genid, template.genid, sizeof(fork.genid));
-	fork.pagemap_fd = own_pages_open();
-	assert_true(fork.pagemap_fd >= 0);
-	if (machine_new(&fork, &machine, problem) < 0)
+	memcpy(fork->genid, template->genid, sizeof(fork->genid));
+	fork->pagemap_fd = own_pages_open();
+	assert_true(fork->pagemap_fd >= 0);
+	if (machine_new(fork, &machine, problem) < 0)
 		fail_msg("%s", problem);
 	if (machine_save(machine, fds, 2, &hindrance) < 0)
-		fail_msg("%s", hindrance);
-	expect_same_state(fork.state_fd, fds[0]);
+		fail_msg("%s", hindrance ? hindrance : "it cannot be saved");
+	expect_same_state(fork->state_fd, fds[0], fork->sound);
 	machine_free(machine);
-	close(fork.pagemap_fd);
+	close(fork->pagemap_fd);
 	for (size_t i = 0; i < 2; i++)
 		close(fds[i]);
+}
+
+static void
+test_machine_state__is_the_same_when_it_is_saved_again(void **state)
+{
+	struct description template, fork;
+
+	(void)state;
+	stage_seal(&template, &fork);
+	expect_same_again(&template, &fork);
+	stage_close(&template, &fork);
+}
+
+/* A desktop's, each of which has been used. */
+static void
+test_machine_state__is_the_same_with_all_its_devices(void **state)
+{
+	static const char *const sections[] = {
+		"devices",	   "serial",
+		"genid",	   "virtio-gpu 01",
+		"virtio-net 02",   "virtio-blk 03",
+		"virtio-blk 04",   "virtio-console 05",
+		"virtio-input 06", "virtio-input 07",
+		"virtio 08",	   "virtio-balloon 09",
+		"pci 10",	   "hda",
+	};
+	struct description template, fork;
+
+	(void)state;
+	stage_describe(&template);
+	all_devices_describe(&template);
+	stage_seal_driven(&template, &fork, all_devices_drive);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		assert_true(state_edit_measure(fork.state_fd, sections[i]) > 0);
+	expect_same_again(&template, &fork);
+	all_devices_close(&template);
 	stage_close(&template, &fork);
 }
 
@@ -412,6 +480,7 @@ main(void)
 			test_machine_state__is_loaded_in_an_order_that_keeps_timers_and_clocks),
 		cmocka_unit_test(test_machine_state__says_of_each_vcpu_that_it_stood),
 		cmocka_unit_test(test_machine_state__is_the_same_when_it_is_saved_again),
+		cmocka_unit_test(test_machine_state__is_the_same_with_all_its_devices),
 		cmocka_unit_test(test_machine_state__is_loaded_without_a_copy_of_its_template),
 	};
 

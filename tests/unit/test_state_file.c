@@ -13,11 +13,19 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "tests/unit/state_edit.h"
 #include "vmm/state_file.h"
 
 #define WORD UINT64_C(0x8877665544332211)
+
+/* Where test_state_file_make()'s sections begin, and how long its file is. */
+#define CLOCK_BYTES 19
+#define DISK_BYTES  4
+#define CLOCK_AT    sizeof(struct state_file_head)
+#define DISK_AT	    (CLOCK_AT + sizeof(struct state_file_section) + CLOCK_BYTES)
+#define WHOLE_BYTES (DISK_AT + sizeof(struct state_file_section) + DISK_BYTES)
 
 static int
 test_state_file_make(void)
@@ -168,6 +176,55 @@ test_state_file__damage_is_said_by_name(void **state)
 	test_state_file_refuses(fd, -EBADMSG, "no machine's state");
 }
 
+/* The section in which it ends, or, where that has no name yet, the one before. */
+static void
+test_state_file__what_is_cut_off_is_named(void **state)
+{
+	static const struct {
+		size_t bytes; /* so long, or longer up to the next */
+		const char *problem;
+	} cases[] = {
+		{ 0, "is no machine's state" },
+		{ CLOCK_AT, "it is cut off behind its head" },
+		{ CLOCK_AT + STATE_FILE_NAME_BYTES, "section 'clock': it is cut off" },
+		{ DISK_AT, "it is cut off behind section 'clock'" },
+		{ DISK_AT + STATE_FILE_NAME_BYTES, "section 'disk 07': it is cut off" },
+		{ WHOLE_BYTES, NULL },
+	};
+	int whole = test_state_file_make();
+
+	(void)state;
+	assert_int_equal(lseek(whole, 0, SEEK_END), WHOLE_BYTES);
+	for (size_t i = 0; cases[i].problem; i++) {
+		for (size_t bytes = cases[i].bytes; bytes < cases[i + 1].bytes; bytes++) {
+			int cut = state_edit_copy(whole);
+
+			assert_int_equal(ftruncate(cut, (off_t)bytes), 0);
+			test_state_file_refuses(cut, -EBADMSG, cases[i].problem);
+		}
+	}
+	close(whole);
+}
+
+/* Its sections are whole, but not all that it should have; or there is more. */
+static void
+test_state_file__a_length_that_is_another_is_refused(void **state)
+{
+	struct state_file_head head;
+	int fd = test_state_file_make();
+
+	(void)state;
+	assert_int_equal(pread(fd, &head, sizeof(head), 0), sizeof(head));
+	head.bytes++;
+	head.checksum = (uint32_t)crc32_z(0, (const void *)&head,
+					  offsetof(struct state_file_head, checksum));
+	assert_int_equal(pwrite(fd, &head, sizeof(head), 0), sizeof(head));
+	test_state_file_refuses(fd, -EBADMSG, "it has 143 bytes and should have 144");
+	fd = test_state_file_make();
+	assert_int_equal(pwrite(fd, "x", 1, WHOLE_BYTES), 1);
+	test_state_file_refuses(fd, -EBADMSG, "it goes on after its last section");
+}
+
 static void
 test_state_file__another_format_is_refused(void **state)
 {
@@ -265,7 +322,7 @@ test_state_file__a_section_that_nobody_knows_is_named(void **state)
 {
 	int fd = test_state_file_make();
 	struct state_reader *reader = test_state_file_read(fd);
-	uint8_t bytes[19];
+	uint8_t bytes[CLOCK_BYTES];
 
 	(void)state;
 	assert_int_equal(state_edit_measure(fd, "clock"), sizeof(bytes));
@@ -314,6 +371,8 @@ main(void)
 		cmocka_unit_test(test_state_file__it_may_be_long),
 		cmocka_unit_test(test_state_file__damage_is_found),
 		cmocka_unit_test(test_state_file__damage_is_said_by_name),
+		cmocka_unit_test(test_state_file__what_is_cut_off_is_named),
+		cmocka_unit_test(test_state_file__a_length_that_is_another_is_refused),
 		cmocka_unit_test(test_state_file__another_format_is_refused),
 		cmocka_unit_test(test_state_file__what_does_not_fit_is_refused),
 		cmocka_unit_test(test_state_file__the_first_refusal_stays),
