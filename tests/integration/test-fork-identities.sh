@@ -3,7 +3,7 @@
 # test-fork-identities.sh - no two forks share random numbers, keys or names, and their clocks go on: ENGINE=qemu FORKS=100
 #
 # A template is published, its forks come and go in pools of some. What each of them has is told by a process that was
-# sealed with the template, right after the identification. A fifth as many are of a template whose kernel takes no
+# sealed with the template, right after the identification; that the kernel's own secrets differ, too, it sees in a new process and on TCP. A fifth as many are of a template whose kernel takes no
 # notice of the generation id: there the agent's seed is all that makes them different. Nor may the kernel make one page of
 # equal ones of theirs.
 # timeout-minutes: 10

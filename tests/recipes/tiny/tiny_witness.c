@@ -6,8 +6,14 @@
  * inotify(7) tells it that the agent has written its record, which is the end of the identification. It draws random
  * numbers at once, then reads all the rest, waits until the kernel has noticed the new generation id, and writes one
  * line of JSON to the port that a desktop's spice-vdagent has (nobody else uses it here). That write waits for a reader.
+ *
+ * Three values are the kernel's own secrets, drawn for itself and not for who asks: the bytes that a new process gets for its stack
+ * canary, a uuid, and the key of TCP's sequence numbers. That one is drawn at its first use, and then stays: to look at it before
+ * the seal would give all forks the same.
  */
 #include "tests/recipes/tiny/tiny_witness.h"
+
+#include "tests/recipes/tiny/tiny_tcp.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -30,6 +37,8 @@
 #define PORT	      "/dev/virtio-ports/com.redhat.spice.0"
 #define KEY	      "/etc/ssh/ssh_host_ed25519_key"
 #define RANDOM_SEED   "/var/lib/systemd/random-seed"
+#define UUID	      "/proc/sys/kernel/random/uuid"
+#define INIT	      "/init"
 #define TABLES	      "/sys/firmware/acpi/tables"
 #define KERNEL_WORD   "virtual machine fork" /* drivers/char/random.c, add_vmfork_randomness() */
 #define GENID_DRIVER  "/sys/bus/acpi/drivers/vmgenid"
@@ -40,11 +49,15 @@
 #define TICK_MS	      100
 #define SEED_BYTES    512
 #define DRAWN_BYTES   32
+#define GIVEN_BYTES   16 /* behind AT_RANDOM, getauxval(3) */
 #define VALUE_SIZE    (2 * SEED_BYTES + 1)
 
 enum value {
 	VALUE_RANDOM,
 	VALUE_URANDOM,
+	VALUE_UUID,
+	VALUE_AT_RANDOM,
+	VALUE_TCP_KEY,
 	VALUE_GENID,
 	VALUE_MACHINE_ID,
 	VALUE_HOSTNAME,
@@ -55,7 +68,8 @@ enum value {
 };
 
 static const char *const value_names[VALUE_COUNT] = {
-	"random", "urandom", "genid", "machine_id", "hostname", "mac", "ssh_key", "random_seed",
+	"random",     "urandom",  "uuid", "at_random", "tcp_key",     "genid",
+	"machine_id", "hostname", "mac",  "ssh_key",   "random_seed",
 };
 
 struct clocks {
@@ -132,6 +146,26 @@ witness_draw(char *ret_text, int fd)
 	witness_print_hex(bytes, sizeof(bytes), ret_text);
 }
 
+/* What a process that begins now is given. "" where it prints nothing: the test says that it is missing. */
+static void
+witness_read_given(char *ret_text)
+{
+	ssize_t n;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		witness_stop("a pipe");
+	if (fork() == 0) {
+		dup2(fds[1], STDOUT_FILENO);
+		execl(INIT, TINY_WITNESS_PROGRAM, (char *)NULL);
+		_exit(1);
+	}
+	close(fds[1]);
+	n = read(fds[0], ret_text, VALUE_SIZE - 1);
+	close(fds[0]);
+	ret_text[n > 0 ? n : 0] = '\0';
+}
+
 /* QEMU's table has the page's address as a named double word (docs/specs/vmgenid.txt). 0 in other tables. */
 static uint32_t
 witness_find_genid(const char *name)
@@ -190,6 +224,8 @@ witness_read_values(struct witness *witness, char values[VALUE_COUNT][VALUE_SIZE
 
 	witness_draw(values[VALUE_RANDOM], -1);
 	witness_draw(values[VALUE_URANDOM], witness->urandom);
+	witness_read_line(UUID, values[VALUE_UUID]);
+	witness_read_given(values[VALUE_AT_RANDOM]);
 	witness_read_genid(values[VALUE_GENID]);
 	witness_read_line("/etc/machine-id", values[VALUE_MACHINE_ID]);
 	gethostname(values[VALUE_HOSTNAME], VALUE_SIZE - 1);
@@ -293,6 +329,8 @@ witness_run(struct witness *witness)
 	while (!witness_is_identified(witness))
 		witness_look_at_clocks(&witness->clocks);
 	witness_read_values(witness, witness->after);
+	if (!tiny_tcp_read_key(witness->after[VALUE_TCP_KEY]))
+		witness_stop("a TCP connection");
 	witness_look_at_clocks(&witness->clocks);
 	witness_await_kernel(witness);
 	witness_tell(witness);
@@ -306,6 +344,18 @@ tiny_witness_make_key(void)
 	witness_draw(key, -1);
 	witness_write(KEY, key, strlen(key));
 	return 0;
+}
+
+int
+tiny_witness_print_random(void)
+{
+	const uint8_t *given = (const uint8_t *)getauxval(AT_RANDOM);
+	char text[2 * GIVEN_BYTES + 1];
+
+	if (!given)
+		return 1;
+	witness_print_hex(given, GIVEN_BYTES, text);
+	return fputs(text, stdout) < 0;
 }
 
 void

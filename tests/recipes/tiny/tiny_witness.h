@@ -14,4 +14,8 @@ void tiny_witness_start(void);
 /* What is found under the name of ssh-keygen: a new key in the place of a host's. Returns an exit status. */
 int tiny_witness_make_key(void);
 
+/* What process 1's program does under this name: it prints what the kernel has given it to begin with. Returns an exit status. */
+#define TINY_WITNESS_PROGRAM "at-random"
+int tiny_witness_print_random(void);
+
 #endif
