@@ -35,7 +35,6 @@
 #define RECORD_FOLDER "/run/carrel" /* agent/agent_record.h */
 #define RECORD_NAME   "agent-record"
 #define PORT	      "/dev/virtio-ports/com.redhat.spice.0"
-#define KEY	      "/etc/ssh/ssh_host_ed25519_key"
 #define RANDOM_SEED   "/var/lib/systemd/random-seed"
 #define UUID	      "/proc/sys/kernel/random/uuid"
 #define INIT	      "/init"
@@ -62,15 +61,28 @@ enum value {
 	VALUE_MACHINE_ID,
 	VALUE_HOSTNAME,
 	VALUE_MAC,
-	VALUE_KEY,
+	VALUE_SSH_RSA,
+	VALUE_SSH_ECDSA,
+	VALUE_SSH_ED25519,
 	VALUE_RANDOM_SEED,
 	VALUE_COUNT,
 };
 
 static const char *const value_names[VALUE_COUNT] = {
-	"random",     "urandom",  "uuid", "at_random", "tcp_key",     "genid",
-	"machine_id", "hostname", "mac",  "ssh_key",   "random_seed",
+	"random",   "urandom", "uuid",	  "at_random", "tcp_key",     "genid",	     "machine_id",
+	"hostname", "mac",     "ssh_rsa", "ssh_ecdsa", "ssh_ed25519", "random_seed",
 };
+
+static const struct {
+	enum value value;
+	const char *path;
+} key_table[] = {
+	{ VALUE_SSH_RSA, "/etc/ssh/ssh_host_rsa_key.pub" },
+	{ VALUE_SSH_ECDSA, "/etc/ssh/ssh_host_ecdsa_key.pub" },
+	{ VALUE_SSH_ED25519, "/etc/ssh/ssh_host_ed25519_key.pub" },
+};
+
+#define KEYS (sizeof(key_table) / sizeof(key_table[0]))
 
 struct clocks {
 	int64_t monotonic_us; /* when it was looked at last; 0: never */
@@ -216,6 +228,19 @@ witness_read_genid(char *ret_text)
 	close(fd);
 }
 
+/* The key alone: its type stands before it, and behind it the host's name, which differs anyway. */
+static void
+witness_read_key(const char *path, char *ret_text)
+{
+	char line[VALUE_SIZE];
+	const char *key;
+
+	witness_read_line(path, line);
+	key = line + strcspn(line, " ");
+	key += strspn(key, " ");
+	snprintf(ret_text, VALUE_SIZE, "%.*s", (int)strcspn(key, " "), key);
+}
+
 /* Random numbers first: what is drawn right after the identification is what would be the same. */
 static void
 witness_read_values(struct witness *witness, char values[VALUE_COUNT][VALUE_SIZE])
@@ -230,7 +255,8 @@ witness_read_values(struct witness *witness, char values[VALUE_COUNT][VALUE_SIZE
 	witness_read_line("/etc/machine-id", values[VALUE_MACHINE_ID]);
 	gethostname(values[VALUE_HOSTNAME], VALUE_SIZE - 1);
 	witness_read_line("/sys/class/net/eth0/address", values[VALUE_MAC]);
-	witness_read_line(KEY, values[VALUE_KEY]);
+	for (size_t i = 0; i < KEYS; i++)
+		witness_read_key(key_table[i].path, values[key_table[i].value]);
 	witness_print_hex(seed, witness_read(RANDOM_SEED, seed, sizeof(seed)),
 			  values[VALUE_RANDOM_SEED]);
 }
@@ -339,10 +365,13 @@ witness_run(struct witness *witness)
 int
 tiny_witness_make_key(void)
 {
-	char key[VALUE_SIZE];
+	char line[VALUE_SIZE] = "stand-in ";
+	char *key = line + strlen(line);
 
-	witness_draw(key, -1);
-	witness_write(KEY, key, strlen(key));
+	for (size_t i = 0; i < KEYS; i++) {
+		witness_draw(key, -1);
+		witness_write(key_table[i].path, line, strlen(line));
+	}
 	return 0;
 }
 
@@ -362,12 +391,14 @@ void
 tiny_witness_prepare(void)
 {
 	static const char id[] = "00000000000000000000000000000000\n";
+	static const char users[] = "root:x:0:0:root:/:/bin/sh\n"; /* ssh-keygen asks who it is */
 	uint8_t seed[SEED_BYTES];
 
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		witness_stop("random numbers");
 	witness_write(RANDOM_SEED, seed, sizeof(seed));
 	witness_write("/etc/machine-id", id, strlen(id));
+	witness_write("/etc/passwd", users, strlen(users));
 	tiny_witness_make_key();
 	if (sethostname("template", strlen("template")) < 0)
 		witness_stop("sethostname");
