@@ -17,6 +17,7 @@
  */
 #include "agent/identity.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -37,6 +38,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/proto_agent.h"
 
 #define HOSTS_MAX_BYTES	   (64 * 1024)
 #define MACHINE_ID_BYTES   16
@@ -45,6 +47,9 @@
 #define SSHD		   "/usr/sbin/sshd"
 #define RANDOM_SEED	   "/var/lib/systemd/random-seed"
 #define RANDOM_SEED_BYTES  512 /* as systemd-random-seed makes it */
+
+static_assert(KEYS_TIMEOUT_MS + RESTART_TIMEOUT_MS < AGENT_IDENTIFY_MAX_MS,
+	      "hostd hears which of its steps was late");
 
 static int
 identity_hex_digit(char c)

@@ -24,6 +24,9 @@
 #define AGENT_VERB_SCREEN   "screen"
 #define AGENT_VERB_SHUTDOWN "shutdown"
 
+/* So long an identify may take: ssh-keygen looks for primes, and sshd is started again, on a host that may have much to do. */
+#define AGENT_IDENTIFY_MAX_MS 120000
+
 /* How an error begins that says: not now, ask again. */
 #define AGENT_ERROR_BUSY "busy with "
 

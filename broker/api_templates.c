@@ -3,7 +3,8 @@
  * api_templates.c - templates and the jobs that make them (carrel-broker)
  *
  * A job is a row; its host finds it in the next sync answer and reports on it until it has ended. The version of a publish
- * is given out here, one more than any published or being published: an index of the schema lets each out once.
+ * is given out here, one more than any published or being published: an index of the schema lets each out once. Hosts begin
+ * jobs by themselves, too, which are rows as soon as they tell of them (host_jobs.c) and which nobody else can end.
  */
 #include <string.h>
 
@@ -16,8 +17,8 @@
 #include "broker/problem.h"
 #include "broker/store.h"
 
-#define JOB_COLUMNS                                                                                                           \
-	"id, kind, template, version, host, state, step, percent, seconds_left, error, result, user, created_ms, changed_ms," \
+#define JOB_COLUMNS                                                                                                                   \
+	"id, kind, template, version, host, state, step, percent, seconds_left, error, result, user, reason, created_ms, changed_ms," \
 	" (SELECT max(version) FROM template t WHERE t.name = job.template) AS current_version FROM job"
 
 void
@@ -259,11 +260,20 @@ api_jobs_cancel(struct broker *broker, struct http_request *request)
 {
 	g_autoptr(GError) error = NULL;
 	json_t *job = api_jobs_find(broker, request);
+	gboolean own;
 	gint64 changed;
 
 	if (!job)
 		return;
+	own = strcmp(json_get_text(job, "kind", ""), "seal") == 0;
 	json_decref(job);
+	if (own) {
+		problem_respond(
+			request, 409, "job.own",
+			"the host has begun this job by itself, because it cannot fork that version as it "
+			"is; it begins none while no pool has the version");
+		return;
+	}
 	changed = store_change(
 		broker->store, &error,
 		"UPDATE job SET cancel = 1, state = CASE WHEN reported = 0 THEN 'cancelled' ELSE state END,"

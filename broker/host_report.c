@@ -24,6 +24,7 @@
 #include "base/name.h"
 #include "broker/assign.h"
 #include "broker/broker.h"
+#include "broker/host_jobs.h"
 #include "broker/moves.h"
 #include "broker/pools.h"
 #include "broker/store.h"
@@ -112,6 +113,11 @@ static const struct json_field job_fields[] = {
 	{ "seconds_left", JSON_KIND_INTEGER, 1, 0, MAX_NUMBER },
 	{ "error", JSON_KIND_STRING, 1, 0, 2000 },
 	{ "result", JSON_KIND_OBJECT, 1, 0, 0 },
+	/* Of one that the host has begun by itself */
+	{ "kind", JSON_KIND_STRING, 1, 1, 16 },
+	{ "template", JSON_KIND_STRING, 1, 1, NAME_SIZE - 1 },
+	{ "version", JSON_KIND_INTEGER, 1, 1, 999999999 },
+	{ "reason", JSON_KIND_STRING, 1, 0, 2000 },
 };
 
 static const struct json_field ticket_fields[] = {
@@ -234,19 +240,7 @@ host_report_apply_desktop(struct report_context *context, const json_t *element,
 static gboolean
 host_report_apply_job(struct report_context *context, const json_t *element, GError **error)
 {
-	g_autofree char *result = json_dumps(json_object_get(element, "result"), JSON_COMPACT);
-
-	return store_change(
-		       context->store, error,
-		       "UPDATE job SET reported = 1, state = $1, step = $2, percent = $3, seconds_left = $4, error = $5,"
-		       " result = $6, changed_ms = $7 WHERE id = $8 AND host = $9"
-		       " AND state NOT IN ('done', 'failed', 'cancelled')",
-		       "ssiississ", json_get_text(element, "state", ""),
-		       json_get_text(element, "step", ""),
-		       (gint64)json_get_integer(element, "percent", 0),
-		       (gint64)json_get_integer(element, "seconds_left", 0),
-		       json_get_text(element, "error", ""), result ? result : "{}", broker_now_ms(),
-		       json_get_text(element, "id", ""), context->host) >= 0;
+	return host_jobs_apply(context->store, context->host, element, error);
 }
 
 static gboolean
@@ -499,7 +493,7 @@ host_report_find_lost(struct report_context *context, const json_t *report, GErr
 	return ok;
 }
 
-/* A job that was handed over and that the host does not know any more will never end by itself. */
+/* A job that the host had and does not know any more will never end by itself. */
 static gboolean
 host_report_fail_lost_jobs(struct report_context *context, const json_t *report, GError **error)
 {
@@ -508,7 +502,8 @@ host_report_fail_lost_jobs(struct report_context *context, const json_t *report,
 	return store_change(
 		       context->store, error,
 		       "UPDATE job SET state = 'failed', changed_ms = $1, error = 'the host was restarted and does not know"
-		       " this job any more; start it again' WHERE host = $2 AND reported = 1"
+		       " this job any more; ' || CASE kind WHEN 'seal' THEN 'the host begins another when it needs it' ELSE"
+		       " 'start it again' END WHERE host = $2 AND reported = 1"
 		       " AND state IN ('queued', 'running') AND " REPORT_LACKS("$3", "job"),
 		       "iss", broker_now_ms(), context->host, jobs) >= 0;
 }

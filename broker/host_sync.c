@@ -140,13 +140,15 @@ host_sync_list_desktops(struct store *store, const char *host)
 	return rows ? rows : json_array();
 }
 
+/* What the host has begun by itself is its own. */
 static json_t *
 host_sync_list_jobs(struct store *store, const char *host)
 {
-	json_t *rows = store_query(store, NULL,
-				   "SELECT id, kind, arguments, cancel FROM job WHERE host = $1"
-				   " AND state IN ('queued', 'running') ORDER BY created_ms, id",
-				   "s", host);
+	json_t *rows = store_query(
+		store, NULL,
+		"SELECT id, kind, arguments, cancel FROM job WHERE host = $1"
+		" AND kind <> 'seal' AND state IN ('queued', 'running') ORDER BY created_ms, id",
+		"s", host);
 
 	for (gsize i = 0; i < json_array_size(rows); i++) {
 		json_t *row = json_array_get(rows, i);

@@ -142,6 +142,7 @@ static const char store_schema_4[] =
 	" BEGIN SELECT RAISE(ABORT, 'pool.limit'); END;";
 
 static const char *const store_schema_steps[] = { store_schema_1, store_schema_2, store_schema_3,
-						  store_schema_4, store_schema_5, store_schema_6 };
+						  store_schema_4, store_schema_5, store_schema_6,
+						  store_schema_7 };
 
 #endif

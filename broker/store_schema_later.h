@@ -40,4 +40,22 @@ static const char store_schema_6[] =
 	" WHERE pool = NEW.pool AND want = 'ready') >= COALESCE((SELECT size FROM pool WHERE name = NEW.pool), 0)"
 	" BEGIN SELECT RAISE(ABORT, 'pool.limit'); END;";
 
+/* A host begins jobs by itself, too, and says why (broker/host_jobs.c): nobody is their user. */
+static const char store_schema_7[] =
+	"CREATE TABLE job_7 (id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('build', 'publish', 'verify', 'seal')),"
+	" arguments TEXT NOT NULL, host TEXT NOT NULL REFERENCES host(name), template TEXT NOT NULL,"
+	" version INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),"
+	" step TEXT NOT NULL DEFAULT '', percent INTEGER NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),"
+	" seconds_left INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '{}',"
+	" cancel INTEGER NOT NULL DEFAULT 0, reported INTEGER NOT NULL DEFAULT 0, user TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '') STRICT;"
+	"INSERT INTO job_7 (id, kind, arguments, host, template, version, state, step, percent, seconds_left, error, result,"
+	" cancel, reported, user, created_ms, changed_ms) SELECT id, kind, arguments, host, template, version, state, step,"
+	" percent, seconds_left, error, result, cancel, reported, user, created_ms, changed_ms FROM job;"
+	"DROP TABLE job; ALTER TABLE job_7 RENAME TO job;"
+	"CREATE UNIQUE INDEX job_one_publish_per_version ON job (template, version) WHERE kind = 'publish' AND"
+	" state IN ('queued', 'running', 'done');"
+	"CREATE TRIGGER job_end_is_final BEFORE UPDATE OF state ON job WHEN OLD.state IN ('done', 'failed', 'cancelled')"
+	" AND NEW.state <> OLD.state BEGIN SELECT RAISE(ABORT, 'job.ended'); END;";
+
 #endif

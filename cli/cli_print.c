@@ -199,6 +199,8 @@ cli_print_outcome(const json_t *job)
 	if (g_str_equal(kind, "verify"))
 		printf(_("%s@%d is as it was published, and a fork of it answers\n"), name,
 		       version);
+	else if (g_str_equal(kind, "seal"))
+		printf(_("%s@%d is sealed again for its host\n"), name, version);
 	else if (g_str_equal(kind, "publish") && version == current)
 		printf(_("%s@%d is published and is the current version now\n"), name, version);
 	else if (g_str_equal(kind, "publish"))

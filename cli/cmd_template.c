@@ -17,11 +17,13 @@ static const char *const template_columns[] = { "name",	       N_("NAME"),   "ve
 						"created_ms",  N_("MADE"),   NULL };
 static const char *const image_columns[] = { "name",	   N_("IMAGE"), "host", N_("HOST"),
 					     "created_ms", N_("BUILT"), NULL };
-static const char *const job_columns[] = {
-	"id",		N_("ID"),     "kind",  N_("KIND"),  "template", N_("TEMPLATE"),
-	"state",	N_("STATE"),  "step",  N_("STEP"),  "percent",	"%",
-	"seconds_left", N_("LEFT s"), "error", N_("ERROR"), NULL
-};
+static const char *const job_columns[] = { "id",	 N_("ID"),	"kind",
+					   N_("KIND"),	 "template",	N_("TEMPLATE"),
+					   "version",	 N_("VERSION"), "state",
+					   N_("STATE"),	 "step",	N_("STEP"),
+					   "percent",	 "%",		"seconds_left",
+					   N_("LEFT s"), "error",	N_("ERROR"),
+					   "reason",	 N_("REASON"),	NULL };
 
 static int
 cmd_template_start(struct cli *cli, const char *name, const char *verb, json_t *body)

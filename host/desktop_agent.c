@@ -40,10 +40,12 @@ struct desktop_agent {
 	guint clock_tries;
 };
 
-/* The agent does one thing at a time, and none of them takes long; while it is asked nobody gets the desktop. */
 #define CLOCK_TRIES 30
+#define CLOCK_MS    30000
 
-static const struct desktop_agent_times default_times = { 60000, 30000, 60000, 1000 };
+/* The agent does one thing at a time; while it is asked nobody gets the desktop. */
+static const struct desktop_agent_times default_times = { 60000, AGENT_IDENTIFY_MAX_MS, 60000,
+							  1000 };
 
 static void desktop_agent_resync(struct desktop_agent *agent);
 
@@ -391,8 +393,8 @@ desktop_agent_ask_clock(struct desktop_agent *agent)
 	agent->clock_tries++;
 	agent_link_request(agent->link, AGENT_VERB_CLOCK,
 			   json_pack("{s:I}", "time_us", (json_int_t)g_get_real_time()),
-			   agent->times.identify_ms, agent->cancellable, desktop_agent_handle_clock,
-			   desktop_agent_ref(agent));
+			   MIN(agent->times.identify_ms, CLOCK_MS), agent->cancellable,
+			   desktop_agent_handle_clock, desktop_agent_ref(agent));
 }
 
 void

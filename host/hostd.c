@@ -392,11 +392,11 @@ static const struct jobs_events jobs_event_table = { hostd_handle_news, hostd_ha
 						     hostd_handle_sealed, hostd_choose_engine };
 
 static gboolean
-hostd_start_seal(void *context, const char *name, guint32 version, const char *engine)
+hostd_start_seal(void *context, const struct reseal_wish *wish)
 {
 	const struct hostd *hostd = context;
 
-	return jobs_start_seal(hostd->jobs, name, version, engine);
+	return jobs_start_seal(hostd->jobs, wish->name, wish->version, wish->engine, wish->reason);
 }
 
 static void

@@ -25,6 +25,7 @@
 #define JOB_EXITED_MS	2000  /* how long launch may take to say how a worker ended */
 #define JOB_RETRY_MS	2000  /* until a staging folder's removal is tried again */
 #define JOB_MAX_SECONDS (7 * 24 * 3600)
+#define JOB_MAX_REASON	500 /* bytes */
 
 #define TO(state) (1U << JOB_STATE_##state)
 
@@ -88,10 +89,25 @@ job_life_move(struct job *job, enum job_state state)
 	g_clear_handle_id(&job->timer, g_source_remove);
 	if (state == JOB_STATE_STARTING || job_life_is_over(job))
 		job_life_write_record(job);
-	if (job_life_is_over(job) && job_life_is_own(job))
+	if (job_life_is_over(job) && job->reason)
 		job->owner->ended(job->owner->context, job->subject.name, job->subject.version,
 				  job->error);
 	job->owner->changed(job->owner->context);
+}
+
+/* What to do when it has failed. */
+static const char *
+job_life_get_advice(const struct job *job)
+{
+	static const char *const advice[] = {
+		[JOB_KIND_BUILD] = "run the build again",
+		[JOB_KIND_PUBLISH] = "run the publish again",
+		[JOB_KIND_VERIFY] = "run the verify again",
+		[JOB_KIND_SEAL] = "this host begins another when it needs it",
+	};
+
+	G_STATIC_ASSERT(G_N_ELEMENTS(advice) == JOB_KIND_COUNT);
+	return advice[job->kind];
 }
 
 /* The first reason counts. Takes the text over. */
@@ -127,6 +143,12 @@ job_life_prepare(struct job *job, json_t *arguments, const char *reason)
 	job_life_move(job, JOB_STATE_FAILED);
 }
 
+void
+job_life_set_reason(struct job *job, const char *reason)
+{
+	job->reason = g_utf8_make_valid(reason, (gssize)strnlen(reason, JOB_MAX_REASON));
+}
+
 static void
 job_life_forget_worker(struct job *job)
 {
@@ -144,6 +166,7 @@ job_life_free(gpointer data)
 	g_clear_handle_id(&job->timer, g_source_remove);
 	json_decref(job->arguments);
 	json_decref(job->result);
+	g_free(job->reason);
 	g_free(job->error);
 	g_free(job);
 }
@@ -255,17 +278,15 @@ job_life_end_worker(struct job *job)
 	job_life_forget_worker(job);
 	if (!job->told && WIFSIGNALED(job->wait_status))
 		job_life_blame(job,
-			       g_strdup_printf("the worker ended by signal %d at step '%s': run "
-					       "the %s again",
+			       g_strdup_printf("the worker ended by signal %d at step '%s': %s",
 					       WTERMSIG(job->wait_status), job->step,
-					       job_arguments_kind_name(job->kind)));
+					       job_life_get_advice(job)));
 	if (job->cancel && (!job->told || job->status != 0)) {
 		job_life_clean(job, JOB_STATE_CANCELLED);
 	} else if (job->error || !job->told) {
 		job_life_blame(job,
-			       g_strdup_printf("the worker ended at step '%s' without a result: "
-					       "run the %s again",
-					       job->step, job_arguments_kind_name(job->kind)));
+			       g_strdup_printf("the worker ended at step '%s' without a result: %s",
+					       job->step, job_life_get_advice(job)));
 		job_life_clean(job, JOB_STATE_FAILED);
 	} else if (job->kind == JOB_KIND_VERIFY) {
 		job->percent = 100;
@@ -409,8 +430,8 @@ job_life_handle_message(void *context, struct seq_message *message)
 	log_warning("job=%s: the worker sent a wrong message (%s)", job->id, g_strerror(-error));
 	job_life_blame(job,
 		       g_strdup_printf("the worker broke its protocol at step '%s': see its log, "
-				       "then run the %s again",
-				       job->step, job_arguments_kind_name(job->kind)));
+				       "then %s",
+				       job->step, job_life_get_advice(job)));
 	g_clear_pointer(&job->worker, seq_source_free);
 	job_life_kill(job);
 }
@@ -532,10 +553,18 @@ job_life_handle_exited(struct job *job, int wait_status)
 json_t *
 job_life_describe(const struct job *job)
 {
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:O}", "id", job->id, "state",
-			 state_table[job->state].told, "step", job->step, "percent",
-			 (int)job->percent, "seconds_left", (int)job->seconds_left, "error",
-			 job->error ? job->error : "", "result", job->result);
+	json_t *told = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:O}", "id", job->id, "state",
+				 state_table[job->state].told, "step", job->step, "percent",
+				 (int)job->percent, "seconds_left", (int)job->seconds_left, "error",
+				 job->error ? job->error : "", "result", job->result);
+
+	if (!job->reason || job->subject.name[0] == '\0')
+		return told;
+	json_object_set_new(told, "kind", json_string(job_arguments_kind_name(job->kind)));
+	json_object_set_new(told, "template", json_string(job->subject.name));
+	json_object_set_new(told, "version", json_integer(job->subject.version));
+	json_object_set_new(told, "reason", json_string(job->reason));
+	return told;
 }
 
 void
@@ -551,9 +580,8 @@ job_life_restore(struct job *job, const struct job_record *record)
 			return;
 		}
 	}
-	job_life_blame(job,
-		       g_strdup_printf("carrel-hostd was restarted while it ran: run the %s again",
-				       job_arguments_kind_name(job->kind)));
+	job_life_blame(job, g_strdup_printf("carrel-hostd was restarted while it ran: %s",
+					    job_life_get_advice(job)));
 	/* The old worker lost its socket and ends; launch refuses the removal until it has, and it is tried again. */
 	job->state = JOB_STATE_CLEANING;
 	job->outcome = JOB_STATE_FAILED;

@@ -46,7 +46,7 @@ struct job_owner {
 	void *context;
 	void (*changed)(void *context);
 	void (*committed)(void *context, enum job_kind kind, const char *name, guint32 version);
-	/* One that this host began by itself is over; error NULL: well. */
+	/* One that has a reason is over; error NULL: well. */
 	void (*ended)(void *context, const char *name, guint32 version, const char *error);
 };
 
@@ -75,9 +75,11 @@ struct job {
 	enum job_state outcome; /* of CLEANING */
 	struct stat staged;	/* the folder that is committed; st_ino 0: none was */
 	gboolean wanted;
+	gboolean reported; /* its end was in a report */
+	char *reason; /* why hostd has begun it by itself; NULL: it has not, or an earlier hostd did */
 };
 
-/* The broker does not know of it: hostd has begun it by itself. */
+/* hostd has begun it by itself. */
 static inline gboolean
 job_life_is_own(const struct job *job)
 {
@@ -90,6 +92,9 @@ void job_life_free(gpointer job);
 
 /* What the worker shall do, taken over; NULL: it fails for this reason. */
 void job_life_prepare(struct job *job, json_t *arguments, const char *reason);
+
+/* Why it has begun by itself: what it is about is told with it. Its first 500 bytes are kept. */
+void job_life_set_reason(struct job *job, const char *reason);
 
 /* Asks launch for a worker. */
 void job_life_start(struct job *job);

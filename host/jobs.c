@@ -3,9 +3,9 @@
  * jobs.c - the jobs of this host: build, publish, verify, seal (carrel-hostd)
  *
  * How it works: jobs_advance() starts the oldest queued job of each kind that has no worker; host/job_life.c leads each
- * to its end. A record of it (host/job_record.c) is removed when sync's answer does not name the job any more, that of one
- * that hostd has begun by itself (jobs_start_seal) when it is over. So a restarted hostd knows what was running: jobs_load()
- * fails it by name.
+ * to its end. A record of it (host/job_record.c) is removed when it is over and sync's answer does not name the job any more; none names
+ * one that hostd has begun by itself (jobs_start_seal), which is kept until its end was reported. So a restarted hostd knows what was
+ * running: jobs_load() fails it by name.
  */
 #include "host/jobs.h"
 
@@ -63,8 +63,10 @@ jobs_find(const struct jobs *jobs, const char *id)
 	return NULL;
 }
 
+/* reason: of one that hostd begins by itself, else NULL. */
 static struct job *
-jobs_add(struct jobs *jobs, const char *id, enum job_kind kind, const json_t *arguments)
+jobs_add(struct jobs *jobs, const char *id, enum job_kind kind, const json_t *arguments,
+	 const char *reason)
 {
 	const struct job_places places = { jobs->lib, jobs->recipe_folder, id,
 					   jobs->choose_engine(jobs->owner.context) };
@@ -73,6 +75,8 @@ jobs_add(struct jobs *jobs, const char *id, enum job_kind kind, const json_t *ar
 	json_t *made = job_arguments_make(kind, arguments, &places, &job->subject, &problem);
 
 	g_ptr_array_add(jobs->jobs, job);
+	if (reason)
+		job_life_set_reason(job, reason);
 	job_life_prepare(job, made, problem.text);
 	return job;
 }
@@ -94,14 +98,15 @@ jobs_apply_one(struct jobs *jobs, const json_t *wish)
 		return;
 	}
 	if (!job)
-		job = jobs_add(jobs, id, kind, json_object_get(wish, "arguments"));
+		job = jobs_add(jobs, id, kind, json_object_get(wish, "arguments"), NULL);
 	job->wanted = TRUE;
 	if (json_get_flag(wish, "cancel", 0))
 		job_life_cancel(job);
 }
 
 gboolean
-jobs_start_seal(struct jobs *jobs, const char *name, guint32 version, const char *engine)
+jobs_start_seal(struct jobs *jobs, const char *name, guint32 version, const char *engine,
+		const char *reason)
 {
 	char id[ID_SIZE];
 	json_t *arguments;
@@ -110,7 +115,7 @@ jobs_start_seal(struct jobs *jobs, const char *name, guint32 version, const char
 		return FALSE;
 	arguments = json_pack("{s:s, s:I, s:s}", "template", name, "version", (json_int_t)version,
 			      "engine", engine);
-	jobs_add(jobs, id, JOB_KIND_SEAL, arguments);
+	jobs_add(jobs, id, JOB_KIND_SEAL, arguments, reason);
 	json_decref(arguments);
 	jobs_advance(jobs);
 	return TRUE;
@@ -131,7 +136,7 @@ jobs_apply(struct jobs *jobs, const json_t *wanted)
 
 		if (!job->wanted && !job_life_is_own(job))
 			job_life_cancel(job);
-		if (job->wanted || !job_life_is_over(job)) {
+		if (job->wanted || !job_life_is_over(job) || !job->reported) {
 			i++;
 			continue;
 		}
@@ -142,15 +147,15 @@ jobs_apply(struct jobs *jobs, const json_t *wanted)
 }
 
 json_t *
-jobs_describe(const struct jobs *jobs)
+jobs_describe(struct jobs *jobs)
 {
 	json_t *list = json_array();
 
 	for (guint i = 0; i < jobs->jobs->len; i++) {
-		const struct job *job = g_ptr_array_index(jobs->jobs, i);
+		struct job *job = g_ptr_array_index(jobs->jobs, i);
 
-		if (!job_life_is_own(job))
-			json_array_append_new(list, job_life_describe(job));
+		json_array_append_new(list, job_life_describe(job));
+		job->reported = job_life_is_over(job);
 	}
 	return list;
 }

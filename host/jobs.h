@@ -43,17 +43,21 @@ struct jobs *jobs_new(const struct jobs_options *options, const struct jobs_even
 /* Leaves workers to end by themselves: their socket closes. */
 void jobs_free(struct jobs *jobs);
 
-/* The wanted ones, as in sync's answer: new ones are queued, cancelled ones end, ended ones that it names no more are forgotten. */
+/*
+ * The wanted ones, as in sync's answer: new ones are queued, cancelled ones end, and forgotten are those that it names no more
+ * and whose end was described before.
+ */
 void jobs_apply(struct jobs *jobs, const json_t *wanted);
 
 /*
- * A version that this host cannot restore is sealed again: a job of this host's own, of which the broker knows nothing and which
- * it does not end. FALSE: there are too many jobs, or no id.
+ * A version that this host cannot restore, for a reason, is sealed again: a job of this host's own, which the broker is told of and
+ * does not end. FALSE: there are too many jobs, or no id.
  */
-gboolean jobs_start_seal(struct jobs *jobs, const char *name, guint32 version, const char *engine);
+gboolean jobs_start_seal(struct jobs *jobs, const char *name, guint32 version, const char *engine,
+			 const char *reason);
 
-/* As in sync's request; a new reference. */
-json_t *jobs_describe(const struct jobs *jobs);
+/* As in sync's request, which is the next one: the answer to it may name what has ended no more. A new reference. */
+json_t *jobs_describe(struct jobs *jobs);
 
 void jobs_handle_exited(struct jobs *jobs, const struct launch_exited *exited);
 

@@ -117,7 +117,7 @@ reseal_begin(struct reseal *reseal, struct reseal_entry *entry, const struct res
 
 	reseal_note_try(entry, now_ms);
 	reseal_set_state(entry, key, RESEAL_STATE_SEALING);
-	if (reseal->events->start(reseal->context, wish->name, wish->version, wish->engine))
+	if (reseal->events->start(reseal->context, wish))
 		return TRUE;
 	*entry = before;
 	return FALSE;

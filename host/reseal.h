@@ -17,16 +17,6 @@
 
 struct reseal;
 
-struct reseal_events {
-	/* FALSE: the job cannot begin now; it is asked for again. */
-	gboolean (*start)(void *context, const char *name, guint32 version, const char *engine);
-	/* For the host's events: kind "sealing", "sealed", "seal_failed" or "seal_waits". */
-	void (*tell)(void *context, const char *kind, const char *text);
-};
-
-struct reseal *reseal_new(const struct reseal_events *events, void *context);
-void reseal_free(struct reseal *reseal);
-
 struct reseal_wish {
 	const char *name;
 	guint32 version;
@@ -34,6 +24,16 @@ struct reseal_wish {
 	const char *reason;  /* why it cannot be restored */
 	const char *holders; /* suspended desktops that need it as it is, for people; NULL: none */
 };
+
+struct reseal_events {
+	/* FALSE: the job cannot begin now; it is asked for again. */
+	gboolean (*start)(void *context, const struct reseal_wish *wish);
+	/* For the host's events: kind "sealing", "sealed", "seal_failed" or "seal_waits". */
+	void (*tell)(void *context, const char *kind, const char *text);
+};
+
+struct reseal *reseal_new(const struct reseal_events *events, void *context);
+void reseal_free(struct reseal *reseal);
 
 /* now_ms: io_boottime_ms(). */
 void reseal_want(struct reseal *reseal, const struct reseal_wish *wish, guint64 now_ms);

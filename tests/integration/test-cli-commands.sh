@@ -126,6 +126,11 @@ expect 0 template publish debian-openbox --wait --json
 expect 0 job show j-dddddddddddddddddddd --wait
 [ "$(cat out)" = "debian-openbox@1 is published; the current version is debian-openbox@2" ] ||
 	fail "'job show --wait' does not say that another version is the current one"
+expect 0 job list
+grep -qE '^j-f+ +seal +debian-openbox +1 +done .*it was sealed with CPU carrel-v1$' out ||
+	fail "'job list' does not say what a host has begun by itself, and why: $(cat out)"
+expect 0 job show j-ffffffffffffffffffff --wait
+[ "$(cat out)" = "debian-openbox@1 is sealed again for its host" ] || fail "'job show --wait' does not say what a host has done by itself"
 expect 0 template verify debian-openbox --version 1 --wait
 [ "$(cat out)" = "debian-openbox@1 is as it was published, and a fork of it answers" ] || fail "'template verify' does not say the result"
 grep -q 'templates/debian-openbox/verify {"version": 1} 202' broker.log || fail "'template verify' does not ask for the version"

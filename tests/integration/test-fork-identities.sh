@@ -3,9 +3,9 @@
 # test-fork-identities.sh - no two forks share random numbers, keys or names, and their clocks go on: ENGINE=qemu FORKS=100
 #
 # A template is published, its forks come and go in pools of some. What each of them has is told by a process that was
-# sealed with the template, right after the identification. A fifth as many are of a template whose kernel takes no
-# notice of the generation id: there the agent's seed is all that makes them different. Nor may the kernel make one page of
-# equal ones of theirs.
+# sealed with the template, right after the identification; the kernel's own secrets it sees in a new process and on TCP. A
+# fifth as many are of a template whose kernel takes no notice of the generation id: there the agent's seed is all that makes
+# them different. Of the same a few have the real ssh-keygen. Nor may the kernel make one page of equal ones of theirs.
 # timeout-minutes: 10
 set -eu
 . tests/lib/tiny_appliance.sh
@@ -13,6 +13,7 @@ set -eu
 
 appliance_engine=${ENGINE:-qemu}
 forks=${FORKS:-100}
+with_keys=2
 alive=10
 role=qemu
 [ "$appliance_engine" != kvm ] || role=vmm
@@ -62,4 +63,13 @@ compare all "$forks" true
 # the name of the driver's init function (drivers/virt/vmgenid.c)
 sed -i 's/^cmdline=.*/& initcall_blacklist=vmgenid_driver_init/' "$TMPDIR/recipes/tiny/recipe.conf"
 compare seeded $((forks / 5)) false
+# what makes keys of the random numbers; one fork at a time, because RSA's primes take seconds on an emulated processor
+install -D -m 0755 "$(command -v ssh-keygen)" "$TMPDIR/recipes/tiny/parts/programs/ssh-keygen"
+alive=1
+compare keys "$with_keys" false
+jq -es 'all(.[].after; (.ssh_rsa | startswith("AAAAB3NzaC1yc2E")) and
+	(.ssh_ecdsa | startswith("AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY")) and
+	(.ssh_ed25519 | startswith("AAAAC3NzaC1lZDI1NTE5")))' "$told" >/dev/null ||
+	fail "these are no keys of ssh-keygen's: $(jq -c '.after | [.ssh_rsa, .ssh_ecdsa, .ssh_ed25519]' "$told")"
+echo "the keys of $with_keys forks were made by ssh-keygen"
 appliance_stop

@@ -109,6 +109,7 @@ carrel pool create other --template tiny --size 1 --user ada >/dev/null
 appliance_wait other ready 1 "$publish_seconds"
 grep "template 'tiny@1'" "$appliance_log" || fail "hostd does not say that it was sealed again"
 grep -q "template 'tiny@1' is sealed again for this host" "$appliance_log" || fail "hostd does not say how it ended"
+carrel job list | grep -E ' seal +tiny +1 +done .* it was sealed with CPU carrel-v1, here it is another one' || fail "people do not see it: $(carrel job list)"
 [ "$(hashes)" != "$published" ] || fail "the version is as it was"
 tell "a version from another processor was sealed again by itself, and forked"
 harm=$(appliance_inside "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || true)

@@ -171,9 +171,14 @@ appliance_make_pool() {
 	local name=$1 size=$2 users=() user
 	shift 2
 	for user in "$@"; do users+=(--user "$user"); done
-	wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
-	carrel pool create "$name" --template "$appliance_template" --size "$size" "${users[@]}" >/dev/null
+	appliance_create_pool "$name" "$size" "${users[@]}"
 	appliance_wait "$name" ready "$size"
+}
+
+# appliance_create_pool NAME SIZE OPTION...: of `carrel pool create`; waits for none of its desktops
+appliance_create_pool() {
+	wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
+	carrel pool create "$1" --template "$appliance_template" --size "$2" "${@:3}" >/dev/null
 }
 
 appliance_has_template() {

@@ -85,6 +85,9 @@ JOBS = [
      "seconds_left": 0, "error": "", "template": "debian-openbox", "version": 1, "current_version": 2},
     {"id": "j-eeeeeeeeeeeeeeeeeeee", "kind": "verify", "state": "running", "step": "fork once", "percent": 85,
      "seconds_left": 5, "error": "", "template": "debian-openbox", "version": 1, "current_version": 2},
+    {"id": "j-ffffffffffffffffffff", "kind": "seal", "state": "done", "step": "seal", "percent": 100,
+     "seconds_left": 0, "error": "", "template": "debian-openbox", "version": 1, "current_version": 2, "user": "",
+     "reason": "it was sealed with CPU carrel-v1"},
 ]
 STARTED = {"build": JOBS[0]["id"], "publish": JOBS[2]["id"], "verify": JOBS[4]["id"]}
 HOSTS = [

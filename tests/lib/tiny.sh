@@ -24,7 +24,7 @@ make_parts() {
 	# shellcheck disable=SC2086
 	image_modules_copy "$image" "$1/modules" $modules || fail "its modules cannot be had"
 	cp "$image/kernel" "$1/kernel"
-	"${CC:-gcc}" -D_GNU_SOURCE -I"$root" -static -O2 -o "$1/init" "$root"/tests/recipes/tiny/tiny_{init,modules,witness}.c
+	"${CC:-gcc}" -D_GNU_SOURCE -I"$root" -static -O2 -o "$1/init" "$root"/tests/recipes/tiny/tiny_{init,modules,tcp,witness}.c
 }
 
 image=$(bash "$root/tests/lib/golden.sh")

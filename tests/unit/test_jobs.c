@@ -236,12 +236,20 @@ tell_done(int fd, int status, const char *text, const char *json)
 }
 
 static void
+expect_none(struct fixture *f)
+{
+	json_t *list = jobs_describe(f->jobs);
+
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+}
+
+static void
 test_jobs__publishes(void **state)
 {
 	struct fixture *f = *state;
 	struct job_progress progress = { .step = "seal", .percent = 40, .seconds_left = 12 };
 	g_autofree char *step = NULL;
-	json_t *list;
 	guint before;
 	int fd = start_worker(f, PUBLISH(JOB_ONE, "false"));
 
@@ -260,12 +268,10 @@ test_jobs__publishes(void **state)
 	assert_string_equal(f->launch->commit.name, "debian");
 	assert_int_equal(f->launch->commit.version, 4);
 	want(f, "[]");
-	list = jobs_describe(f->jobs);
-	assert_int_equal(json_array_size(list), 0);
-	json_decref(list);
+	expect_none(f);
 }
 
-/* Begun by this host: the broker does not know of it, and does not end it. */
+/* Begun by this host: the broker is told what it is and why, and does not end it. */
 static int
 start_seal(struct fixture *f)
 {
@@ -273,15 +279,22 @@ start_seal(struct fixture *f)
 	g_autofree char *expected = g_strdup_printf(
 		"{\"template\":\"debian\",\"version\":4,\"folder\":\"%s/templates/debian/4\",",
 		f->launch->folder);
+	const json_t *told;
 	json_t *list;
 	int fd;
 
-	assert_true(jobs_start_seal(f->jobs, "debian", 4, "qemu"));
+	assert_true(jobs_start_seal(f->jobs, "debian", 4, "qemu", "it was sealed elsewhere"));
 	fd = take_worker(f, json, sizeof(json));
 	assert_true(g_str_has_prefix(json, expected));
 	want(f, "[]");
 	list = jobs_describe(f->jobs);
-	assert_int_equal(json_array_size(list), 0);
+	assert_int_equal(json_array_size(list), 1);
+	told = json_array_get(list, 0);
+	assert_string_equal(json_get_text(told, "kind", ""), "seal");
+	assert_string_equal(json_get_text(told, "template", ""), "debian");
+	assert_int_equal(json_get_integer(told, "version", 0), 4);
+	assert_string_equal(json_get_text(told, "reason", ""), "it was sealed elsewhere");
+	assert_string_equal(json_get_text(told, "state", ""), "running");
 	json_decref(list);
 	assert_int_equal(f->sealed, 0);
 	return fd;
@@ -300,7 +313,11 @@ test_jobs__a_version_sealed_again_takes_the_old_ones_place(void **state)
 	assert_null(f->seal_error);
 	assert_int_equal(f->launch->commit.version, 4);
 	assert_int_equal(f->launch->commit.replaces, 1);
+	/* The answer to a report from before its end forgets nothing: the broker has to hear of it. */
 	want(f, "[]");
+	assert_true(is_in_state(f, 0, "done"));
+	want(f, "[]");
+	expect_none(f);
 	assert_int_equal(f->sealed, 1);
 }
 
@@ -308,6 +325,7 @@ static void
 test_jobs__a_seal_that_fails_leaves_the_version(void **state)
 {
 	struct fixture *f = *state;
+	g_autofree char *error = NULL;
 	int fd = start_seal(f);
 
 	tell_done(fd, -EIO, "the guest did not boot", "{}");
@@ -317,10 +335,61 @@ test_jobs__a_seal_that_fails_leaves_the_version(void **state)
 	assert_string_equal(f->seal_error, "the guest did not boot");
 	assert_int_equal(f->launch->count[LAUNCH_STAGE_REMOVE], 1);
 	assert_int_equal(f->launch->count[LAUNCH_STAGE_COMMIT], 0);
+	error = describe(f, 0, "error");
+	assert_string_equal(error, "the guest did not boot");
 	want(f, "[]");
+	expect_none(f);
 }
 
-/* It would not be reported. */
+/* The broker knows of it already, and nobody here waits for its end. */
+static void
+test_jobs__a_seal_that_ran_before_a_restart_has_failed(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *error = NULL;
+	g_autofree char *kind = NULL;
+	int fd = start_seal(f);
+
+	jobs_free(f->jobs);
+	close(fd);
+	make_jobs(f);
+	run_until_state(f, 0, "failed");
+	error = describe(f, 0, "error");
+	assert_string_equal(error, "carrel-hostd was restarted while it ran: this host begins "
+				   "another when it needs it");
+	kind = describe(f, 0, "kind");
+	assert_string_equal(kind, "");
+	assert_int_equal(f->sealed, 0);
+	want(f, "[]");
+	expect_none(f);
+}
+
+/* A reason that is too long, and breaks a character where it is cut, spoils no report. */
+static void
+test_jobs__a_reason_is_cut(void **state)
+{
+	struct fixture *f = *state;
+	char json[1000];
+	g_autofree char *reason = g_strnfill(5001, 'a');
+	g_autofree char *told = NULL;
+	int fd;
+
+	memcpy(reason + 499, "\xc3\xa4", 2);
+	assert_true(jobs_start_seal(f->jobs, "debian", 4, "qemu", reason));
+	fd = take_worker(f, json, sizeof(json));
+	told = describe(f, 0, "reason");
+	assert_in_range(strlen(told), 499, 510);
+	assert_memory_equal(told, reason, 499);
+	assert_true(g_utf8_validate(told, -1, NULL));
+	tell_done(fd, -EIO, "", "{}");
+	close(fd);
+	fake_launch_end_child(f->launch, SIGTERM);
+	run_until_state(f, 0, "failed");
+	want(f, "[]");
+	expect_none(f);
+}
+
+/* It is the host's own. */
 static void
 test_jobs__the_broker_begins_no_seal(void **state)
 {
@@ -581,6 +650,8 @@ main(void)
 		TEST(test_jobs__cancels),
 		TEST(test_jobs__a_version_sealed_again_takes_the_old_ones_place),
 		TEST(test_jobs__a_seal_that_fails_leaves_the_version),
+		TEST(test_jobs__a_seal_that_ran_before_a_restart_has_failed),
+		TEST(test_jobs__a_reason_is_cut),
 		TEST(test_jobs__the_broker_begins_no_seal),
 		TEST(test_jobs__runs_one_of_a_kind_at_a_time),
 		TEST(test_jobs__fails_by_name_what_ran_before_a_restart),

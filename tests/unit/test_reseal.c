@@ -26,16 +26,17 @@ struct fixture {
 };
 
 static gboolean
-note_start(void *context, const char *name, guint32 version, const char *engine)
+note_start(void *context, const struct reseal_wish *wish)
 {
 	struct fixture *f = context;
 
-	assert_string_equal(name, "tiny");
-	assert_true(version == 1 || version == 2);
-	assert_string_equal(engine, "kvm");
+	assert_string_equal(wish->name, "tiny");
+	assert_true(wish->version == 1 || wish->version == 2);
+	assert_string_equal(wish->engine, "kvm");
+	assert_string_equal(wish->reason, REASON);
 	f->starts += !f->busy;
 	if (f->fails)
-		reseal_handle_end(f->reseal, name, version, "no socket", BEGIN);
+		reseal_handle_end(f->reseal, wish->name, wish->version, "no socket", BEGIN);
 	return !f->busy;
 }
 

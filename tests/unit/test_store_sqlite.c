@@ -56,8 +56,9 @@ static const struct {
 	  "CHECK" },
 	{ "UPDATE job SET state = 'running'", "job.ended" },
 	{ "INSERT INTO job SELECT 'j-2', kind, arguments, host, template, version, 'queued', '', 0, 0, '', '{}', 0, 0,"
-	  " 'root', 1, 1 FROM job",
+	  " 'root', 1, 1, '' FROM job",
 	  "job.template, job.version" },
+	{ "UPDATE job SET kind = 'wish'", "CHECK" },
 	{ "INSERT INTO pool VALUES ('P', 't', 0, 10001, 0, '[]', '[]', 'none', 'destroy-on-logoff', NULL, 'r', 1, 0)",
 	  "CHECK" },
 	{ "INSERT INTO timing VALUES ('s-1', 'dream', 1, 1)", "CHECK" },
@@ -182,7 +183,9 @@ static const char old_rows[] =
 	" '', 1, 1);"
 	"UPDATE pool SET size = 1;"
 	"INSERT INTO desktop VALUES ('d-3', 1, 'p', 'h1', 't', 1, 'kvm', 'user', 512, 'none', 'gone', 'gone', 1,"
-	" '', 1, 1);";
+	" '', 1, 1);"
+	"INSERT INTO job VALUES ('j-1', 'publish', '{\"a\":1}', 'h1', 't', 2, 'failed', 'seal', 40, 7, 'why', '{\"b\":2}', 1, 1,"
+	" 'root', 13, 14);";
 
 static void
 make_old(const char *path, guint version)
@@ -210,6 +213,10 @@ test_store_sqlite__an_old_one_keeps_its_rows(void **state)
 		" AND suspend = 0 AND reported = 1 AND error = 'why' AND created_ms = 11 AND changed_ms = 12",
 		"SELECT count(*) = 3 FROM desktop",
 		"SELECT count(*) = 3 FROM desktop WHERE move_to IS NULL AND move_from IS NULL AND move_error = ''",
+		"SELECT count(*) = 1 FROM job WHERE id = 'j-1' AND kind = 'publish' AND arguments = '{\"a\":1}' AND host = 'h1'"
+		" AND template = 't' AND version = 2 AND state = 'failed' AND step = 'seal' AND percent = 40"
+		" AND seconds_left = 7 AND error = 'why' AND result = '{\"b\":2}' AND cancel = 1 AND reported = 1"
+		" AND user = 'root' AND created_ms = 13 AND changed_ms = 14 AND reason = ''",
 		"SELECT drain = 1 AND maintenance = 0 AND exchange = 0 FROM host",
 		"SELECT size = 1 AND auto_spare = 0 FROM pool",
 		"SELECT count(*) = 0 FROM pragma_foreign_key_check",
@@ -233,6 +240,7 @@ test_store_sqlite__an_old_one_keeps_its_rows(void **state)
 	assert_int_equal(store_change(broker.store, NULL,
 				      "UPDATE desktop SET state = 'ready' WHERE id = 'd-3'", ""),
 			 -1);
+	assert_int_equal(store_change(broker.store, NULL, "UPDATE job SET state = 'done'", ""), -1);
 	broker_stage_done(&broker);
 	g_unlink(path);
 	g_rmdir(folder);

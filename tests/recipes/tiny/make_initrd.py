@@ -2,7 +2,8 @@
 # make_initrd.py - packs the tiny guest's initrd: make_initrd.py INITRD PARTS AGENT
 """
 The archive is cpio's "newc" (Documentation/driver-api/early-userspace/buffer-format.rst of Linux): init, the modules in
-the order of their names, carrel-agent and the libraries that ldd lists for it, and LINKS.
+the order of their names, carrel-agent, what a test has put into PARTS/programs, the libraries that ldd lists for these, and
+LINKS. A program takes the place of the link of its name.
 """
 import os
 import re
@@ -42,7 +43,7 @@ def pack(initrd, files):
         for number, (name, source) in enumerate(sorted(files.items()), start=1000):
             with open(source, "rb") as file:
                 out.write(make_record(number, name, 0o100755, file.read()))
-        for number, name in enumerate(LINKS, start=2000):
+        for number, name in enumerate((link for link in LINKS if link not in files), start=2000):
             out.write(make_record(number, name, 0o120777, b"/init"))
         out.write(make_record(0, "TRAILER!!!", 0, b""))
 
@@ -52,8 +53,12 @@ def main(initrd, parts, agent):
     files = {"init": f"{parts}/init", "usr/libexec/carrel-agent": agent}
     for name in os.listdir(f"{parts}/modules"):
         files[f"modules/{name}"] = f"{parts}/modules/{name}"
-    for library in find_libraries(agent):
-        files[library.lstrip("/")] = library
+    programs = f"{parts}/programs"
+    for name in os.listdir(programs) if os.path.isdir(programs) else []:
+        files[f"usr/bin/{name}"] = f"{programs}/{name}"
+    for program in [path for name, path in files.items() if name.startswith("usr/")]:
+        for library in find_libraries(program):
+            files[library.lstrip("/")] = library
     pack(initrd, files)
 
 

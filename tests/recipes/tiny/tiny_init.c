@@ -43,7 +43,7 @@ tiny_do_nothing(void)
 	return 0;
 }
 
-/* make_initrd.py has the links. */
+/* make_initrd.py has the links to those that the agent calls. */
 static const struct {
 	const char *name;
 	int (*run)(void);
@@ -51,6 +51,7 @@ static const struct {
 	{ "ssh-keygen", tiny_witness_make_key },
 	{ "sshd", tiny_do_nothing },
 	{ "systemctl", tiny_do_nothing },
+	{ TINY_WITNESS_PROGRAM, tiny_witness_print_random },
 };
 
 /* The port's node gets the name that udev would give it. */

@@ -6,8 +6,14 @@
  * inotify(7) tells it that the agent has written its record, which is the end of the identification. It draws random
  * numbers at once, then reads all the rest, waits until the kernel has noticed the new generation id, and writes one
  * line of JSON to the port that a desktop's spice-vdagent has (nobody else uses it here). That write waits for a reader.
+ *
+ * Three values are the kernel's own secrets, drawn for itself and not for who asks: the bytes that a new process gets for its stack
+ * canary, a uuid, and the key of TCP's sequence numbers. That one is drawn at its first use, and then stays: to look at it before
+ * the seal would give all forks the same.
  */
 #include "tests/recipes/tiny/tiny_witness.h"
+
+#include "tests/recipes/tiny/tiny_tcp.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -28,8 +35,9 @@
 #define RECORD_FOLDER "/run/carrel" /* agent/agent_record.h */
 #define RECORD_NAME   "agent-record"
 #define PORT	      "/dev/virtio-ports/com.redhat.spice.0"
-#define KEY	      "/etc/ssh/ssh_host_ed25519_key"
 #define RANDOM_SEED   "/var/lib/systemd/random-seed"
+#define UUID	      "/proc/sys/kernel/random/uuid"
+#define INIT	      "/init"
 #define TABLES	      "/sys/firmware/acpi/tables"
 #define KERNEL_WORD   "virtual machine fork" /* drivers/char/random.c, add_vmfork_randomness() */
 #define GENID_DRIVER  "/sys/bus/acpi/drivers/vmgenid"
@@ -40,23 +48,41 @@
 #define TICK_MS	      100
 #define SEED_BYTES    512
 #define DRAWN_BYTES   32
+#define GIVEN_BYTES   16 /* behind AT_RANDOM, getauxval(3) */
 #define VALUE_SIZE    (2 * SEED_BYTES + 1)
 
 enum value {
 	VALUE_RANDOM,
 	VALUE_URANDOM,
+	VALUE_UUID,
+	VALUE_AT_RANDOM,
+	VALUE_TCP_KEY,
 	VALUE_GENID,
 	VALUE_MACHINE_ID,
 	VALUE_HOSTNAME,
 	VALUE_MAC,
-	VALUE_KEY,
+	VALUE_SSH_RSA,
+	VALUE_SSH_ECDSA,
+	VALUE_SSH_ED25519,
 	VALUE_RANDOM_SEED,
 	VALUE_COUNT,
 };
 
 static const char *const value_names[VALUE_COUNT] = {
-	"random", "urandom", "genid", "machine_id", "hostname", "mac", "ssh_key", "random_seed",
+	"random",   "urandom", "uuid",	  "at_random", "tcp_key",     "genid",	     "machine_id",
+	"hostname", "mac",     "ssh_rsa", "ssh_ecdsa", "ssh_ed25519", "random_seed",
 };
+
+static const struct {
+	enum value value;
+	const char *path;
+} key_table[] = {
+	{ VALUE_SSH_RSA, "/etc/ssh/ssh_host_rsa_key.pub" },
+	{ VALUE_SSH_ECDSA, "/etc/ssh/ssh_host_ecdsa_key.pub" },
+	{ VALUE_SSH_ED25519, "/etc/ssh/ssh_host_ed25519_key.pub" },
+};
+
+#define KEYS (sizeof(key_table) / sizeof(key_table[0]))
 
 struct clocks {
 	int64_t monotonic_us; /* when it was looked at last; 0: never */
@@ -132,6 +158,26 @@ witness_draw(char *ret_text, int fd)
 	witness_print_hex(bytes, sizeof(bytes), ret_text);
 }
 
+/* What a process that begins now is given. "" where it prints nothing: the test says that it is missing. */
+static void
+witness_read_given(char *ret_text)
+{
+	ssize_t n;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		witness_stop("a pipe");
+	if (fork() == 0) {
+		dup2(fds[1], STDOUT_FILENO);
+		execl(INIT, TINY_WITNESS_PROGRAM, (char *)NULL);
+		_exit(1);
+	}
+	close(fds[1]);
+	n = read(fds[0], ret_text, VALUE_SIZE - 1);
+	close(fds[0]);
+	ret_text[n > 0 ? n : 0] = '\0';
+}
+
 /* QEMU's table has the page's address as a named double word (docs/specs/vmgenid.txt). 0 in other tables. */
 static uint32_t
 witness_find_genid(const char *name)
@@ -182,6 +228,19 @@ witness_read_genid(char *ret_text)
 	close(fd);
 }
 
+/* The key alone: its type stands before it, and behind it the host's name, which differs anyway. */
+static void
+witness_read_key(const char *path, char *ret_text)
+{
+	char line[VALUE_SIZE];
+	const char *key;
+
+	witness_read_line(path, line);
+	key = line + strcspn(line, " ");
+	key += strspn(key, " ");
+	snprintf(ret_text, VALUE_SIZE, "%.*s", (int)strcspn(key, " "), key);
+}
+
 /* Random numbers first: what is drawn right after the identification is what would be the same. */
 static void
 witness_read_values(struct witness *witness, char values[VALUE_COUNT][VALUE_SIZE])
@@ -190,11 +249,14 @@ witness_read_values(struct witness *witness, char values[VALUE_COUNT][VALUE_SIZE
 
 	witness_draw(values[VALUE_RANDOM], -1);
 	witness_draw(values[VALUE_URANDOM], witness->urandom);
+	witness_read_line(UUID, values[VALUE_UUID]);
+	witness_read_given(values[VALUE_AT_RANDOM]);
 	witness_read_genid(values[VALUE_GENID]);
 	witness_read_line("/etc/machine-id", values[VALUE_MACHINE_ID]);
 	gethostname(values[VALUE_HOSTNAME], VALUE_SIZE - 1);
 	witness_read_line("/sys/class/net/eth0/address", values[VALUE_MAC]);
-	witness_read_line(KEY, values[VALUE_KEY]);
+	for (size_t i = 0; i < KEYS; i++)
+		witness_read_key(key_table[i].path, values[key_table[i].value]);
 	witness_print_hex(seed, witness_read(RANDOM_SEED, seed, sizeof(seed)),
 			  values[VALUE_RANDOM_SEED]);
 }
@@ -293,6 +355,8 @@ witness_run(struct witness *witness)
 	while (!witness_is_identified(witness))
 		witness_look_at_clocks(&witness->clocks);
 	witness_read_values(witness, witness->after);
+	if (!tiny_tcp_read_key(witness->after[VALUE_TCP_KEY]))
+		witness_stop("a TCP connection");
 	witness_look_at_clocks(&witness->clocks);
 	witness_await_kernel(witness);
 	witness_tell(witness);
@@ -301,23 +365,40 @@ witness_run(struct witness *witness)
 int
 tiny_witness_make_key(void)
 {
-	char key[VALUE_SIZE];
+	char line[VALUE_SIZE] = "stand-in ";
+	char *key = line + strlen(line);
 
-	witness_draw(key, -1);
-	witness_write(KEY, key, strlen(key));
+	for (size_t i = 0; i < KEYS; i++) {
+		witness_draw(key, -1);
+		witness_write(key_table[i].path, line, strlen(line));
+	}
 	return 0;
+}
+
+int
+tiny_witness_print_random(void)
+{
+	const uint8_t *given = (const uint8_t *)getauxval(AT_RANDOM);
+	char text[2 * GIVEN_BYTES + 1];
+
+	if (!given)
+		return 1;
+	witness_print_hex(given, GIVEN_BYTES, text);
+	return fputs(text, stdout) < 0;
 }
 
 void
 tiny_witness_prepare(void)
 {
 	static const char id[] = "00000000000000000000000000000000\n";
+	static const char users[] = "root:x:0:0:root:/:/bin/sh\n"; /* ssh-keygen asks who it is */
 	uint8_t seed[SEED_BYTES];
 
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		witness_stop("random numbers");
 	witness_write(RANDOM_SEED, seed, sizeof(seed));
 	witness_write("/etc/machine-id", id, strlen(id));
+	witness_write("/etc/passwd", users, strlen(users));
 	tiny_witness_make_key();
 	if (sethostname("template", strlen("template")) < 0)
 		witness_stop("sethostname");

@@ -11,7 +11,14 @@ void tiny_witness_prepare(void);
 /* Starts the process that watches: before the seal, so that a fork of it goes on in each fork of the guest. */
 void tiny_witness_start(void);
 
-/* What is found under the name of ssh-keygen: a new key in the place of a host's. Returns an exit status. */
+/*
+ * What is found under the name of ssh-keygen, where a test has not put the real one: random numbers in the place of each of a host's
+ * public keys. Returns an exit status.
+ */
 int tiny_witness_make_key(void);
+
+/* What process 1's program does under this name: it prints what the kernel has given it to begin with. Returns an exit status. */
+#define TINY_WITNESS_PROGRAM "at-random"
+int tiny_witness_print_random(void);
 
 #endif
