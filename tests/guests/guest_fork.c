@@ -9,6 +9,8 @@
  *
  * With "suspended" the fork then dirties memory and disk and is suspended, twice: each time it waits for the power button,
  * looks whether it is still the same machine, and changes all of that once more. "many": 50 times as much memory.
+ *
+ * With "rests" the fork rests until the power button is pressed.
  */
 #include "tests/guests/bare.h"
 #include "tests/guests/bare_blk.h"
@@ -324,6 +326,15 @@ check_resumed(uint32_t round)
 	bare_check(read_sector(ROUND_SECTOR(round), round), "what it wrote to the disk is there");
 }
 
+/* A timer's interrupt ends each halt: a press between the look and the halt is seen, too. */
+static void
+rest(void)
+{
+	bare_say("note: rests");
+	while (n_presses == 0)
+		__asm__ volatile("hlt" ::: "memory");
+}
+
 void
 guest_main(void)
 {
@@ -331,6 +342,8 @@ guest_main(void)
 		return;
 	wait_until(is_forked, 0, "settled");
 	check_fork();
+	if (bare_command_line_has("rests"))
+		rest();
 	for (uint32_t round = 1; bare_command_line_has("suspended") && round <= SUSPENSIONS;
 	     round++) {
 		genid[0] = GENID[0];

@@ -3,8 +3,8 @@
 # test-kvm-host-fork.sh - on real KVM a guest is sealed by its publishing, and its desktops are forks of the running machine
 #
 # The tiny guest, in one start of the KVM host: published and verified there, then desktops of it, each of which answers and tells
-# of names, keys and random numbers that no other has (fork_witness.py). The version's files stay as they were published. A version
-# that was sealed elsewhere is sealed again by itself, and is forked then.
+# of names, keys and random numbers that no other has (fork_witness.py). The kernel may not merge memory of theirs. The version's
+# files stay as they were published. A version that was sealed elsewhere is sealed again by itself, and is forked then.
 # timeout-minutes: 10
 set -eu
 . tests/lib/kvm_appliance.sh
@@ -71,6 +71,12 @@ judge_forks() {
 		{ cat "$TMPDIR/faults"; fail "$(head -n 1 "$TMPDIR/faults")"; }
 }
 
+# expect_unmerged: no machine has offered any of its memory
+expect_unmerged() {
+	appliance_inside "python3 -B '$appliance_root/tests/lib/proc_figures.py' \$(pidof carrel-vmm)" ||
+		fail "the kernel may merge memory of a desktop with that of others"
+}
+
 # fork_milliseconds: of the desktops that were forked so far
 fork_milliseconds() {
 	grep -o "step=forked ms=[0-9]*" "$appliance_log" | sed "s/.*=//; s/$/ ms/" | tr '\n' ' '
@@ -97,6 +103,8 @@ tell "$forks desktops are ready: their agents have answered; forked in: $(fork_m
 judge_forks
 tell "no two of them have a name, a key or a random number in common, nor one with the template"
 [ "$(appliance_inside 'pidof carrel-vmm | wc -w')" = "$forks" ] || fail "there are not $forks machines"
+expect_unmerged
+tell "no memory of theirs may be merged"
 [ "$(hashes)" = "$published" ] || fail "a file of the version has changed: $(hashes)"
 tell "the version's files are as they were published"
 # as if it had come from a host with another processor; nobody may use it meanwhile
