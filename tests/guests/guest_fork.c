@@ -10,7 +10,8 @@
  * With "suspended" the fork then dirties memory and disk and is suspended, twice: each time it waits for the power button,
  * looks whether it is still the same machine, and changes all of that once more. "many": 50 times as much memory.
  *
- * With "rests" the fork rests until the power button is pressed.
+ * With "reads" the fork reads what is only in its disk's base, where each sector begins with its number. With "rests" it rests, at
+ * its end, until the power button is pressed.
  */
 #include "tests/guests/bare.h"
 #include "tests/guests/bare_blk.h"
@@ -22,6 +23,8 @@
 #define SLOT_DISK     3
 #define SLOT_RNG      8
 #define SECTOR_WORDS  (BARE_BLK_SECTOR_BYTES / sizeof(uint64_t))
+#define SECTORS	      2048
+#define CLUSTER	      128   /* sectors: vmm/overlay_file.h */
 #define GPE_STATUS    0x60c /* vmm/acpi_pm.h */
 #define GPE_ENABLE    0x60d
 #define GPE_GENID     (1 << 5)
@@ -52,7 +55,7 @@
 #define SUSPENSIONS   2
 
 /* In a cluster of the overlay that no other is in; with a write cache, and never flushed by the guest. */
-#define ROUND_SECTOR(round) (128 * (UINT64_C(1) + (round)))
+#define ROUND_SECTOR(round) (CLUSTER * (UINT64_C(1) + (round)))
 
 struct cpu {
 	struct bare_kvm_clock clock;
@@ -69,6 +72,7 @@ static uint64_t genid[2];
 static struct bare_virtio disk;
 static struct bare_virtio rng;
 static uint64_t data[SECTOR_WORDS];
+static uint64_t chunk[CLUSTER * SECTOR_WORDS];
 
 static void
 handle_sci(void)
@@ -333,6 +337,21 @@ check_resumed(uint32_t round)
 	bare_check(read_sector(ROUND_SECTOR(round), round), "what it wrote to the disk is there");
 }
 
+/* All that was written up to now is in the first cluster. */
+static void
+read_base(void)
+{
+	bool is_good = true;
+
+	for (uint64_t first = CLUSTER; first < SECTORS; first += CLUSTER) {
+		is_good = is_good && bare_blk_request(&disk, VIRTIO_BLK_T_IN, first, chunk,
+						      sizeof(chunk)) == VIRTIO_BLK_S_OK;
+		for (uint64_t i = 0; i < CLUSTER; i++)
+			is_good = is_good && chunk[i * SECTOR_WORDS] == first + i;
+	}
+	bare_check(is_good, "the disk's base can be read");
+}
+
 /* A timer's interrupt ends each halt: a press between the look and the halt is seen, too. */
 static void
 rest(void)
@@ -349,6 +368,8 @@ guest_main(void)
 		return;
 	wait_until(is_forked, 0, "settled");
 	check_fork();
+	if (bare_command_line_has("reads"))
+		read_base();
 	if (bare_command_line_has("rests"))
 		rest();
 	for (uint32_t round = 1; bare_command_line_has("suspended") && round <= SUSPENSIONS;
