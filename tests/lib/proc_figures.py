@@ -31,11 +31,14 @@ def list_areas(pid):
 
 
 def is_offered_whole(pid):
-    """All that it has and all that it will get, as PR_GET_MEMORY_MERGE says to the process itself; where the kernel tells others."""
+    """
+    All that it has and all that it will get, as PR_GET_MEMORY_MERGE says to the process itself; where the kernel tells others, and root
+    asks. What it has got so far is marked all the same.
+    """
     try:
         with open(f'/proc/{pid}/ksm_stat', encoding='ascii') as file:
             return any(line.split() == ['ksm_merge_any:', 'yes'] for line in file)
-    except FileNotFoundError:  # a kernel without KSM
+    except (FileNotFoundError, PermissionError):  # a kernel without KSM is the former
         return False
 
 
