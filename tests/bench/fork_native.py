@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import fork_prefetch  # noqa: E402
 import fork_sides  # noqa: E402
+import proc_figures  # noqa: E402
 import spawned  # noqa: E402
 
 RAM_MIB = 1024
@@ -107,20 +108,6 @@ def measure_rate(templates, runs, samples):
                 end_all(forks)
 
 
-def read_kib(path, name):
-    with open(path, encoding='ascii') as file:
-        for line in file:
-            if line.startswith(name + ':'):
-                return int(line.split()[1])
-    raise SystemExit(f'{path} has no {name}')
-
-
-def read_own_pss_kib(pid):
-    """Without the template's pages, which lie in shared memory."""
-    rollup = f'/proc/{pid}/smaps_rollup'
-    return read_kib(rollup, 'Pss') - read_kib(rollup, 'Pss_Shmem')
-
-
 def read_private_kib(pid):
     """Without the guest's memory."""
     kib = 0
@@ -142,8 +129,8 @@ def measure_memory_of(template, alive, grow, samples):
     try:
         for n in alive:
             grow(template, forks, n, samples)
-            available[n] = read_kib('/proc/meminfo', 'MemAvailable')
-            pss = [read_own_pss_kib(fork.pid) for fork in forks]
+            available[n] = proc_figures.read('/proc/meminfo', 'MemAvailable')
+            pss = [proc_figures.read_own_pss_kib(fork.pid) for fork in forks]
             name = f'idle_pss_{n}_alive_mib' if n in (1, 10) else 'idle_pss_mib'
             samples.add(template, name, 'MiB', sum(pss) / n / 1024)
         private = [read_private_kib(fork.pid) for fork in forks]
@@ -171,7 +158,7 @@ def measure_most(template, samples):
     say(f'as many forks of {template.name} as fit')
     forks = []
     try:
-        while len(forks) < MOST and read_kib('/proc/meminfo', 'MemAvailable') > LEFT_KIB:
+        while len(forks) < MOST and proc_figures.read('/proc/meminfo', 'MemAvailable') > LEFT_KIB:
             started = time.monotonic()
             new = run_forks(template, [f'fork-{len(forks) + i}' for i in range(BATCH)], max(AT_ONCE))
             forks += new

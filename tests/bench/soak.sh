@@ -1,14 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# soak.sh - forks in a row, and none of them stuck: 1,000 of a running Linux guest, then 300 of the Debian desktop (make soak)
+# soak.sh - many forks in the KVM host, and none of them stuck or like another: 1,000 of a running Linux guest in a row, 100 desktops
+# that are compared, then 300 of the Debian desktop in a row (make soak)
 #
-# The first are test-kvm-host-forks with FORKS of them and without the suite's limits of time. Each of the second, of which there are
-# RUNS, has its identity from its agent before the next one comes. About an hour on 2 quiet cores.
+# The first are test-kvm-host-forks with FORKS of them, the second test-kvm-host-fork with IDENTITIES, both without the suite's limits
+# of time. Each of the third, of which there are RUNS, has its identity from its agent before the next one comes. An hour and a
+# quarter on 2 quiet cores.
 RUNS=${RUNS:-300}
 . "${BASH_SOURCE[0]%/*}/bench.sh"
 
+parts=0
+
+# run_part SCRIPT...: each has a KVM host of its own, and so a folder
+run_part() {
+	parts=$((parts + 1))
+	mkdir -m 0711 "$TMPDIR/$parts"
+	TMPDIR=$TMPDIR/$parts bash "$@"
+}
+
 bench_say "${FORKS:=1000} forks of Linux"
-export FORKS RUNS
-bash tests/integration/test-kvm-host-forks.sh || exit
+export RUNS
+FORKS=$FORKS run_part tests/integration/test-kvm-host-forks.sh || exit
+bench_say "${IDENTITIES:=100} desktops are compared"
+FORKS=$IDENTITIES run_part tests/integration/test-kvm-host-fork.sh || exit
 bench_say "$RUNS forks of the desktop"
-exec bash tests/bench/nested-fork.sh soak
+run_part tests/bench/nested-fork.sh soak

@@ -7,6 +7,9 @@
  * is told: the test reads it there, for to say each tick on a console would keep an emulated processor busy. Then fio
  * writes to the disk, reads and verifies it; "fio: 0" on the console is its exit status. The clocks tick on after that.
  *
+ * One more process keeps so much memory as the test has written into the page of struct wanted, whose address the console is told,
+ * too; what is too much is freed, and the kernel's balloon driver reports it to the host as free.
+ *
  * Where something is missing, the console is told what, and the machine stands still.
  */
 #include <assert.h>
@@ -35,6 +38,7 @@
 #define LOG_LEVEL     5 /* warnings, such as those about clocks and stalls */
 #define KLOG_LEVEL    8 /* klogctl(2): SYSLOG_ACTION_CONSOLE_LEVEL */
 #define LOOK_AGAIN_US 10000
+#define LOOK_WANTED_S 1 /* seldom: it is a process in each of many forks */
 #define DISK	      "/dev/vda"
 #define COMPACTION    "/proc/sys/vm/compact_unevictable_allowed"
 #define MIGRATION     "/proc/sys/kernel/timer_migration"
@@ -47,7 +51,20 @@ struct ticks {
 		[KEPT_TICKS]; /* CLOCK_MONOTONIC of the last ones; tick i is at i % KEPT_TICKS */
 };
 
-static_assert(sizeof(struct ticks) == PAGE_BYTES, "one page");
+/* tests/lib/kvm_forks.py writes it. */
+struct wanted {
+	_Atomic uint64_t bytes;
+	uint8_t reserved[PAGE_BYTES - 8];
+};
+
+/* What the test reads and writes in the machine's memory */
+struct shared {
+	struct ticks ticks[CPUS];
+	struct wanted wanted;
+};
+
+static_assert(sizeof(struct ticks) == PAGE_BYTES && sizeof(struct wanted) == PAGE_BYTES,
+	      "one page each");
 
 /* Written to in any order, several at once and past the page cache; then all of it is read and compared. */
 static char *const fio_command[] = {
@@ -143,19 +160,54 @@ ticker_run(int cpu, struct ticks ticks[CPUS])
 	}
 }
 
+/* No page of it is one that a template has. */
+static void *
+ticker_fill(uint64_t bytes)
+{
+	uint64_t *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		ticker_stop("memory");
+	for (uint64_t at = 0; at < bytes; at += PAGE_BYTES)
+		memory[at / sizeof(memory[0])] = ~at;
+	return memory;
+}
+
+static void __attribute__((noreturn)) ticker_keep(const struct wanted *wanted)
+{
+	void *kept = NULL;
+	uint64_t kept_bytes = 0;
+
+	for (;;) {
+		uint64_t bytes = atomic_load(&wanted->bytes);
+
+		if (bytes != kept_bytes) {
+			if (kept)
+				munmap(kept, kept_bytes);
+			kept = bytes > 0 ? ticker_fill(bytes) : NULL;
+			kept_bytes = bytes;
+		}
+		sleep(LOOK_WANTED_S);
+	}
+}
+
 static void
 ticker_start(void)
 {
-	struct ticks *ticks = mmap(NULL, CPUS * PAGE_BYTES, PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
 
-	if (ticks == MAP_FAILED)
+	if (shared == MAP_FAILED)
 		ticker_stop("mmap");
 	for (int cpu = 0; cpu < CPUS; cpu++)
 		if (fork() == 0)
-			ticker_run(cpu, ticks);
-	printf("ticks: %#" PRIx64 " %#" PRIx64 "\n", ticker_find_address(&ticks[0]),
-	       ticker_find_address(&ticks[1]));
+			ticker_run(cpu, shared->ticks);
+	if (fork() == 0)
+		ticker_keep(&shared->wanted);
+	printf("ticks: %#" PRIx64 " %#" PRIx64 " %#" PRIx64 "\n",
+	       ticker_find_address(&shared->ticks[0]), ticker_find_address(&shared->ticks[1]),
+	       ticker_find_address(&shared->wanted));
 }
 
 static void

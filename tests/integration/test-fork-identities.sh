@@ -31,12 +31,11 @@ fork_some() {
 	wait_until 60 is_gone "$1" || fail "the pool '$1' does not end: $(carrel desktop list 2>&1)"
 }
 
-# expect_unmerged DESKTOP: its process has not offered any of its memory (proc(5), VmFlags of smaps: "mg")
+# expect_unmerged DESKTOP: its process has not offered any of its memory
 expect_unmerged() {
 	local pid
 	pid=$(faults_find_process "$1" "$role") || fail "no machine is recorded for '$1'"
-	awk '/^VmFlags:/ { areas++; offered += / mg( |$)/ } END { exit areas == 0 || offered > 0 }' "/proc/$pid/smaps" ||
-		fail "the kernel may merge memory of '$1' with that of other machines"
+	python3 -B tests/lib/proc_figures.py "$pid" || fail "the kernel may merge memory of '$1' with that of other machines"
 }
 
 is_gone() {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# test-kvm-host-forks.sh - on real KVM a hundred forks of a Linux guest in a row go on, and 20 at once: clocks and disk
+# test-kvm-host-forks.sh - on real KVM a hundred forks of a Linux guest in a row go on, and 20 at once: clocks and disk; one gives
+# memory back
 #
 # The guest has two CPUs with a clock on each, and is sealed while fio writes to its disk (tests/lib/kvm_forks.py). FORKS is how
 # many there are in a row; `make soak` has 1,000.
@@ -17,7 +18,7 @@ fail() {
 }
 
 [[ $forks =~ ^[1-9][0-9]{0,4}$ ]] || fail "FORKS is a number from 1 to 99999, not '$forks'"
-seconds=$((180 + forks * 4)) # once the KVM host is up; the end for a machine that is slow
+seconds=$((210 + forks * 4)) # once the KVM host is up; the end for a machine that is slow
 trap kvm_host_stop EXIT
 bash tests/lib/ticker_guest.sh "$TMPDIR/kvm-host/guest" || fail "there is no guest"
 kvm_host_start || fail "there is no KVM host"

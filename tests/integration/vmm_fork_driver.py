@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_fork_driver.py - carrel-vmm on /dev/kvm: a sealed machine goes on in others: vmm_fork_driver.py TEST
 import os
+import resource
 import struct
 import sys
 import zlib
@@ -8,6 +9,7 @@ import zlib
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../lib'))
 import bare_machine  # noqa: E402
 import contained  # noqa: E402
+import proc_figures  # noqa: E402
 import vmm_fork  # noqa: E402
 import vmm_link  # noqa: E402
 from vmm_fork import expect_refusal, expect_untouched  # noqa: E402
@@ -31,7 +33,12 @@ BALLOON_PAGES = 256
 MISCOUNTED_PAGES = 128
 
 FORKS = 20
-TOGETHER = 6
+
+# A storm, and what a fork takes of what this machine may limit: descriptors here, memory that io_uring locks, memory
+TOGETHER, FEWEST = 32, 2
+FORK_FDS = 16
+FORK_LOCKED_BYTES = 16 << 10
+FORK_KIB = 32 << 10
 
 
 def find_note(machine, what):
@@ -87,8 +94,8 @@ def check_ticks(template, machine):
 
 def test_fork():
     """
-    One after another, with one CPU and with two, and some at once: each goes on, and none is like another. One begins so long after
-    the seal that the guest would see it, were that time its own. How soon timers tick is asked of those that run alone.
+    One after another, with one CPU and with two: each goes on, its timers soon, and none is like another. One begins so long after
+    the seal that the guest would see it, were that time its own.
     """
     for cpus in (1, 2):
         template = vmm_fork.Template(cpus=cpus)
@@ -96,17 +103,68 @@ def test_fork():
         machines = [template.fork(f'fork-{i}') for i in range(FORKS // 2)]
         for machine in machines:
             if machine is machines[-1]:
-                template.wait_until_old(OLD_S)
+                vmm_fork.wait_until_old(template, OLD_S)
             machine.run()
             check_genid(machine)
             check_ticks(template, machine)
-        together = [template.fork(f'together-{i}') for i in range(TOGETHER)]
-        for machine in together:
-            machine.start()
-        for machine in together:
-            machine.finish()
-            check_genid(machine)
-        expect_different(machines + together)
+        expect_different(machines)
+        expect_untouched(template, hashes)
+
+
+def get_limit(what):
+    limit = resource.getrlimit(what)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
+
+
+def count_fitting():
+    """As many forks at once as a storm has, or as this machine's limits allow."""
+    fitting = min(TOGETHER, get_limit(resource.RLIMIT_NOFILE) // FORK_FDS,
+                  get_limit(resource.RLIMIT_MEMLOCK) // FORK_LOCKED_BYTES,
+                  proc_figures.read('/proc/meminfo', 'MemAvailable') // FORK_KIB)
+    if fitting < TOGETHER:
+        print(f"this machine's limits (ulimit -n, ulimit -l, memory) allow {fitting} forks at once, not {TOGETHER}")
+    if fitting < FEWEST:
+        bare_machine.fail('that is no storm')
+    return fitting
+
+
+def start_storm(template, count):
+    """They begin at once, and are all there when each has found itself as it should be."""
+    machines = [template.fork(f'storm-{i}') for i in range(count)]
+    for machine in machines:
+        machine.start()
+    for machine in machines:
+        machine.read_until('note: rests')
+        check_genid(machine)
+    return machines
+
+
+def end_storm(machines):
+    """Each answers while all the others are there, too, and comes to its end."""
+    controls = [vmm_link.Control(machine.control_path) for machine in machines]
+    for control in controls:
+        if control.status()['state'] != vmm_link.STATE_RUNNING:
+            bare_machine.fail(f'a fork of {len(machines)} does not run: {control.status()}')
+    for control in controls:
+        control.ask(vmm_link.POWERDOWN)
+    for machine in machines:
+        machine.finish()
+
+
+def test_fork_storm():
+    """Many at once: each goes on and answers, none is like another, and none takes more memory than one does that is alone."""
+    for cpus in (1, 2):
+        template = vmm_fork.Template(cpus=cpus, mode='rests')
+        hashes = template.get_hashes()
+        alone = start_storm(template, 1)
+        usual = count_own_pages(alone[0])
+        end_storm(alone)
+        machines = start_storm(template, count_fitting())
+        own = [count_own_pages(machine) for machine in machines]
+        if max(own) > usual + 2 * MISCOUNTED_PAGES:
+            bare_machine.fail(f'forks have up to {max(own)} pages of their own, one alone has {usual}')
+        expect_different(machines)
+        end_storm(machines)
         expect_untouched(template, hashes)
 
 
@@ -245,8 +303,9 @@ def count_kept(suspended):
 
 def test_fork_suspend():
     """
-    A fork is suspended, and what was resumed once more: memory, disk, clocks and timers go on, its identity stays. When that is
-    saved the process may end in any way: nothing that was written to the disk is missing.
+    A fork is suspended, and what was resumed once more: memory, disk, clocks and timers go on, its identity stays. The second time
+    it stays suspended for so long that the guest would see it, were that time its own. When it is saved the process may end in any
+    way: nothing that was written to the disk is missing.
     """
     for cpus in (1, 2):
         template = vmm_fork.Template(cpus=cpus, mode='suspended')
@@ -258,6 +317,8 @@ def test_fork_suspend():
             kept = count_kept(suspended)
             if not DIRTY_PAGES <= kept <= DIRTY_PAGES + FEW_PAGES:
                 bare_machine.fail(f'{kept} pages are kept, not {DIRTY_PAGES} and a few')
+            if name == 'second':
+                vmm_fork.wait_until_old(suspended, OLD_S)
             machine = template.resume(suspended, name)
             press_button(machine)
         machine.finish()
@@ -331,11 +392,7 @@ def test_fork_suspend_refusals():
 
 def count_own_pages(machine):
     """Of memory that it shares with nobody, not even a file."""
-    with open(f'/proc/{contained.find_pid(machine.process)}/status', encoding='ascii') as file:
-        for line in file:
-            if line.startswith('RssAnon:'):
-                return int(line.split()[1]) * 1024 // PAGE_BYTES
-    return bare_machine.fail('the kernel does not say how much memory it has')
+    return proc_figures.read(f'/proc/{contained.find_pid(machine.process)}/status', 'RssAnon') * 1024 // PAGE_BYTES
 
 
 def expect_fewer_pages(machine, before, fewer):

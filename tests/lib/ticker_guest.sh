@@ -3,7 +3,7 @@
 # ticker_guest.sh - makes the Linux guest whose forks are counted in a folder: ticker_guest.sh FOLDER
 #
 # FOLDER/kernel is Debian's generic kernel out of the golden image (golden.sh). FOLDER/initrd holds tests/guests/linux_ticker.c
-# as its init, the modules for a virtio disk, and fio with its libraries.
+# as its init, the modules for a virtio disk and the balloon, and fio with its libraries.
 set -eu
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=$1
@@ -14,7 +14,7 @@ parts=$(mktemp -d)
 trap 'rm -rf "$parts"' EXIT
 mkdir -p "$folder"
 cp "$image/kernel" "$folder/kernel"
-image_modules_copy "$image" "$parts/modules" drivers/virtio/virtio{_ring,,_pci_legacy_dev,_pci_modern_dev,_pci} \
+image_modules_copy "$image" "$parts/modules" drivers/virtio/virtio{_ring,,_pci_legacy_dev,_pci_modern_dev,_pci,_balloon} \
 	drivers/block/virtio_blk
 "${CC:-gcc}" -D_GNU_SOURCE -I"$root" -static -O2 -o "$parts/init" "$root/tests/guests/linux_ticker.c" \
 	"$root/tests/recipes/tiny/tiny_modules.c"

@@ -52,6 +52,11 @@ def expect_refusal(machine, status, problem):
         bare_machine.fail(f"it said {machine.log}, not one line with '{problem}'")
 
 
+def wait_until_old(sealed, age_s):
+    """So long ago that template, or that suspended machine, was sealed: it is the host's clock that is waited for."""
+    time.sleep(max(0, sealed.sealed_at + age_s - time.monotonic()))
+
+
 class Suspended:
     """A fork that runs: it is paused, its state and its own pages are kept in files, and it ends, or crashes."""
 
@@ -64,7 +69,8 @@ class Suspended:
         control.ask(vmm_link.PAUSE)
         started = time.monotonic()
         control.ask(vmm_link.SEAL, fds=[self.state, self.pages])
-        self.seal_s = time.monotonic() - started
+        self.sealed_at = time.monotonic()
+        self.seal_s = self.sealed_at - started
         if crashes:
             machine.process.kill()
         else:
@@ -110,10 +116,6 @@ class Template:
         if self.change:
             self.change(machine)
         return machine
-
-    def wait_until_old(self, age_s):
-        """So long ago it was sealed."""
-        time.sleep(max(0, self.sealed_at + age_s - time.monotonic()))
 
     def fork(self, name='fork', state=None, memory=None, overlay=None):
         """Another state or memory than the template's, if they are given, which stay the caller's; or another overlay."""
