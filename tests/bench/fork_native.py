@@ -115,6 +115,13 @@ def read_kib(path, name):
     raise SystemExit(f'{path} has no {name}')
 
 
+def read_cpu_ms(pid):
+    """That all its threads have had up to now, their guests' time among it: proc(5), utime and stime."""
+    with open(f'/proc/{pid}/stat', encoding='utf-8', errors='replace') as file:
+        fields = file.read().rpartition(')')[2].split()  # from the third on; the second may hold anything
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf('SC_CLK_TCK')
+
+
 def read_own_pss_kib(pid):
     """Without the template's pages, which lie in shared memory."""
     rollup = f'/proc/{pid}/smaps_rollup'
@@ -135,8 +142,11 @@ def read_private_kib(pid):
     return kib
 
 
-def measure_memory_of(template, alive, rest, samples):
-    """With so many forks alive, one number after another; rest() is given the new ones and returns when they idle."""
+def measure_memory_of(template, alive, rest, samples, count=None):
+    """
+    With so many forks alive, one number after another. rest() is given the new ones and returns when they idle; count(), if there is
+    one, is given all of them when their memory is known.
+    """
     forks = []
     available = {}
     try:
@@ -148,8 +158,11 @@ def measure_memory_of(template, alive, rest, samples):
             pss = [read_own_pss_kib(fork.pid) for fork in forks]
             name = f'idle_pss_{n}_alive_mib' if n in (1, 10) else 'idle_pss_mib'
             samples.add(template, name, 'MiB', sum(pss) / n / 1024)
-        private = [read_private_kib(fork.pid) for fork in forks]
-        samples.add(template, 'vmm_private_mib', 'MiB', sum(private) / len(private) / 1024)
+            if n == alive[-1]:
+                private = [read_private_kib(fork.pid) for fork in forks]
+                samples.add(template, 'vmm_private_mib', 'MiB', sum(private) / n / 1024)
+            if count:
+                count(template, forks, samples)
         for fewer, more in zip(alive[1:], alive[2:]):
             samples.add(template, 'idle_host_mib', 'MiB', (available[fewer] - available[more]) / (more - fewer) / 1024)
     finally:

@@ -24,9 +24,13 @@ import spawned  # noqa: E402
 
 ALIVE = {'carrel': (1, 10, 20), 'qemu': (1, 10)}  # 20 of QEMU do not fit into the host
 IDLE_S = 60
+COUNTED_S = 30  # after these: then a fork has given its pages back, too (vmm/machine_idle.c)
 SOAK_ALIVE = 20
-COUNTED_S = 30  # the end of these
-COUNTERS = {'exits': 'idle_exits_per_second', 'irq_injections': 'idle_interrupts_per_second'}
+COUNTED = {  # what a process has had or done up to now; {} is for how many are alive
+    'idle_exits{}_per_second': ('1/s', lambda pid: kvm_counters.read_counter(pid, 'exits')),
+    'idle_interrupts{}_per_second': ('1/s', lambda pid: kvm_counters.read_counter(pid, 'irq_injections')),
+    'idle_cpu{}_ms_per_second': ('ms/s', fork_native.read_cpu_ms),
+}
 say = fork_native.say
 
 
@@ -65,18 +69,27 @@ def measure_forks(templates, runs, samples):
             pictures.add(picture)
 
 
-def rest(template, forks, samples):
-    """The first has its counters read: it is alone."""
+def rest(template, forks, _samples):
     say(f'{len(forks)} more forks of {template.name} get their identity and idle')
     for fork in forks:
         settle(fork)
-    time.sleep(IDLE_S - COUNTED_S)
-    pid = forks[0].pid
-    before = {name: kvm_counters.read_counter(pid, name) for name in COUNTERS}
+    time.sleep(IDLE_S)
+
+
+def read_counts(forks):
+    return {figure: sum(read(fork.pid) for fork in forks) for figure, (_, read) in COUNTED.items()}
+
+
+def count(template, forks, samples):
+    """What each of them does a second, the mean of all."""
+    alive = '' if len(forks) == 1 else f'_{len(forks)}_alive'
+    started = time.monotonic()
+    before = read_counts(forks)
     time.sleep(COUNTED_S)
-    if len(forks) == 1:
-        for name, figure in COUNTERS.items():
-            samples.add(template, figure, '1/s', (kvm_counters.read_counter(pid, name) - before[name]) / COUNTED_S)
+    took = time.monotonic() - started
+    after = read_counts(forks)
+    for figure, (unit, _) in COUNTED.items():
+        samples.add(template, figure.format(alive), unit, (after[figure] - before[figure]) / took / len(forks))
 
 
 def soak(template, forks):
@@ -103,7 +116,7 @@ def soak(template, forks):
 def measure(templates, runs, samples):
     measure_forks(templates, runs, samples)
     for template in templates:
-        fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples)
+        fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples, count)
 
 
 def main(runs, folder, what='measure'):
