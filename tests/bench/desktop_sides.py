@@ -6,7 +6,8 @@
 #   fork.answer(); fork.identify(); fork.log_in('ada')      # in this order, and each may be the last
 #   fork.end()
 #
-# Both templates have their memory in a memfd and their disk on the host's disk, as in the product; a fork's overlay is there, too.
+# Both templates have their memory in a memfd. So has engine qemu always, and engine kvm where templates_in_ram is set; by default it
+# maps the file on the host's disk. Disks are on the host's disk, as in the product, and so is a fork's overlay.
 import os
 import secrets
 import selectors

@@ -84,13 +84,17 @@ class Samples:
 
 
 def in_turn(templates, run):
-    """Each is first as often as the other."""
+    """Each is before the other as often as behind it."""
     return templates if run % 2 == 0 else templates[::-1]
 
 
-def measure_time(templates, figure, runs, samples):
+def list_sides(figure, templates):
+    return [(figure, template) for template in templates]
+
+
+def measure_time(sides, runs, samples):
     for run in range(runs):
-        for template in in_turn(templates, run):
+        for figure, template in in_turn(sides, run):
             forks = run_forks(template, ['fork'], 1)
             samples.add(template, figure, 'ms', forks[0].ms())
             end_all(forks)
@@ -236,11 +240,12 @@ def main(runs, folder, *wanted):
     wanted = wanted or ('time', 'rate', 'memory', 'most', 'prefetch')
     templates = make_templates(RAM_MIB, folder)
     if 'time' in wanted:
-        measure_time(templates, 'fork_to_running_ms', runs, samples)
+        on_disk = zip(('fork_to_running_on_disk_ms', 'fork_to_running_cold_ms'), fork_sides.make_on_disk(templates[0]))
+        measure_time([*list_sides('fork_to_running_ms', templates), *on_disk], runs, samples)
         measure_steps(templates[0], runs, samples)
         for ram_mib in OTHER_RAM_MIB:
             others = make_templates(ram_mib, folder)
-            measure_time(others, f'fork_to_running_{ram_mib}_mib_ms', runs, samples)
+            measure_time(list_sides(f'fork_to_running_{ram_mib}_mib_ms', others), runs, samples)
             measure_memslots(others[0], runs, f'memslots_{ram_mib}_mib_ms', samples)
     if 'rate' in wanted:
         measure_rate(templates, runs, samples)
