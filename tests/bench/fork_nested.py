@@ -3,9 +3,11 @@
 #
 # fork_nested.py - forks of the Debian desktop by carrel-vmm and by QEMU, by turns, in the KVM host (nested-fork.sh starts it there)
 """
-fork_nested.py RUNS FOLDER [soak]   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
+fork_nested.py RUNS FOLDER [WHAT]   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
 
-With "soak" so many forks of carrel-vmm, one after another, get an identity, then 20 that stay alive. Otherwise samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
+WHAT is "nested", or, of carrel-vmm alone: "cold", forks over a memory file that is not in the page cache (fork_cold.py); "soak",
+so many forks, one after another, get an identity, then 20 that stay alive. Samples go to standard output as report.py wants them;
+what happens meanwhile goes to standard error.
 """
 import json
 import os
@@ -18,6 +20,7 @@ LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib')
 sys.path.insert(0, LIB)
 import agent_notes  # noqa: E402
 import desktop_sides  # noqa: E402
+import fork_cold  # noqa: E402
 import fork_native  # noqa: E402
 import kvm_counters  # noqa: E402
 import spawned  # noqa: E402
@@ -119,7 +122,7 @@ def measure(templates, runs, samples):
         fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples, count)
 
 
-def main(runs, folder, what='measure'):
+def main(runs, folder, what='nested'):
     samples = fork_native.Samples(os.fdopen(os.dup(1), 'w'))
     os.dup2(2, 1)  # what the machines say
     spawned.be_their_parent()
@@ -131,6 +134,8 @@ def main(runs, folder, what='measure'):
 
     if what == 'soak':
         soak(make(desktop_sides.CarrelDesktops), int(runs))
+    elif what == 'cold':
+        fork_cold.measure(make(desktop_sides.CarrelDesktopsOnDisk), int(runs), samples)
     else:
         measure([make(desktop_sides.CarrelDesktops), make(desktop_sides.QemuDesktops)], int(runs), samples)
 
