@@ -5,13 +5,13 @@
 #
 # Time to the first instruction, forks per second, memory of idle forks, and what each step of a fork takes, of which it also draws
 # build/bench/fork.svg. RUNS=100 takes about 8 minutes on 2 quiet cores. BENCH_FORK="time rate" takes these alone, BENCH_FORK=nested
-# the desktop alone. BENCH_FORK=cold is another look at the desktop, in place of "nested" (nested-fork.sh).
+# the desktop alone. BENCH_FORK=alive and BENCH_FORK=cold are other looks at the desktop, in place of "nested" (nested-fork.sh).
 set -eu
 native=()
 nested=
 for word in ${BENCH_FORK:-time rate memory most prefetch nested}; do
 	case $word in
-	nested | cold)
+	nested | alive | cold)
 		[ -z "$nested" ] || { echo "BENCH_FORK: '$nested' and '$word' want a nested host each: one at a time" >&2 && exit 2; }
 		nested=$word
 		;;

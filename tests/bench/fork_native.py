@@ -23,6 +23,7 @@ AT_ONCE = (1, 2, 4)
 FORKS_A_RATE = 20
 RUNS_A_RATE = 4    # of RUNS, one measures the rate
 ALIVE = {'carrel': (1, 10, 100), 'qemu': (1, 10, 40)}
+NEW_AT_ONCE = 10   # of those that are counted alive
 ROUNDS_OF_MEMORY = 3
 MOST = 2000        # alive, where memory does not end before
 BATCH = 50
@@ -146,18 +147,27 @@ def read_private_kib(pid):
     return kib
 
 
-def measure_memory_of(template, alive, rest, samples, count=None):
+def add_forks(template, forks, n, settle):
+    """Until so many are alive. The new ones come some at a time, so that they do not keep each other from getting ready."""
+    while len(forks) < n:
+        names = [f'fork-{i}' for i in range(len(forks), min(n, len(forks) + NEW_AT_ONCE))]
+        new = run_forks(template, names, 2)
+        forks += new
+        if settle:
+            settle(template, new)
+
+
+def measure_memory_of(template, alive, idle_s, samples, settle=None, count=None):
     """
-    With so many forks alive, one number after another. rest() is given the new ones and returns when they idle; count(), if there is
-    one, is given all of them when their memory is known.
+    With so many forks alive, one number after another, when they have idled. Where there are these functions, settle() makes new
+    forks ready before, and count() is given all of them when their memory is known.
     """
     forks = []
     available = {}
     try:
         for n in alive:
-            new = run_forks(template, [f'fork-{i}' for i in range(len(forks), n)], 2)
-            forks += new
-            rest(template, new, samples)
+            add_forks(template, forks, n, settle)
+            time.sleep(idle_s)
             available[n] = read_kib('/proc/meminfo', 'MemAvailable')
             pss = [read_own_pss_kib(fork.pid) for fork in forks]
             name = f'idle_pss_{n}_alive_mib' if n in (1, 10) else 'idle_pss_mib'
@@ -173,15 +183,11 @@ def measure_memory_of(template, alive, rest, samples, count=None):
         end_all(forks)
 
 
-def rest(_template, _forks, _samples):
-    time.sleep(IDLE_S)
-
-
 def measure_memory(templates, samples):
     for run in range(ROUNDS_OF_MEMORY):
         for template in in_turn(templates, run):
             say(f'memory of idle forks, {template.name}')
-            measure_memory_of(template, ALIVE[template.name], rest, samples)
+            measure_memory_of(template, ALIVE[template.name], IDLE_S, samples)
 
 
 def measure_most(template, samples):

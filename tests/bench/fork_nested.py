@@ -5,9 +5,9 @@
 """
 fork_nested.py RUNS FOLDER [WHAT]   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
 
-WHAT is "nested", or, of carrel-vmm alone: "cold", forks over a memory file that is not in the page cache (fork_cold.py); "soak",
-so many forks, one after another, get an identity, then 20 that stay alive. Samples go to standard output as report.py wants them;
-what happens meanwhile goes to standard error.
+WHAT is "nested", or one of these, of carrel-vmm alone: "alive", what idle forks cost with up to 100 alive; "cold", forks over a
+memory file that is not in the page cache (fork_cold.py); "soak", so many forks, one after another, get an identity, then 20 that
+stay alive. Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
 """
 import json
 import os
@@ -26,6 +26,7 @@ import kvm_counters  # noqa: E402
 import spawned  # noqa: E402
 
 ALIVE = {'carrel': (1, 10, 20), 'qemu': (1, 10)}  # 20 of QEMU do not fit into the host
+MANY_ALIVE = (1, 10, 100)
 IDLE_S = 60
 COUNTED_S = 30  # after these: then a fork has given its pages back, too (vmm/machine_idle.c)
 SOAK_ALIVE = 20
@@ -72,11 +73,10 @@ def measure_forks(templates, runs, samples):
             pictures.add(picture)
 
 
-def rest(template, forks, _samples):
-    say(f'{len(forks)} more forks of {template.name} get their identity and idle')
+def settle_all(template, forks):
+    say(f'{len(forks)} more forks of {template.name} get their identity')
     for fork in forks:
         settle(fork)
-    time.sleep(IDLE_S)
 
 
 def read_counts(forks):
@@ -116,10 +116,14 @@ def soak(template, forks):
     say(f'{SOAK_ALIVE} are alive and have answered again')
 
 
+def measure_memory_of(template, alive, samples):
+    fork_native.measure_memory_of(template, alive, IDLE_S, samples, settle_all, count)
+
+
 def measure(templates, runs, samples):
     measure_forks(templates, runs, samples)
     for template in templates:
-        fork_native.measure_memory_of(template, ALIVE[template.name], rest, samples, count)
+        measure_memory_of(template, ALIVE[template.name], samples)
 
 
 def main(runs, folder, what='nested'):
@@ -134,6 +138,8 @@ def main(runs, folder, what='nested'):
 
     if what == 'soak':
         soak(make(desktop_sides.CarrelDesktops), int(runs))
+    elif what == 'alive':
+        measure_memory_of(make(desktop_sides.CarrelDesktops), MANY_ALIVE, samples)
     elif what == 'cold':
         fork_cold.measure(make(desktop_sides.CarrelDesktopsOnDisk), int(runs), samples)
     else:
