@@ -6,7 +6,8 @@
 #   fork.answer(); fork.identify(); fork.log_in('ada')      # in this order, and each may be the last
 #   fork.end()
 #
-# Both templates have their memory in a memfd and their disk on the host's disk, as in the product; a fork's overlay is there, too.
+# Both templates have their memory in a memfd. So has engine qemu always, and engine kvm where templates_in_ram is set; by default it
+# maps the file on the host's disk (CarrelDesktopsOnDisk). Disks are on the host's disk, as in the product, and so is a fork's overlay.
 import os
 import secrets
 import selectors
@@ -19,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import agent_notes  # noqa: E402
 import fork_sides  # noqa: E402
 import kvm_seal  # noqa: E402
+import memory_file  # noqa: E402
 import qemu_fork  # noqa: E402
 import qemu_screen  # noqa: E402
 import screen_clock  # noqa: E402
@@ -172,6 +174,19 @@ class CarrelDesktops(Desktops):
         machine.json['sandbox'] = True
         fork = fork_sides.start_carrel(CarrelDesktop, machine, environment)
         fork.folder = folder
+        return fork
+
+
+class CarrelDesktopsOnDisk(CarrelDesktops):
+    """Their memory is the version's own file. "ranges" of it are read ahead while a fork starts."""
+    ranges = ()
+
+    def load_memory(self):
+        return os.open(self.find('memory'), os.O_RDONLY | os.O_CLOEXEC)
+
+    def fork(self, name, environment=None):
+        fork = super().fork(name, environment)
+        memory_file.read_ahead(self.memory, self.ranges)
         return fork
 
 

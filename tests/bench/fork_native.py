@@ -85,13 +85,17 @@ class Samples:
 
 
 def in_turn(templates, run):
-    """Each is first as often as the other."""
+    """Each is before the other as often as behind it."""
     return templates if run % 2 == 0 else templates[::-1]
 
 
-def measure_time(templates, figure, runs, samples):
+def list_sides(figure, templates):
+    return [(figure, template) for template in templates]
+
+
+def measure_time(sides, runs, samples):
     for run in range(runs):
-        for template in in_turn(templates, run):
+        for figure, template in in_turn(sides, run):
             forks = run_forks(template, ['fork'], 1)
             samples.add(template, figure, 'ms', forks[0].ms())
             end_all(forks)
@@ -108,6 +112,13 @@ def measure_rate(templates, runs, samples):
                 end_all(forks)
 
 
+def read_cpu_ms(pid):
+    """That all its threads have had up to now, their guests' time among it: proc(5), utime and stime."""
+    with open(f'/proc/{pid}/stat', encoding='utf-8', errors='replace') as file:
+        fields = file.read().rpartition(')')[2].split()  # from the third on; the second may hold anything
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf('SC_CLK_TCK')
+
+
 def read_private_kib(pid):
     """Without the guest's memory."""
     kib = 0
@@ -122,26 +133,32 @@ def read_private_kib(pid):
     return kib
 
 
-def measure_memory_of(template, alive, grow, samples):
-    """With so many forks alive, one number after another; grow() appends new ones and returns when they idle."""
+def measure_memory_of(template, alive, grow, samples, count=None):
+    """
+    With so many forks alive, one number after another; grow() appends new ones and returns when they idle. count(), where there is
+    one, is given all of them when their memory is known.
+    """
     forks = []
     available = {}
     try:
         for n in alive:
-            grow(template, forks, n, samples)
+            grow(template, forks, n)
             available[n] = proc_figures.read('/proc/meminfo', 'MemAvailable')
             pss = [proc_figures.read_own_pss_kib(fork.pid) for fork in forks]
             name = f'idle_pss_{n}_alive_mib' if n in (1, 10) else 'idle_pss_mib'
             samples.add(template, name, 'MiB', sum(pss) / n / 1024)
-        private = [read_private_kib(fork.pid) for fork in forks]
-        samples.add(template, 'vmm_private_mib', 'MiB', sum(private) / len(private) / 1024)
+            if n == alive[-1]:
+                private = [read_private_kib(fork.pid) for fork in forks]
+                samples.add(template, 'vmm_private_mib', 'MiB', sum(private) / n / 1024)
+            if count:
+                count(template, forks, samples)
         for fewer, more in zip(alive[1:], alive[2:]):
             samples.add(template, 'idle_host_mib', 'MiB', (available[fewer] - available[more]) / (more - fewer) / 1024)
     finally:
         end_all(forks)
 
 
-def grow(template, forks, n, _samples):
+def grow(template, forks, n):
     start_forks(template, [f'fork-{i}' for i in range(len(forks), n)], 2, None, forks)
     time.sleep(IDLE_S)
 
@@ -209,11 +226,12 @@ def main(runs, folder, *wanted):
     wanted = wanted or ('time', 'rate', 'memory', 'most', 'prefetch')
     templates = make_templates(RAM_MIB, folder)
     if 'time' in wanted:
-        measure_time(templates, 'fork_to_running_ms', runs, samples)
+        on_disk = zip(('fork_to_running_on_disk_ms', 'fork_to_running_cold_ms'), fork_sides.make_on_disk(templates[0]))
+        measure_time([*list_sides('fork_to_running_ms', templates), *on_disk], runs, samples)
         measure_steps(templates[0], runs, samples)
         for ram_mib in OTHER_RAM_MIB:
             others = make_templates(ram_mib, folder)
-            measure_time(others, f'fork_to_running_{ram_mib}_mib_ms', runs, samples)
+            measure_time(list_sides(f'fork_to_running_{ram_mib}_mib_ms', others), runs, samples)
             measure_memslots(others[0], runs, f'memslots_{ram_mib}_mib_ms', samples)
     if 'rate' in wanted:
         measure_rate(templates, runs, samples)

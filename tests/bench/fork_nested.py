@@ -3,9 +3,11 @@
 #
 # fork_nested.py - forks of the Debian desktop by carrel-vmm and by QEMU, by turns, in the KVM host (nested-fork.sh starts it there)
 """
-fork_nested.py RUNS FOLDER [soak]   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
+fork_nested.py RUNS FOLDER [WHAT]   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
 
-With "soak" so many forks of carrel-vmm, one after another, get an identity, then 20 that stay alive. Otherwise samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
+WHAT is "nested", or one of these, of carrel-vmm alone: "alive", what idle forks cost with up to 100 alive; "cold", forks over a
+memory file that is not in the page cache (fork_cold.py); "soak", so many forks, one after another, get an identity, then 20 that
+stay alive. Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
 """
 import json
 import os
@@ -18,15 +20,21 @@ LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib')
 sys.path.insert(0, LIB)
 import agent_notes  # noqa: E402
 import desktop_sides  # noqa: E402
+import fork_cold  # noqa: E402
 import fork_native  # noqa: E402
 import kvm_counters  # noqa: E402
 import spawned  # noqa: E402
 
 ALIVE = {'carrel': (1, 10, 20), 'qemu': (1, 10)}  # 20 of QEMU do not fit into the host
+MANY_ALIVE = (1, 10, 100)
 IDLE_S = 60
+COUNTED_S = 30  # after these: then a fork has given its pages back, too (vmm/machine_idle.c)
 SOAK_ALIVE = 20
-COUNTED_S = 30  # the end of these
-COUNTERS = {'exits': 'idle_exits_per_second', 'irq_injections': 'idle_interrupts_per_second'}
+COUNTED = {  # what a process has had or done up to now; {} is for how many are alive
+    'idle_exits{}_per_second': ('1/s', lambda pid: kvm_counters.read_counter(pid, 'exits')),
+    'idle_interrupts{}_per_second': ('1/s', lambda pid: kvm_counters.read_counter(pid, 'irq_injections')),
+    'idle_cpu{}_ms_per_second': ('ms/s', fork_native.read_cpu_ms),
+}
 say = fork_native.say
 
 
@@ -65,19 +73,29 @@ def measure_forks(templates, runs, samples):
             pictures.add(picture)
 
 
-def grow(template, forks, n, samples):
-    """Each gets its identity when it has begun, as hostd gives it. The first has its counters read: it is alone."""
+def grow(template, forks, n):
+    """Each gets its identity when it has begun, as hostd gives it."""
     say(f'{n - len(forks)} more forks of {template.name} get their identity and idle')
     while len(forks) < n:
         fork_native.start_forks(template, [f'fork-{len(forks)}'], 1, None, forks)
         settle(forks[-1])
-    time.sleep(IDLE_S - COUNTED_S)
-    pid = forks[0].pid
-    before = {name: kvm_counters.read_counter(pid, name) for name in COUNTERS}
+    time.sleep(IDLE_S)
+
+
+def read_counts(forks):
+    return {figure: sum(read(fork.pid) for fork in forks) for figure, (_, read) in COUNTED.items()}
+
+
+def count(template, forks, samples):
+    """What each of them does a second, the mean of all."""
+    alive = '' if len(forks) == 1 else f'_{len(forks)}_alive'
+    started = time.monotonic()
+    before = read_counts(forks)
     time.sleep(COUNTED_S)
-    if len(forks) == 1:
-        for name, figure in COUNTERS.items():
-            samples.add(template, figure, '1/s', (kvm_counters.read_counter(pid, name) - before[name]) / COUNTED_S)
+    took = time.monotonic() - started
+    after = read_counts(forks)
+    for figure, (unit, _) in COUNTED.items():
+        samples.add(template, figure.format(alive), unit, (after[figure] - before[figure]) / took / len(forks))
 
 
 def soak(template, forks):
@@ -101,13 +119,17 @@ def soak(template, forks):
     say(f'{SOAK_ALIVE} are alive and have answered again')
 
 
+def measure_memory_of(template, alive, samples):
+    fork_native.measure_memory_of(template, alive, grow, samples, count)
+
+
 def measure(templates, runs, samples):
     measure_forks(templates, runs, samples)
     for template in templates:
-        fork_native.measure_memory_of(template, ALIVE[template.name], grow, samples)
+        measure_memory_of(template, ALIVE[template.name], samples)
 
 
-def main(runs, folder, what='measure'):
+def main(runs, folder, what='nested'):
     samples = fork_native.Samples(os.fdopen(os.dup(1), 'w'))
     os.dup2(2, 1)  # what the machines say
     spawned.be_their_parent()
@@ -119,6 +141,10 @@ def main(runs, folder, what='measure'):
 
     if what == 'soak':
         soak(make(desktop_sides.CarrelDesktops), int(runs))
+    elif what == 'alive':
+        measure_memory_of(make(desktop_sides.CarrelDesktops), MANY_ALIVE, samples)
+    elif what == 'cold':
+        fork_cold.measure(make(desktop_sides.CarrelDesktopsOnDisk), int(runs), samples)
     else:
         measure([make(desktop_sides.CarrelDesktops), make(desktop_sides.QemuDesktops)], int(runs), samples)
 

@@ -2,27 +2,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # nested-fork.sh - forks of the Debian desktop by carrel-vmm and by QEMU, by turns in one KVM host inside QEMU (make bench-fork)
 #
-# nested-fork.sh [soak]: with it RUNS forks by carrel-vmm in a row, and 20 at once, of which none may be stuck (make soak)
+# nested-fork.sh [WHAT], which is "nested" or, by carrel-vmm alone,
+#	alive	what idle forks cost with 1, 10 and 100 alive, in a host with more memory (BENCH_FORK=alive)
+#	cold	forks over a memory file that is not in the page cache, with and without reading ahead (BENCH_FORK=cold)
+#	soak	RUNS forks in a row, and 20 at once, of which none may be stuck (make soak)
 #
 # To the first instruction, to the agent's answer, to the picture of a session, and what an idle fork costs. The times are
 # those of an emulated processor: their ratios count.
 RUNS=${RUNS:-10}
 set -eu
-what=${1:-measure}
+what=${1:-nested}
 . "${BASH_SOURCE[0]%/*}/bench.sh"
 . tests/lib/kvm_host.sh
 
 kvm_host_ram_mib=5120
+seconds=$((1200 + RUNS * 600))
+[ "$what" != alive ] || { kvm_host_ram_mib=12288 && seconds=14400; }
 
 fail() {
 	bench_say "$*"
 	exit 1
 }
 
-# The two sealed versions on one disk; as links, for they are large
+# The sealed versions on one disk; as links, for they are large
 make_disk() {
 	local engine sealed folder=$TMPDIR/disk
-	for engine in kvm $([ "$what" = soak ] || echo qemu); do
+	for engine in kvm $([ "$what" != nested ] || echo qemu); do
 		sealed=$(bash tests/lib/kvm_sealed.sh "$engine") || fail "the desktop is not sealed with $engine"
 		mkdir -p "$folder"
 		[ "$engine" = qemu ] || engine=carrel
@@ -48,7 +53,7 @@ measure() {
 	kvm_host_begin "export CARREL_BUILD_DIR='$CARREL_BUILD_DIR' TMPDIR=/mnt/work
 		mkdir \$TMPDIR
 		exec python3 -B '$PWD/tests/bench/fork_nested.py' $RUNS /mnt $what 2>'$kvm_host_share/fork.log'"
-	kvm_host_finish "$kvm_host_command" $((1200 + RUNS * 600)) >>"$bench_samples" || code=$?
+	kvm_host_finish "$kvm_host_command" "$seconds" >>"$bench_samples" || code=$?
 	cat "$kvm_host_share/fork.log" >&2
 	[ "$code" = 0 ] || fail "not all forks came to their end"
 }
@@ -58,7 +63,7 @@ make_disk
 bench_say "starting the nested host"
 kvm_host_start || fail "there is no KVM host"
 prepare_host
-bench_say "$RUNS forks each"
+bench_say "$what, RUNS=$RUNS"
 measure
 kvm_host_stop
-[ "$what" = soak ] || bench_end fork-nested kvm
+[ "$what" = soak ] || bench_end "fork-$what" kvm
