@@ -15,6 +15,7 @@ import vmm_link  # noqa: E402
 
 PAGE = 4096
 DIRTY_AT, DIRTY_PAGES, SAME_PAGES = 0x900000, 1500, 500  # tests/guests/guest_fork.c: a third gets what was there before
+MAX_COLD_PAGES = 64  # vmm/machine_idle.c: so many that the page cache has lost are left alone
 MEMORY_NAME = 'memory'  # tests/lib/vmm_start.py
 AGAIN = "pages are its template's again"
 NEVER = 'pages cannot be given back to its template any more: Operation not supported'
@@ -38,9 +39,9 @@ def count_own(pid, address, pages):
     return sum(bit & 4 != 0 and bit & 1 == 0 for bit in bits)
 
 
-def expect_own(pid, wanted):
+def expect_own(pid, wanted, more=0):
     own = count_own(pid, find_ram(pid) + DIRTY_AT, DIRTY_PAGES)
-    if own != wanted:
+    if not wanted <= own <= wanted + more:
         bare_machine.fail(f'{own} of the pages that were written to are its own, not {wanted}')
 
 
@@ -73,12 +74,13 @@ def start(template, name, memory):
     return machine
 
 
-def expect_given_back(machine):
+def expect_given_back(machine, cold):
+    """But for so many that may not be in the page cache."""
     machine.read_until(AGAIN)
     count = int(re.search(f'([0-9]+) {AGAIN}', machine.log[-1])[1])
-    if count < SAME_PAGES:
+    if count < SAME_PAGES - cold:
         bare_machine.fail(f'it gave back {count} pages only')
-    expect_own(contained.find_pid(machine.process), DIRTY_PAGES - SAME_PAGES)
+    expect_own(contained.find_pid(machine.process), DIRTY_PAGES - SAME_PAGES, cold)
 
 
 def finish(machine):
@@ -98,9 +100,9 @@ def main():
     hashes = template.get_hashes()
     on_disk = copy_to_disk(template.memory)
     machines = [start(template, 'in-memory', template.memory), start(template, 'on-disk', on_disk)]
-    expect_given_back(machines[0])
+    expect_given_back(machines[0], 0)
     if is_readable_at_once(on_disk):
-        expect_given_back(machines[1])
+        expect_given_back(machines[1], MAX_COLD_PAGES)
     else:
         machines[1].read_until(NEVER)
     for machine in machines:
