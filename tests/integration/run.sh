@@ -67,6 +67,8 @@ run_test() {
 	running=$!
 	trap 'kill "$running"' INT TERM
 	wait "$running" || code=$?
+	# what a failed test has left running: timeout(1) made a process group of it all
+	kill -KILL -- "-$running" 2>/dev/null || true
 	rm -rf "$TMPDIR"
 	reason=$(tail -n 1 "$log" | tr '\t' ' ')
 	case $code in

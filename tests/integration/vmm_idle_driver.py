@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # vmm_idle_driver.py - carrel-vmm on /dev/kvm: what a fork that idles gives back to its template
+import ctypes
 import errno
+import mmap
 import os
 import re
 import shutil
@@ -15,6 +17,7 @@ import vmm_link  # noqa: E402
 
 PAGE = 4096
 DIRTY_AT, DIRTY_PAGES, SAME_PAGES = 0x900000, 1500, 500  # tests/guests/guest_fork.c: a third gets what was there before
+MAP_LOCKED, MAP_FAILED = 0x2000, ctypes.c_void_p(-1).value  # mmap(2)
 MEMORY_NAME = 'memory'  # tests/lib/vmm_start.py
 AGAIN = "pages are its template's again"
 NEVER = 'pages cannot be given back to its template any more: Operation not supported'
@@ -50,6 +53,15 @@ def copy_to_disk(fd):
     with open(f'/proc/self/fd/{fd}', 'rb') as source, open(path, 'wb') as target:
         shutil.copyfileobj(source, target)
     return os.open(path, os.O_RDONLY)
+
+
+def keep_in_cache(fd):
+    """What the page cache has lost is not given back: so none of it is lost until we end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    size = ctypes.c_size_t(os.fstat(fd).st_size)
+    if libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED | MAP_LOCKED, fd, ctypes.c_long(0)) == MAP_FAILED:
+        bare_machine.fail(f'a file cannot be locked in memory: {os.strerror(ctypes.get_errno())}')
 
 
 def is_readable_at_once(fd):
@@ -97,6 +109,7 @@ def main():
     template = vmm_fork.Template(cpus=2, mode='suspended')
     hashes = template.get_hashes()
     on_disk = copy_to_disk(template.memory)
+    keep_in_cache(on_disk)
     machines = [start(template, 'in-memory', template.memory), start(template, 'on-disk', on_disk)]
     expect_given_back(machines[0])
     if is_readable_at_once(on_disk):
