@@ -18,6 +18,12 @@ def read(path, name):
     raise SystemExit(f'{path} has no {name}')
 
 
+def read_own_pss_kib(pid):
+    """Without the template's pages, which lie in shared memory."""
+    rollup = f'/proc/{pid}/smaps_rollup'
+    return read(rollup, 'Pss') - read(rollup, 'Pss_Shmem')
+
+
 def list_areas(pid):
     """The name of each area of its memory, which may be empty, and its flags."""
     name = ''
