@@ -59,7 +59,7 @@ LOST_TICK_NS = 1_000_000_000  # of the guest's time: three times the most that w
 BOOT_S = 300
 STUCK_S = 120  # a fork takes less than one
 KEPT_KIB = 64 << 10
-OTHER_KIB = KEPT_KIB // 4  # what else a fork writes to meanwhile, and what is free in smaller blocks
+OTHER_KIB = KEPT_KIB // 2  # what else a fork writes to meanwhile, and what is free in smaller blocks
 SLOW = ('hrtimer: interrupt took', 'sched: RT throttling activated')  # on an emulated processor Linux warns of these, once
 LOOK_AGAIN_S = 0.25
 
