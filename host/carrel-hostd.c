@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "common/settings.h"
+#include "host/host_doctor.h"
 #include "host/hostd.h"
 #include "config.h"
 
@@ -129,7 +130,7 @@ print_doctor(const struct hostd_options *options)
 	const char *lib = options->lib				 ? options->lib
 			  : g_access(CARREL_STATEDIR, F_OK) == 0 ? CARREL_STATEDIR
 								 : "/";
-	json_t *found = hostd_examine(lib, options->settings);
+	json_t *found = host_doctor_examine(lib, options->settings);
 	int error = json_dumpf(found, stdout, JSON_COMPACT);
 
 	puts("");

@@ -2,8 +2,8 @@
 /*
  * doctor.h - what this machine can do, and what keeps it from doing more: `carrel host doctor`
  *
- * Wiring: carrel-hostd examines at its start and then every minute, because programs are run for their versions (some
- * 20 ms each); it is carried in sync's capacity as "doctor", and its engines as "engines".
+ * Wiring: host_doctor.c examines at carrel-hostd's start and then every minute, because programs are run for their
+ * versions (some 20 ms each); it is carried in sync's capacity as "doctor", and its engines as "engines".
  */
 #ifndef HOST_DOCTOR_H
 #define HOST_DOCTOR_H

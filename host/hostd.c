@@ -17,10 +17,9 @@
 #include "base/log.h"
 #include "common/settings.h"
 #include "host/desktops.h"
-#include "host/doctor.h"
-#include "host/engine_list.h"
 #include "host/event_ring.h"
 #include "host/gateway_port.h"
+#include "host/host_doctor.h"
 #include "host/hostd_settings.h"
 #include "host/image_list.h"
 #include "host/job_arguments.h"
@@ -30,7 +29,6 @@
 #include "host/sync.h"
 #include "host/ticket_offers.h"
 
-#define HOSTD_EXAMINE_S		60
 #define HOSTD_EXPIRE_S		5
 #define HOSTD_LIST_AGAIN_MS	1000
 #define HOSTD_MAX_EVENTS	256 /* in one report */
@@ -52,36 +50,12 @@ struct hostd {
 	struct screenshots *screenshots;
 	struct event_ring *events;
 	struct sync *sync;
-	json_t *doctor;
+	struct host_doctor *doctor;
 	gint64 last_request; /* of the broker's "requests" that was done */
 	guint list_again;
-	guint examine_timer;
 	guint expire_timer;
 	struct log_limit refusals;
 };
-
-json_t *
-hostd_examine(const char *lib, const struct settings *settings)
-{
-	const char *range = settings_get_text(settings, "host", "uid_range");
-	const char *end = strchr(range, '-');
-	guint64 first = g_ascii_strtoull(range, NULL, 10);
-	guint64 last = end ? g_ascii_strtoull(end + 1, NULL, 10) : 0;
-	json_t *engines =
-		engine_list_describe(settings_get_flag(settings, "host", "accept_unisolated"));
-	struct doctor_options options = { .engines = engines,
-					  .qemu = "qemu-system-x86_64",
-					  .passt = "passt",
-					  .lib = lib,
-					  .root = "",
-					  .uid_first = first,
-					  .uid_count = last >= first ? last - first + 1 : 0 };
-	json_t *found;
-
-	found = doctor_examine(&options);
-	json_decref(engines);
-	return found;
-}
 
 /* --- what is told to the broker --- */
 
@@ -89,10 +63,11 @@ static json_t *
 hostd_describe_capacity(struct hostd *hostd)
 {
 	json_t *capacity = desktops_get_capacity(hostd->desktops);
+	json_t *doctor = host_doctor_get(hostd->doctor);
 
 	/* Programs, devices and routes are looked at when the doctor comes, not for each report. */
-	json_object_set(capacity, "engines", json_object_get(hostd->doctor, "engines"));
-	json_object_set(capacity, "doctor", hostd->doctor);
+	json_object_set(capacity, "engines", json_object_get(doctor, "engines"));
+	json_object_set(capacity, "doctor", doctor);
 	return capacity;
 }
 
@@ -374,8 +349,7 @@ hostd_choose_engine(void *context)
 {
 	const struct hostd *hostd = context;
 
-	return engine_list_choose(settings_get_text(hostd->options->settings, "host", "engine"),
-				  json_object_get(hostd->doctor, "engines"));
+	return host_doctor_choose_engine(hostd->doctor);
 }
 
 static void
@@ -485,16 +459,6 @@ static const struct launch_client_events launch_event_table = { hostd_handle_lin
 /* --- start and end --- */
 
 static gboolean
-hostd_handle_examine(gpointer data)
-{
-	struct hostd *hostd = data;
-
-	json_decref(hostd->doctor);
-	hostd->doctor = hostd_examine(hostd->options->lib, hostd->options->settings);
-	return G_SOURCE_CONTINUE;
-}
-
-static gboolean
 hostd_handle_expire(gpointer data)
 {
 	struct hostd *hostd = data;
@@ -502,22 +466,6 @@ hostd_handle_expire(gpointer data)
 	if (tickets_expire(hostd->tickets, io_boottime_ms()))
 		hostd_tell(hostd);
 	return G_SOURCE_CONTINUE;
-}
-
-/* It can be mended while we run, so it is no reason to end. */
-static void
-hostd_warn_of_engines(const struct hostd *hostd)
-{
-	const json_t *engines = json_object_get(hostd->doctor, "engines");
-
-	for (gsize i = 0; i < json_array_size(engines); i++) {
-		const json_t *engine = json_array_get(engines, i);
-
-		if (!json_get_flag(engine, "usable", 0))
-			log_warning("engine '%s' makes no desktop here: %s",
-				    json_get_text(engine, "name", ""),
-				    json_get_text(engine, "reason", ""));
-	}
 }
 
 static struct jobs *
@@ -575,8 +523,7 @@ hostd_make_parts(struct hostd *hostd, const char *name)
 	hostd->reseal = reseal_new(&reseal_event_table, hostd);
 	hostd->desktops = hostd_make_desktops(hostd);
 	hostd->jobs = hostd_make_jobs(hostd);
-	hostd->doctor = hostd_examine(options->lib, options->settings);
-	hostd->examine_timer = g_timeout_add_seconds(HOSTD_EXAMINE_S, hostd_handle_examine, hostd);
+	hostd->doctor = host_doctor_new(options->lib, options->settings);
 	hostd->expire_timer = g_timeout_add_seconds(HOSTD_EXPIRE_S, hostd_handle_expire, hostd);
 }
 
@@ -600,7 +547,6 @@ hostd_new(const struct hostd_options *options, GError **error)
 	hostd->proxy = g_steal_pointer(&proxy);
 	hostd->exchange = exchange;
 	hostd_make_parts(hostd, name);
-	hostd_warn_of_engines(hostd);
 	log_info("templates that name no engine are published for engine '%s'",
 		 hostd_choose_engine(hostd));
 	hostd->gateway = gateway_port_open(socket, options->gateway_uid, hostd->tickets,
@@ -617,7 +563,6 @@ hostd_free(struct hostd *hostd)
 {
 	sync_stop(hostd->sync);
 	g_clear_handle_id(&hostd->list_again, g_source_remove);
-	g_clear_handle_id(&hostd->examine_timer, g_source_remove);
 	g_clear_handle_id(&hostd->expire_timer, g_source_remove);
 	gateway_port_close(hostd->gateway);
 	screenshots_free(hostd->screenshots);
@@ -629,7 +574,7 @@ hostd_free(struct hostd *hostd)
 	ticket_offers_free(hostd->offers);
 	tickets_free(hostd->tickets);
 	event_ring_free(hostd->events);
-	json_decref(hostd->doctor);
+	host_doctor_free(hostd->doctor);
 	g_free(hostd->proxy);
 	g_free(hostd);
 }

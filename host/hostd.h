@@ -7,8 +7,6 @@
 
 #include <gio/gio.h>
 
-#include "base/json.h"
-
 struct settings;
 struct hostd;
 
@@ -23,9 +21,6 @@ struct hostd_options {
 
 /* NULL and error when it cannot start; what is asked of launch and the broker comes later, by itself. */
 struct hostd *hostd_new(const struct hostd_options *options, GError **error);
-
-/* host/doctor.h with these settings; needs no other service. A new reference. */
-json_t *hostd_examine(const char *lib, const struct settings *settings);
 
 /* Desktops, their displays and jobs' workers go on; the next hostd adopts the first two. */
 void hostd_free(struct hostd *hostd);

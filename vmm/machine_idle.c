@@ -23,12 +23,11 @@
  *
  * The round is over at the memory's end; when the machine does not run; when there are so many copies
  * that its user must be at work, where there is little to gain; or when the page cache has lost so much
- * of the template that memory must be short. In its end what this process keeps for itself and does not
- * use goes, too (machine_rest()). An error ends it for good.
+ * of the template that memory must be short. In its end what the devices keep for themselves and do not
+ * use goes, too (devices_rest()). An error ends it for good.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,14 +91,6 @@ machine_give_back(struct machine *machine)
 	idle->n_given += count;
 }
 
-/* What the start and the guest's work have left behind in this process. */
-static void
-machine_rest(struct machine *machine)
-{
-	devices_rest(machine->devices);
-	(void)malloc_trim(0);
-}
-
 /* Each fork does this all day long: only the first time is worth a line. */
 static void
 machine_idle_end_round(struct machine *machine)
@@ -112,7 +103,7 @@ machine_idle_end_round(struct machine *machine)
 			  machine->description->name, idle->n_given);
 		idle->has_given = true;
 	}
-	machine_rest(machine);
+	devices_rest(machine->devices);
 	machine_idle_rest(idle, AGAIN_NS);
 }
 

@@ -144,10 +144,13 @@ agent_refuse(struct desktop_stage *f, const json_t *request, const char *words)
 static void
 agent_count(struct desktop_stage *f, const char *verb)
 {
-	static const char *const verbs[] = { AGENT_VERB_RESYNC, AGENT_VERB_IDENTIFY,
-					     AGENT_VERB_LOGIN, AGENT_VERB_READY, AGENT_VERB_CLOCK };
+	static const char *const verbs[SAID_VERBS] = { [SAID_RESYNC] = AGENT_VERB_RESYNC,
+						       [SAID_IDENTIFY] = AGENT_VERB_IDENTIFY,
+						       [SAID_LOGIN] = AGENT_VERB_LOGIN,
+						       [SAID_READY] = AGENT_VERB_READY,
+						       [SAID_CLOCK] = AGENT_VERB_CLOCK };
 
-	for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+	for (gsize i = 0; i < SAID_VERBS; i++)
 		f->said[i] += strcmp(verbs[i], verb) == 0;
 }
 

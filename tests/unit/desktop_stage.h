@@ -27,6 +27,16 @@ enum agent_act {
 	AGENT_HANGS_UP,
 };
 
+/* What it is told. */
+enum said_verb {
+	SAID_RESYNC,
+	SAID_IDENTIFY,
+	SAID_LOGIN,
+	SAID_READY,
+	SAID_CLOCK,
+	SAID_VERBS,
+};
+
 struct desktop_stage {
 	struct fake_launch *launch;
 	struct fake_qemu *qemu;
@@ -46,7 +56,7 @@ struct desktop_stage {
 	gboolean up;	  /* what the agent says of the guest's desktop; TRUE at first */
 	/* what it says of its guest; AGENT_STATE_UNKNOWN: it is of an older template, and never says it */
 	enum agent_state says;
-	guint said[5]; /* resync, identify, login, ready, clock */
+	guint said[SAID_VERBS]; /* how often each was */
 	GString *events;
 };
 

@@ -16,11 +16,7 @@
 #include "tests/unit/fake_exchange.h"
 #include "tests/unit/move_stage.h"
 #include "tests/unit/scratch.h"
-
-#define IDENTIFY  1
-#define LOGIN	  2
-#define CLOCK	  4
-#define RAM_BYTES (1024 * 1024)
+#include "tests/unit/suspend_stage.h"
 
 static gboolean
 discard(const struct move_files *files, gboolean *ret_found, GError **error)
@@ -89,10 +85,8 @@ move_stage_start_suspended(struct move_stage *f)
 {
 	struct desktop_stage *stage = f->stage;
 
-	desktop_stage_fork(stage);
-	desktop_stage_log_in(stage);
-	SERVE_UNTIL(stage, desktop_stage_is_in(stage, DESKTOP_STATE_ASSIGNED));
-	desktop_suspend(stage->desktop, RAM_BYTES, 0);
+	suspend_stage_start_with_user(stage);
+	desktop_suspend(stage->desktop, SUSPEND_STAGE_RAM_BYTES, 0);
 	SERVE_UNTIL(stage, move_stage_is_in(f, DESKTOP_STATE_SUSPENDED));
 	g_string_truncate(stage->events, 0);
 }
@@ -128,13 +122,11 @@ void
 move_stage_resume(struct move_stage *f)
 {
 	struct desktop_stage *stage = f->stage;
-	struct engine_template source = { stage->manifest, stage->folder, "user", stage->memory,
-					  NULL };
 
-	desktop_resume(stage->desktop, &source);
+	suspend_stage_resume(stage);
 	SERVE_UNTIL(stage, desktop_stage_is_in(stage, DESKTOP_STATE_ASSIGNED));
-	assert_int_equal(stage->said[IDENTIFY], 1);
-	assert_int_equal(stage->said[LOGIN], 1);
-	assert_int_equal(stage->said[CLOCK], 1);
+	assert_int_equal(stage->said[SAID_IDENTIFY], 1);
+	assert_int_equal(stage->said[SAID_LOGIN], 1);
+	assert_int_equal(stage->said[SAID_CLOCK], 1);
 	assert_string_equal(desktop_get_session(stage->desktop), SESSION);
 }

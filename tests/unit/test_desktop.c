@@ -99,19 +99,19 @@ test_desktop__an_agent_without_sense_does_not_take_the_desktop_from_its_user(voi
 	desktop_stage_fork(f);
 	desktop_stage_log_in(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	resyncs = f->said[0];
+	resyncs = f->said[SAID_RESYNC];
 	f->act = AGENT_SAYS_NONSENSE;
 	f->verb = AGENT_VERB_RESYNC;
 	fake_peer_send(&f->agent, "\377\377\377\377", 4);
 	/* It is asked again and again, on this connection and on new ones, and nothing is lost. */
-	SERVE_UNTIL(f, f->said[0] >= resyncs + 3);
+	SERVE_UNTIL(f, f->said[SAID_RESYNC] >= resyncs + 3);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	f->verb = NULL;
-	resyncs = f->said[0];
-	SERVE_UNTIL(f, f->said[0] > resyncs);
+	resyncs = f->said[SAID_RESYNC];
+	SERVE_UNTIL(f, f->said[SAID_RESYNC] > resyncs);
 	fake_peer_settle();
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	assert_int_equal(f->said[2], 1);
+	assert_int_equal(f->said[SAID_LOGIN], 1);
 }
 
 static const struct {
@@ -138,8 +138,8 @@ test_desktop__a_login_waits_for_an_agent_that_was_away(void **state)
 	WAIT_FOR(f->agent.fd >= 0 && f->agent.input->len > 0);
 	desktop_stage_log_in(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	assert_int_equal(f->said[0], 2);
-	assert_int_equal(f->said[2], 1);
+	assert_int_equal(f->said[SAID_RESYNC], 2);
+	assert_int_equal(f->said[SAID_LOGIN], 1);
 }
 
 static void

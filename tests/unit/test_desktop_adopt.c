@@ -108,8 +108,8 @@ test_desktop_adopt__is_at_once_what_it_was(void **state)
 
 	adopt_with_user(f);
 	assert_string_equal(desktop_get_session(f->desktop), SESSION);
-	assert_int_equal(f->said[1], 1);
-	assert_int_equal(f->said[2], 1);
+	assert_int_equal(f->said[SAID_IDENTIFY], 1);
+	assert_int_equal(f->said[SAID_LOGIN], 1);
 	assert_int_equal(f->launch->count[LAUNCH_KILL], 0);
 }
 
@@ -126,8 +126,8 @@ test_desktop_adopt__its_user_stays_although_the_agent_is_silent(void **state)
 	adopt(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	f->verb = NULL;
-	f->said[0] = 0;
-	SERVE_UNTIL(f, f->said[0] > 0);
+	f->said[SAID_RESYNC] = 0;
+	SERVE_UNTIL(f, f->said[SAID_RESYNC] > 0);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 }
 
@@ -157,7 +157,7 @@ test_desktop_adopt__goes_when_its_guest_rebooted_meanwhile(void **state)
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_GONE));
 	assert_non_null(strstr(desktop_get_reason(f->desktop), "cannot be logged in again"));
 	assert_non_null(strstr(f->events->str, "rebooted "));
-	assert_int_equal(f->said[1] + f->said[2], 2);
+	assert_int_equal(f->said[SAID_IDENTIFY] + f->said[SAID_LOGIN], 2);
 }
 
 static void
@@ -171,11 +171,11 @@ test_desktop_adopt__is_identified_when_its_guest_rebooted_meanwhile(void **state
 	f->up = FALSE;
 	adopt(f);
 	/* its agent is there before its desktop */
-	SERVE_UNTIL(f, f->said[3] == 2);
-	assert_int_equal(f->said[1], 1);
+	SERVE_UNTIL(f, f->said[SAID_READY] == 2);
+	assert_int_equal(f->said[SAID_IDENTIFY], 1);
 	f->up = TRUE;
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_READY));
-	assert_int_equal(f->said[1], 2);
+	assert_int_equal(f->said[SAID_IDENTIFY], 2);
 	desktop_stage_log_in(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 }

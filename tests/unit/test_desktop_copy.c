@@ -9,16 +9,16 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "host/desktop_move.h"
 #include "host/move_clear.h"
 #include "tests/unit/fake_exchange.h"
 #include "tests/unit/move_stage.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/stderr_capture.h"
 
 /* hostd ended when it was in both folders. */
 static void
@@ -192,26 +192,20 @@ static void
 test_desktop_copy__a_copy_that_stays_when_it_has_gone_is_told(void **state)
 {
 	struct move_stage *f = *state;
-	g_autofree char *path = g_build_filename(f->root, "told", NULL);
-	g_autofree char *told = NULL;
-	int kept = dup(STDERR_FILENO);
-	int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct stderr_capture capture;
+	CLEANUP_FREE char *told = NULL;
 
-	assert_true(kept >= 0 && file >= 0);
 	start_twofold(f);
 	fake_exchange_set_down(TRUE);
 	desktop_forget_copy(f->stage->desktop);
 	desktop_give_up(f->stage->desktop, "its user has logged off");
 	SERVE_UNTIL(f->stage, desktop_stage_is_in(f->stage, DESKTOP_STATE_GONE));
 	assert_int_equal(g_chmod(f->exchange, 0720), 0);
-	dup2(file, STDERR_FILENO);
+	stderr_capture_begin(&capture);
 	fake_exchange_set_down(FALSE);
 	WAIT_FOR(move_clear_drop(f->clear, DESKTOP));
-	dup2(kept, STDERR_FILENO);
-	close(kept);
-	close(file);
+	told = stderr_capture_end(&capture);
 	assert_true(move_stage_has(f->exchange, DESKTOP));
-	assert_true(g_file_get_contents(path, &told, NULL, NULL));
 	print_message("%s", told);
 	assert_non_null(strstr(told, "is not removed"));
 	assert_non_null(strstr(told, "remove it there"));

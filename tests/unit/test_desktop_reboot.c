@@ -58,18 +58,18 @@ gets_its_user_back(struct desktop_stage *f)
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	/* its agent is there before its desktop, in which nobody can be logged in yet */
 	f->up = FALSE;
-	SERVE_UNTIL(f, f->said[3] == 2);
-	assert_int_equal(f->said[1] + f->said[2], 2);
+	SERVE_UNTIL(f, f->said[SAID_READY] == 2);
+	assert_int_equal(f->said[SAID_IDENTIFY] + f->said[SAID_LOGIN], 2);
 	f->up = TRUE;
-	SERVE_UNTIL(f, f->said[2] == 2);
-	assert_int_equal(f->said[1], 2);
+	SERVE_UNTIL(f, f->said[SAID_LOGIN] == 2);
+	assert_int_equal(f->said[SAID_IDENTIFY], 2);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	/* an agent that was only away is told nothing anew */
-	resyncs = f->said[0];
+	resyncs = f->said[SAID_RESYNC];
 	fake_peer_done(&f->agent);
-	SERVE_UNTIL(f, f->said[0] == resyncs + 1);
+	SERVE_UNTIL(f, f->said[SAID_RESYNC] == resyncs + 1);
 	fake_peer_settle();
-	assert_int_equal(f->said[1] + f->said[2], 4);
+	assert_int_equal(f->said[SAID_IDENTIFY] + f->said[SAID_LOGIN], 4);
 }
 
 static void
@@ -100,12 +100,12 @@ test_desktop_reboot__that_only_the_agent_tells(void **state)
 	desktop_stage_boot(f);
 	f->up = FALSE;
 	fake_peer_done(&f->agent);
-	SERVE_UNTIL(f, f->said[3] == 2);
+	SERVE_UNTIL(f, f->said[SAID_READY] == 2);
 	assert_int_equal(count_reboots(f), 1);
-	assert_int_equal(f->said[1] + f->said[2], 2);
+	assert_int_equal(f->said[SAID_IDENTIFY] + f->said[SAID_LOGIN], 2);
 	f->up = TRUE;
-	SERVE_UNTIL(f, f->said[2] == 2);
-	assert_int_equal(f->said[1], 2);
+	SERVE_UNTIL(f, f->said[SAID_LOGIN] == 2);
+	assert_int_equal(f->said[SAID_IDENTIFY], 2);
 	fake_peer_settle();
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	assert_int_equal(count_reboots(f), 1);
@@ -123,21 +123,21 @@ test_desktop_reboot__a_login_waits_for_it(void **state)
 	/* nor is it lost when it is silent for a while */
 	f->act = AGENT_SAYS_NOTHING;
 	f->verb = AGENT_VERB_RESYNC;
-	SERVE_UNTIL(f, f->said[0] == 3);
+	SERVE_UNTIL(f, f->said[SAID_RESYNC] == 3);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_READY));
 	f->verb = AGENT_VERB_IDENTIFY;
-	SERVE_UNTIL(f, f->said[1] == 2);
+	SERVE_UNTIL(f, f->said[SAID_IDENTIFY] == 2);
 	desktop_stage_log_in(f);
 	fake_peer_settle();
 	desktop_stage_serve_agent(f);
-	assert_int_equal(f->said[2], 0);
+	assert_int_equal(f->said[SAID_LOGIN], 0);
 	/* which it has not got when it reboots once more */
 	f->verb = NULL;
 	desktop_stage_reset(f);
 	await_agent(f);
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-	assert_int_equal(f->said[1], 3);
-	assert_int_equal(f->said[2], 1);
+	assert_int_equal(f->said[SAID_IDENTIFY], 3);
+	assert_int_equal(f->said[SAID_LOGIN], 1);
 }
 
 /* What the agent had been asked for when the guest began anew has no answer: it is asked again. */
@@ -157,11 +157,11 @@ test_desktop_reboot__while_the_agent_is_asked(void **unused)
 		f->verb = verbs[i];
 		desktop_stage_fork(f);
 		desktop_stage_log_in(f);
-		SERVE_UNTIL(f, f->said[1 + i] == 1);
+		SERVE_UNTIL(f, f->said[SAID_IDENTIFY + i] == 1);
 		f->verb = NULL;
 		reboot(f);
 		SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
-		assert_int_equal(f->said[1 + i], 2);
+		assert_int_equal(f->said[SAID_IDENTIFY + i], 2);
 		assert_string_equal(desktop_get_reason(f->desktop), "");
 		desktop_stage_teardown(&state);
 	}
@@ -178,11 +178,11 @@ test_desktop_reboot__again_while_its_user_is_logged_in_again(void **state)
 	reboot(f);
 	f->act = AGENT_SAYS_NOTHING;
 	f->verb = AGENT_VERB_LOGIN;
-	SERVE_UNTIL(f, f->said[2] == 2);
+	SERVE_UNTIL(f, f->said[SAID_LOGIN] == 2);
 	f->verb = NULL;
 	desktop_stage_reset(f);
 	await_agent(f);
-	SERVE_UNTIL(f, f->said[2] == 3);
+	SERVE_UNTIL(f, f->said[SAID_LOGIN] == 3);
 	fake_peer_settle();
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	assert_int_equal(count_reboots(f), 2);
@@ -219,7 +219,7 @@ test_desktop_reboot__that_has_no_end(void **state)
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	reboot(f);
 	f->up = FALSE;
-	SERVE_UNTIL(f, f->said[3] == 2);
+	SERVE_UNTIL(f, f->said[SAID_READY] == 2);
 	assert_true(desktop_stage_is_in(f, DESKTOP_STATE_ASSIGNED));
 	f->desktop->since_us -= LONG_AGO_US;
 	SERVE_UNTIL(f, desktop_stage_is_in(f, DESKTOP_STATE_FAILED));

@@ -21,12 +21,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "tests/unit/disk_fixture.h"
 #include "tests/unit/disk_ledger.h"
 #include "tests/unit/disk_model.h"
 #include "tests/unit/disk_stage.h"
-#include "tests/unit/fake_platform.h"
 #include "tests/unit/memory_shortage.h"
-#include "vmm/disk_io.h"
 #include "vmm/loop.h"
 #include "vmm/overlay_file.h"
 
@@ -36,50 +35,19 @@
 #define TEST_SEED    11
 
 struct stage {
-	struct fake_platform *fake;
-	struct disk_io *io;
-	struct disk *disk;
-	int base_fd;
-	int overlay_fd;
-	bool lacks_space;
-	uint32_t n_lacks;
+	struct disk_fixture f;
 	struct disk_model model;
 	char content[TEST_BYTES];
 	bool discarded[TEST_SECTORS];
 };
 
-static void
-stage_handle_batch(void *context)
-{
-	(void)context;
-}
-
-static void
-stage_handle_space(void *context, bool lacks)
-{
-	struct stage *stage = context;
-
-	stage->lacks_space = lacks;
-	stage->n_lacks += lacks;
-}
-
-static int
-stage_make_io(struct stage *stage)
-{
-	struct disk_io_events events = { stage_handle_batch, stage_handle_space, stage };
-
-	if (fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &stage->fake) < 0)
-		return -1;
-	return disk_io_new(stage->fake->platform.loop, "test", &events, &stage->io);
-}
-
 static int
 stage_open_overlay(struct stage *stage)
 {
-	int result = disk_open("test", stage->io, stage->base_fd, stage->overlay_fd, &stage->disk);
+	int result = disk_fixture_open_disk(&stage->f);
 
-	stage->model.disk = stage->disk;
-	stage->model.io = stage->io;
+	stage->model.disk = stage->f.disk;
+	stage->model.io = stage->f.io;
 	return result;
 }
 
@@ -87,12 +55,9 @@ static int
 stage_open(void **state)
 {
 	struct stage *stage = calloc(1, sizeof(*stage));
-	CLEANUP_CLOSE int base = disk_stage_make_file(TEST_BYTES, TEST_SEED);
 
-	if (!stage || base < 0 || stage_make_io(stage) < 0)
+	if (!stage || disk_fixture_open(&stage->f, TEST_BYTES, TEST_SEED) < 0)
 		return -1;
-	stage->base_fd = disk_stage_reopen_read_only(base);
-	stage->overlay_fd = disk_stage_make_file(0, 0);
 	disk_stage_fill(stage->content, TEST_BYTES, TEST_SEED);
 	stage->model.content = stage->content;
 	stage->model.discarded = stage->discarded;
@@ -107,11 +72,7 @@ stage_close(void **state)
 {
 	struct stage *stage = *state;
 
-	disk_close(stage->disk);
-	disk_io_free(stage->io);
-	fake_platform_free(stage->fake);
-	close(stage->base_fd);
-	close(stage->overlay_fd);
+	disk_fixture_close(&stage->f);
 	free(stage);
 	return 0;
 }
@@ -131,12 +92,12 @@ stage_work(struct stage *stage, uint32_t n_requests)
 {
 	uint32_t end = stage->model.n_requests + n_requests;
 
-	for (uint32_t i = 0; stage->model.n_requests < end && !stage->lacks_space; i++) {
+	for (uint32_t i = 0; stage->model.n_requests < end && !stage->f.lacks_space; i++) {
 		disk_model_step(&stage->model);
 		if (i % 7 == 0)
-			disk_io_kick(stage->io);
+			disk_io_kick(stage->f.io);
 		if (i % 11 == 0)
-			loop_step(stage->fake->platform.loop, 0);
+			loop_step(stage->f.fake->platform.loop, 0);
 	}
 }
 
@@ -146,16 +107,15 @@ stage_expect_base_untouched(const struct stage *stage)
 	static char base[TEST_BYTES], expected[TEST_BYTES];
 
 	disk_stage_fill(expected, TEST_BYTES, TEST_SEED);
-	assert_int_equal(pread(stage->base_fd, base, TEST_BYTES, 0), TEST_BYTES);
+	assert_int_equal(pread(stage->f.base_fd, base, TEST_BYTES, 0), TEST_BYTES);
 	assert_memory_equal(base, expected, TEST_BYTES);
 }
 
 static void
 stage_reopen(struct stage *stage)
 {
-	assert_int_equal(disk_sync(stage->disk), 0);
-	disk_close(stage->disk);
-	stage->disk = NULL;
+	assert_int_equal(disk_sync(stage->f.disk), 0);
+	disk_fixture_close_disk(&stage->f);
 	assert_int_equal(stage_open_overlay(stage), 0);
 }
 
@@ -166,7 +126,7 @@ test_disk__random_work_is_as_a_model_says(void **state)
 
 	for (int round = 0; round < 4; round++) {
 		stage_work(stage, 2500);
-		assert_int_equal(disk_io_drain(stage->io), 0);
+		assert_int_equal(disk_io_drain(stage->f.io), 0);
 		stage_expect_fine(stage);
 		stage_reopen(stage);
 		disk_model_check_all(&stage->model);
@@ -205,7 +165,7 @@ one_submit(struct stage *stage, struct one *one, enum disk_kind kind, uint64_t o
 	one->request.n_segments = 1;
 	one->request.segments[1] = (struct iovec){ data, bytes };
 	one->request.done = one_handle_done;
-	disk_submit(stage->disk, &one->request);
+	disk_submit(stage->f.disk, &one->request);
 }
 
 static int
@@ -214,7 +174,7 @@ one_run(struct stage *stage, enum disk_kind kind, uint64_t offset, uint64_t byte
 	static struct one one;
 
 	one_submit(stage, &one, kind, offset, bytes, data);
-	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_int_equal(disk_io_drain(stage->f.io), 0);
 	assert_true(one.done);
 	return one.result;
 }
@@ -224,7 +184,7 @@ stage_count_blocks(const struct stage *stage)
 {
 	struct stat status;
 
-	assert_int_equal(fstat(stage->overlay_fd, &status), 0);
+	assert_int_equal(fstat(stage->f.overlay_fd, &status), 0);
 	return status.st_blocks;
 }
 
@@ -268,18 +228,18 @@ test_disk__a_sync_without_memory_is_tried_again(void **state)
 	assert_int_equal(one_run(stage, DISK_WRITE, 0, sizeof(data), data), 0);
 	memory_shortage_begin(1);
 	one_submit(stage, &one, DISK_FLUSH, 0, 0, NULL);
-	assert_int_equal(disk_io_drain(stage->io), -ENOSPC);
-	assert_true(stage->lacks_space && !one.done);
-	disk_io_retry(stage->io);
-	assert_int_equal(disk_io_drain(stage->io), 0);
-	assert_true(!stage->lacks_space && one.done);
+	assert_int_equal(disk_io_drain(stage->f.io), -ENOSPC);
+	assert_true(stage->f.lacks_space && !one.done);
+	disk_io_retry(stage->f.io);
+	assert_int_equal(disk_io_drain(stage->f.io), 0);
+	assert_true(!stage->f.lacks_space && one.done);
 	assert_int_equal(one.result, 0);
-	assert_int_equal(pread(stage->overlay_fd, &table, 1, OVERLAY_BLOCK_BYTES), 1);
+	assert_int_equal(pread(stage->f.overlay_fd, &table, 1, OVERLAY_BLOCK_BYTES), 1);
 	assert_int_equal(table, 1);
 
 	memory_shortage_begin(1);
-	assert_int_equal(disk_sync(stage->disk), -EIO);
-	assert_int_equal(disk_sync(stage->disk), 0);
+	assert_int_equal(disk_sync(stage->f.disk), -EIO);
+	assert_int_equal(disk_sync(stage->f.disk), 0);
 	assert_int_equal(one_run(stage, DISK_FLUSH, 0, 0, NULL), 0);
 }
 
@@ -296,7 +256,7 @@ test_disk__requests_on_one_cluster_are_ordered(void **state)
 		one_submit(stage, &ones[i], DISK_WRITE, 65536 + i * 8192, sizeof(data[i]), data[i]);
 		memcpy(stage->content + 65536 + i * 8192, data[i], sizeof(data[i]));
 	}
-	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_int_equal(disk_io_drain(stage->f.io), 0);
 	for (int i = 0; i < 8; i++)
 		assert_true(ones[i].done && ones[i].result == 0);
 	assert_int_equal(one_run(stage, DISK_READ, 65536, sizeof(cluster), cluster), 0);
@@ -323,11 +283,10 @@ test_disk__without_overlay_it_is_only_read(void **state)
 	struct stage *stage = *state;
 	char data[1024];
 
-	disk_close(stage->disk);
-	stage->disk = NULL;
-	assert_int_equal(disk_open("test", stage->io, stage->base_fd, -1, &stage->disk), 0);
-	assert_true(disk_is_read_only(stage->disk));
-	assert_int_equal(disk_get_bytes(stage->disk), TEST_BYTES);
+	disk_fixture_close_disk(&stage->f);
+	assert_int_equal(disk_open("test", stage->f.io, stage->f.base_fd, -1, &stage->f.disk), 0);
+	assert_true(disk_is_read_only(stage->f.disk));
+	assert_int_equal(disk_get_bytes(stage->f.disk), TEST_BYTES);
 	assert_int_equal(one_run(stage, DISK_READ, 512, sizeof(data), data), 0);
 	assert_memory_equal(data, stage->content + 512, sizeof(data));
 	assert_int_equal(one_run(stage, DISK_WRITE, 512, sizeof(data), data), -EROFS);
@@ -340,7 +299,7 @@ static int
 open_over(struct stage *stage, int base_fd, int overlay_fd)
 {
 	struct disk *other;
-	int result = disk_open("test", stage->io, base_fd, overlay_fd, &other);
+	int result = disk_open("test", stage->f.io, base_fd, overlay_fd, &other);
 
 	if (result == 0)
 		disk_close(other);
@@ -352,31 +311,30 @@ test_disk__without_base_it_is_the_file(void **state)
 {
 	static char content[TEST_BYTES];
 	struct stage *stage = *state;
-	CLEANUP_CLOSE int read_only = disk_stage_reopen_read_only(stage->overlay_fd);
+	CLEANUP_CLOSE int read_only = disk_stage_reopen_read_only(stage->f.overlay_fd);
 	CLEANUP_CLOSE int odd = disk_stage_make_file(TEST_BYTES + 1, TEST_SEED);
 
-	disk_close(stage->disk);
-	stage->disk = NULL;
-	close(stage->overlay_fd);
-	stage->overlay_fd = disk_stage_make_file(TEST_BYTES, TEST_SEED);
-	assert_int_equal(disk_open("test", stage->io, -1, stage->overlay_fd, &stage->disk), 0);
-	assert_false(disk_is_read_only(stage->disk));
-	assert_int_equal(disk_get_bytes(stage->disk), TEST_BYTES);
-	stage->model.disk = stage->disk;
+	disk_fixture_close_disk(&stage->f);
+	close(stage->f.overlay_fd);
+	stage->f.overlay_fd = disk_stage_make_file(TEST_BYTES, TEST_SEED);
+	assert_int_equal(disk_open("test", stage->f.io, -1, stage->f.overlay_fd, &stage->f.disk),
+			 0);
+	assert_false(disk_is_read_only(stage->f.disk));
+	assert_int_equal(disk_get_bytes(stage->f.disk), TEST_BYTES);
+	stage->model.disk = stage->f.disk;
 	stage_work(stage, 3000);
-	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_int_equal(disk_io_drain(stage->f.io), 0);
 	disk_model_check_all(&stage->model);
 	stage_expect_fine(stage);
-	assert_int_equal(disk_sync(stage->disk), 0);
+	assert_int_equal(disk_sync(stage->f.disk), 0);
 	assert_int_equal(one_run(stage, DISK_READ, 0, TEST_BYTES, content), 0);
-	disk_close(stage->disk);
-	stage->disk = NULL;
-	assert_int_equal(pread(stage->overlay_fd, stage->content, TEST_BYTES, 0), TEST_BYTES);
+	disk_fixture_close_disk(&stage->f);
+	assert_int_equal(pread(stage->f.overlay_fd, stage->content, TEST_BYTES, 0), TEST_BYTES);
 	assert_memory_equal(stage->content, content, TEST_BYTES);
 	assert_int_equal(open_over(stage, -1, read_only), -EINVAL);
 	assert_int_equal(open_over(stage, -1, odd), -EINVAL);
-	assert_int_equal(ftruncate(stage->overlay_fd, 0), 0);
-	assert_int_equal(open_over(stage, -1, stage->overlay_fd), -EINVAL);
+	assert_int_equal(ftruncate(stage->f.overlay_fd, 0), 0);
+	assert_int_equal(open_over(stage, -1, stage->f.overlay_fd), -EINVAL);
 }
 
 /* What the host lacks in room it lacks in the middle of copy-ups, of whole clusters, of zeroes. */
@@ -389,23 +347,22 @@ test_disk__full_host_loses_nothing(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	disk_close(stage->disk);
-	stage->disk = NULL;
-	close(stage->overlay_fd);
-	assert_int_equal(disk_stage_make_tight(size, 200 * 1024, &stage->overlay_fd, &filler), 0);
+	disk_fixture_close_disk(&stage->f);
+	close(stage->f.overlay_fd);
+	assert_int_equal(disk_stage_make_tight(size, 200 * 1024, &stage->f.overlay_fd, &filler), 0);
 	assert_int_equal(stage_open_overlay(stage), 0);
 	/* each time some of it fits, until all does */
-	for (uint64_t left = 200 * 1024; stage->n_lacks < 10 && left < size; left += 128 * 1024) {
+	for (uint64_t left = 200 * 1024; stage->f.n_lacks < 10 && left < size; left += 128 * 1024) {
 		stage_work(stage, 200);
-		disk_io_drain(stage->io);
+		disk_io_drain(stage->f.io);
 		assert_int_equal(ftruncate(filler, (off_t)(size - left)), 0);
-		disk_io_retry(stage->io);
+		disk_io_retry(stage->f.io);
 	}
-	assert_true(stage->n_lacks >= 1);
+	assert_true(stage->f.n_lacks >= 1);
 	assert_int_equal(ftruncate(filler, 0), 0);
-	disk_io_retry(stage->io);
-	assert_int_equal(disk_io_drain(stage->io), 0);
-	assert_false(stage->lacks_space);
+	disk_io_retry(stage->f.io);
+	assert_int_equal(disk_io_drain(stage->f.io), 0);
+	assert_false(stage->f.lacks_space);
 	stage_expect_fine(stage);
 	disk_model_check_all(&stage->model);
 	stage_reopen(stage);
@@ -420,13 +377,13 @@ write_for_ever(struct stage *stage, struct disk_ledger *ledger)
 {
 	static struct disk_ledger_writer writers[DISK_LEDGER_WRITERS];
 
-	if (stage_make_io(stage) < 0 || stage_open_overlay(stage) < 0)
+	if (disk_fixture_make_io(&stage->f) < 0 || stage_open_overlay(stage) < 0)
 		_exit(1);
 	for (;;) {
 		for (int i = 0; i < 6; i++)
-			disk_ledger_step(ledger, writers, stage->disk, &stage->model.seed);
-		disk_io_kick(stage->io);
-		loop_step(stage->fake->platform.loop, 1);
+			disk_ledger_step(ledger, writers, stage->f.disk, &stage->model.seed);
+		disk_io_kick(stage->f.io);
+		loop_step(stage->f.fake->platform.loop, 1);
 	}
 }
 
@@ -445,8 +402,7 @@ test_disk__killed_writer_loses_nothing_flushed(void **state)
 		int status;
 		pid_t child;
 
-		disk_close(stage->disk);
-		stage->disk = NULL;
+		disk_fixture_close_disk(&stage->f);
 		stage->model.seed += 1000003;
 		child = fork();
 		if (child == 0)
@@ -489,18 +445,17 @@ test_disk__wrong_files_are_refused(void **state)
 	struct stage *stage = *state;
 	struct disk *other;
 
-	disk_close(stage->disk);
-	stage->disk = NULL;
+	disk_fixture_close_disk(&stage->f);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char good, bad;
 
-		assert_int_equal(pread(stage->overlay_fd, &good, 1, cases[i].offset), 1);
+		assert_int_equal(pread(stage->f.overlay_fd, &good, 1, cases[i].offset), 1);
 		bad = (char)(good ^ cases[i].byte);
-		assert_int_equal(pwrite(stage->overlay_fd, &bad, 1, cases[i].offset), 1);
-		if (disk_open("test", stage->io, stage->base_fd, stage->overlay_fd, &other) !=
+		assert_int_equal(pwrite(stage->f.overlay_fd, &bad, 1, cases[i].offset), 1);
+		if (disk_open("test", stage->f.io, stage->f.base_fd, stage->f.overlay_fd, &other) !=
 		    -EINVAL)
 			fail_msg("an overlay with a wrong %s was taken", cases[i].name);
-		assert_int_equal(pwrite(stage->overlay_fd, &good, 1, cases[i].offset), 1);
+		assert_int_equal(pwrite(stage->f.overlay_fd, &good, 1, cases[i].offset), 1);
 	}
 	assert_int_equal(stage_open_overlay(stage), 0);
 }
@@ -514,19 +469,18 @@ test_disk__one_file_is_of_one_disk(void **state)
 	struct disk *other = NULL;
 	int different, again;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", stage->overlay_fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", stage->f.overlay_fd);
 	again = open(path, O_RDWR | O_CLOEXEC);
 	assert_true(again >= 0);
-	assert_int_equal(disk_open("other", stage->io, stage->base_fd, again, &other), -EAGAIN);
-	assert_int_equal(disk_open("other", stage->io, -1, again, &other), -EAGAIN);
-	disk_close(stage->disk);
-	stage->disk = NULL;
-	assert_int_equal(disk_open("other", stage->io, -1, again, &other), 0);
+	assert_int_equal(disk_open("other", stage->f.io, stage->f.base_fd, again, &other), -EAGAIN);
+	assert_int_equal(disk_open("other", stage->f.io, -1, again, &other), -EAGAIN);
+	disk_fixture_close_disk(&stage->f);
+	assert_int_equal(disk_open("other", stage->f.io, -1, again, &other), 0);
 	assert_int_equal(stage_open_overlay(stage), -EAGAIN);
 	disk_close(other);
 	/* one that turns out to be over another base is let go of, too */
 	different = disk_stage_make_file(TEST_BYTES, TEST_SEED + 1);
-	assert_int_equal(disk_open("other", stage->io, different, again, &other), -EINVAL);
+	assert_int_equal(disk_open("other", stage->f.io, different, again, &other), -EINVAL);
 	assert_int_equal(stage_open_overlay(stage), 0);
 	close(different);
 	close(again);
@@ -541,21 +495,20 @@ test_disk__wrong_bases_are_refused(void **state)
 	CLEANUP_CLOSE int different = disk_stage_make_file(TEST_BYTES, TEST_SEED + 1);
 	CLEANUP_CLOSE int odd = disk_stage_make_file(TEST_BYTES + 1, TEST_SEED);
 	CLEANUP_CLOSE int empty = disk_stage_make_file(0, 0);
-	CLEANUP_CLOSE int read_only = disk_stage_reopen_read_only(stage->overlay_fd);
-	int bases[] = { smaller, larger, different, odd, empty, stage->overlay_fd };
+	CLEANUP_CLOSE int read_only = disk_stage_reopen_read_only(stage->f.overlay_fd);
+	int bases[] = { smaller, larger, different, odd, empty, stage->f.overlay_fd };
 
-	disk_close(stage->disk);
-	stage->disk = NULL;
+	disk_fixture_close_disk(&stage->f);
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
-		assert_int_equal(open_over(stage, bases[i], stage->overlay_fd), -EINVAL);
-	assert_int_equal(open_over(stage, stage->base_fd, read_only), -EINVAL);
+		assert_int_equal(open_over(stage, bases[i], stage->f.overlay_fd), -EINVAL);
+	assert_int_equal(open_over(stage, stage->f.base_fd, read_only), -EINVAL);
 	assert_int_equal(open_over(stage, odd, -1), -EINVAL);
-	assert_int_equal(ftruncate(stage->overlay_fd, TEST_BYTES), 0);
-	assert_int_equal(open_over(stage, stage->base_fd, stage->overlay_fd), -EINVAL);
-	assert_int_equal(ftruncate(stage->overlay_fd, 10), 0);
-	assert_int_equal(open_over(stage, stage->base_fd, stage->overlay_fd), -EINVAL);
+	assert_int_equal(ftruncate(stage->f.overlay_fd, TEST_BYTES), 0);
+	assert_int_equal(open_over(stage, stage->f.base_fd, stage->f.overlay_fd), -EINVAL);
+	assert_int_equal(ftruncate(stage->f.overlay_fd, 10), 0);
+	assert_int_equal(open_over(stage, stage->f.base_fd, stage->f.overlay_fd), -EINVAL);
 	/* a file that is something else stays as it is */
-	assert_int_equal(open_over(stage, stage->base_fd, different), -EINVAL);
+	assert_int_equal(open_over(stage, stage->f.base_fd, different), -EINVAL);
 	assert_int_equal(open_over(stage, different, -1), 0);
 }
 
@@ -565,10 +518,9 @@ test_disk__interrupted_making_is_made_again(void **state)
 {
 	struct stage *stage = *state;
 
-	disk_close(stage->disk);
-	stage->disk = NULL;
-	assert_int_equal(ftruncate(stage->overlay_fd, 0), 0);
-	assert_int_equal(ftruncate(stage->overlay_fd, 65536 + TEST_BYTES), 0);
+	disk_fixture_close_disk(&stage->f);
+	assert_int_equal(ftruncate(stage->f.overlay_fd, 0), 0);
+	assert_int_equal(ftruncate(stage->f.overlay_fd, 65536 + TEST_BYTES), 0);
 	assert_int_equal(stage_open_overlay(stage), 0);
 	disk_model_check_all(&stage->model);
 	stage_expect_fine(stage);

@@ -15,23 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/disk_fixture.h"
 #include "tests/unit/disk_stage.h"
-#include "tests/unit/fake_platform.h"
 #include "tests/unit/memory_shortage.h"
-#include "vmm/disk_io.h"
 
 #define TEST_FILE_BYTES (1024 * 1024)
 #define TEST_OPS	(3 * DISK_IO_DEPTH)
-
-struct stage {
-	struct fake_platform *fake;
-	struct disk_io *io;
-	int base_fd;
-	int overlay_fd;
-	int n_batches;
-	int n_lacks; /* how often the lack of space was told, and its end */
-	int n_has;
-};
 
 struct one {
 	struct disk_io_op op;
@@ -40,36 +29,12 @@ struct one {
 	int result;
 };
 
-static void
-stage_handle_batch(void *context)
-{
-	struct stage *stage = context;
-
-	stage->n_batches++;
-}
-
-static void
-stage_handle_space(void *context, bool lacks)
-{
-	struct stage *stage = context;
-
-	if (lacks)
-		stage->n_lacks++;
-	else
-		stage->n_has++;
-}
-
 static int
 stage_open(void **state)
 {
-	static struct stage stage;
-	struct disk_io_events events = { stage_handle_batch, stage_handle_space, &stage };
+	static struct disk_fixture stage;
 
-	stage = (struct stage){ 0 };
-	stage.base_fd = disk_stage_make_file(TEST_FILE_BYTES, 7);
-	stage.overlay_fd = disk_stage_make_file(0, 0);
-	if (fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &stage.fake) < 0 ||
-	    disk_io_new(stage.fake->platform.loop, "test", &events, &stage.io) < 0 ||
+	if (disk_fixture_open(&stage, TEST_FILE_BYTES, 7) < 0 ||
 	    disk_io_set_file(stage.io, DISK_IO_BASE, stage.base_fd) < 0 ||
 	    disk_io_set_file(stage.io, DISK_IO_OVERLAY, stage.overlay_fd) < 0)
 		return -1;
@@ -80,12 +45,7 @@ stage_open(void **state)
 static int
 stage_close(void **state)
 {
-	struct stage *stage = *state;
-
-	disk_io_free(stage->io);
-	fake_platform_free(stage->fake);
-	close(stage->base_fd);
-	close(stage->overlay_fd);
+	disk_fixture_close(*state);
 	return 0;
 }
 
@@ -100,8 +60,8 @@ one_handle(struct disk_io_op *op, int result)
 }
 
 static void
-one_submit(struct stage *stage, struct one *one, enum disk_io_kind kind, enum disk_io_file file,
-	   uint64_t offset, void *data, size_t bytes)
+one_submit(struct disk_fixture *stage, struct one *one, enum disk_io_kind kind,
+	   enum disk_io_file file, uint64_t offset, void *data, size_t bytes)
 {
 	*one = (struct one){
 		.op = { .kind = kind,
@@ -126,7 +86,7 @@ one_is_done(void *context)
 }
 
 static int
-one_run(struct stage *stage, struct one *one)
+one_run(struct disk_fixture *stage, struct one *one)
 {
 	disk_io_kick(stage->io);
 	assert_true(fake_platform_wait(stage->fake, one_is_done, one, 10000));
@@ -137,7 +97,7 @@ one_run(struct stage *stage, struct one *one)
 static void
 test_disk_io__is_idle_when_nothing_is_in_flight(void **state)
 {
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	struct one one;
 	char data[4096];
 
@@ -151,7 +111,7 @@ test_disk_io__is_idle_when_nothing_is_in_flight(void **state)
 static void
 test_disk_io__writes_and_reads_back_in_segments(void **state)
 {
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	char data[8192], again[8192];
 	struct one one;
 
@@ -178,7 +138,7 @@ test_disk_io__writes_and_reads_back_in_segments(void **state)
 static void
 test_disk_io__end_of_file_is_an_error(void **state)
 {
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	char data[4096];
 	struct one one;
 
@@ -193,7 +153,7 @@ test_disk_io__takes_more_than_the_ring_holds(void **state)
 {
 	static struct one ones[TEST_OPS];
 	static char data[TEST_OPS][512];
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	char expected[512];
 
 	for (int i = 0; i < TEST_OPS; i++)
@@ -212,7 +172,7 @@ test_disk_io__takes_more_than_the_ring_holds(void **state)
 static void
 test_disk_io__file_that_is_not_there(void **state)
 {
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	char data[512];
 	struct one one;
 
@@ -223,7 +183,7 @@ test_disk_io__file_that_is_not_there(void **state)
 
 /* The overlay's file moves to a file system that has room for "left" bytes. */
 static int
-stage_make_tight(struct stage *stage, uint64_t left)
+stage_make_tight(struct disk_fixture *stage, uint64_t left)
 {
 	int filler;
 
@@ -238,7 +198,7 @@ static void
 test_disk_io__without_room_it_is_kept_and_goes_on(void **state)
 {
 	static char data[65536], again[65536];
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	struct one one, other;
 	int filler;
 
@@ -271,7 +231,7 @@ test_disk_io__without_room_it_is_kept_and_goes_on(void **state)
 static void
 test_disk_io__without_memory_it_is_kept_and_goes_on(void **state)
 {
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	char data[512], expected[512];
 	struct one one;
 
@@ -294,7 +254,7 @@ static void
 test_disk_io__kept_operations_can_be_cancelled(void **state)
 {
 	static char data[65536];
-	struct stage *stage = *state;
+	struct disk_fixture *stage = *state;
 	struct one one;
 	int filler;
 

@@ -14,23 +14,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "tests/unit/disk_fixture.h"
 #include "tests/unit/disk_stage.h"
-#include "tests/unit/fake_platform.h"
-#include "vmm/disk.h"
-#include "vmm/disk_io.h"
+#include "vmm/overlay_file.h"
 
-#define CLUSTER_BYTES 65536
-#define N_WRITES      8
-#define PAGE_BYTES    4096
-#define TEST_SEED     11
+#define N_WRITES   8
+#define PAGE_BYTES 4096
+#define TEST_SEED  11
 
 struct stage {
-	struct fake_platform *fake;
-	struct disk_io *io;
-	struct disk *disk;
-	int base_fd;
-	int overlay_fd;
+	struct disk_fixture f;
 	struct disk_request writes[N_WRITES];
 	uint32_t n_done;
 	char data[PAGE_BYTES];
@@ -52,36 +45,18 @@ __wrap_madvise(void *address, size_t bytes, int advice)
 	return __real_madvise(address, bytes, advice);
 }
 
-static void
-ignore_batch(void *context)
-{
-	(void)context;
-}
-
-static void
-ignore_space(void *context, bool lacks)
-{
-	(void)context;
-	(void)lacks;
-}
-
 static int
 stage_open(void **state)
 {
-	struct disk_io_events events = { ignore_batch, ignore_space, NULL };
 	struct stage *stage = calloc(1, sizeof(*stage));
-	CLEANUP_CLOSE int base = disk_stage_make_file(3 * N_WRITES * CLUSTER_BYTES, TEST_SEED);
 
-	if (!stage || base < 0 || fake_platform_new(FAKE_PLATFORM_RAM_BYTES, &stage->fake) < 0)
+	if (!stage ||
+	    disk_fixture_open(&stage->f, 3 * N_WRITES * OVERLAY_CLUSTER_BYTES, TEST_SEED) < 0)
 		return -1;
-	stage->base_fd = disk_stage_reopen_read_only(base);
-	stage->overlay_fd = disk_stage_make_file(0, 0);
 	disk_stage_fill(stage->data, sizeof(stage->data), TEST_SEED + 1);
 	*state = stage;
 	given = NULL;
-	if (disk_io_new(stage->fake->platform.loop, "test", &events, &stage->io) < 0)
-		return -1;
-	return disk_open("test", stage->io, stage->base_fd, stage->overlay_fd, &stage->disk);
+	return disk_fixture_open_disk(&stage->f);
 }
 
 static int
@@ -89,11 +64,7 @@ stage_close(void **state)
 {
 	struct stage *stage = *state;
 
-	disk_close(stage->disk);
-	disk_io_free(stage->io);
-	fake_platform_free(stage->fake);
-	close(stage->base_fd);
-	close(stage->overlay_fd);
+	disk_fixture_close(&stage->f);
 	free(stage);
 	return 0;
 }
@@ -118,12 +89,12 @@ stage_write(struct stage *stage, uint64_t first_cluster)
 		struct disk_request *write = &stage->writes[i];
 
 		write->kind = DISK_WRITE;
-		write->offset = (first_cluster + i) * CLUSTER_BYTES + PAGE_BYTES;
+		write->offset = (first_cluster + i) * OVERLAY_CLUSTER_BYTES + PAGE_BYTES;
 		write->bytes = sizeof(stage->data);
 		write->n_segments = 1;
 		write->segments[1] = (struct iovec){ stage->data, sizeof(stage->data) };
 		write->done = handle_done;
-		disk_submit(stage->disk, write);
+		disk_submit(stage->f.disk, write);
 	}
 }
 
@@ -131,7 +102,7 @@ stage_write(struct stage *stage, uint64_t first_cluster)
 static void
 stage_check(struct stage *stage)
 {
-	static char base[3 * N_WRITES * CLUSTER_BYTES], cluster[CLUSTER_BYTES];
+	static char base[3 * N_WRITES * OVERLAY_CLUSTER_BYTES], cluster[OVERLAY_CLUSTER_BYTES];
 
 	disk_stage_fill(base, sizeof(base), TEST_SEED);
 	for (uint32_t i = 0; i < N_WRITES; i++) {
@@ -146,8 +117,8 @@ stage_check(struct stage *stage)
 		};
 
 		memcpy(base + offset + PAGE_BYTES, stage->data, sizeof(stage->data));
-		disk_submit(stage->disk, &read);
-		assert_int_equal(disk_io_drain(stage->io), 0);
+		disk_submit(stage->f.disk, &read);
+		assert_int_equal(disk_io_drain(stage->f.io), 0);
 		assert_memory_equal(cluster, base + offset, sizeof(cluster));
 	}
 }
@@ -156,21 +127,21 @@ static void
 test_disk_rest__gives_back_what_no_request_uses(void **state)
 {
 	struct stage *stage = *state;
-	unsigned char resident[N_WRITES * CLUSTER_BYTES / PAGE_BYTES];
+	unsigned char resident[N_WRITES * OVERLAY_CLUSTER_BYTES / PAGE_BYTES];
 
 	stage_write(stage, 0);
-	disk_rest(stage->disk);
+	disk_rest(stage->f.disk);
 	assert_null(given);
-	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_int_equal(disk_io_drain(stage->f.io), 0);
 	assert_int_equal(stage->n_done, N_WRITES);
-	disk_rest(stage->disk);
+	disk_rest(stage->f.disk);
 	assert_int_equal(given_bytes, sizeof(resident) * PAGE_BYTES);
 	assert_int_equal(mincore(given, given_bytes, resident), 0);
 	for (size_t i = 0; i < sizeof(resident); i++)
 		assert_int_equal(resident[i] & 1, 0);
 	stage_check(stage);
 	stage_write(stage, N_WRITES);
-	assert_int_equal(disk_io_drain(stage->io), 0);
+	assert_int_equal(disk_io_drain(stage->f.io), 0);
 	assert_int_equal(stage->n_done, N_WRITES);
 	stage_check(stage);
 }

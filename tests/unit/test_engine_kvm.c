@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/io.h"
 #include "base/proto_agent.h"
@@ -27,6 +28,7 @@
 #include "host/vmm_machine.h"
 #include "tests/unit/fake_kvm.h"
 #include "tests/unit/fake_vmm.h"
+#include "tests/unit/stderr_capture.h"
 #include "tests/unit/wait_for.h"
 
 #define DESKTOP	   "d-aaaaaaaaaaaaaaaaaaaa"
@@ -489,21 +491,15 @@ test_engine_kvm__a_lost_connection_is_no_death(void **state)
 static guint
 count_lines(struct fixture *f, void (*act)(struct fixture *))
 {
-	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	int kept = dup(STDERR_FILENO);
-	char text[8192];
+	struct stderr_capture capture;
+	CLEANUP_FREE char *text = NULL;
 	guint lines = 0;
-	ssize_t n;
 
-	assert_true(file >= 0 && kept >= 0);
-	dup2(file, STDERR_FILENO);
+	stderr_capture_begin(&capture);
 	act(f);
-	dup2(kept, STDERR_FILENO);
-	n = pread(file, text, sizeof(text), 0);
-	for (ssize_t i = 0; i < n; i++)
-		lines += text[i] == '\n';
-	close(kept);
-	close(file);
+	text = stderr_capture_end(&capture);
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
 	return lines;
 }
 

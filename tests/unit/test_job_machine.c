@@ -11,14 +11,15 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "host/engine.h"
 #include "templates/job_machine.h"
+#include "tests/unit/stderr_capture.h"
 
 #define PROGRAM "qemu-system-x86_64"
 
@@ -152,31 +153,22 @@ test_job_machine__one_that_said_nothing_adds_nothing(void **state)
 	assert_string_equal(words, "");
 }
 
-/* Frees the machine; what was written to standard error meanwhile, for g_free(). */
+/* Frees the machine; what was written to standard error meanwhile, for free(). */
 static char *
 free_machine(struct fixture *f)
 {
-	g_autofree char *path = g_build_filename(f->folder, "job.log", NULL);
-	int kept = dup(STDERR_FILENO);
-	int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char *text = NULL;
+	struct stderr_capture capture;
 
-	assert_true(kept >= 0 && file >= 0);
-	dup2(file, STDERR_FILENO);
+	stderr_capture_begin(&capture);
 	job_machine_free(g_steal_pointer(&f->machine));
-	dup2(kept, STDERR_FILENO);
-	close(file);
-	close(kept);
-	assert_true(g_file_get_contents(path, &text, NULL, NULL));
-	g_unlink(path);
-	return text;
+	return stderr_capture_end(&capture);
 }
 
 static void
 test_job_machine__the_job_log_has_all_that_it_said(void **state)
 {
 	struct fixture *f = *state;
-	g_autofree char *text = NULL;
+	CLEANUP_FREE char *text = NULL;
 
 	run(f, "echo one; echo two >&2");
 	text = free_machine(f);
@@ -187,7 +179,7 @@ static void
 test_job_machine__a_flood_leaves_the_job_log_short(void **state)
 {
 	struct fixture *f = *state;
-	g_autofree char *text = NULL;
+	CLEANUP_FREE char *text = NULL;
 
 	run(f, "head -c 1000000 /dev/zero | tr '\\0' x");
 	text = free_machine(f);
@@ -198,7 +190,7 @@ static void
 test_job_machine__the_job_log_has_how_it_ended(void **state)
 {
 	struct fixture *f = *state;
-	g_autofree char *text = NULL;
+	CLEANUP_FREE char *text = NULL;
 
 	run(f, "seq -f 'line %g of its boot' 1 5000; echo 'qemu: that was it'");
 	text = free_machine(f);

@@ -11,10 +11,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
+#include "tests/unit/stderr_capture.h"
 
 static void
 test_log__limit_lets_a_burst_through_and_refills(void **state)
@@ -34,40 +34,42 @@ test_log__limit_lets_a_burst_through_and_refills(void **state)
 	assert_false(log_limit_allow(&limit, 999999));
 }
 
-/* What log_step() writes to standard error; its length. */
-static size_t
-say_step(char *text, size_t size)
+/* What log_step() writes to standard error, for free(). */
+static char *
+say_step(void)
 {
-	int kept = dup(STDERR_FILENO);
-	int fd = memfd_create("log", MFD_CLOEXEC);
-	ssize_t length;
+	struct stderr_capture capture;
 
-	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	stderr_capture_begin(&capture);
 	log_step("it is done");
-	assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
-	close(kept);
-	length = pread(fd, text, size - 1, 0);
-	close(fd);
-	assert_true(length >= 0);
-	text[length] = '\0';
-	return (size_t)length;
+	return stderr_capture_end(&capture);
+}
+
+static double
+read_step_time(const char *text)
+{
+	double time;
+
+	assert_int_equal(sscanf(text, "%*[^:]: debug: step at %lf: it is done", &time), 1);
+	return time;
 }
 
 static void
 test_log__step_has_its_time_when_debugging(void **state)
 {
-	char text[256];
-	double first, second;
+	CLEANUP_FREE char *nothing = NULL;
+	CLEANUP_FREE char *first = NULL;
+	CLEANUP_FREE char *second = NULL;
 
 	(void)state;
 	unsetenv("CARREL_DEBUG");
-	assert_int_equal(say_step(text, sizeof(text)), 0);
+	nothing = say_step();
+	assert_string_equal(nothing, "");
 	setenv("CARREL_DEBUG", "1", 1);
-	assert_true(say_step(text, sizeof(text)) > 0);
-	assert_int_equal(sscanf(text, "%*[^:]: debug: step at %lf: it is done", &first), 1);
-	assert_true(say_step(text, sizeof(text)) > 0);
-	assert_int_equal(sscanf(text, "%*[^:]: debug: step at %lf: it is done", &second), 1);
-	assert_true(first > 0 && second >= first);
+	first = say_step();
+	second = say_step();
+	assert_true(read_step_time(first) > 0);
+	assert_true(read_step_time(second) >= read_step_time(first));
 	unsetenv("CARREL_DEBUG");
 }
 
