@@ -264,6 +264,25 @@ test_host_jobs__the_host_is_not_asked_for_its_own(void **state)
 	stage_done(&broker);
 }
 
+/* Nobody can begin it again but the host. */
+static void
+test_host_jobs__one_that_the_host_has_forgotten_has_failed(void **state)
+{
+	struct stage_request *sync;
+	struct broker broker;
+
+	(void)state;
+	stage_init(&broker);
+	apply(&broker, "h1", SEAL(JOB_ONE, "running", "5"));
+	sync = stage_request_new("host", "h1", json_loads(REPORT(""), 0, NULL));
+	host_sync_handle(broker.hosts, &sync->request);
+	assert_int_equal(sync->status, 200);
+	IS(&broker,
+	   "state = 'failed' AND error LIKE '%; the host begins another when it needs it'");
+	stage_request_free(sync);
+	stage_done(&broker);
+}
+
 int
 main(void)
 {
@@ -277,6 +296,7 @@ main(void)
 		cmocka_unit_test(test_host_jobs__an_old_one_that_runs_keeps_no_new_one_out),
 		cmocka_unit_test(test_host_jobs__what_runs_is_not_given_up_for_more),
 		cmocka_unit_test(test_host_jobs__the_host_is_not_asked_for_its_own),
+		cmocka_unit_test(test_host_jobs__one_that_the_host_has_forgotten_has_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
