@@ -43,16 +43,17 @@ host_jobs_is_own(const json_t *element)
 	       json_get_integer(element, "version", 0) > 0;
 }
 
-/* For one more. */
+/* For this one, if it has no row; what has not ended counts first. */
 static gboolean
-host_jobs_drop_old(struct store *store, const char *host, GError **error)
+host_jobs_drop_old(struct store *store, const char *host, const char *id, GError **error)
 {
 	return store_change(
 		       store, error,
 		       "DELETE FROM job WHERE kind = 'seal' AND host = $1 AND state IN ('done', 'failed', 'cancelled')"
+		       " AND NOT EXISTS (SELECT 1 FROM job WHERE id = $2)"
 		       " AND id NOT IN (SELECT id FROM job WHERE kind = 'seal' AND host = $1"
-		       " ORDER BY created_ms DESC, id LIMIT $2)",
-		       "si", host, (gint64)(HOST_JOBS_MAX_OWN - 1)) >= 0;
+		       " ORDER BY state IN ('done', 'failed', 'cancelled'), created_ms DESC, id LIMIT $3)",
+		       "ssi", host, id, (gint64)(HOST_JOBS_MAX_OWN - 1)) >= 0;
 }
 
 /* How many rows were made, or -1. */
@@ -85,7 +86,7 @@ host_jobs_apply(struct store *store, const char *host, const json_t *element, GE
 
 	if (changed != 0 || !host_jobs_is_own(element))
 		return changed >= 0;
-	if (!host_jobs_drop_old(store, host, error))
+	if (!host_jobs_drop_old(store, host, json_get_text(element, "id", ""), error))
 		return FALSE;
 	return host_jobs_insert(store, host, element, error) >= 0;
 }

@@ -2,7 +2,7 @@
 /*
  * jobs.h - the jobs of this host: build, publish, verify, seal (docs/PROTOCOL.md, base/proto_job.h)
  *
- * Wiring: sync passes the answer's "jobs" to jobs_apply() and sends jobs_describe() as the request's (call jobs_apply() again when launch is back); launch_client's
+ * Wiring: sync passes the answer's "jobs" to jobs_apply() and sends jobs_describe() as the request's; launch_client's
  * exited() goes to jobs_handle_exited(). changed() means that sync has news; committed() that an image (version 0) or a
  * template version has appeared.
  */

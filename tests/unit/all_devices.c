@@ -152,6 +152,7 @@ all_devices_drive_disk(struct virtio_driver *driver)
 	assert_int_equal(virtio_driver_transfer(driver, 0, &request, sizeof(request), &status, 1),
 			 1);
 	assert_int_equal(status, VIRTIO_BLK_S_OK);
+	virtio_driver_set_config(driver, offsetof(struct virtio_blk_config, wce), 1, 0);
 }
 
 /* There is room for one message to the driver: the first port is added, the second is still to be. */

@@ -181,6 +181,39 @@ test_host_jobs__the_newest_are_kept(void **state)
 	stage_done(&broker);
 }
 
+/* They are all there still, although the last one's end was told twice. */
+static void
+test_host_jobs__what_is_told_again_takes_no_place(void **state)
+{
+	struct broker broker;
+
+	(void)state;
+	stage_init(&broker);
+	apply_many(&broker, "done", 0, HOST_JOBS_MAX_OWN);
+	apply_many(&broker, "done", HOST_JOBS_MAX_OWN - 1, 1);
+	COUNT(&broker, HOST_JOBS_MAX_OWN);
+	stage_done(&broker);
+}
+
+/* It goes on although as many as are kept began after it, and each new one is seen. */
+static void
+test_host_jobs__an_old_one_that_runs_keeps_no_new_one_out(void **state)
+{
+	struct broker broker;
+
+	(void)state;
+	stage_init(&broker);
+	apply_many(&broker, "running", 0, 1);
+	broker_stage_run(&broker, "UPDATE job SET created_ms = 1");
+	apply_many(&broker, "done", 1, HOST_JOBS_MAX_OWN - 1);
+	broker_stage_run(&broker, "UPDATE job SET created_ms = 2 WHERE state = 'done'");
+	apply(&broker, "h1", SEAL(JOB_TWO, "queued", "0"));
+	IS(&broker, "id = '" JOB_TWO "' AND state = 'queued'");
+	IS(&broker, "state = 'running'");
+	COUNT(&broker, HOST_JOBS_MAX_OWN);
+	stage_done(&broker);
+}
+
 static void
 test_host_jobs__what_runs_is_not_given_up_for_more(void **state)
 {
@@ -231,6 +264,25 @@ test_host_jobs__the_host_is_not_asked_for_its_own(void **state)
 	stage_done(&broker);
 }
 
+/* Nobody can begin it again but the host. */
+static void
+test_host_jobs__one_that_the_host_has_forgotten_has_failed(void **state)
+{
+	struct stage_request *sync;
+	struct broker broker;
+
+	(void)state;
+	stage_init(&broker);
+	apply(&broker, "h1", SEAL(JOB_ONE, "running", "5"));
+	sync = stage_request_new("host", "h1", json_loads(REPORT(""), 0, NULL));
+	host_sync_handle(broker.hosts, &sync->request);
+	assert_int_equal(sync->status, 200);
+	IS(&broker,
+	   "state = 'failed' AND error LIKE '%; the host begins another when it needs it'");
+	stage_request_free(sync);
+	stage_done(&broker);
+}
+
 int
 main(void)
 {
@@ -240,8 +292,11 @@ main(void)
 		cmocka_unit_test(test_host_jobs__another_hosts_job_stays_as_it_is),
 		cmocka_unit_test(test_host_jobs__nothing_else_becomes_a_row),
 		cmocka_unit_test(test_host_jobs__the_newest_are_kept),
+		cmocka_unit_test(test_host_jobs__what_is_told_again_takes_no_place),
+		cmocka_unit_test(test_host_jobs__an_old_one_that_runs_keeps_no_new_one_out),
 		cmocka_unit_test(test_host_jobs__what_runs_is_not_given_up_for_more),
 		cmocka_unit_test(test_host_jobs__the_host_is_not_asked_for_its_own),
+		cmocka_unit_test(test_host_jobs__one_that_the_host_has_forgotten_has_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

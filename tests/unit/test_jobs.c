@@ -235,12 +235,16 @@ tell_done(int fd, int status, const char *text, const char *json)
 	tell(fd, JOB_DONE, payload, sizeof(done) + strlen(json));
 }
 
+/* Nor would a restarted hostd know of any. */
 static void
 expect_none(struct fixture *f)
 {
+	g_autoptr(GDir) records = g_dir_open(f->records, 0, NULL);
 	json_t *list = jobs_describe(f->jobs);
 
 	assert_int_equal(json_array_size(list), 0);
+	assert_non_null(records);
+	assert_null(g_dir_read_name(records));
 	json_decref(list);
 }
 

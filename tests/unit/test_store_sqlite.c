@@ -59,6 +59,11 @@ static const struct {
 	  " 'root', 1, 1, '' FROM job",
 	  "job.template, job.version" },
 	{ "UPDATE job SET kind = 'wish'", "CHECK" },
+	{ "INSERT INTO job SELECT 'j-2', 'seal', arguments, host, template, version, 'flying', '', 0, 0, '', '{}', 0, 0,"
+	  " '', 1, 1, '' FROM job",
+	  "CHECK" },
+	{ "UPDATE job SET percent = 101", "CHECK" },
+	{ "UPDATE job SET host = 'h9'", "FOREIGN KEY" },
 	{ "INSERT INTO pool VALUES ('P', 't', 0, 10001, 0, '[]', '[]', 'none', 'destroy-on-logoff', NULL, 'r', 1, 0)",
 	  "CHECK" },
 	{ "INSERT INTO timing VALUES ('s-1', 'dream', 1, 1)", "CHECK" },
