@@ -8,6 +8,7 @@
  */
 #include "base/outside_acts.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -397,6 +398,7 @@ static const struct {
 };
 
 #define N_ACTS (int)(sizeof(act_table) / sizeof(act_table[0]))
+static_assert(N_ACTS <= OUTSIDE_ACTS_MAX, "as many as may be");
 
 int
 outside_acts_find(void)

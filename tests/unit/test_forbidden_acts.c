@@ -32,6 +32,7 @@
 #include "base/forbidden_acts.h"
 #include "base/io.h"
 #include "base/sandbox.h"
+#include "base/sandbox_service.h"
 
 #define EXIT_SKIP  77
 #define TEST_UID   64124
@@ -215,8 +216,10 @@ test_forbidden_acts__a_service_is_refused_them(void **state)
 	char words[FORBIDDEN_ACTS_WORDS];
 
 	(void)state;
-	assert_int_equal(forbidden_acts_try_service(denied, 4, words), 0);
-	assert_int_equal(forbidden_acts_try_service(denied, 1, words), -EPERM);
+	assert_int_equal(forbidden_acts_try_service(sandbox_service_refuse_calls, denied, 4, words),
+			 0);
+	assert_int_equal(forbidden_acts_try_service(sandbox_service_refuse_calls, denied, 1, words),
+			 -EPERM);
 	assert_string_equal(words, "connect");
 }
 
