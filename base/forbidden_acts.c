@@ -5,9 +5,9 @@
  * How it works: forbidden_acts_begin() makes one child, which goes through stages. In the first it tries what lies outside, by
  * outside_acts.c, as it is. The others are the filters: the real ones kill at the first such act, so it tries them under the same
  * programs except that these refuse with an errno of their own. Only that errno counts: what fails for another reason was let through.
- * A filter cannot be taken off again, so each has a child of the child, which ends in there. All arguments are such that an act that is let through does no
- * harm to its parent. An exit status is the number of the first act that was possible, counted from 1; that of the trial has the stage,
- * too: STAGE_ACTS times it.
+ * A filter cannot be taken off again, so each has a child of the child, which ends in there. All arguments are such that an act that
+ * is let through does no harm to its parent. An exit status is the number of the first act that was possible, counted from 1; that of
+ * the trial has the stage, too: STAGE_ACTS times it.
  */
 #include "base/forbidden_acts.h"
 
