@@ -60,8 +60,7 @@ sandbox_compile_is_place(const struct sock_filter *load, const struct sock_filte
 }
 
 static int
-sandbox_compile_find_place(const struct sock_filter *code, size_t n, size_t wanted,
-			   size_t *ret_place)
+sandbox_compile_find_place(const struct sock_filter *code, size_t n, bool wanted, size_t *ret_place)
 {
 	size_t place = SANDBOX_CODE_ANY_PROCESS;
 	size_t found = 0;
@@ -74,14 +73,14 @@ sandbox_compile_find_place(const struct sock_filter *code, size_t n, size_t want
 		place = i;
 		found++;
 	}
-	if (found != wanted || found > 1)
+	if (found != (wanted ? 1 : 0))
 		return -EBADMSG;
 	*ret_place = place;
 	return 0;
 }
 
 static int
-sandbox_compile_read(int fd, size_t wanted_places, struct sandbox_code *ret_code)
+sandbox_compile_read(int fd, bool wanted, struct sandbox_code *ret_code)
 {
 	CLEANUP_FREE struct sock_filter *instructions = NULL;
 	struct stat status;
@@ -98,7 +97,7 @@ sandbox_compile_read(int fd, size_t wanted_places, struct sandbox_code *ret_code
 		return -ENOMEM;
 	if (pread(fd, instructions, (size_t)status.st_size, 0) != status.st_size)
 		return -EIO;
-	error = sandbox_compile_find_place(instructions, n, wanted_places, &ret_code->own_process);
+	error = sandbox_compile_find_place(instructions, n, wanted, &ret_code->own_process);
 	if (error < 0)
 		return error;
 	ret_code->instructions = instructions;
@@ -113,7 +112,7 @@ sandbox_compile(const struct sandbox_rule *rules, size_t n_rules, enum sandbox_c
 {
 	CLEANUP_CLOSE int fd = memfd_create("filter", MFD_CLOEXEC);
 	scmp_filter_ctx context;
-	size_t wanted_places = 0;
+	bool wanted = false;
 	int error;
 
 	if (fd < 0)
@@ -122,12 +121,12 @@ sandbox_compile(const struct sandbox_rule *rules, size_t n_rules, enum sandbox_c
 	if (!context)
 		return -ENOMEM;
 	for (size_t i = 0; i < n_rules; i++)
-		wanted_places += rules[i].own_process;
+		wanted = wanted || rules[i].own_process;
 	error = sandbox_compile_rules(context, rules, n_rules, kind);
 	if (error == 0)
 		error = seccomp_export_bpf(context, fd);
 	seccomp_release(context);
-	return error < 0 ? error : sandbox_compile_read(fd, wanted_places, ret_code);
+	return error < 0 ? error : sandbox_compile_read(fd, wanted, ret_code);
 }
 
 void

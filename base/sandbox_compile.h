@@ -19,7 +19,7 @@ struct sandbox_rule {
 	unsigned int argument; /* if mask is not 0: from 0; (argument & mask) must be value */
 	uint64_t mask;
 	uint64_t value;
-	bool own_process; /* argument 0 must be this process's id; instead of a mask; one rule of a table */
+	bool own_process; /* argument 0 must be this process's id; instead of a mask */
 	bool seldom; /* needed where a test cannot bring it about; the reason says where */
 };
 

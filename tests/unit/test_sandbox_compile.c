@@ -35,25 +35,39 @@ static void
 test_sandbox_compile__place_is_the_tables(void **state)
 {
 	static const struct {
-		struct sandbox_rule rules[2];
+		enum sandbox_compile_kind kind;
+		struct sandbox_rule rules[3];
 		int error;
 		bool has_place;
 	} cases[] = {
-		{ { ANY("read"), ANY("write") }, 0, false },
-		{ { ANY("read"), OWN("tgkill") }, 0, true },
-		{ { OWN("tgkill"), ONLY("ioctl", 1, 0x1234) }, 0, true },
-		{ { OWN("tgkill"), OWN("kill") }, -EBADMSG, false },
-		{ { OWN("tgkill"), OWN("tgkill") }, -EBADMSG, false },
-		{ { ANY("read"), ONLY("kill", 0, LIKE_PLACE) }, -EBADMSG, false },
-		{ { OWN("tgkill"), ONLY("ioctl", 1, LIKE_PLACE) }, -EBADMSG, false },
-		{ { ANY("read"), ANY("no_such_call") }, -EINVAL, false },
+		{ SANDBOX_COMPILE_KILL, { ANY("read"), ANY("write") }, 0, false },
+		{ SANDBOX_COMPILE_KILL, { ANY("read"), OWN("tgkill") }, 0, true },
+		{ SANDBOX_COMPILE_KILL, { OWN("tgkill"), ONLY("ioctl", 1, 0x1234) }, 0, true },
+		/* one place serves both, but not where a tracer has to tell them apart */
+		{ SANDBOX_COMPILE_KILL, { OWN("tgkill"), OWN("kill") }, 0, true },
+		{ SANDBOX_COMPILE_TRACE, { OWN("tgkill"), OWN("kill") }, -EBADMSG, false },
+		{ SANDBOX_COMPILE_KILL, { ONLY("kill", 0, LIKE_PLACE) }, -EBADMSG, false },
+		{ SANDBOX_COMPILE_KILL,
+		  { OWN("tgkill"), ONLY("ioctl", 1, LIKE_PLACE) },
+		  -EBADMSG,
+		  false },
+		/* a rule that has no place, because another lets all of its call through */
+		{ SANDBOX_COMPILE_KILL, { ANY("tgkill"), OWN("tgkill") }, -EBADMSG, false },
+		{ SANDBOX_COMPILE_KILL,
+		  { ANY("tgkill"), OWN("tgkill"), ONLY("ioctl", 1, LIKE_PLACE) },
+		  -EBADMSG,
+		  false },
+		{ SANDBOX_COMPILE_KILL, { ANY("read"), ANY("no_such_call") }, -EINVAL, false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sandbox_code code;
+		size_t n = 0;
 
-		assert_int_equal(sandbox_compile(cases[i].rules, 2, SANDBOX_COMPILE_KILL, &code),
+		while (n < 3 && cases[i].rules[n].call)
+			n++;
+		assert_int_equal(sandbox_compile(cases[i].rules, n, cases[i].kind, &code),
 				 cases[i].error);
 		if (cases[i].error < 0)
 			continue;
