@@ -28,8 +28,8 @@ struct forbidden_acts_finding {
 
 /*
  * First as the process is, without a filter: its namespaces, root and rights (contain.h), by outside_acts.h. Then under each of the
- * filters, except that these refuse where they would kill. The caller may make what it wants meanwhile, but another process or thread,
- * which the child would find. 0 or -errno; forbidden_acts_finish() says the rest, until when nothing of the verdict is known.
+ * filters, except that these refuse where they would kill. The caller may make what it wants meanwhile, but another process, which
+ * the child would find. 0 or -errno; forbidden_acts_finish() says the rest, until when nothing of the verdict is known.
  */
 int forbidden_acts_begin(const struct sandbox_filter *const *filters, size_t n_filters,
 			 struct forbidden_acts_trial *ret_trial);

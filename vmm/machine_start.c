@@ -155,10 +155,7 @@ machine_make_sandbox(struct machine *machine)
 	return machine->description->sandbox ? vmm_sandbox_new(&machine->sandbox) : 0;
 }
 
-/*
- * Before devices open what a stranger may have written: a disk or an overlay, then a kernel or a state. And before there is a
- * thread or a ring, which the trial would take for another process.
- */
+/* Before devices open what a stranger may have written, a disk or an overlay; then come a kernel or a state. */
 static int
 machine_confirm_sandbox(struct machine *machine)
 {
@@ -284,9 +281,9 @@ static const struct {
 	{ "memslots set", "KVM does not take the guest's memory", machine_add_memory },
 	{ "interrupt controllers made", "KVM does not make interrupt controllers",
 	  machine_add_chips },
+	{ "vCPUs made", "KVM does not make the vCPUs", machine_make_vcpus },
 	{ "containment confirmed", NULL, machine_confirm_sandbox },
 	{ "devices made", NULL, machine_make_devices },
-	{ "vCPUs made", "KVM does not make the vCPUs", machine_make_vcpus },
 	{ "made ready", "it cannot be made ready for its first instruction", machine_make_ready },
 };
 

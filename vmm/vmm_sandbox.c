@@ -5,7 +5,7 @@
  * How it works: vmm_sandbox_new() takes from the process all but its descriptors. What contains it, and each filter, is then tried out
  * by a child, while KVM's machine is made; vmm_sandbox_confirm() waits for the verdict. Up to there nothing is read but hostd's
  * description, and what KVM says: no file that a guest has written to, no socket, no kernel, no state. So whoever is found to be
- * badly contained has not heard a stranger yet. Nor is there any other process or thread, which the child would find.
+ * badly contained has not heard a stranger yet. vCPUs' threads are there by then, under their filters, but wait to be let go.
  */
 #include "vmm/vmm_sandbox.h"
 

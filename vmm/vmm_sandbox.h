@@ -19,8 +19,8 @@ struct vmm_sandbox;
  */
 int vmm_sandbox_new(struct vmm_sandbox **ret_sandbox);
 /*
- * Waits for that child: before another thread or process is made, before anything is read that a stranger can have made, and before
- * a guest runs. -EPERM when the process, or a thread under its filter, still could what it must not; -errno; what is found is
+ * Waits for that child: before another process is made, before anything is read that a stranger can have made, and before a guest
+ * runs. -EPERM when the process, or a thread under its filter, still could what it must not; -errno; what is found is
  * logged. Without a sandbox (NULL), or once more, 0.
  */
 int vmm_sandbox_confirm(struct vmm_sandbox *sandbox);
