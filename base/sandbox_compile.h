@@ -20,7 +20,7 @@ struct sandbox_rule {
 	uint64_t mask;
 	uint64_t value;
 	bool own_process; /* argument 0 must be this process's id; instead of a mask */
-	bool seldom; /* needed where a test cannot bring it about; the reason says where */
+	bool seldom;	  /* needed where a test cannot bring it about; the reason says where */
 };
 
 enum sandbox_compile_kind {
