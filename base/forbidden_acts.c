@@ -2,10 +2,12 @@
 /*
  * forbidden_acts.c - the start-up self-test of what contains a process (carrel-vmm, carrel-display, before a stranger is heard)
  *
- * How it works: the real filters kill at the first such act, so a child tries them under the same programs
- * except that these refuse with an errno of their own. Only that errno counts: what fails for another reason was let through. All
- * arguments are such that an act that is let through does no harm to the child's parent. What lies outside is tried by
- * outside_acts.c, without a filter. The child's exit status is the number of the first act that was possible, counted from 1.
+ * How it works: forbidden_acts_begin() makes one child, which goes through stages. In the first it tries what lies outside, by
+ * outside_acts.c, as it is. The others are the filters: the real ones kill at the first such act, so it tries them under the same
+ * programs except that these refuse with an errno of their own. Only that errno counts: what fails for another reason was let through.
+ * A filter cannot be taken off again, so each has a child of the child, which ends in there. All arguments are such that an act that
+ * is let through does no harm to its parent. An exit status is the number of the first act that was possible, counted from 1; that of
+ * the trial has the stage, too: STAGE_ACTS times it.
  */
 #include "base/forbidden_acts.h"
 
@@ -19,6 +21,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -28,27 +31,19 @@
 #include <unistd.h>
 
 #include "base/outside_acts.h"
-#include "base/sandbox.h"
 #include "base/sandbox_filter.h"
 
 #define NOWHERE	      "/nowhere"
 #define NO_PROCESS    0x7ffffff0 /* above any pid */
-#define CHILD_FAILED  255
+#define STAGE_ACTS    64	 /* more than a stage has */
+#define STAGE_FAILED  (STAGE_ACTS - 1)
 #define LINUX_TIOCSTI 0x5412 /* types into a terminal: asm-generic/ioctls.h */
 
 struct forbidden_act {
 	const char *words;
 	long call;
 	long arguments[6];
-	bool in_service; /* refused by sandbox_refuse_service_calls(), too */
-};
-
-struct forbidden_acts_plan {
-	int (*find)(const struct forbidden_acts_plan *plan); /* in the child */
-	const char *(*words)(int act);
-	const struct sandbox_filter *filter;
-	const char *const *extra;
-	size_t n_extra;
+	bool in_service; /* refused by sandbox_service_refuse_calls(), too */
 };
 
 static const struct forbidden_act act_table[] = {
@@ -97,7 +92,8 @@ static const struct forbidden_act act_table[] = {
 };
 
 #define N_ACTS (sizeof(act_table) / sizeof(act_table[0]))
-static_assert(N_ACTS < CHILD_FAILED, "an exit status each");
+static_assert(N_ACTS < STAGE_FAILED && OUTSIDE_ACTS_MAX < STAGE_FAILED, "a number each");
+static_assert(STAGE_ACTS * (FORBIDDEN_ACTS_MAX_FILTERS + 1) <= 256, "an exit status each");
 
 static bool
 forbidden_act_is_refused(const struct forbidden_act *act)
@@ -119,118 +115,147 @@ forbidden_acts_find_refused(bool in_service)
 	return 0;
 }
 
-static int
-forbidden_acts_find_in_filter(const struct forbidden_acts_plan *plan)
+/* In a child of its own, which it does not come back from. */
+static void __attribute__((noreturn))
+forbidden_acts_end_in_filter(const struct sandbox_filter *filter)
 {
-	if (sandbox_filter_enter(plan->filter) < 0)
-		return CHILD_FAILED;
-	return forbidden_acts_find_refused(false);
+	_exit(sandbox_filter_enter(filter) < 0 ? STAGE_FAILED : forbidden_acts_find_refused(false));
 }
 
 static int
-forbidden_acts_find_in_service(const struct forbidden_acts_plan *plan)
+forbidden_acts_wait(pid_t pid, int *ret_status)
 {
-	if (sandbox_refuse_service_calls(plan->extra, plan->n_extra) < 0)
-		return CHILD_FAILED;
-	return forbidden_acts_find_refused(true);
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* In the child: the act that was possible, STAGE_FAILED, or 0. */
+static int
+forbidden_acts_find_in_filter(const struct sandbox_filter *filter)
+{
+	struct sandbox_filter *refusing;
+	int status;
+	pid_t pid;
+
+	if (sandbox_filter_new_refusing(filter, &refusing) < 0)
+		return STAGE_FAILED;
+	/* Its memory may be ours, which waits: nothing is copied, and nothing is at stake. */
+	pid = vfork();
+	if (pid == 0)
+		forbidden_acts_end_in_filter(refusing);
+	if (pid < 0 || forbidden_acts_wait(pid, &status) < 0 || !WIFEXITED(status))
+		return STAGE_FAILED;
+	return WEXITSTATUS(status);
+}
+
+/* As an exit status. */
+static int
+forbidden_acts_in_stage(size_t stage, int found)
+{
+	return found == 0 ? 0 : (int)stage * STAGE_ACTS + found;
+}
+
+static int
+forbidden_acts_find(const struct sandbox_filter *const *filters, size_t n_filters)
+{
+	int found = outside_acts_find();
+
+	for (size_t i = 0; found == 0 && i < n_filters; i++)
+		found = forbidden_acts_in_stage(i + 1, forbidden_acts_find_in_filter(filters[i]));
+	return found;
 }
 
 static const char *
-forbidden_acts_words(int act)
+forbidden_acts_words(size_t stage, int act)
 {
+	if (stage == 0)
+		return outside_acts_words(act);
 	return act >= 1 && (size_t)act <= N_ACTS ? act_table[act - 1].words : NULL;
 }
 
 static int
-forbidden_acts_find_outside(const struct forbidden_acts_plan *plan)
-{
-	(void)plan;
-	return outside_acts_find();
-}
-
-static int
-forbidden_acts_judge(const struct forbidden_acts_trial *trial, int status,
-		     char ret_act[FORBIDDEN_ACTS_WORDS])
+forbidden_acts_judge(int status, struct forbidden_acts_finding *ret_finding)
 {
 	const char *words;
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	words = WIFEXITED(status) ? trial->words(WEXITSTATUS(status)) : NULL;
+	*ret_finding = (struct forbidden_acts_finding){ 0 };
+	if (!WIFEXITED(status))
+		return -EIO;
+	ret_finding->stage = (size_t)WEXITSTATUS(status) / STAGE_ACTS;
+	words = forbidden_acts_words(ret_finding->stage, WEXITSTATUS(status) % STAGE_ACTS);
 	if (!words)
 		return -EIO;
-	snprintf(ret_act, FORBIDDEN_ACTS_WORDS, "%s", words);
+	snprintf(ret_finding->act, sizeof(ret_finding->act), "%s", words);
 	return -EPERM;
 }
 
 /* In the child nothing of the C library's own ending. */
-static int
-forbidden_acts_begin(const struct forbidden_acts_plan *plan, struct forbidden_acts_trial *ret_trial)
+int
+forbidden_acts_begin(const struct sandbox_filter *const *filters, size_t n_filters,
+		     struct forbidden_acts_trial *ret_trial)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (n_filters > FORBIDDEN_ACTS_MAX_FILTERS)
+		return -EINVAL;
+	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		_exit(plan->find(plan));
-	*ret_trial = (struct forbidden_acts_trial){ .pid = pid, .words = plan->words };
+		_exit(forbidden_acts_find(filters, n_filters));
+	ret_trial->pid = pid;
 	return 0;
 }
 
 int
-forbidden_acts_finish(const struct forbidden_acts_trial *trial, char ret_act[FORBIDDEN_ACTS_WORDS])
+forbidden_acts_finish(const struct forbidden_acts_trial *trial,
+		      struct forbidden_acts_finding *ret_finding)
 {
 	int status;
+	int error = forbidden_acts_wait(trial->pid, &status);
 
-	while (waitpid(trial->pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return forbidden_acts_judge(trial, status, ret_act);
+	if (error < 0)
+		*ret_finding = (struct forbidden_acts_finding){ 0 };
+	return error < 0 ? error : forbidden_acts_judge(status, ret_finding);
 }
 
 static int
-forbidden_acts_try(const struct forbidden_acts_plan *plan, char ret_act[FORBIDDEN_ACTS_WORDS])
+forbidden_acts_finish_act(const struct forbidden_acts_trial *trial,
+			  char ret_act[FORBIDDEN_ACTS_WORDS])
 {
-	struct forbidden_acts_trial trial;
-	int error = forbidden_acts_begin(plan, &trial);
+	struct forbidden_acts_finding finding;
+	int error = forbidden_acts_finish(trial, &finding);
 
-	return error < 0 ? error : forbidden_acts_finish(&trial, ret_act);
+	if (error == -EPERM)
+		memcpy(ret_act, finding.act, sizeof(finding.act));
+	return error;
 }
 
 int
 forbidden_acts_try_outside(char ret_act[FORBIDDEN_ACTS_WORDS])
 {
-	const struct forbidden_acts_plan plan = { .find = forbidden_acts_find_outside,
-						  .words = outside_acts_words };
+	struct forbidden_acts_trial trial;
+	int error = forbidden_acts_begin(NULL, 0, &trial);
 
-	return forbidden_acts_try(&plan, ret_act);
+	return error < 0 ? error : forbidden_acts_finish_act(&trial, ret_act);
 }
 
 int
-forbidden_acts_begin_filter(const struct sandbox_filter *filter,
-			    struct forbidden_acts_trial *ret_trial)
-{
-	struct forbidden_acts_plan plan = { .find = forbidden_acts_find_in_filter,
-					    .words = forbidden_acts_words };
-	struct sandbox_filter *refusing;
-	int error = sandbox_filter_new_refusing(filter, &refusing);
-
-	if (error < 0)
-		return error;
-	plan.filter = refusing;
-	error = forbidden_acts_begin(&plan, ret_trial);
-	sandbox_filter_free(refusing);
-	return error;
-}
-
-int
-forbidden_acts_try_service(const char *const *extra, size_t n_extra,
+forbidden_acts_try_service(int (*refuse)(const char *const *extra, size_t n_extra),
+			   const char *const *extra, size_t n_extra,
 			   char ret_act[FORBIDDEN_ACTS_WORDS])
 {
-	const struct forbidden_acts_plan plan = { .find = forbidden_acts_find_in_service,
-						  .words = forbidden_acts_words,
-						  .extra = extra,
-						  .n_extra = n_extra };
+	struct forbidden_acts_trial trial = { .pid = fork() };
 
-	return forbidden_acts_try(&plan, ret_act);
+	if (trial.pid < 0)
+		return -errno;
+	if (trial.pid == 0)
+		_exit(forbidden_acts_in_stage(1, refuse(extra, n_extra) < 0
+							 ? STAGE_FAILED
+							 : forbidden_acts_find_refused(true)));
+	return forbidden_acts_finish_act(&trial, ret_act);
 }

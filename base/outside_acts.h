@@ -7,6 +7,8 @@
 #ifndef BASE_OUTSIDE_ACTS_H
 #define BASE_OUTSIDE_ACTS_H
 
+#define OUTSIDE_ACTS_MAX 62 /* their numbers */
+
 /* Tries all acts; the number of the first one that is possible, from 1; 0 when none is. */
 int outside_acts_find(void);
 /* What that act does, to go on after "could"; NULL for an unknown number. */

@@ -2,7 +2,7 @@
 /*
  * sandbox.h - give up rights before touching what strangers send
  *
- * A door to libseccomp. All functions return 0 or a negative errno; after an error the process must
+ * All functions return 0 or a negative errno; after an error the process must
  * end, because it is in neither the old nor the new state.
  */
 #ifndef BASE_SANDBOX_H
@@ -36,15 +36,5 @@ int sandbox_hide_memory(void);
 
 /* Closes all descriptors from "first" up (close_range(2)). */
 int sandbox_close_from(int first);
-
-/*
- * Kills the process with SIGSYS at system calls that no long-running service of ours needs once it is set up: programs,
- * other processes, mounts, modules, keys, users, clocks, names and modes of files. "extra" are what this one can do
- * without as well, by their names in syscalls(2); an unknown name is -EINVAL.
- */
-int sandbox_deny_service_calls(const char *const *extra, size_t n_extra);
-
-/* The same calls fail with errno SANDBOX_FILTER_REFUSED (base/sandbox_filter.h) instead: to try out what is refused. */
-int sandbox_refuse_service_calls(const char *const *extra, size_t n_extra);
 
 #endif

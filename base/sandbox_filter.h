@@ -1,43 +1,36 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sandbox_filter.h - system call filters that allow what a table lists, each call with its reason, and nothing else
+ * sandbox_filter.h - system call filters, ready to be entered
  *
- * seccomp(2), SECCOMP_SET_MODE_FILTER. A filter is compiled once and can be entered by many threads; entering it allocates
- * nothing. What is not listed kills the whole process with SIGSYS, which the kernel notes in the audit log, and the parent sees.
+ * seccomp(2), SECCOMP_SET_MODE_FILTER. Their code has been compiled from a table before (base/sandbox_compile.h): carrel-vmm's when it
+ * was built. A filter can be entered by many threads; entering it allocates nothing. What it does not allow kills the whole process
+ * with SIGSYS, which the kernel notes in the audit log, and the parent sees.
  */
 #ifndef BASE_SANDBOX_FILTER_H
 #define BASE_SANDBOX_FILTER_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct sandbox_filter;
+struct sock_filter;
 
-struct sandbox_rule {
-	const char *call;      /* as in syscalls(2) */
-	const char *reason;    /* what it is needed for */
-	unsigned int argument; /* if mask is not 0: from 0; (argument & mask) must be value */
-	uint64_t mask;
-	uint64_t value;
-	bool own_process; /* argument 0 must be this process's id; instead of a mask */
-	bool seldom;	  /* needed where a test cannot bring it about; the reason says where */
-};
+/* No instruction of the code depends on the process. */
+#define SANDBOX_CODE_ANY_PROCESS ((size_t)-1)
 
-enum sandbox_filter_kind {
-	SANDBOX_FILTER_KILL,
-	/* As KILL, but each listed call stops for a tracer with its rule's index (PTRACE_EVENT_SECCOMP, ptrace(2)): to count. */
-	SANDBOX_FILTER_TRACE,
+/* What threads of one kind may call, as BPF. */
+struct sandbox_code {
+	const struct sock_filter *instructions; /* linux/filter.h */
+	size_t n_instructions;
+	size_t own_process; /* the one that compares with the process's id, not known yet; or SANDBOX_CODE_ANY_PROCESS */
 };
 
 #define SANDBOX_FILTER_REFUSED 3999
 
-/* 0; -EINVAL for an unknown call; -errno. */
-int sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
-		       enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter);
+/* For the calling process. 0 or -ENOMEM; the code is copied. */
+int sandbox_filter_new(const struct sandbox_code *code, struct sandbox_filter **ret_filter);
 /*
  * The same program, which refuses with errno SANDBOX_FILTER_REFUSED, as no call does by itself, where the other kills: to try out
- * what is refused. A tracer hears nothing of it. 0 or -errno.
+ * what is refused. A tracer hears nothing of it. 0 or -ENOMEM.
  */
 int sandbox_filter_new_refusing(const struct sandbox_filter *filter,
 				struct sandbox_filter **ret_filter);

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "base/sandbox_service.h"
 #include "broker/gateway_core.h"
 #include "config.h"
 
@@ -90,7 +91,7 @@ gateway_enter_sandbox(void)
 	if (error == 0)
 		error = sandbox_become(getuid(), getgid());
 	if (error == 0)
-		error = sandbox_deny_service_calls(denied_calls, G_N_ELEMENTS(denied_calls));
+		error = sandbox_service_deny_calls(denied_calls, G_N_ELEMENTS(denied_calls));
 	if (error < 0)
 		log_error("the sandbox failed: %s; not listening unprotected", g_strerror(-error));
 	return error;

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/proto_display.h"
 #include "base/sandbox.h"
+#include "base/sandbox_service.h"
 #include "display/display_core.h"
 #include "display/sink_spice.h"
 #include "display/sink_vnc.h"
@@ -118,10 +119,10 @@ display_contain(char ret_act[FORBIDDEN_ACTS_WORDS])
 	if (error == 0)
 		error = forbidden_acts_try_outside(ret_act);
 	if (error == 0)
-		error = forbidden_acts_try_service(denied_calls, G_N_ELEMENTS(denied_calls),
-						   ret_act);
+		error = forbidden_acts_try_service(sandbox_service_refuse_calls, denied_calls,
+						   G_N_ELEMENTS(denied_calls), ret_act);
 	if (error == 0)
-		error = sandbox_deny_service_calls(denied_calls, G_N_ELEMENTS(denied_calls));
+		error = sandbox_service_deny_calls(denied_calls, G_N_ELEMENTS(denied_calls));
 	return error;
 }
 

@@ -3,8 +3,8 @@
  * carrel-vmm.c - one virtual machine: a desktop of engine kvm (carrel-vmm)
  *
  * How it works: it reads one description (vmm/description.h) and has all it ever needs as open
- * descriptors, so that it can leave the host's files (vmm/vmm_sandbox.h). machine_new() builds the
- * machine, machine_run() is the rest of its life. Whoever started it sees its end in the exit
+ * descriptors, so that machine_new() can leave the host's files (vmm/vmm_sandbox.h) before it builds
+ * the machine; machine_run() is the rest of its life. Whoever started it sees its end in the exit
  * status, and what happens before by its control socket.
  */
 #include "config.h"
@@ -30,7 +30,6 @@
 #include "vmm/machine_control.h"
 #include "vmm/own_pages.h"
 #include "vmm/platform.h"
-#include "vmm/vmm_sandbox.h"
 
 static const char version_text[] = "carrel-vmm " PACKAGE_VERSION "\n";
 static const char usage_text[] =
@@ -195,8 +194,6 @@ main(int argc, char **argv)
 		return VMM_EXIT_CANNOT_START;
 	log_step("description read");
 	vmm_open_pagemap(&description);
-	if (description.sandbox && vmm_sandbox_contain() < 0)
-		return VMM_EXIT_CANNOT_START;
 	error = vmm_block_signals(&signal_fd);
 	if (error < 0) {
 		log_error("signals cannot be received: %s", strerror(-error));

@@ -155,7 +155,7 @@ machine_make_sandbox(struct machine *machine)
 	return machine->description->sandbox ? vmm_sandbox_new(&machine->sandbox) : 0;
 }
 
-/* Before anything that a stranger has made is read: a kernel or a state. */
+/* Before devices open what a stranger may have written, a disk or an overlay; then come a kernel or a state. */
 static int
 machine_confirm_sandbox(struct machine *machine)
 {
@@ -272,8 +272,8 @@ static const struct {
 	const char *what; /* NULL: its maker logs what is wrong */
 	int (*make)(struct machine *machine);
 } start_list[] = {
+	{ "trial begun", NULL, machine_make_sandbox },
 	{ "host checked", "this host's KVM cannot be used", machine_check_host },
-	{ "trials begun", "it cannot be contained", machine_make_sandbox },
 	{ "memory mapped", "the guest's memory cannot be mapped", machine_make_memory },
 	{ "loop made", "the event loop cannot be made", machine_make_loop },
 	{ "buses made", "the buses cannot be made", machine_make_buses },
@@ -281,9 +281,9 @@ static const struct {
 	{ "memslots set", "KVM does not take the guest's memory", machine_add_memory },
 	{ "interrupt controllers made", "KVM does not make interrupt controllers",
 	  machine_add_chips },
-	{ "devices made", NULL, machine_make_devices },
 	{ "vCPUs made", "KVM does not make the vCPUs", machine_make_vcpus },
-	{ "filters confirmed", NULL, machine_confirm_sandbox },
+	{ "containment confirmed", NULL, machine_confirm_sandbox },
+	{ "devices made", NULL, machine_make_devices },
 	{ "made ready", "it cannot be made ready for its first instruction", machine_make_ready },
 };
 

@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#include "base/sandbox_filter.h"
+#include "base/sandbox_compile.h"
 
 /* Different calls, as Firecracker has them: a test counts. */
 #define SANDBOX_MAX_LOOP_CALLS 50

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * vmm_sandbox.c - contains carrel-vmm's threads (carrel-vmm)
+ * vmm_sandbox.c - contains carrel-vmm's process and threads (carrel-vmm)
  *
- * How it works: what contains the process, and then each filter, is tried out by a child. The first one is alone in the pid
- * namespace, or it would see the others; these try while the machine is made, and their verdict is waited for before a
- * stranger's kernel or state is read.
+ * How it works: vmm_sandbox_new() takes from the process all but its descriptors. What contains it, and each filter, is then tried out
+ * by a child, while KVM's machine is made; vmm_sandbox_confirm() waits for the verdict. Up to there nothing is read but hostd's
+ * description, and what KVM says: no file that a guest has written to, no socket, no kernel, no state. So whoever is found to be
+ * badly contained has not heard a stranger yet. vCPUs' threads are there by then, under their filters, but wait to be let go.
  */
 #include "vmm/vmm_sandbox.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,68 +19,56 @@
 #include "base/forbidden_acts.h"
 #include "base/log.h"
 #include "base/sandbox_filter.h"
-#include "vmm/sandbox_rules.h"
+#include "vmm/sandbox_code.h"
 
 enum {
-	TRIAL_LOOP,
-	TRIAL_VCPU,
-	N_TRIALS,
+	FILTER_LOOP,
+	FILTER_VCPU,
+	N_FILTERS,
 };
 
 struct vmm_sandbox {
-	struct sandbox_filter *loop;
-	struct sandbox_filter *vcpu;
-	struct forbidden_acts_trial trials[N_TRIALS];
-	size_t n_trials; /* that have begun and are not over: the first */
+	struct sandbox_filter *filters[N_FILTERS];
+	struct forbidden_acts_trial trial;
+	bool in_trial; /* it has begun and is not over */
 };
 
-static const char *const trial_names[] = { [TRIAL_LOOP] = "the loop", [TRIAL_VCPU] = "a vCPU" };
+/* Who is tried out in the stages of a trial. */
+static const char *const stage_names[] = {
+	"the process",
+	[1 + FILTER_LOOP] = "the loop",
+	[1 + FILTER_VCPU] = "a vCPU",
+};
 
 static int
-vmm_sandbox_judge(const char *who, int error, const char *act)
-{
-	if (error == -EPERM)
-		log_error("sandbox: %s could %s: the guest is not started", who, act);
-	else if (error < 0)
-		log_error("sandbox: what contains %s cannot be tried out: %s", who,
-			  strerror(-error));
-	return error;
-}
-
-int
 vmm_sandbox_contain(void)
 {
-	char act[FORBIDDEN_ACTS_WORDS];
 	int error = contain_enter();
 
-	if (error < 0) {
+	if (error < 0)
 		log_error(
 			"sandbox: the process cannot be contained: %s; carrel-launch starts it in namespaces of its own, "
 			"with the right to leave the host's files",
 			strerror(-error));
-		return error;
-	}
-	log_step("files left");
-	error = vmm_sandbox_judge("the process", forbidden_acts_try_outside(act), act);
-	log_step("containment tried");
+	else
+		log_step("files left");
 	return error;
 }
 
 static int
 vmm_sandbox_begin(struct vmm_sandbox *sandbox)
 {
-	const struct sandbox_filter *filters[] = {
-		[TRIAL_LOOP] = sandbox->loop, [TRIAL_VCPU] = sandbox->vcpu
-	};
-	int error = 0;
+	int error = sandbox_filter_new(&sandbox_loop_code, &sandbox->filters[FILTER_LOOP]);
 
-	while (error == 0 && sandbox->n_trials < N_TRIALS) {
-		size_t i = sandbox->n_trials;
-
-		error = forbidden_acts_begin_filter(filters[i], &sandbox->trials[i]);
-		if (error == 0)
-			sandbox->n_trials++;
-	}
+	if (error == 0)
+		error = sandbox_filter_new(&sandbox_vcpu_code, &sandbox->filters[FILTER_VCPU]);
+	if (error == 0)
+		error = forbidden_acts_begin((const struct sandbox_filter *const *)sandbox->filters,
+					     N_FILTERS, &sandbox->trial);
+	sandbox->in_trial = error == 0;
+	if (error < 0)
+		log_error("sandbox: what contains the process cannot be tried out: %s",
+			  strerror(-error));
 	return error;
 }
 
@@ -92,12 +82,7 @@ vmm_sandbox_new(struct vmm_sandbox **ret_sandbox)
 		return -ENOMEM;
 	/* An arena for each thread would need more calls than device code does, and memory. */
 	mallopt(M_ARENA_MAX, 1);
-	error = sandbox_filter_new(sandbox_loop_rules, sandbox_n_loop_rules, SANDBOX_FILTER_KILL,
-				   &sandbox->loop);
-	if (error == 0)
-		error = sandbox_filter_new(sandbox_vcpu_rules, sandbox_n_vcpu_rules,
-					   SANDBOX_FILTER_KILL, &sandbox->vcpu);
-	log_step("filters made");
+	error = vmm_sandbox_contain();
 	if (error == 0)
 		error = vmm_sandbox_begin(sandbox);
 	if (error < 0) {
@@ -111,19 +96,23 @@ vmm_sandbox_new(struct vmm_sandbox **ret_sandbox)
 int
 vmm_sandbox_confirm(struct vmm_sandbox *sandbox)
 {
-	int first = 0;
+	struct forbidden_acts_finding finding;
+	const char *who;
+	int error;
 
-	if (!sandbox)
+	if (!sandbox || !sandbox->in_trial)
 		return 0;
-	while (sandbox->n_trials > 0) {
-		size_t i = --sandbox->n_trials;
-		char act[FORBIDDEN_ACTS_WORDS];
-		int error = forbidden_acts_finish(&sandbox->trials[i], act);
-
-		error = vmm_sandbox_judge(trial_names[i], error, act);
-		first = first < 0 ? first : error;
-	}
-	return first;
+	error = forbidden_acts_finish(&sandbox->trial, &finding);
+	sandbox->in_trial = false;
+	if (error == 0)
+		return 0;
+	who = stage_names[finding.stage];
+	if (error == -EPERM)
+		log_error("sandbox: %s could %s: the guest is not started", who, finding.act);
+	else
+		log_error("sandbox: what contains %s cannot be tried out: %s", who,
+			  strerror(-error));
+	return error;
 }
 
 void
@@ -132,19 +121,19 @@ vmm_sandbox_free(struct vmm_sandbox *sandbox)
 	if (!sandbox)
 		return;
 	vmm_sandbox_confirm(sandbox);
-	sandbox_filter_free(sandbox->loop);
-	sandbox_filter_free(sandbox->vcpu);
+	for (size_t i = 0; i < N_FILTERS; i++)
+		sandbox_filter_free(sandbox->filters[i]);
 	free(sandbox);
 }
 
 int
 vmm_sandbox_enter_loop(const struct vmm_sandbox *sandbox)
 {
-	return sandbox ? sandbox_filter_enter(sandbox->loop) : 0;
+	return sandbox ? sandbox_filter_enter(sandbox->filters[FILTER_LOOP]) : 0;
 }
 
 int
 vmm_sandbox_enter_vcpu(const struct vmm_sandbox *sandbox)
 {
-	return sandbox ? sandbox_filter_enter(sandbox->vcpu) : 0;
+	return sandbox ? sandbox_filter_enter(sandbox->filters[FILTER_VCPU]) : 0;
 }

@@ -14,17 +14,15 @@
 struct vmm_sandbox;
 
 /*
- * The whole process, with one thread, before machine_new(): contain_enter(). 0; -EPERM when it
- * still could what it must not; or -errno. Failures are logged.
- */
-int vmm_sandbox_contain(void);
-
-/*
- * Compiles the filters; children try them out. vmm_sandbox_confirm() waits for these, before a
- * guest runs: -EPERM when the filters let through what they must not; without a sandbox (NULL) 0.
- * 0 or -errno; what is found is logged.
+ * Contains the whole process, which has one thread, by contain_enter(); a child begins to try out whether it is contained, and its
+ * filters. 0; -EPERM when launch has left no right to; or -errno. Failures are logged.
  */
 int vmm_sandbox_new(struct vmm_sandbox **ret_sandbox);
+/*
+ * Waits for that child: before another process is made, before anything is read that a stranger can have made, and before a guest
+ * runs. -EPERM when the process, or a thread under its filter, still could what it must not; -errno; what is found is
+ * logged. Without a sandbox (NULL), or once more, 0.
+ */
 int vmm_sandbox_confirm(struct vmm_sandbox *sandbox);
 /* NULL is allowed. */
 void vmm_sandbox_free(struct vmm_sandbox *sandbox);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -32,6 +33,7 @@
 #include "base/forbidden_acts.h"
 #include "base/io.h"
 #include "base/sandbox.h"
+#include "base/sandbox_service.h"
 
 #define EXIT_SKIP  77
 #define TEST_UID   64124
@@ -44,6 +46,8 @@ struct omission {
 	bool namespaces_limit;
 	bool folder;
 	bool dumpable;
+	bool thread; /* another one of the process */
+	bool child;
 	int prctl;	   /* what is asked of prctl(2), and not done */
 	const char *words; /* NULL: nothing is possible */
 };
@@ -108,6 +112,28 @@ contain_but_for(const struct omission *omission)
 	return error;
 }
 
+static void *
+wait_for_the_end(void *context)
+{
+	for (;;)
+		pause();
+	return context;
+}
+
+/* After the containment: they have no more rights than the process. */
+static int
+add_company(const struct omission *omission)
+{
+	pthread_t thread;
+	pid_t pid = omission->child ? fork() : getpid();
+
+	if (pid == 0)
+		wait_for_the_end(NULL);
+	if (omission->thread && pthread_create(&thread, NULL, wait_for_the_end, NULL) != 0)
+		return -EAGAIN;
+	return pid < 0 ? -errno : 0;
+}
+
 static void __attribute__((noreturn))
 run_child(const struct omission *omission, int gate, int report)
 {
@@ -117,6 +143,8 @@ run_child(const struct omission *omission, int gate, int report)
 	if (io_read_full(gate, &byte, 1) < 0)
 		_exit(1);
 	finding.error = contain_but_for(omission);
+	if (finding.error == 0)
+		finding.error = add_company(omission);
 	if (finding.error < 0)
 		snprintf(finding.words, sizeof(finding.words), "be contained at all");
 	else
@@ -181,6 +209,8 @@ test_forbidden_acts__each_missing_part_is_found(void **state)
 {
 	static const struct omission cases[] = {
 		{ .words = NULL },
+		{ .thread = true, .words = NULL },
+		{ .child = true, .words = "see other processes" },
 		{ .namespace = CLONE_NEWPID, .words = "see other processes" },
 		{ .namespace = CLONE_NEWNET, .words = "reach this host's services" },
 		{ .namespace = CLONE_NEWIPC, .words = "see System V shared memory" },
@@ -215,8 +245,10 @@ test_forbidden_acts__a_service_is_refused_them(void **state)
 	char words[FORBIDDEN_ACTS_WORDS];
 
 	(void)state;
-	assert_int_equal(forbidden_acts_try_service(denied, 4, words), 0);
-	assert_int_equal(forbidden_acts_try_service(denied, 1, words), -EPERM);
+	assert_int_equal(forbidden_acts_try_service(sandbox_service_refuse_calls, denied, 4, words),
+			 0);
+	assert_int_equal(forbidden_acts_try_service(sandbox_service_refuse_calls, denied, 1, words),
+			 -EPERM);
 	assert_string_equal(words, "connect");
 }
 

@@ -28,6 +28,7 @@
 
 #include "base/io.h"
 #include "base/sandbox.h"
+#include "base/sandbox_service.h"
 
 #define TEST_UID   64123
 #define TEST_GROUP 77778
@@ -200,7 +201,7 @@ deny_service_and_try(const char *path)
 {
 	static const char *const extra[] = { "mkdir" };
 
-	if (sandbox_deny_service_calls(extra, 1) < 0)
+	if (sandbox_service_deny_calls(extra, 1) < 0)
 		return 1;
 	if (!path)
 		return syscall(SYS_execve, "/nowhere", NULL, NULL) < 0 ? 2 : 3;
@@ -224,7 +225,7 @@ deny_service_and_go_on(void)
 {
 	int fds[2];
 
-	if (sandbox_deny_service_calls(NULL, 0) < 0)
+	if (sandbox_service_deny_calls(NULL, 0) < 0)
 		return 1;
 	return pipe(fds) == 0 && mkdir("/tmp", 0700) < 0 && errno == EEXIST ? 0 : 2;
 }
@@ -232,7 +233,7 @@ deny_service_and_go_on(void)
 static int
 deny_service_and_fork(void)
 {
-	if (sandbox_deny_service_calls(NULL, 0) < 0)
+	if (sandbox_service_deny_calls(NULL, 0) < 0)
 		return 1;
 	return fork() < 0 ? 2 : 3;
 }
@@ -248,7 +249,7 @@ deny_service_and_start_thread(void)
 {
 	pthread_t thread;
 
-	if (sandbox_deny_service_calls(NULL, 0) < 0)
+	if (sandbox_service_deny_calls(NULL, 0) < 0)
 		return 1;
 	return pthread_create(&thread, NULL, do_nothing, NULL) == 0 &&
 			       pthread_join(thread, NULL) == 0
@@ -261,7 +262,7 @@ deny_unknown(void)
 {
 	static const char *const calls[] = { "no_such_call" };
 
-	return sandbox_deny_service_calls(calls, 1) == -EINVAL ? 0 : 1;
+	return sandbox_service_deny_calls(calls, 1) == -EINVAL ? 0 : 1;
 }
 
 static void

@@ -3,7 +3,9 @@
  * test_vmm_sandbox.c - carrel-vmm's threads do what they need and nothing else
  *
  * How the rules are counted: each of machine_lives.c's machines runs in a child under filters of the same rules that stop for a tracer, this process,
- * with the index of the rule at each call (SECCOMP_RET_TRACE, ptrace(2)). sandbox_filter_new() is wrapped for that.
+ * with the index of the rule at each call (SECCOMP_RET_TRACE, ptrace(2)). sandbox_filter_new() is wrapped for that. This process is not
+ * one of carrel-launch's: what contains all of it (contain_enter()) and what would find that it is not (outside_acts_find()) are wrapped,
+ * too; test_forbidden_acts.c has these.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +19,7 @@
 #include <linux/if_tun.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
@@ -25,8 +28,12 @@
 #include <unistd.h>
 
 #include "base/forbidden_acts.h"
+#include "base/outside_acts.h"
+#include "base/sandbox_compile.h"
 #include "base/sandbox_filter.h"
 #include "tests/unit/machine_lives.h"
+#include "tests/unit/stderr_capture.h"
+#include "vmm/sandbox_code.h"
 #include "vmm/sandbox_rules.h"
 #include "vmm/vmm_sandbox.h"
 
@@ -39,29 +46,60 @@
 
 #define MAX_RULES 96
 
-int __wrap_sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
-			      enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter);
-int __real_sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
-			      enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter);
+int __wrap_sandbox_filter_new(const struct sandbox_code *code, struct sandbox_filter **ret_filter);
+int __real_sandbox_filter_new(const struct sandbox_code *code, struct sandbox_filter **ret_filter);
+int __wrap_contain_enter(void);
+int __wrap_outside_acts_find(void);
 
-static bool traced; /* what the wrapped function makes */
-static bool leaks;
+static bool traced;			   /* what the wrapped functions do */
+static const struct sandbox_code *leaking; /* it lets a file be opened */
+static int possible_outside;
+static unsigned int n_contained;
 
 int
-__wrap_sandbox_filter_new(const struct sandbox_rule *rules, size_t n_rules,
-			  enum sandbox_filter_kind kind, struct sandbox_filter **ret_filter)
+__wrap_contain_enter(void)
 {
+	n_contained++;
+	return 0;
+}
+
+int
+__wrap_outside_acts_find(void)
+{
+	return possible_outside;
+}
+
+static int
+make_filter(const struct sandbox_rule *rules, size_t n_rules, enum sandbox_compile_kind kind,
+	    struct sandbox_filter **ret_filter)
+{
+	struct sandbox_code code;
+	int error = sandbox_compile(rules, n_rules, kind, &code);
+
+	if (error < 0)
+		return error;
+	error = __real_sandbox_filter_new(&code, ret_filter);
+	sandbox_compile_free(&code);
+	return error;
+}
+
+int
+__wrap_sandbox_filter_new(const struct sandbox_code *code, struct sandbox_filter **ret_filter)
+{
+	const bool is_loop = code == &sandbox_loop_code;
+	const struct sandbox_rule *rules = is_loop ? sandbox_loop_rules : sandbox_vcpu_rules;
+	const size_t n_rules = is_loop ? sandbox_n_loop_rules : sandbox_n_vcpu_rules;
 	struct sandbox_rule more[MAX_RULES];
 
-	if (leaks) {
-		assert_true(n_rules < MAX_RULES);
+	assert_true(n_rules < MAX_RULES);
+	if (leaking == code) {
 		memcpy(more, rules, n_rules * sizeof(more[0]));
 		more[n_rules] = (struct sandbox_rule){ .call = "openat", .reason = "test" };
-		return __real_sandbox_filter_new(more, n_rules + 1, kind, ret_filter);
+		return make_filter(more, n_rules + 1, SANDBOX_COMPILE_KILL, ret_filter);
 	}
-	if (traced && kind == SANDBOX_FILTER_KILL)
-		kind = SANDBOX_FILTER_TRACE;
-	return __real_sandbox_filter_new(rules, n_rules, kind, ret_filter);
+	if (traced)
+		return make_filter(rules, n_rules, SANDBOX_COMPILE_TRACE, ret_filter);
+	return __real_sandbox_filter_new(code, ret_filter);
 }
 
 static void
@@ -198,17 +236,18 @@ test_vmm_sandbox__every_rule_is_used(void **state)
 
 /* A rule too many is found, whichever it is. */
 static int
-try_rules(const struct sandbox_rule *rules, size_t n_rules, char ret_act[FORBIDDEN_ACTS_WORDS])
+try_rules(const struct sandbox_rule *rules, size_t n_rules,
+	  struct forbidden_acts_finding *ret_finding)
 {
 	struct forbidden_acts_trial trial;
 	struct sandbox_filter *filter;
-	int error = sandbox_filter_new(rules, n_rules, SANDBOX_FILTER_KILL, &filter);
+	int error = make_filter(rules, n_rules, SANDBOX_COMPILE_KILL, &filter);
 
 	if (error < 0)
 		return error;
-	error = forbidden_acts_begin_filter(filter, &trial);
+	error = forbidden_acts_begin((const struct sandbox_filter *const *)&filter, 1, &trial);
 	sandbox_filter_free(filter);
-	return error < 0 ? error : forbidden_acts_finish(&trial, ret_act);
+	return error < 0 ? error : forbidden_acts_finish(&trial, ret_finding);
 }
 
 static void
@@ -225,42 +264,104 @@ test_vmm_sandbox__self_test_finds_what_is_let_through(void **state)
 		{ { .call = "io_uring_setup", .reason = "test" }, "make an io_uring" },
 	};
 	struct sandbox_rule rules[MAX_RULES];
-	char act[FORBIDDEN_ACTS_WORDS];
+	struct forbidden_acts_finding finding;
 	size_t n = sandbox_n_vcpu_rules;
 
 	(void)state;
 	if (WITH_ASAN)
 		skip();
 	memcpy(rules, sandbox_vcpu_rules, n * sizeof(rules[0]));
-	assert_int_equal(try_rules(rules, n, act), 0);
-	assert_int_equal(try_rules(sandbox_loop_rules, sandbox_n_loop_rules, act), 0);
+	assert_int_equal(try_rules(rules, n, &finding), 0);
+	assert_int_equal(try_rules(sandbox_loop_rules, sandbox_n_loop_rules, &finding), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		rules[n] = cases[i].rule;
-		assert_int_equal(try_rules(rules, n + 1, act), -EPERM);
-		assert_string_equal(act, cases[i].words);
+		assert_int_equal(try_rules(rules, n + 1, &finding), -EPERM);
+		assert_int_equal(finding.stage, 1);
+		assert_string_equal(finding.act, cases[i].words);
 	}
 	rules[n].call = "no_such_call";
-	assert_int_equal(try_rules(rules, n + 1, act), -EINVAL);
+	assert_int_equal(try_rules(rules, n + 1, &finding), -EINVAL);
+}
+
+/* The verdict of a whole trial, and what the log says of it, for free(). */
+static int
+confirm(char **ret_log)
+{
+	struct stderr_capture capture;
+	struct vmm_sandbox *sandbox;
+	int error;
+
+	assert_int_equal(vmm_sandbox_new(&sandbox), 0);
+	stderr_capture_begin(&capture);
+	error = vmm_sandbox_confirm(sandbox);
+	*ret_log = stderr_capture_end(&capture);
+	assert_int_equal(vmm_sandbox_confirm(sandbox), 0);
+	vmm_sandbox_free(sandbox);
+	return error;
 }
 
 static void
 test_vmm_sandbox__is_confirmed_only_when_it_is_tight(void **state)
+{
+	static const struct {
+		int outside;
+		const struct sandbox_code *leaking;
+		const char *says;
+	} cases[] = {
+		{ 0, NULL, NULL },
+		{ 1, NULL, "the process could open a file of the host: " },
+		{ 0, &sandbox_loop_code, "the loop could open a file: " },
+		{ 0, &sandbox_vcpu_code, "a vCPU could open a file: " },
+		{ 2, &sandbox_loop_code, "the process could open a device of the host: " },
+	};
+
+	(void)state;
+	if (WITH_ASAN)
+		skip();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *log;
+
+		possible_outside = cases[i].outside;
+		leaking = cases[i].leaking;
+		n_contained = 0;
+		assert_int_equal(confirm(&log), cases[i].says ? -EPERM : 0);
+		assert_int_equal(n_contained, 1);
+		if (cases[i].says)
+			assert_non_null(strstr(log, cases[i].says));
+		else
+			assert_string_equal(log, "");
+		free(log);
+	}
+	possible_outside = 0;
+	leaking = NULL;
+}
+
+static void
+test_vmm_sandbox__a_trial_that_fails_says_whose_it_was(void **state)
+{
+	char *log;
+
+	(void)state;
+	if (WITH_ASAN)
+		skip();
+	possible_outside = OUTSIDE_ACTS_MAX + 1; /* which has no words */
+	assert_int_equal(confirm(&log), -EIO);
+	assert_non_null(strstr(log, "what contains the process cannot be tried out: "));
+	free(log);
+	possible_outside = 0;
+}
+
+static void
+test_vmm_sandbox__no_child_is_left_over(void **state)
 {
 	struct vmm_sandbox *sandbox;
 
 	(void)state;
 	if (WITH_ASAN)
 		skip();
-	for (int i = 0; i < 2; i++) {
-		leaks = i == 1;
-		assert_int_equal(vmm_sandbox_new(&sandbox), 0);
-		assert_int_equal(vmm_sandbox_confirm(sandbox), leaks ? -EPERM : 0);
-		vmm_sandbox_free(sandbox);
-	}
-	/* Nobody has asked for the verdict: no child is left over. */
+	/* Nobody has asked for the verdict. */
 	assert_int_equal(vmm_sandbox_new(&sandbox), 0);
 	vmm_sandbox_free(sandbox);
-	leaks = false;
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 }
@@ -275,9 +376,7 @@ test_vmm_sandbox__what_is_not_listed_kills(void **state)
 	(void)state;
 	if (WITH_ASAN)
 		skip();
-	assert_int_equal(sandbox_filter_new(sandbox_loop_rules, sandbox_n_loop_rules,
-					    SANDBOX_FILTER_KILL, &filter),
-			 0);
+	assert_int_equal(sandbox_filter_new(&sandbox_loop_code, &filter), 0);
 	pid = fork();
 	if (pid == 0) {
 		if (sandbox_filter_enter(filter) < 0)
@@ -329,6 +428,8 @@ main(void)
 		cmocka_unit_test(test_vmm_sandbox__rules_are_few_and_have_reasons),
 		cmocka_unit_test(test_vmm_sandbox__self_test_finds_what_is_let_through),
 		cmocka_unit_test(test_vmm_sandbox__is_confirmed_only_when_it_is_tight),
+		cmocka_unit_test(test_vmm_sandbox__a_trial_that_fails_says_whose_it_was),
+		cmocka_unit_test(test_vmm_sandbox__no_child_is_left_over),
 		cmocka_unit_test(test_vmm_sandbox__what_is_not_listed_kills),
 		cmocka_unit_test(test_vmm_sandbox__a_machine_lives_in_it),
 		cmocka_unit_test(test_vmm_sandbox__every_rule_is_used),
