@@ -42,9 +42,9 @@ guest_memory_add_part(struct guest_memory *memory, uint64_t gpa, uint64_t offset
 
 /*
  * Where the host allows it for shared memory, 512 times fewer faults while the guest touches its
- * memory. Of a file on a disk there are no huge pages to be had; Linux would take the wish for one to
- * read 4 MiB at each fault on a page that the page cache does not have (do_sync_mmap_readahead() in
- * its mm/filemap.c).
+ * memory. Of a file on a disk Linux would take it as the wish to read 4 MiB at each fault on a page
+ * that is not in the page cache (do_sync_mmap_readahead() in its mm/filemap.c), and a fork touches few
+ * pages of each.
  */
 static void
 guest_memory_ask_huge(const struct guest_memory *memory, int fd, uint64_t ram_bytes)
