@@ -3,7 +3,7 @@
  * template_store.c - the template versions on this host's disk, and the memory of those in use (carrel-hostd)
  *
  * How it works: forks are made from one descriptor of a version's memory. Where the engine can map the file that is the
- * file's; where it cannot, or this host shall keep templates in RAM, the memory is read once, in a worker thread, into a sealed
+ * file's, of which what forks touch first is read ahead (host/template_touched.h); where it cannot, or this host shall keep templates in RAM, the memory is read once, in a worker thread, into a sealed
  * memfd (template_store_start_load). template_store_find() marks what is wanted; a sweep closes the rest. Forks keep
  * their own mappings, so a closed descriptor harms none of them. A version that this host cannot restore has no entry, or one
  * with that error (template_store_set_foreign).
@@ -23,6 +23,7 @@
 #include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "host/template_memory.h"
+#include "host/template_touched.h"
 
 struct template_entry {
 	struct template_store *store; /* NULL: swept while it was loading */
@@ -146,15 +147,25 @@ template_store_start_load(struct template_entry *entry)
 	g_object_unref(task);
 }
 
+/* The file itself; what forks touch of it first is read ahead, so that they need not wait for the disk page by page. */
+static void
+template_store_open_file(struct template_entry *entry)
+{
+	g_autofree char *touched = template_touched_make_path(entry->path);
+
+	entry->memory = template_memory_open(
+		entry->root, entry->path, (guint64)entry->manifest->ram_mib << 20, &entry->error);
+	if (entry->memory >= 0)
+		template_touched_start_read(entry->root, touched, entry->memory, entry->folder);
+}
+
 static void
 template_store_open_memory(struct template_entry *entry)
 {
 	if (entry->store->in_ram || engine_list_find(entry->manifest->engine)->loads_memory)
 		template_store_start_load(entry);
 	else
-		entry->memory = template_memory_open(entry->root, entry->path,
-						     (guint64)entry->manifest->ram_mib << 20,
-						     &entry->error);
+		template_store_open_file(entry);
 	if (entry->error)
 		g_prefix_error(&entry->error, "'%s': ", entry->folder);
 }

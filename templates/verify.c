@@ -6,6 +6,9 @@
  * the engine wants it, one fork with the engine that made the version, and a resync that its agent must echo. Until it is
  * forked the engine fails by itself when the machine ends; from then on verify_handle_event() does. Cancelling goes to
  * the running step, whose end is waited for, so that nothing is removed under a thread's hands.
+ *
+ * Where it is wished for, that fork begins with a memory of which nothing is in the page cache, and a last step notes what it has
+ * touched of it (host/template_touched.c). That is advice for later forks: nothing about it fails a version.
  */
 #include "templates/verify.h"
 
@@ -14,9 +17,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "host/agent_link.h"
 #include "host/engine_list.h"
 #include "host/template_memory.h"
+#include "host/template_touched.h"
 #include "templates/job_machine.h"
 #include "templates/job_space.h"
 #include "templates/job_thread.h"
@@ -35,9 +40,10 @@ struct verify {
 	GCancellable *cancellable;
 	struct manifest *manifest;
 	int memory;
+	gboolean dropped; /* from the page cache, before the fork */
 	struct job_machine *machine;
 	struct agent_link *agent;
-	struct steps *asking; /* from the agent's step on, until the end */
+	struct steps *asking; /* in the agent's step */
 	GAsyncReadyCallback callback;
 	gpointer data;
 };
@@ -118,12 +124,32 @@ verify_start_hash(struct steps *steps, void *context)
 	job_thread_run(steps, verify->cancellable, verify_hash, verify);
 }
 
+static char *
+verify_make_memory_path(const struct verify *verify)
+{
+	return g_build_filename(verify->folder, verify->manifest->engine, KIND, "memory", NULL);
+}
+
+static void
+verify_drop(struct verify *verify)
+{
+	g_autoptr(GError) error = NULL;
+
+	verify->dropped = template_touched_drop(verify->memory, &error);
+	if (error)
+		log_warning("what a fork of '%s' touches cannot be noted: %s", verify->folder,
+			    error->message);
+	else if (!verify->dropped)
+		log_info(
+			"the memory of '%s' stays in the page cache: what a fork touches is not noted",
+			verify->folder);
+}
+
 static gboolean
 verify_load(gpointer context, GCancellable *cancellable, GError **error)
 {
 	struct verify *verify = context;
-	g_autofree char *path =
-		g_build_filename(verify->folder, verify->manifest->engine, KIND, "memory", NULL);
+	g_autofree char *path = verify_make_memory_path(verify);
 
 	if (engine_list_find(verify->engine)->loads_memory)
 		verify->memory = template_memory_load(AT_FDCWD, path,
@@ -132,6 +158,8 @@ verify_load(gpointer context, GCancellable *cancellable, GError **error)
 	else
 		verify->memory = template_memory_open(
 			AT_FDCWD, path, (guint64)verify->manifest->ram_mib << 20, error);
+	if (verify->memory >= 0 && verify->request.notes_touched)
+		verify_drop(verify);
 	return verify->memory >= 0;
 }
 
@@ -227,11 +255,44 @@ verify_start_agent(struct steps *steps, void *context)
 	vm->ops->agent_channel(vm, FALSE, &call);
 }
 
+static gboolean
+verify_note(gpointer context, GCancellable *cancellable, GError **unused)
+{
+	const struct verify *verify = context;
+	g_autofree char *memory = verify_make_memory_path(verify);
+	g_autofree char *path = template_touched_make_path(memory);
+	g_autoptr(GError) error = NULL;
+
+	(void)cancellable, (void)unused;
+	if (!template_touched_write(verify->memory, path, &error))
+		log_warning("what a fork of '%s' touches is not noted: %s", verify->folder,
+			    error->message);
+	/* It was there before: the first desktops shall find it. */
+	template_touched_read_all(verify->memory);
+	return TRUE;
+}
+
+/* The thread has the files now: whatever becomes of the machine waits for it. */
+static void
+verify_start_note(struct steps *steps, void *context)
+{
+	struct verify *verify = context;
+
+	verify_tell(verify, "note what it touched", 97);
+	g_clear_pointer(&verify->asking, steps_unref);
+	if (verify->dropped)
+		job_thread_run(steps, verify->cancellable, verify_note, verify);
+	else
+		steps_next(steps);
+}
+
+/* The last one only where it is wished for. */
 static const struct step verify_steps[] = {
 	{ "verify the hashes", verify_start_hash, READ_MS },
 	{ "load the memory", verify_start_load, READ_MS },
 	{ "fork once", verify_start_fork, FORK_MS },
 	{ "ask its agent", verify_start_agent, AGENT_MS + 1000 },
+	{ "note what it touched", verify_start_note, READ_MS },
 };
 
 /* What verify_finish() needs, of what is gone by then. */
@@ -271,6 +332,7 @@ verify_start(const struct verify_request *request, GAsyncReadyCallback callback,
 {
 	struct verify *verify = g_rc_box_new0(struct verify);
 	struct steps_call call = { NULL, verify_handle_end, g_rc_box_acquire(verify) };
+	const gsize n_steps = G_N_ELEMENTS(verify_steps) - (request->notes_touched ? 0 : 1);
 
 	verify->request = *request;
 	verify->folder = g_strdup(request->folder);
@@ -281,7 +343,7 @@ verify_start(const struct verify_request *request, GAsyncReadyCallback callback,
 	verify->memory = -1;
 	verify->callback = callback;
 	verify->data = data;
-	steps_run(verify_steps, G_N_ELEMENTS(verify_steps), verify, verify_release, &call);
+	steps_run(verify_steps, n_steps, verify, verify_release, &call);
 }
 
 gboolean

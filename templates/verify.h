@@ -16,6 +16,8 @@ struct verify_request {
 	guint32 version;
 	const char *engine;
 	int kvm; /* as in struct job */
+	/* What the fork touches of the memory's file is noted beside that; not for an engine that loads it. */
+	gboolean notes_touched;
 	GCancellable *cancellable;
 	/* Before each step; percent of the verification. */
 	void (*progress)(void *context, const char *step, guint percent);
@@ -25,7 +27,7 @@ struct verify_request {
 void verify_start(const struct verify_request *request, GAsyncReadyCallback callback,
 		  gpointer data);
 
-/* ret_report: [{"name", "ms"}], a new reference, also after an error. No process and no file is left. */
+/* ret_report: [{"name", "ms"}], a new reference, also after an error. No process is left, and no file but the note. */
 gboolean verify_finish(GAsyncResult *result, json_t **ret_report, GError **error);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * How it works: version_steps: what it is made of is read (the source's own plan()) and copied into the staging folder, the machine
  * boots from that copy and is sealed, everything is hashed, described by the manifest and synced, and templates/verify.c
- * forks it once. Sealing is one long step: the machine's events say how far it is. CANCEL goes to the running step, whose
+ * forks it once and notes what of the memory that touches. Sealing is one long step: the machine's events say how far it is. CANCEL goes to the running step, whose
  * end is waited for; then version_handle_end() kills the machine and removes what was made. hostd has a good end committed.
  */
 #include "templates/version_maker.h"
@@ -273,6 +273,7 @@ version_start_verify(struct steps *steps, void *context)
 		.version = (guint32)json_get_integer(arguments, "version", 0),
 		.engine = version->ops->name,
 		.kvm = version->job->kvm,
+		.notes_touched = !version->ops->loads_memory,
 		.cancellable = version->job->cancellable,
 		.progress = version_verify_progress,
 		.context = version,

@@ -10,10 +10,12 @@
 #include "vmm/guest_memory.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define PAGE_BYTES UINT64_C(4096)
@@ -36,6 +38,22 @@ guest_memory_add_part(struct guest_memory *memory, uint64_t gpa, uint64_t offset
 		.bytes = bytes,
 		.host = (uint8_t *)memory->host + offset,
 	};
+}
+
+/*
+ * Where the host allows it for shared memory, 512 times fewer faults while the guest touches its
+ * memory. Of a file on a disk Linux would take it as the wish to read 4 MiB at each fault on a page
+ * that is not in the page cache (do_sync_mmap_readahead() in its mm/filemap.c), and a fork touches few
+ * pages of each.
+ */
+static void
+guest_memory_ask_huge(const struct guest_memory *memory, int fd, uint64_t ram_bytes)
+{
+	struct statfs system;
+
+	if (fstatfs(fd, &system) == 0 &&
+	    (system.f_type == TMPFS_MAGIC || system.f_type == HUGETLBFS_MAGIC))
+		(void)madvise(memory->host, ram_bytes, MADV_HUGEPAGE);
 }
 
 int
@@ -65,11 +83,7 @@ guest_memory_new(int fd, uint64_t ram_bytes, bool private, struct guest_memory *
 	}
 	/* a crash of ours must not write a user's desktop into a core file */
 	(void)madvise(memory->host, ram_bytes, MADV_DONTDUMP);
-	/*
-	 * where the host allows it for shared memory, 512 times fewer faults while the guest
-	 * touches its memory
-	 */
-	(void)madvise(memory->host, ram_bytes, MADV_HUGEPAGE);
+	guest_memory_ask_huge(memory, fd, ram_bytes);
 	memory->bytes = ram_bytes;
 	memory->private = private;
 	memory->was_empty = lseek(fd, 0, SEEK_DATA) < 0 && errno == ENXIO;

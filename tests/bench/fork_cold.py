@@ -3,7 +3,8 @@
 #
 # Would it help to note which pages a fork touches in its first second, and to read these ahead for the next ones? First some forks
 # are looked at for that. Then others are made by turns, until their agents answer: the file is in the page cache as a whole; it is
-# not; it is not, and the pages that were touched are asked for while the fork starts, all of which is in its time.
+# not; it is not, and the pages that were touched are asked for while the fork starts, all of which is in its time; the same with those
+# that a publish notes, which are what the page cache has when a fork's agent has answered.
 import contextlib
 import time
 
@@ -55,6 +56,17 @@ def measure_touched(template, runs, samples):
     return sorted(copied + mapped)
 
 
+def note_fork(template):
+    """The pages that a publish notes (host/template_touched.c)."""
+    memory_file.drop(template.memory)
+    fork, = fork_native.run_forks(template, ['fork'], 1)
+    try:
+        fork.answer()
+        return memory_file.list_cached(template.memory)
+    finally:
+        fork.end()
+
+
 def read_host_mib():
     """What this host has read from its disks up to now."""
     with open('/proc/vmstat', encoding='ascii') as file:
@@ -73,9 +85,12 @@ def measure_side(name, template, samples):
 
 def measure(template, runs, samples):
     ranges = memory_file.list_ranges(measure_touched(template, runs, samples))
+    noted = note_fork(template)
     say(f'{len(ranges)} ranges are read ahead, {sum(size for _, size in ranges) / 1e6:.1f} MB')
+    samples.add(template, 'pages_noted', '', len(noted))
     sides = [('fork_to_agent_on_disk', memory_file.load, ()), ('fork_to_agent_cold', memory_file.drop, ()),
-             ('fork_to_agent_cold_readahead', memory_file.drop, ranges)]
+             ('fork_to_agent_cold_readahead', memory_file.drop, ranges),
+             ('fork_to_agent_cold_noted', memory_file.drop, memory_file.list_ranges(noted, gap=1))]
     for run in range(runs):
         for name, prepare, its_ranges in fork_native.in_turn(sides, run):
             say(f'{name}, run {run + 1}')

@@ -18,7 +18,7 @@ PAGE = mmap.PAGESIZE
 MAP_NORESERVE = 0x4000  # asm-generic/mman.h
 DROP_S, DROP_AGAIN_S = 10, 0.1
 IS_FILES, IS_THERE = 1 << 61, 3 << 62  # Documentation/admin-guide/mm/pagemap.rst; what is in swap is there
-GAP_PAGES = 16    # that few are read, too, for the sake of one request less
+GAP_PAGES = 15    # page and page that are so far apart are read with what is between, for the sake of one request less
 RANGE_PAGES = 32  # of a range that is longer than read_ahead_kb Linux may read the beginning only
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,8 +37,8 @@ def load(fd):
     subprocess.run(['cp', f'/proc/self/fd/{fd}', '/dev/null'], pass_fds=[fd], check=True)
 
 
-def count_cached(fd):
-    """Pages of the file that are in the page cache."""
+def list_cached(fd):
+    """Numbers of the file's pages that are in the page cache."""
     size = os.fstat(fd).st_size
     is_cached = (ctypes.c_ubyte * (size // PAGE))()
     with mmap.mmap(fd, size, mmap.MAP_PRIVATE | MAP_NORESERVE) as memory:
@@ -47,7 +47,7 @@ def count_cached(fd):
         del begin  # else the mapping would have to stay
     if failed:
         raise OSError(ctypes.get_errno(), 'mincore')
-    return bytes(is_cached).count(1)
+    return [page for page, cached in enumerate(bytes(is_cached)) if cached & 1]
 
 
 def drop(fd):
@@ -55,11 +55,11 @@ def drop(fd):
     end = time.monotonic() + DROP_S
     while True:
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        left = count_cached(fd)
+        left = list_cached(fd)
         if not left:
             return
         if time.monotonic() > end:
-            raise SystemExit(f'{left} pages of a memory file stay in the page cache: is it on a disk?')
+            raise SystemExit(f'{len(left)} pages of a memory file stay in the page cache: is it on a disk?')
         time.sleep(DROP_AGAIN_S)
 
 
@@ -89,11 +89,11 @@ def list_touched(pid, fd):
     return copied, mapped
 
 
-def list_ranges(pages):
-    """(offset, bytes) of ranges that hold these pages, which are in their order."""
+def list_ranges(pages, gap=GAP_PAGES):
+    """(offset, bytes) of ranges that hold these pages, which are in their order; gap 1: and no others."""
     ranges = []
     for page in pages:
-        if ranges and page - ranges[-1][1] < GAP_PAGES and page - ranges[-1][0] < RANGE_PAGES:
+        if ranges and page - ranges[-1][1] <= gap and page - ranges[-1][0] < RANGE_PAGES:
             ranges[-1][1] = page
         else:
             ranges.append([page, page])

@@ -4,7 +4,8 @@
 #
 # The tiny guest, in one start of the KVM host: published and verified there, then desktops of it, each of which answers and tells
 # of names, keys and random numbers that no other has (fork_witness.py). The kernel may not merge memory of theirs. The version's
-# files stay as they were published. A version that was sealed elsewhere is sealed again by itself, and is forked then.
+# files stay as they were published. What the fork of the publishing touched of the memory is noted beside it, and is read ahead for the
+# first desktop when the page cache has nothing of it. A version that was sealed elsewhere is sealed again by itself, and is forked then.
 #
 # FORKS is how many are compared, in pools of 12 that come and go. `make soak` has 100: each limit of time is for a few of them.
 # timeout-minutes: 10
@@ -51,6 +52,37 @@ publish() {
 
 hashes() {
 	appliance_inside "cd '$template' && find . -type f -exec sha256sum {} + | sort" 300
+}
+
+# note_figures: of the version's memory, as touched_note.py prints them, to all_pages, all_cached, noted and noted_cached
+note_figures() {
+	local figures
+	figures=$(appliance_inside "python3 -B '$appliance_root/tests/lib/touched_note.py' '$template/kvm/user'") ||
+		fail "what is noted cannot be read: $figures"
+	read -r all_pages all_cached noted noted_cached <<<"$figures"
+}
+
+# expect_note: it names something, and less than a half of the memory
+expect_note() {
+	note_figures
+	tell "of $all_pages pages $noted are noted, $all_cached are in the page cache"
+	((noted > 0 && noted * 2 < all_pages)) || fail "of $all_pages pages $noted are noted"
+}
+
+# expect_cold: nothing of the memory is in the page cache
+expect_cold() {
+	appliance_inside 'sync; echo 3 >/proc/sys/vm/drop_caches'
+	note_figures
+	[ "$all_cached" = 0 ] || fail "$all_cached pages of the memory stay in the page cache"
+}
+
+# expect_read_ahead: hostd has asked for what is noted, once, and it is there
+expect_read_ahead() {
+	note_figures
+	[ "$(grep -c "$noted pages of the memory of '$template' are read ahead" "$appliance_log")" = 1 ] ||
+		fail "hostd does not say that it has read the $noted pages ahead"
+	tell "of $noted noted pages $noted_cached are in the page cache, $all_cached of all $all_pages"
+	[ "$noted_cached" = "$noted" ] || fail "of $noted noted pages $noted_cached are in the page cache"
 }
 
 # fork_more SIZE: the pool grows to so many, and the new ones tell what they have, soon after they have got it
@@ -126,11 +158,14 @@ publish
 appliance_inside "test -s '$template/kvm/user/state' && test -s '$template/kvm/user/memory'" || fail "nothing is sealed"
 published=$(hashes)
 tell "the tiny guest was published: sealed, and forked once"
+expect_note
 
 wait_until 60 appliance_has_template || fail "hostd does not report the template: $(carrel template list 2>&1)"
 : >"$told"
+expect_cold
 fork_all
 tell "$forks desktops are ready: their agents have answered; forked in: $(fork_milliseconds)"
+expect_read_ahead
 judge_forks
 tell "no two of them have a name, a key or a random number in common, nor one with the template"
 expect_unmerged
@@ -148,6 +183,7 @@ grep "template 'tiny@1'" "$appliance_log" || fail "hostd does not say that it wa
 grep -q "template 'tiny@1' is sealed again for this host" "$appliance_log" || fail "hostd does not say how it ended"
 carrel job list | grep -E ' seal +tiny +1 +done .* it was sealed with CPU carrel-v1, here it is another one' || fail "people do not see it: $(carrel job list)"
 [ "$(hashes)" != "$published" ] || fail "the version is as it was"
+expect_note
 tell "a version from another processor was sealed again by itself, and forked"
 harm=$(appliance_inside "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || true)
 [ -z "$harm" ] || fail "the host suffered: $harm"

@@ -10,8 +10,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -223,6 +229,59 @@ test_guest_memory__gives_whole_pages_back(void **state)
 	guest_memory_free(shared);
 }
 
+/* What smaps says of the mapping that begins there (proc_pid_smaps(5), VmFlags). */
+static bool
+test_has_flag(const void *address, const char *flag)
+{
+	CLEANUP_FREE char *line = NULL;
+	FILE *file = fopen("/proc/self/smaps", "re");
+	unsigned long begin = 0, found, end;
+	bool has = false;
+	size_t size = 0;
+
+	assert_non_null(file);
+	while (getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%lx-%lx ", &found, &end) == 2)
+			begin = found;
+		if (begin == (unsigned long)address && strncmp(line, "VmFlags:", 8) == 0)
+			has = strstr(line, flag);
+	}
+	fclose(file);
+	return has;
+}
+
+/* A file in the folder where tests run; without a name. */
+static int
+test_open_disk_file(uint64_t bytes)
+{
+	struct statfs system;
+	int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0 || fstatfs(fd, &system) < 0 || system.f_type == TMPFS_MAGIC) {
+		print_message("skipped: this folder is on no disk\n");
+		skip();
+	}
+	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+	return fd;
+}
+
+static void
+test_guest_memory__asks_for_huge_pages_of_memory_only(void **state)
+{
+	CLEANUP_CLOSE int disk_fd = test_open_disk_file(4 * MIB);
+	CLEANUP_CLOSE int fd = test_open_file(4 * MIB);
+	struct guest_memory *memory = test_new(fd, 4 * MIB, true);
+	struct guest_memory *disk = test_new(disk_fd, 4 * MIB, true);
+
+	(void)state;
+	assert_int_equal(test_has_flag(guest_memory_find(memory, 0, MIB), " hg"),
+			 access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0);
+	assert_false(test_has_flag(guest_memory_find(disk, 0, MIB), " hg"));
+	assert_true(test_has_flag(guest_memory_find(disk, 0, MIB), " dd"));
+	guest_memory_free(disk);
+	guest_memory_free(memory);
+}
+
 int
 main(void)
 {
@@ -233,6 +292,7 @@ main(void)
 		cmocka_unit_test(test_guest_memory__copies_all_or_nothing),
 		cmocka_unit_test(test_guest_memory__private_writes_stay_out_of_the_file),
 		cmocka_unit_test(test_guest_memory__gives_whole_pages_back),
+		cmocka_unit_test(test_guest_memory__asks_for_huge_pages_of_memory_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

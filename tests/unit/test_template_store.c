@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_template_store.c - a version's files are of one seal, though another folder takes its place meanwhile; where its memory is
+ * test_template_store.c - a version's files are of one seal, though another folder takes its place meanwhile; where its memory is,
+ * and what of it is read ahead
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,15 +12,19 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "host/kvm_device.h"
 #include "host/qemu_machine.h"
 #include "host/template_store.h"
 #include "host/vmm_machine.h"
 #include "tests/unit/fake_kvm.h"
+#include "tests/unit/fake_peer.h"
+#include "tests/unit/stderr_capture.h"
 #include "tests/unit/wait_for.h"
 
 #define HASH	     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -312,6 +317,42 @@ test_template_store__is_the_file_itself_where_the_engine_can_map_it(void **state
 	template_store_free(store);
 }
 
+/* What is logged when a store with a note finds the version and is gone at once, as soon as nothing of it is open any more; for free(). */
+static char *
+find_with_note(struct fixture *f, gboolean in_ram)
+{
+	g_autofree char *note = g_build_filename(f->version, "kvm", "user", "touched", NULL);
+	struct template_store *store = template_store_new(f->lib, in_ram, note_loaded, f);
+	struct engine_template found;
+	struct stderr_capture log;
+	GError *error = NULL;
+	guint n_fds;
+
+	assert_true(g_file_set_contents(note, "touched 1\n0 1\n51200 2\n", -1, NULL));
+	g_main_context_iteration(NULL, FALSE);
+	stderr_capture_begin(&log);
+	n_fds = fake_peer_count_fds();
+	template_store_find(store, "small", 3, "user", &found, &error);
+	assert_null(error);
+	template_store_free(store);
+	WAIT_FOR(fake_peer_count_fds() == n_fds);
+	assert_int_equal(g_remove(note), 0);
+	return stderr_capture_end(&log);
+}
+
+static void
+test_template_store__has_what_is_noted_read_ahead_of_the_file_only(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *wanted =
+		g_strdup_printf("3 pages of the memory of '%s' are read ahead", f->version);
+	CLEANUP_FREE char *of_file = find_with_note(f, FALSE);
+	CLEANUP_FREE char *of_ram = find_with_note(f, TRUE);
+
+	assert_non_null(strstr(of_file, wanted));
+	assert_null(strstr(of_ram, "read ahead"));
+}
+
 int
 main(void)
 {
@@ -323,6 +364,9 @@ main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			test_template_store__is_the_file_itself_where_the_engine_can_map_it,
+			setup_kvm, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_template_store__has_what_is_noted_read_ahead_of_the_file_only,
 			setup_kvm, teardown),
 	};
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_verify.c - a machine that ends while its agent is asked is told at once, with what it said last
+ * test_verify.c - a machine that ends while its agent is asked is told at once, with what it said last; what a fork touches is noted
  *
- * The engine is this test's, which engine_list_find() gives out here: its fork ends at once, its agent says nothing.
+ * The engine is this test's, which engine_list_find() gives out here: its fork looks at pages of its memory and ends at once, its
+ * agent says nothing by itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,14 +14,17 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/frame.h"
 #include "host/engine.h"
 #include "host/engine_error.h"
 #include "host/engine_list.h"
 #include "templates/job_files.h"
 #include "templates/verify.h"
+#include "tests/unit/fake_peer.h"
 #include "tests/unit/wait_for.h"
 
 #define LAST_WORDS "fake: that is not a machine"
@@ -34,7 +38,8 @@ static const char manifest_text[] =
 	"\"command_line\":\"\",\"devices\":[{\"id\":\"disk\",\"driver\":\"fake\",\"address\":\"\"}]},"
 	"\"report\":[],\"files\":[]}";
 
-#define RAM_BYTES (16 << 20) /* as it says */
+#define RAM_BYTES  (16 << 20) /* as it says */
+#define PAGE_BYTES 4096
 
 struct fake_engine {
 	struct engine_vm vm;
@@ -54,6 +59,7 @@ struct fixture {
 	struct verify_request request;
 	gboolean ended;
 	GError *error;
+	gsize n_steps; /* of the report */
 };
 
 /* The engine's operations have no other way to it; one at a time. */
@@ -91,13 +97,26 @@ fork_start(struct steps *steps, void *context)
 	steps_next(steps);
 }
 
+/* Without what Linux would read around them. */
+static void
+fake_touch(int memory)
+{
+	volatile guint8 *pages = mmap(NULL, RAM_BYTES, PROT_READ, MAP_PRIVATE, memory, 0);
+
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	assert_int_equal(madvise((void *)(guintptr)pages, RAM_BYTES, MADV_RANDOM), 0);
+	assert_int_equal(pages[0] + pages[7 * PAGE_BYTES] + pages[8 * PAGE_BYTES], 0);
+	munmap((void *)(guintptr)pages, RAM_BYTES);
+}
+
 static void
 fake_fork(struct engine_vm *vm, const struct engine_template *source, const char *overlay_path,
 	  const struct steps_call *call)
 {
 	static const struct step steps[] = { { "fork", fork_start, 1000 } };
 
-	(void)vm, (void)source, (void)overlay_path;
+	(void)vm, (void)overlay_path;
+	fake_touch(source->memory);
 	steps_run(steps, G_N_ELEMENTS(steps), NULL, NULL, call);
 }
 
@@ -236,10 +255,13 @@ note_end(GObject *source, GAsyncResult *result, gpointer data)
 {
 	struct fixture *f = data;
 	json_t *report;
+	gboolean good;
 
 	(void)source;
 	f->ended = TRUE;
-	assert_false(verify_finish(result, &report, &f->error));
+	good = verify_finish(result, &report, &f->error);
+	assert_int_equal(good, !f->error);
+	f->n_steps = json_array_size(report);
 	json_decref(report);
 }
 
@@ -318,6 +340,82 @@ test_verify__refuses_what_this_host_cannot_restore(void **state)
 	assert_null(fake.callback); /* no machine was made */
 }
 
+/* The agent echoes its nonce. */
+static void
+answer_agent(struct fixture *f)
+{
+	struct fake_peer peer;
+	json_t *object;
+	size_t size;
+	uint8_t *frame;
+	char *text;
+
+	fake_peer_init(&peer, fake.agent);
+	fake.agent = -1;
+	WAIT_FOR((object = fake_peer_take_frame(&peer)));
+	json_object_set_new(object, "ok", json_true());
+	text = json_dumps(object, JSON_COMPACT);
+	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
+	fake_peer_send(&peer, frame, size);
+	WAIT_FOR(f->ended);
+	free(frame);
+	free(text);
+	json_decref(object);
+	fake_peer_done(&peer);
+}
+
+/* The note, for g_free(); NULL: there is none. */
+static char *
+read_note(const struct fixture *f)
+{
+	g_autofree char *path = g_build_filename(f->version, "fake", "user", "touched", NULL);
+	char *text = NULL;
+
+	g_file_get_contents(path, &text, NULL, NULL);
+	return text;
+}
+
+static void
+test_verify__notes_what_the_fork_touches_where_it_is_wished_for(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *before = NULL;
+	g_autofree char *note = NULL;
+
+	start(f);
+	answer_agent(f);
+	assert_null(f->error);
+	assert_int_equal(f->n_steps, 4);
+	before = read_note(f);
+	assert_null(before);
+	f->ended = FALSE;
+	f->request.notes_touched = TRUE;
+	start(f);
+	answer_agent(f);
+	assert_null(f->error);
+	assert_int_equal(f->n_steps, 5);
+	note = read_note(f);
+	assert_non_null(note);
+	assert_string_equal(note, "touched 1\n0 1\n7 2\n");
+}
+
+static void
+test_verify__does_not_fail_for_its_note(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *in_its_way =
+		g_build_filename(f->version, "fake", "user", "touched.new", "folder", NULL);
+	g_autofree char *note = NULL;
+
+	assert_int_equal(g_mkdir_with_parents(in_its_way, 0700), 0);
+	f->request.notes_touched = TRUE;
+	start(f);
+	answer_agent(f);
+	assert_null(f->error);
+	note = read_note(f);
+	assert_null(note);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_verify__##name, setup, teardown)
 
 int
@@ -327,6 +425,8 @@ main(void)
 		TEST(tells_how_the_machine_ended),
 		TEST(refuses_what_this_host_cannot_restore),
 		TEST(lets_a_channel_go_that_comes_too_late),
+		TEST(notes_what_the_fork_touches_where_it_is_wished_for),
+		TEST(does_not_fail_for_its_note),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
