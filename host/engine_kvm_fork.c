@@ -32,6 +32,7 @@ struct kvm_fork {
 	char *overlay_path;
 	char *genid;
 	int memory;
+	gboolean memory_random;
 	struct engine_image image; /* of a suspended machine; -1: a new one */
 };
 
@@ -111,6 +112,7 @@ fork_start_spawn(struct steps *steps, void *context)
 						    .command_line = manifest->command_line,
 						    .kvm = device,
 						    .memory = fork->memory,
+						    .memory_random = fork->memory_random,
 						    .state = state,
 						    .pages = fork->image.pages,
 						    .genid = fork->genid,
@@ -179,6 +181,7 @@ kvm_fork_run(struct engine_vm *vm, const struct engine_template *source, const c
 	fork->overlay_path = g_strdup(overlay_path);
 	fork->genid = g_strdup(source->genid);
 	fork->memory = source->memory >= 0 ? fcntl(source->memory, F_DUPFD_CLOEXEC, 3) : -1;
+	fork->memory_random = source->memory_random;
 	fork->image.state = image ? fcntl(image->state, F_DUPFD_CLOEXEC, 3) : -1;
 	fork->image.pages = image ? fcntl(image->pages, F_DUPFD_CLOEXEC, 3) : -1;
 	steps_run(image ? restore_steps : fork_steps, G_N_ELEMENTS(fork_steps), fork, kvm_fork_free,

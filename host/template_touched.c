@@ -2,9 +2,9 @@
 /*
  * template_touched.c - which pages of a template's memory its forks touch first (carrel-worker notes them, carrel-hostd reads)
  *
- * How it works: a publish drops the memory's file from the page cache (template_touched_drop), forks it once, and writes
- * down which of its pages are there when the fork's agent has answered (template_touched_write): those that it touched, and
- * what Linux reads around a fault. mincore(2) tells it of a mapping, which is made in windows, since its answer takes a byte a page.
+ * How it works: a publish drops the memory's file from the page cache (template_touched_drop), forks it once, so that a fault reads
+ * its page alone (engine_template's memory_random), and writes down which pages are there after a second (template_touched_write).
+ * mincore(2) tells it of a mapping, which is made in windows, since its answer takes a byte a page.
  *
  * hostd asks for these pages when it opens the version (template_touched_start_read). Of a longer range than the disk's
  * read_ahead_kb Linux may read the beginning only (force_page_cache_ra() in its mm/readahead.c): so it is asked in parts.
@@ -26,6 +26,7 @@
 #define PAGE_BYTES   TEMPLATE_TOUCHED_PAGE_BYTES
 #define WINDOW_PAGES G_GUINT64_CONSTANT(16384)
 #define PART_BYTES   (128 * 1024)
+#define GAP_PAGES    15 /* as few between two that were touched are read with them: a request less */
 #define MAX_DIGITS   12
 #define LEFT_SHARE \
 	256 /* of the file's data; what stays in the page cache is noted without having been touched */
@@ -130,6 +131,21 @@ template_touched_drop(int memory, GError **error)
 			       (guint64)status.st_blocks * 512 / LEFT_SHARE;
 }
 
+static void
+template_touched_join(GArray *ranges)
+{
+	struct template_touched_range *all = (struct template_touched_range *)ranges->data;
+	guint kept = 0;
+
+	for (guint i = 1; i < ranges->len; i++)
+		if (all[i].first - (all[kept].first + all[kept].count) <= GAP_PAGES)
+			all[kept].count = all[i].first + all[i].count - all[kept].first;
+		else
+			all[++kept] = all[i];
+	if (ranges->len > 0)
+		g_array_set_size(ranges, kept + 1);
+}
+
 gboolean
 template_touched_write(int memory, const char *path, GError **error)
 {
@@ -139,6 +155,7 @@ template_touched_write(int memory, const char *path, GError **error)
 
 	if (!ranges)
 		return FALSE;
+	template_touched_join(ranges);
 	for (guint i = 0; i < ranges->len && text->len <= TEMPLATE_TOUCHED_MAX_BYTES; i++) {
 		const struct template_touched_range *range =
 			&g_array_index(ranges, struct template_touched_range, i);

@@ -31,7 +31,7 @@ char *template_touched_make_path(const char *memory_path);
 gboolean template_touched_drop(int memory, GError **error);
 
 /*
- * Writes durably to "path" what is in the page cache of the memory now; replaces an older note. Waits for the disk. Linux tells
+ * Writes durably to "path" what is in the page cache of the memory now, and the few pages between; replaces an older note. Waits for the disk. Linux tells
  * this to who owns the file or may write to it.
  */
 gboolean template_touched_write(int memory, const char *path, GError **error);

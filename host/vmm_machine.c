@@ -141,6 +141,8 @@ vmm_machine_describe(const struct vmm_machine *machine, struct vmm_command *comm
 		json_object_set_new(description, "state_fd",
 				    json_integer(vmm_machine_add_fd(command, machine->state)));
 		json_object_set_new(description, "memory_private", json_true());
+		json_object_set_new(description, "memory_random",
+				    json_boolean(machine->memory_random));
 	}
 	if (machine->pages >= 0)
 		json_object_set_new(description, "pages_fd",

@@ -30,6 +30,7 @@
 #define READ_MS	 (30 * 60 * 1000)
 #define FORK_MS	 120000
 #define AGENT_MS 60000
+#define LOOK_MS	 1000 /* how long a fork runs until what it has touched is noted */
 
 struct verify {
 	struct verify_request request;
@@ -41,6 +42,7 @@ struct verify {
 	struct manifest *manifest;
 	int memory;
 	gboolean dropped; /* from the page cache, before the fork */
+	gint64 forked_us;
 	struct job_machine *machine;
 	struct agent_link *agent;
 	struct steps *asking; /* in the agent's step */
@@ -195,7 +197,8 @@ verify_start_fork(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
 	CLEANUP_CLOSE int root = open(verify->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct engine_template source = { verify->manifest, root, KIND, verify->memory, NULL };
+	struct engine_template source = { verify->manifest, root, KIND,
+					  verify->memory,   NULL, verify->dropped };
 	struct steps_call call = { verify->cancellable, steps_handle_boolean, NULL };
 	g_autofree char *accelerator = NULL;
 	g_autofree char *overlay = NULL;
@@ -251,6 +254,7 @@ verify_start_agent(struct steps *steps, void *context)
 	struct engine_vm *vm = job_machine_get_vm(verify->machine);
 
 	verify_tell(verify, "ask its agent", 95);
+	verify->forked_us = g_get_monotonic_time();
 	verify->asking = steps_ref(steps);
 	vm->ops->agent_channel(vm, FALSE, &call);
 }
@@ -272,16 +276,29 @@ verify_note(gpointer context, GCancellable *cancellable, GError **unused)
 	return TRUE;
 }
 
-/* The thread has the files now: whatever becomes of the machine waits for it. */
+/* The thread has the files from now on: whatever becomes of the machine waits for it. */
+static gboolean
+verify_handle_second(gpointer data)
+{
+	struct verify *verify = data;
+
+	if (verify->asking)
+		job_thread_run(verify->asking, verify->cancellable, verify_note, verify);
+	g_clear_pointer(&verify->asking, steps_unref);
+	return G_SOURCE_REMOVE;
+}
+
+/* When the fork has run for a second; until then its end is heard, as before. */
 static void
 verify_start_note(struct steps *steps, void *context)
 {
 	struct verify *verify = context;
+	gint64 ms = (g_get_monotonic_time() - verify->forked_us) / 1000;
 
 	verify_tell(verify, "note what it touched", 97);
-	g_clear_pointer(&verify->asking, steps_unref);
 	if (verify->dropped)
-		job_thread_run(steps, verify->cancellable, verify_note, verify);
+		g_timeout_add_full(G_PRIORITY_DEFAULT, ms < LOOK_MS ? (guint)(LOOK_MS - ms) : 0,
+				   verify_handle_second, g_rc_box_acquire(verify), verify_release);
 	else
 		steps_next(steps);
 }

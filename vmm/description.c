@@ -46,6 +46,7 @@ static const struct json_field description_fields[] = {
 	{ "kvm_fd", JSON_KIND_INTEGER, 0, FIRST_FD, MAX_FD },
 	{ "memory_fd", JSON_KIND_INTEGER, 0, FIRST_FD, MAX_FD },
 	{ "memory_private", JSON_KIND_BOOLEAN, 1, 0, 0 },
+	{ "memory_random", JSON_KIND_BOOLEAN, 1, 0, 0 },
 	{ "state_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
 	{ "pages_fd", JSON_KIND_INTEGER, 1, FIRST_FD, MAX_FD },
 	{ "boot", JSON_KIND_OBJECT, 0, 0, 0 },
@@ -184,6 +185,7 @@ description_read_numbers(const json_t *object, struct description *description)
 	description->kvm_fd = description_get_fd(object, "kvm_fd");
 	description->memory_fd = description_get_fd(object, "memory_fd");
 	description->memory_private = json_get_flag(object, "memory_private", false);
+	description->memory_random = json_get_flag(object, "memory_random", false);
 	description->state_fd = description_get_fd(object, "state_fd");
 	description->pages_fd = description_get_fd(object, "pages_fd");
 	description->pagemap_fd = -1;

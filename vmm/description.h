@@ -10,6 +10,7 @@
  *     "cpus": 2, "ram_mib": 1024,
  *     "cpu": "carrel-v1",                   base/cpu_model.h; what KVM lacks of it is an error
  *     "kvm_fd": 3, "memory_fd": 4, "memory_private": false,
+ *     "memory_random": false,               a fault reads its page alone: guest_memory_read_alone()
  *     "state_fd": 14,                       it goes on from there: a fork of that memory
  *     "pages_fd": 15,                       of a suspended fork: what it had changed of the memory
  *     "boot": {"kernel_fd": 5, "initrd_fd": 6, "command_line": "..."},
@@ -29,7 +30,7 @@
  *   }
  *
  * Optional: initrd_fd, display_fd (with scanouts, width, height), disks, net, ports, sound, serial,
- * genid, memory_private, state_fd (only with private memory and without a link), pages_fd (only with
+ * genid, memory_private, memory_random, state_fd (only with private memory and without a link), pages_fd (only with
  * state_fd). A disk has base_fd, which is only read, and overlay_fd, where what is written goes (without: read-only); or
  * image_fd, a raw image that is written itself, as while a version is sealed; or neither, and no
  * capacity yet. A net of kind "tap" has a tap device's descriptor; "stream" a unix stream socket with
@@ -86,6 +87,7 @@ struct description {
 	int kvm_fd;
 	int memory_fd;
 	bool memory_private;
+	bool memory_random;
 	int state_fd; /* -1: it boots */
 	int pages_fd;
 	int pagemap_fd; /* not in the JSON: own_pages_open(), when the memory is private */

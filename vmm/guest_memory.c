@@ -104,6 +104,12 @@ guest_memory_free(struct guest_memory *memory)
 	free(memory);
 }
 
+void
+guest_memory_read_alone(const struct guest_memory *memory)
+{
+	(void)madvise(memory->host, memory->bytes, MADV_RANDOM);
+}
+
 size_t
 guest_memory_list_parts(const struct guest_memory *memory,
 			struct guest_memory_part ret_parts[GUEST_MEMORY_MAX_PARTS])

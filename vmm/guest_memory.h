@@ -37,6 +37,11 @@ struct guest_memory_part {
  */
 int guest_memory_new(int fd, uint64_t ram_bytes, bool private, struct guest_memory **ret_memory);
 void guest_memory_free(struct guest_memory *memory);
+/*
+ * Where it is a file on a disk: a fault reads its page from there and nothing around it, so that the
+ * page cache tells afterwards what was touched.
+ */
+void guest_memory_read_alone(const struct guest_memory *memory);
 
 /* The parts there are, in order of their addresses. */
 size_t guest_memory_list_parts(const struct guest_memory *memory,

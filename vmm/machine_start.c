@@ -165,8 +165,13 @@ machine_confirm_sandbox(struct machine *machine)
 static int
 machine_make_memory(struct machine *machine)
 {
-	return guest_memory_new(machine->description->memory_fd, machine->description->ram_bytes,
-				machine->description->memory_private, &machine->platform.memory);
+	const struct description *description = machine->description;
+	int error = guest_memory_new(description->memory_fd, description->ram_bytes,
+				     description->memory_private, &machine->platform.memory);
+
+	if (error == 0 && description->memory_random)
+		guest_memory_read_alone(machine->platform.memory);
+	return error;
 }
 
 static int

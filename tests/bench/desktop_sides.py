@@ -163,12 +163,14 @@ class Desktops:
 
 class CarrelDesktops(Desktops):
     name, engine = 'carrel', 'kvm'
+    random = False
 
     def fork(self, name, environment=None):
         folder, overlay = self.open_overlay(name)
         machine = kvm_seal.describe(f'd-{name}', self.version, folder, self.machine['cpus'], self.machine['ram_mib'],
                                     self.machine['command_line'])
         machine.fork_from(self.memory, self.state)
+        machine.json['memory_random'] = self.random
         machine.json['disks'][0].update(base_fd=machine.open(os.path.join(self.version, 'disk.img')),
                                         overlay_fd=machine.add(overlay))
         machine.json['sandbox'] = True
@@ -178,7 +180,7 @@ class CarrelDesktops(Desktops):
 
 
 class CarrelDesktopsOnDisk(CarrelDesktops):
-    """Their memory is the version's own file. "ranges" of it are read ahead while a fork starts."""
+    """Their memory is the version's own file. "ranges" of it are read ahead while a fork starts; "random": as a publish forks."""
     ranges = ()
 
     def load_memory(self):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fork_cold.py - forks of the desktop over a memory file that is not in the page cache, as after the host's boot (fork_nested.py)
 #
-# Would it help to note which pages a fork touches in its first second, and to read these ahead for the next ones? First some forks
-# are looked at for that. Then others are made by turns, until their agents answer: the file is in the page cache as a whole; it is
-# not; it is not, and the pages that were touched are asked for while the fork starts, all of which is in its time; the same with those
-# that a publish notes, which are what the page cache has when a fork's agent has answered.
+# Does it help to note which pages a fork touches in its first second, and to read these ahead for the next ones? First some forks
+# are looked at for that, then one as a publish does it. Then others are made by turns, until their agents answer: the file is in the
+# page cache as a whole; it is not; it is not, and the noted pages are asked for while the fork starts, all of which is in its time.
 import contextlib
 import time
 
@@ -45,7 +44,6 @@ def look_at_fork(template):
 
 
 def measure_touched(template, runs, samples):
-    """The pages of the last one, in their order."""
     memory_file.load(template.memory)
     with one_page_a_fault():
         for run in range(runs):
@@ -53,15 +51,17 @@ def measure_touched(template, runs, samples):
             copied, mapped = look_at_fork(template)
             samples.add(template, 'pages_touched_first_second', '', len(copied) + len(mapped))
             samples.add(template, 'pages_copied_first_second', '', len(copied))
-    return sorted(copied + mapped)
 
 
 def note_fork(template):
-    """The pages that a publish notes (host/template_touched.c)."""
+    """The pages that a publish notes (templates/verify.c, host/template_touched.c), before it joins them to ranges."""
     memory_file.drop(template.memory)
+    template.random = True
     fork, = fork_native.run_forks(template, ['fork'], 1)
+    template.random = False
     try:
         fork.answer()
+        time.sleep(TOUCHED_S)
         return memory_file.list_cached(template.memory)
     finally:
         fork.end()
@@ -84,13 +84,13 @@ def measure_side(name, template, samples):
 
 
 def measure(template, runs, samples):
-    ranges = memory_file.list_ranges(measure_touched(template, runs, samples))
+    measure_touched(template, runs, samples)
     noted = note_fork(template)
+    ranges = memory_file.list_ranges(noted)
     say(f'{len(ranges)} ranges are read ahead, {sum(size for _, size in ranges) / 1e6:.1f} MB')
     samples.add(template, 'pages_noted', '', len(noted))
     sides = [('fork_to_agent_on_disk', memory_file.load, ()), ('fork_to_agent_cold', memory_file.drop, ()),
-             ('fork_to_agent_cold_readahead', memory_file.drop, ranges),
-             ('fork_to_agent_cold_noted', memory_file.drop, memory_file.list_ranges(noted, gap=1))]
+             ('fork_to_agent_cold_noted', memory_file.drop, ranges)]
     for run in range(runs):
         for name, prepare, its_ranges in fork_native.in_turn(sides, run):
             say(f'{name}, run {run + 1}')

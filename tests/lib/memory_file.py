@@ -4,8 +4,8 @@
 #   fd = memory_file.copy(memfd, folder)    # where there is no such file yet
 #   memory_file.load(fd)                    # all of it is in the page cache
 #   memory_file.drop(fd)                    # nothing of it is
+#   memory_file.read_ahead(fd, memory_file.list_ranges(memory_file.list_cached(fd)))
 #   copied, mapped = memory_file.list_touched(pid, fd)    # by the fork of that process
-#   memory_file.read_ahead(fd, memory_file.list_ranges(sorted(copied + mapped)))
 import array
 import ctypes
 import mmap
@@ -18,7 +18,7 @@ PAGE = mmap.PAGESIZE
 MAP_NORESERVE = 0x4000  # asm-generic/mman.h
 DROP_S, DROP_AGAIN_S = 10, 0.1
 IS_FILES, IS_THERE = 1 << 61, 3 << 62  # Documentation/admin-guide/mm/pagemap.rst; what is in swap is there
-GAP_PAGES = 15    # page and page that are so far apart are read with what is between, for the sake of one request less
+GAP_PAGES = 16    # page and page that are so far apart are read with what is between, as host/template_touched.c has it
 RANGE_PAGES = 32  # of a range that is longer than read_ahead_kb Linux may read the beginning only
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -89,11 +89,11 @@ def list_touched(pid, fd):
     return copied, mapped
 
 
-def list_ranges(pages, gap=GAP_PAGES):
-    """(offset, bytes) of ranges that hold these pages, which are in their order; gap 1: and no others."""
+def list_ranges(pages):
+    """(offset, bytes) of ranges that hold these pages, which are in their order."""
     ranges = []
     for page in pages:
-        if ranges and page - ranges[-1][1] <= gap and page - ranges[-1][0] < RANGE_PAGES:
+        if ranges and page - ranges[-1][1] <= GAP_PAGES and page - ranges[-1][0] < RANGE_PAGES:
             ranges[-1][1] = page
         else:
             ranges.append([page, page])

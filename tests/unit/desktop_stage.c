@@ -333,7 +333,7 @@ desktop_stage_teardown(void **state)
 void
 desktop_stage_fork(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL, FALSE };
 
 	desktop_fork(f->desktop, &source, FALSE);
 }

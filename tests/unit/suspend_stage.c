@@ -46,7 +46,7 @@ suspend_stage_suspend(struct desktop_stage *f)
 void
 suspend_stage_resume(struct desktop_stage *f)
 {
-	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL };
+	struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL, FALSE };
 
 	desktop_resume(f->desktop, &source);
 }

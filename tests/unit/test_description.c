@@ -161,6 +161,7 @@ test_description__reads_all_of_it(void **state)
 	assert_int_equal(is.kvm_fd, TEST_KVM);
 	assert_int_equal(is.memory_fd, TEST_MEMORY);
 	assert_false(is.memory_private);
+	assert_false(is.memory_random);
 	assert_int_equal(is.kernel_fd, TEST_KERNEL);
 	assert_int_equal(is.initrd_fd, TEST_INITRD);
 	assert_string_equal(is.command_line, "quiet console=ttyS0");
@@ -241,7 +242,7 @@ test_description__takes_a_suspended_fork(void **state)
 {
 	CLEANUP_FREE char *text =
 		test_replace(minimal, "'memory_fd':101",
-			     "'memory_fd':115,'memory_private':true,'state_fd':113,'pages_fd':114");
+			     "'memory_fd':115,'memory_private':true,'memory_random':true,'state_fd':113,'pages_fd':114");
 	CLEANUP_FREE char *writable =
 		test_replace(minimal, "'memory_fd':101",
 			     "'memory_fd':115,'memory_private':true,'state_fd':113,'pages_fd':107");
@@ -252,6 +253,7 @@ test_description__takes_a_suspended_fork(void **state)
 	if (test_parse(text, &is, &problem) != 0)
 		fail_msg("%s", problem.text);
 	assert_true(is.memory_private);
+	assert_true(is.memory_random);
 	assert_int_equal(is.state_fd, TEST_STATE);
 	assert_int_equal(is.pages_fd, TEST_PAGES);
 	assert_int_equal(test_parse(writable, &is, &problem), -EINVAL);

@@ -21,7 +21,7 @@ static void
 put_suspended(const struct desktops_stage *f)
 {
 	struct manifest *manifest = manifest_read(f->version, NULL);
-	const struct engine_template source = { manifest, -1, "user", -1, NULL };
+	const struct engine_template source = { manifest, -1, "user", -1, NULL, FALSE };
 	char genid[ENGINE_GENID_LENGTH + 1];
 	g_autofree char *origin = NULL;
 	struct desktop_folder folder;

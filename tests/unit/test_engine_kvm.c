@@ -240,7 +240,7 @@ start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome
 	g_autofree char *path = g_build_filename(f->folder, "kvm/user/memory", NULL);
 	int memory = open(path, O_RDONLY | O_CLOEXEC);
 	int root = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct engine_template source = { f->manifest, root, "user", memory, NULL };
+	struct engine_template source = { f->manifest, root, "user", memory, NULL, FALSE };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_kvm_ops.fork(f->vm, &source, f->overlay, &call);

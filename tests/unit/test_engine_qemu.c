@@ -147,7 +147,7 @@ static void
 start_fork(struct fixture *f, GCancellable *cancellable, struct outcome *outcome)
 {
 	int root = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct engine_template source = { f->manifest, root, "user", f->memory, NULL };
+	struct engine_template source = { f->manifest, root, "user", f->memory, NULL, FALSE };
 	struct steps_call call = { cancellable, note_end, outcome };
 
 	engine_qemu_ops.fork(f->vm, &source, f->overlay, &call);

@@ -186,7 +186,7 @@ finish_badly(struct fixture *f, struct outcome *outcome, const char *words)
 static void
 run_start(struct fixture *f, gboolean restore)
 {
-	const struct engine_template source = { f->manifest, f->root, "user", f->memory, GENID };
+	const struct engine_template source = { f->manifest, f->root, "user", f->memory, GENID, FALSE };
 	struct outcome outcome = { 0 };
 	const struct steps_call call = { NULL, note_end, &outcome };
 
@@ -284,7 +284,7 @@ test_engine_suspend__kvm_may_write_what_its_process_does_not_share(void **state)
 static void
 test_engine_suspend__a_restore_needs_the_overlay(void **state)
 {
-	const struct engine_template source = { NULL, -1, "user", -1, GENID };
+	const struct engine_template source = { NULL, -1, "user", -1, GENID, FALSE };
 	struct fixture *f = *state;
 	struct engine_template complete = source;
 	struct outcome outcome = { 0 };

@@ -278,6 +278,9 @@ test_guest_memory__asks_for_huge_pages_of_memory_only(void **state)
 			 access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0);
 	assert_false(test_has_flag(guest_memory_find(disk, 0, MIB), " hg"));
 	assert_true(test_has_flag(guest_memory_find(disk, 0, MIB), " dd"));
+	assert_false(test_has_flag(guest_memory_find(disk, 0, MIB), " rr"));
+	guest_memory_read_alone(disk);
+	assert_true(test_has_flag(guest_memory_find(disk, 0, MIB), " rr"));
 	guest_memory_free(disk);
 	guest_memory_free(memory);
 }

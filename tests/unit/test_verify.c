@@ -47,6 +47,7 @@ struct fake_engine {
 	void *context;
 	gboolean foreign;
 	gboolean holds_channel;
+	gboolean memory_random;
 	struct steps *held; /* the channel that was asked for */
 	int agent;	    /* the guest's end; -1: none */
 };
@@ -105,7 +106,7 @@ fake_touch(int memory)
 
 	assert_ptr_not_equal(pages, MAP_FAILED);
 	assert_int_equal(madvise((void *)(guintptr)pages, RAM_BYTES, MADV_RANDOM), 0);
-	assert_int_equal(pages[0] + pages[7 * PAGE_BYTES] + pages[8 * PAGE_BYTES], 0);
+	assert_int_equal(pages[0] + pages[70 * PAGE_BYTES] + pages[71 * PAGE_BYTES], 0);
 	munmap((void *)(guintptr)pages, RAM_BYTES);
 }
 
@@ -116,6 +117,7 @@ fake_fork(struct engine_vm *vm, const struct engine_template *source, const char
 	static const struct step steps[] = { { "fork", fork_start, 1000 } };
 
 	(void)vm, (void)overlay_path;
+	fake.memory_random = source->memory_random;
 	fake_touch(source->memory);
 	steps_run(steps, G_N_ELEMENTS(steps), NULL, NULL, call);
 }
@@ -342,7 +344,7 @@ test_verify__refuses_what_this_host_cannot_restore(void **state)
 
 /* The agent echoes its nonce. */
 static void
-answer_agent(struct fixture *f)
+echo_nonce(struct fixture *f)
 {
 	struct fake_peer peer;
 	json_t *object;
@@ -357,11 +359,17 @@ answer_agent(struct fixture *f)
 	text = json_dumps(object, JSON_COMPACT);
 	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
 	fake_peer_send(&peer, frame, size);
-	WAIT_FOR(f->ended);
 	free(frame);
 	free(text);
 	json_decref(object);
 	fake_peer_done(&peer);
+}
+
+static void
+answer_agent(struct fixture *f)
+{
+	echo_nonce(f);
+	WAIT_FOR(f->ended);
 }
 
 /* The note, for g_free(); NULL: there is none. */
@@ -386,6 +394,7 @@ test_verify__notes_what_the_fork_touches_where_it_is_wished_for(void **state)
 	answer_agent(f);
 	assert_null(f->error);
 	assert_int_equal(f->n_steps, 4);
+	assert_false(fake.memory_random);
 	before = read_note(f);
 	assert_null(before);
 	f->ended = FALSE;
@@ -394,9 +403,40 @@ test_verify__notes_what_the_fork_touches_where_it_is_wished_for(void **state)
 	answer_agent(f);
 	assert_null(f->error);
 	assert_int_equal(f->n_steps, 5);
+	assert_true(fake.memory_random);
 	note = read_note(f);
 	assert_non_null(note);
-	assert_string_equal(note, "touched 1\n0 1\n7 2\n");
+	assert_string_equal(note, "touched 1\n0 1\n70 2\n");
+}
+
+static void
+note_step(void *context, const char *step, guint percent)
+{
+	const char **last = context;
+
+	(void)percent;
+	*last = step;
+}
+
+/* A second passes before what the fork has touched is noted. */
+static void
+test_verify__hears_of_an_end_while_the_fork_runs_on(void **state)
+{
+	struct fixture *f = *state;
+	const char *step = "";
+	g_autofree char *note = NULL;
+
+	f->request.notes_touched = TRUE;
+	f->request.progress = note_step;
+	f->request.context = &step;
+	start(f);
+	echo_nonce(f);
+	WAIT_FOR(strcmp(step, "note what it touched") == 0);
+	fake.callback(fake.context, ENGINE_EVENT_PANICKED, 0);
+	WAIT_FOR(f->ended);
+	assert_string_equal(f->error->message, "note what it touched: the guest's kernel panicked");
+	note = read_note(f);
+	assert_null(note);
 }
 
 static void
@@ -426,6 +466,7 @@ main(void)
 		TEST(refuses_what_this_host_cannot_restore),
 		TEST(lets_a_channel_go_that_comes_too_late),
 		TEST(notes_what_the_fork_touches_where_it_is_wished_for),
+		TEST(hears_of_an_end_while_the_fork_runs_on),
 		TEST(does_not_fail_for_its_note),
 	};
 

@@ -68,6 +68,7 @@ make_machine(struct vmm_machine *machine, gboolean forks)
 		.kvm = raise_fd(open("/dev/null", O_RDWR | O_CLOEXEC)),
 		.memory = forks ? make_template_file((off_t)RAM_MIB << 20)
 				: make_file((off_t)RAM_MIB << 20),
+		.memory_random = forks,
 		.kernel = make_template_file(4096),
 		.initrd = make_template_file(4096),
 		.state = forks ? make_template_file(64) : -1,
@@ -127,6 +128,7 @@ take_description(const struct vmm_command *command, gboolean forks)
 			       description.sandbox && !description.net_link &&
 			       description.n_disks == 2 && description.n_ports == 2 &&
 			       (description.state_fd >= 0) == forks &&
+			       description.memory_random == forks &&
 			       (description.disks[0].base_fd >= 0) == forks &&
 			       description.disks[0].overlay_fd >= 0
 		       ? 0
