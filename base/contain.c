@@ -29,11 +29,22 @@ contain_leave_files(void)
 	return 0;
 }
 
+/* What follows is the calling thread's alone, and another one would keep its rights. unshare(2): without others nothing is done. */
+static int
+contain_expect_one_thread(void)
+{
+	if (unshare(CLONE_THREAD) == 0)
+		return 0;
+	return errno == EINVAL ? -EBUSY : -errno;
+}
+
 int
 contain_enter(void)
 {
-	int error = contain_leave_files();
+	int error = contain_expect_one_thread();
 
+	if (error == 0)
+		error = contain_leave_files();
 	if (error == 0)
 		error = sandbox_hide_memory();
 	if (error == 0)

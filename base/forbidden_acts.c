@@ -145,7 +145,8 @@ forbidden_acts_find_in_filter(const struct sandbox_filter *filter)
 	pid = vfork();
 	if (pid == 0)
 		forbidden_acts_end_in_filter(refusing);
-	if (pid < 0 || forbidden_acts_wait(pid, &status) < 0 || !WIFEXITED(status))
+	if (pid < 0 || forbidden_acts_wait(pid, &status) < 0 || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) > STAGE_FAILED)
 		return STAGE_FAILED;
 	return WEXITSTATUS(status);
 }
@@ -176,14 +177,14 @@ forbidden_acts_words(size_t stage, int act)
 }
 
 static int
-forbidden_acts_judge(int status, struct forbidden_acts_finding *ret_finding)
+forbidden_acts_judge(int status, size_t n_filters, struct forbidden_acts_finding *ret_finding)
 {
 	const char *words;
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	*ret_finding = (struct forbidden_acts_finding){ 0 };
-	if (!WIFEXITED(status))
+	if (!WIFEXITED(status) || (size_t)WEXITSTATUS(status) / STAGE_ACTS > n_filters)
 		return -EIO;
 	ret_finding->stage = (size_t)WEXITSTATUS(status) / STAGE_ACTS;
 	words = forbidden_acts_words(ret_finding->stage, WEXITSTATUS(status) % STAGE_ACTS);
@@ -207,7 +208,7 @@ forbidden_acts_begin(const struct sandbox_filter *const *filters, size_t n_filte
 		return -errno;
 	if (pid == 0)
 		_exit(forbidden_acts_find(filters, n_filters));
-	ret_trial->pid = pid;
+	*ret_trial = (struct forbidden_acts_trial){ .pid = pid, .n_filters = n_filters };
 	return 0;
 }
 
@@ -220,7 +221,7 @@ forbidden_acts_finish(const struct forbidden_acts_trial *trial,
 
 	if (error < 0)
 		*ret_finding = (struct forbidden_acts_finding){ 0 };
-	return error < 0 ? error : forbidden_acts_judge(status, ret_finding);
+	return error < 0 ? error : forbidden_acts_judge(status, trial->n_filters, ret_finding);
 }
 
 static int
@@ -249,7 +250,7 @@ forbidden_acts_try_service(int (*refuse)(const char *const *extra, size_t n_extr
 			   const char *const *extra, size_t n_extra,
 			   char ret_act[FORBIDDEN_ACTS_WORDS])
 {
-	struct forbidden_acts_trial trial = { .pid = fork() };
+	struct forbidden_acts_trial trial = { .pid = fork(), .n_filters = 1 };
 
 	if (trial.pid < 0)
 		return -errno;

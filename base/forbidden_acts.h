@@ -19,10 +19,11 @@ struct sandbox_filter;
 /* A child that tries, while the caller does something else. */
 struct forbidden_acts_trial {
 	pid_t pid;
+	size_t n_filters;
 };
 
 struct forbidden_acts_finding {
-	size_t stage; /* where it ended: 0 is the process without a filter, n is under the n-th filter */
+	size_t stage; /* where it ended: 0 is the process without a filter, n is under the n-th filter of the trial */
 	char act[FORBIDDEN_ACTS_WORDS]; /* with -EPERM: the first one that was possible, to go on after "could" */
 };
 

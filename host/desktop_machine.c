@@ -211,8 +211,12 @@ static char *
 desktop_begin_fork(struct desktop *desktop, const struct launch_answer *answer,
 		   const struct engine_ops *engine, char ret_genid[ENGINE_GENID_LENGTH + 1])
 {
-	const struct engine_template source = { desktop->manifest, desktop->template_folder,
-						desktop->kind, desktop->memory, NULL, FALSE };
+	const struct engine_template source = { desktop->manifest,
+						desktop->template_folder,
+						desktop->kind,
+						desktop->memory,
+						NULL,
+						FALSE };
 	char *obstacle = desktop_find_obstacle(desktop, engine, answer);
 
 	return obstacle ? obstacle
@@ -224,8 +228,12 @@ desktop_handle_made(void *data, const struct launch_answer *answer)
 {
 	struct desktop *desktop = data;
 	char genid[ENGINE_GENID_LENGTH + 1];
-	struct engine_template source = { desktop->manifest, desktop->template_folder,
-					  desktop->kind, desktop->memory, genid, FALSE };
+	struct engine_template source = { desktop->manifest,
+					  desktop->template_folder,
+					  desktop->kind,
+					  desktop->memory,
+					  genid,
+					  FALSE };
 	struct steps_call call = { desktop->cancellable, desktop_handle_forked, desktop };
 	const struct engine_ops *engine;
 	g_autofree char *obstacle = NULL;

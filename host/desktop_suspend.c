@@ -388,7 +388,7 @@ desktop_restore(struct desktop *desktop, const struct engine_ops *engine,
 		const struct suspension *suspension, int *sockets, GError **error)
 {
 	const struct engine_template source = { desktop->manifest, desktop->template_folder,
-						desktop->kind,     desktop->memory,
+						desktop->kind,	   desktop->memory,
 						suspension->genid, FALSE };
 	const struct steps_call call = { desktop->cancellable, desktop_handle_restored, desktop };
 	struct engine_image image;

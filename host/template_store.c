@@ -281,7 +281,7 @@ template_store_find_suspended(struct template_store *store, const char *name, gu
 	if (entry->loading || entry->error)
 		return FALSE;
 	*ret_template = (struct engine_template){ entry->manifest, entry->root, entry->kind,
-						  entry->memory, NULL, FALSE };
+						  entry->memory,   NULL,	FALSE };
 	return TRUE;
 }
 

@@ -22,12 +22,13 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define HEAD	     "touched 1\n"
-#define PAGE_BYTES   TEMPLATE_TOUCHED_PAGE_BYTES
-#define WINDOW_PAGES G_GUINT64_CONSTANT(16384)
-#define PART_BYTES   (128 * 1024)
-#define GAP_PAGES    15 /* as few between two that were touched are read with them: a request less */
-#define MAX_DIGITS   12
+#define HEAD	      "touched 1\n"
+#define PAGE_BYTES    TEMPLATE_TOUCHED_PAGE_BYTES
+#define WINDOW_PAGES  G_GUINT64_CONSTANT(16384)
+#define PART_BYTES    (128 * 1024)
+#define STRETCH_BYTES (4 << 20) /* between two looks whether that is wanted still */
+#define GAP_PAGES     15 /* as few between two that were touched are read with them: a request less */
+#define MAX_DIGITS    12
 #define LEFT_SHARE \
 	256 /* of the file's data; what stays in the page cache is noted without having been touched */
 
@@ -179,17 +180,20 @@ template_touched_ask(int memory, guint64 offset, guint64 bytes)
 }
 
 void
-template_touched_read_all(int memory)
+template_touched_read_all(int memory, guint limit_ms, GCancellable *cancellable)
 {
-	off_t data = lseek(memory, 0, SEEK_DATA);
+	const gint64 end = g_get_monotonic_time() + (gint64)limit_ms * 1000;
+	off_t at = lseek(memory, 0, SEEK_DATA);
 
-	while (data >= 0) {
-		off_t hole = lseek(memory, data, SEEK_HOLE);
+	while (at >= 0 && g_get_monotonic_time() < end &&
+	       !g_cancellable_is_cancelled(cancellable)) {
+		off_t hole = lseek(memory, at, SEEK_HOLE);
 
 		if (hole < 0)
 			return;
-		template_touched_ask(memory, (guint64)data, (guint64)(hole - data));
-		data = lseek(memory, hole, SEEK_DATA);
+		hole = MIN(hole, at + STRETCH_BYTES);
+		template_touched_ask(memory, (guint64)at, (guint64)(hole - at));
+		at = lseek(memory, hole, SEEK_DATA);
 	}
 }
 
@@ -227,7 +231,7 @@ template_touched_parse(const char *text, gsize size, guint64 memory_bytes, GErro
 {
 	g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(struct template_touched_range));
 	const char *const end = text + size;
-	const char *at = text + strlen(HEAD);
+	const char *at = text;
 	struct template_touched_range range;
 
 	if (size < strlen(HEAD) || size > TEMPLATE_TOUCHED_MAX_BYTES ||
@@ -237,6 +241,7 @@ template_touched_parse(const char *text, gsize size, guint64 memory_bytes, GErro
 			    HEAD);
 		return NULL;
 	}
+	at += strlen(HEAD);
 	while (at < end) {
 		const struct template_touched_range *previous =
 			ranges->len > 0 ? &g_array_index(ranges, struct template_touched_range,

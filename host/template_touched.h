@@ -36,8 +36,8 @@ gboolean template_touched_drop(int memory, GError **error);
  */
 gboolean template_touched_write(int memory, const char *path, GError **error);
 
-/* Begins to read all data of the memory's file, holes left out; waits where the disk's queue is full. */
-void template_touched_read_all(int memory);
+/* Begins to read all data of the memory's file, holes left out; waits where the disk's queue is full, so long at most. */
+void template_touched_read_all(int memory, guint limit_ms, GCancellable *cancellable);
 
 /* struct template_touched_range, for g_array_unref(); or NULL and an error that says what is wrong. */
 GArray *template_touched_parse(const char *text, gsize size, guint64 memory_bytes, GError **error);

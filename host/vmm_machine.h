@@ -23,8 +23,8 @@ struct vmm_machine {
 	int kvm;
 	int memory; /* of ram_mib: a memfd, which the guest writes to; or a version's, O_RDONLY */
 	gboolean memory_random; /* engine_template's */
-	int state;  /* the version's, O_RDONLY: it goes on from there; -1: it boots */
-	int pages;  /* of a suspended machine, whose state that is then, O_RDONLY; -1: none */
+	int state;		/* the version's, O_RDONLY: it goes on from there; -1: it boots */
+	int pages; /* of a suspended machine, whose state that is then, O_RDONLY; -1: none */
 	const char *genid; /* 32 hexadecimal digits; NULL: one that was never given */
 	int kernel;
 	int initrd;

@@ -8,7 +8,8 @@
  * the running step, whose end is waited for, so that nothing is removed under a thread's hands.
  *
  * Where it is wished for, that fork begins with a memory of which nothing is in the page cache, and a last step notes what it has
- * touched of it (host/template_touched.c). That is advice for later forks: nothing about it fails a version.
+ * touched of it (host/template_touched.c). That is advice for later forks: no failure of it fails a version. The
+ * limits of time for that fork are those of one that waits for the disk.
  */
 #include "templates/verify.h"
 
@@ -30,6 +31,7 @@
 #define READ_MS	 (30 * 60 * 1000)
 #define FORK_MS	 120000
 #define AGENT_MS 60000
+#define AGAIN_MS 60000
 #define LOOK_MS	 1000 /* how long a fork runs until what it has touched is noted */
 
 struct verify {
@@ -267,12 +269,12 @@ verify_note(gpointer context, GCancellable *cancellable, GError **unused)
 	g_autofree char *path = template_touched_make_path(memory);
 	g_autoptr(GError) error = NULL;
 
-	(void)cancellable, (void)unused;
+	(void)unused;
 	if (!template_touched_write(verify->memory, path, &error))
 		log_warning("what a fork of '%s' touches is not noted: %s", verify->folder,
 			    error->message);
 	/* It was there before: the first desktops shall find it. */
-	template_touched_read_all(verify->memory);
+	template_touched_read_all(verify->memory, AGAIN_MS, cancellable);
 	return TRUE;
 }
 

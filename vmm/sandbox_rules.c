@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sandbox_rules.c - the system calls that each kind of carrel-vmm's threads may make (carrel-vmm)
+ * sandbox_rules.c - the system calls that each kind of carrel-vmm's threads may make (compile-filters)
  *
  * A vCPU's thread runs device code, too: all that the guest does by port and register, but not what
  * it does by doorbell. The loop's filter stays on while the machine is taken apart.

@@ -9,6 +9,7 @@
  */
 #include "vmm/vmm_sandbox.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdbool.h>
@@ -39,6 +40,7 @@ static const char *const stage_names[] = {
 	[1 + FILTER_LOOP] = "the loop",
 	[1 + FILTER_VCPU] = "a vCPU",
 };
+static_assert(sizeof(stage_names) / sizeof(stage_names[0]) == 1 + N_FILTERS, "a name each");
 
 static int
 vmm_sandbox_contain(void)
@@ -78,8 +80,10 @@ vmm_sandbox_new(struct vmm_sandbox **ret_sandbox)
 	struct vmm_sandbox *sandbox = calloc(1, sizeof(*sandbox));
 	int error;
 
-	if (!sandbox)
+	if (!sandbox) {
+		log_error("sandbox: out of memory");
 		return -ENOMEM;
+	}
 	/* An arena for each thread would need more calls than device code does, and memory. */
 	mallopt(M_ARENA_MAX, 1);
 	error = vmm_sandbox_contain();

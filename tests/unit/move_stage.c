@@ -111,8 +111,9 @@ move_stage_begin(struct move_stage *f, const struct desktop_host *host, guint64 
 void
 move_stage_arrive(struct move_stage *f)
 {
-	const struct engine_template source = { f->stage->manifest, f->stage->folder, "user", -1,
-						NULL, FALSE };
+	const struct engine_template source = {
+		f->stage->manifest, f->stage->folder, "user", -1, NULL, FALSE
+	};
 
 	desktop_arrive(f->stage->desktop, &source, FALSE, 0);
 	assert_true(desktop_stage_is_in(f->stage, DESKTOP_STATE_ARRIVING));

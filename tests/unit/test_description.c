@@ -240,9 +240,9 @@ test_description__an_image_has_no_base(void **state)
 static void
 test_description__takes_a_suspended_fork(void **state)
 {
-	CLEANUP_FREE char *text =
-		test_replace(minimal, "'memory_fd':101",
-			     "'memory_fd':115,'memory_private':true,'memory_random':true,'state_fd':113,'pages_fd':114");
+	CLEANUP_FREE char *text = test_replace(
+		minimal, "'memory_fd':101",
+		"'memory_fd':115,'memory_private':true,'memory_random':true,'state_fd':113,'pages_fd':114");
 	CLEANUP_FREE char *writable =
 		test_replace(minimal, "'memory_fd':101",
 			     "'memory_fd':115,'memory_private':true,'state_fd':113,'pages_fd':107");

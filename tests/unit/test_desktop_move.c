@@ -261,8 +261,8 @@ test_desktop_move__one_that_has_run_does_not_go(void **state)
 {
 	struct move_stage *f = *state;
 	struct desktop_stage *stage = f->stage;
-	struct engine_template source = { stage->manifest, stage->folder, "user", stage->memory,
-					  NULL, FALSE };
+	struct engine_template source = { stage->manifest, stage->folder, "user",
+					  stage->memory,   NULL,	  FALSE };
 	g_autofree char *overlay =
 		g_build_filename(stage->lib, "desktops", DESKTOP, "overlay.qcow2", NULL);
 

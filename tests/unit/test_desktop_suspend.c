@@ -293,7 +293,8 @@ static void
 test_desktop_suspend__needs_its_version_until_it_was_tried(void **state)
 {
 	struct desktop_stage *f = *state;
-	const struct engine_template source = { f->manifest, f->folder, "user", f->memory, NULL, FALSE };
+	const struct engine_template source = { f->manifest, f->folder, "user",
+						f->memory,   NULL,	FALSE };
 
 	suspend_stage_start_with_user(f);
 	assert_false(desktop_needs_template(f->desktop, &source));

@@ -186,7 +186,8 @@ finish_badly(struct fixture *f, struct outcome *outcome, const char *words)
 static void
 run_start(struct fixture *f, gboolean restore)
 {
-	const struct engine_template source = { f->manifest, f->root, "user", f->memory, GENID, FALSE };
+	const struct engine_template source = { f->manifest, f->root, "user",
+						f->memory,   GENID,   FALSE };
 	struct outcome outcome = { 0 };
 	const struct steps_call call = { NULL, note_end, &outcome };
 

@@ -46,10 +46,12 @@ struct omission {
 	bool namespaces_limit;
 	bool folder;
 	bool dumpable;
-	bool thread; /* another one of the process */
+	bool early_thread; /* another one of the process, before it is contained */
+	bool thread;
 	bool child;
 	int prctl;	   /* what is asked of prctl(2), and not done */
 	const char *words; /* NULL: nothing is possible */
+	int error;	   /* 0: -EPERM with words */
 };
 
 struct finding {
@@ -89,11 +91,22 @@ write_text(const char *path, const char *text)
 	return error;
 }
 
+static void *
+wait_for_the_end(void *context)
+{
+	for (;;)
+		pause();
+	return context;
+}
+
 static int
 contain_but_for(const struct omission *omission)
 {
+	pthread_t thread;
 	int error = 0;
 
+	if (omission->early_thread && pthread_create(&thread, NULL, wait_for_the_end, NULL) != 0)
+		return -EAGAIN;
 	ignored_prctl = omission->prctl;
 	if (!omission->namespaces_limit)
 		error = write_text("/proc/sys/user/max_user_namespaces", "0");
@@ -110,14 +123,6 @@ contain_but_for(const struct omission *omission)
 	if (error == 0 && omission->dumpable && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		error = -errno;
 	return error;
-}
-
-static void *
-wait_for_the_end(void *context)
-{
-	for (;;)
-		pause();
-	return context;
 }
 
 /* After the containment: they have no more rights than the process. */
@@ -209,6 +214,7 @@ test_forbidden_acts__each_missing_part_is_found(void **state)
 {
 	static const struct omission cases[] = {
 		{ .words = NULL },
+		{ .early_thread = true, .words = "be contained at all", .error = -EBUSY },
 		{ .thread = true, .words = NULL },
 		{ .child = true, .words = "see other processes" },
 		{ .namespace = CLONE_NEWPID, .words = "see other processes" },
@@ -233,7 +239,9 @@ test_forbidden_acts__each_missing_part_is_found(void **state)
 
 		find_with(&cases[i], &finding);
 		assert_string_equal(finding.words, cases[i].words ? cases[i].words : "");
-		assert_int_equal(finding.error, cases[i].words ? -EPERM : 0);
+		assert_int_equal(finding.error, cases[i].error	 ? cases[i].error
+						: cases[i].words ? -EPERM
+								 : 0);
 	}
 	shmctl(memory, IPC_RMID, NULL);
 }
