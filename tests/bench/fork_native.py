@@ -101,6 +101,14 @@ def measure_time(sides, runs, samples):
             end_all(forks)
 
 
+def measure_namespaces(templates, runs, samples):
+    for run in range(runs):
+        for template in in_turn(templates, run):
+            forks = run_forks(template, ['fork'], 1)
+            samples.add(template, 'fork_namespaces_ms', 'ms', forks[0].namespaces_ms())
+            end_all(forks)
+
+
 def measure_rate(templates, runs, samples):
     for run in range(max(1, runs // RUNS_A_RATE)):
         for at_once in AT_ONCE:
@@ -228,6 +236,7 @@ def main(runs, folder, *wanted):
     if 'time' in wanted:
         on_disk = zip(('fork_to_running_on_disk_ms', 'fork_to_running_cold_ms'), fork_sides.make_on_disk(templates[0]))
         measure_time([*list_sides('fork_to_running_ms', templates), *on_disk], runs, samples)
+        measure_namespaces(templates, runs, samples)
         measure_steps(templates[0], runs, samples)
         for ram_mib in OTHER_RAM_MIB:
             others = make_templates(ram_mib, folder)

@@ -22,11 +22,13 @@ import agent_notes  # noqa: E402
 import desktop_sides  # noqa: E402
 import fork_cold  # noqa: E402
 import fork_native  # noqa: E402
+import fork_sides  # noqa: E402
 import kvm_counters  # noqa: E402
 import spawned  # noqa: E402
 
 ALIVE = {'carrel': (1, 10, 20), 'qemu': (1, 10)}  # 20 of QEMU do not fit into the host
 MANY_ALIVE = (1, 10, 100)
+RAM_MIB = (1024, 4096, 16384)
 IDLE_S = 60
 COUNTED_S = 30  # after these: then a fork has given its pages back, too (vmm/machine_idle.c)
 SOAK_ALIVE = 20
@@ -123,8 +125,18 @@ def measure_memory_of(template, alive, samples):
     fork_native.measure_memory_of(template, alive, grow, samples, count)
 
 
-def measure(templates, runs, samples):
+def measure_sizes(folder, runs, samples):
+    """Of the native half's small guest: this host's KVM has nested paging."""
+    for ram_mib in RAM_MIB:
+        say(f'forks of a small guest with {ram_mib} MiB')
+        template = fork_sides.CarrelTemplate(ram_mib, folder)
+        fork_native.measure_time([(f'fork_to_running_{ram_mib}_mib_ms', template)], runs, samples)
+        fork_native.measure_memslots(template, runs, f'memslots_{ram_mib}_mib_ms', samples)
+
+
+def measure(templates, folder, runs, samples):
     measure_forks(templates, runs, samples)
+    measure_sizes(folder, runs, samples)
     for template in templates:
         measure_memory_of(template, ALIVE[template.name], samples)
 
@@ -146,7 +158,8 @@ def main(runs, folder, what='nested'):
     elif what == 'cold':
         fork_cold.measure(make(desktop_sides.CarrelDesktopsOnDisk), int(runs), samples)
     else:
-        measure([make(desktop_sides.CarrelDesktops), make(desktop_sides.QemuDesktops)], int(runs), samples)
+        templates = [make(desktop_sides.CarrelDesktops), make(desktop_sides.QemuDesktops)]
+        measure(templates, os.path.join(folder, 'work'), int(runs), samples)
 
 
 if __name__ == '__main__':

@@ -47,7 +47,7 @@ class Fork:
         self.output, output = os.pipe()
         self.rest = b''
         self.lines = []
-        self.started_at = self.running_at = None
+        self.entered_at = self.started_at = self.running_at = None
         self.fds = [self.output]
         self.pid = spawned.spawn(command, inherited, output, namespaces, environment)
         os.close(output)
@@ -65,7 +65,9 @@ class Fork:
 
     def take(self, line, now):
         self.lines.append(line)
-        if line.startswith('start '):
+        if line.startswith('enter '):
+            self.entered_at = float(line.split()[1])
+        elif line.startswith('start '):
             self.started_at = float(line.split()[1])
         elif line.endswith(self.says_when_running):
             self.running_at = now
@@ -73,6 +75,10 @@ class Fork:
     def ms(self, end=None):
         """From the start to there, or to the first instruction."""
         return ((end or self.running_at) - self.started_at) * 1000
+
+    def namespaces_ms(self):
+        """What it took to make its namespaces, which is before the start."""
+        return (self.started_at - self.entered_at) * 1000
 
     def end(self):
         spawned.end(self.pid)

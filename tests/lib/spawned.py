@@ -59,11 +59,15 @@ def start(command, fds, output, environment):
 
 
 def spawn(command, fds, output, namespaces, environment=None):
-    """Its pid. Its first line of output is "start TIME", the CLOCK_MONOTONIC right before its process is made."""
+    """
+    Its pid. Its first lines of output are "enter TIME" and "start TIME", by CLOCK_MONOTONIC: right before its namespaces are made, and
+    right before its process is.
+    """
     hears, told = os.pipe()
     between = os.fork()
     if between == 0:
         try:
+            os.write(output, f'enter {time.monotonic():.6f}\n'.encode())
             enter(namespaces)
             pid = start(command, fds, output, os.environ if environment is None else environment)
             os.write(told, str(pid).encode())
