@@ -89,12 +89,17 @@ RIVAL_COLUMNS = ("figure", "unit", "median", "p99", "least", "most", "rival", "i
                  "samples")
 
 
+def show_p99(samples):
+    """Of fewer than a hundred it is the greatest, which has a column."""
+    return show(find_p99(samples)) if len(samples) >= 100 else ""
+
+
 def make_row(figure):
     samples = figure["samples"]
-    row = [figure["name"], figure["unit"], show(figure["median"]), show(figure["p99"]), show(min(samples)), show(max(samples))]
+    row = [figure["name"], figure["unit"], show(figure["median"]), show_p99(samples), show(min(samples)), show(max(samples))]
     if "rival" in figure:
         its = figure["rival_samples"]
-        row += [figure["rival"], show(figure["rival_median"]), show(find_p99(its)), show(min(its)), show(max(its)),
+        row += [figure["rival"], show(figure["rival_median"]), show_p99(its), show(min(its)), show(max(its)),
                 f"{figure['ratio']:.3f}"]
     return row + [str(len(samples))]
 
