@@ -36,12 +36,21 @@ kvm_witness_look_at_msrs(struct kvm_act *act, const struct kvm_msrs *msrs)
 }
 
 static void
+kvm_witness_look_at_line(struct kvm_act *act, const struct kvm_irq_level *line)
+{
+	act->line = line->irq;
+	act->is_high = line->level;
+}
+
+static void
 kvm_witness_note(int fd, unsigned long request, const void *argument)
 {
 	struct kvm_act act = { .fd = fd, .request = request };
 
 	if (request == KVM_SET_MSRS || request == KVM_GET_MSRS)
 		kvm_witness_look_at_msrs(&act, argument);
+	else if (request == KVM_IRQ_LINE)
+		kvm_witness_look_at_line(&act, argument);
 	pthread_mutex_lock(&witness_mutex);
 	for (size_t i = 0; wanted && i < n_wanted && witness.n_acts < KVM_WITNESS_MAX; i++)
 		if (wanted[i] == request)
@@ -97,6 +106,25 @@ kvm_witness_find(int fd, unsigned long request)
 {
 	for (size_t i = 0; i < witness.n_acts; i++)
 		if (witness.acts[i].request == request && (fd < 0 || witness.acts[i].fd == fd))
+			return i;
+	return KVM_WITNESS_MAX;
+}
+
+size_t
+kvm_witness_find_last(unsigned long request)
+{
+	for (size_t i = witness.n_acts; i-- > 0;)
+		if (witness.acts[i].request == request)
+			return i;
+	return KVM_WITNESS_MAX;
+}
+
+size_t
+kvm_witness_find_high(uint32_t line)
+{
+	for (size_t i = 0; i < witness.n_acts; i++)
+		if (witness.acts[i].request == KVM_IRQ_LINE && witness.acts[i].line == line &&
+		    witness.acts[i].is_high)
 			return i;
 	return KVM_WITNESS_MAX;
 }

@@ -19,6 +19,8 @@ struct kvm_act {
 	unsigned long request;
 	uint64_t tsc;	    /* of the MSRs that are read or written */
 	bool deadline_last; /* it is the last of them, and behind the counter */
+	uint32_t line;	    /* the interrupt line that is set */
+	bool is_high;	    /* to which level */
 };
 
 /* What was noted; while it listens, others may be adding to it. */
@@ -27,13 +29,17 @@ struct kvm_witness {
 	size_t n_acts;
 };
 
-/* From here on it listens, anew; only to these requests, which stay the caller's. */
+/* From here on it listens, anew; only to these requests, each once, which stay the caller's. */
 void kvm_witness_begin(const unsigned long *requests, size_t n_requests);
 void kvm_witness_end(void);
 const struct kvm_witness *kvm_witness_get(void);
 
 /* The first one of a vCPU (fd), or of anybody (-1); KVM_WITNESS_MAX when there is none. */
 size_t kvm_witness_find(int fd, unsigned long request);
+/* The last one of anybody; KVM_WITNESS_MAX when there is none. */
+size_t kvm_witness_find_last(unsigned long request);
+/* When this interrupt line was set high first; KVM_WITNESS_MAX: never. */
+size_t kvm_witness_find_high(uint32_t line);
 /* Of how many descriptors it is asked; also while it listens. */
 size_t kvm_witness_count_fds(unsigned long request);
 
