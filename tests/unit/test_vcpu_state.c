@@ -13,27 +13,19 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/kvm.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/cpu_model.h"
-#include "base/cpuid_table.h"
-#include "base/kvm_cpuid.h"
 #include "tests/unit/kvm_section.h"
 #include "tests/unit/state_edit.h"
-#include "vmm/guest_memory.h"
+#include "tests/unit/vcpu_stage.h"
 #include "vmm/kvm.h"
-#include "vmm/memory_map.h"
 #include "vmm/state_file.h"
 #include "vmm/vcpu_state.h"
 
 #define EXIT_SKIP	 77
-#define RAM_BYTES	 (UINT64_C(16) << 20)
 #define MODEL		 "carrel-v0"
 #define MSR_TSC		 0x10
 #define MSR_SYSENTER_CS	 0x174
@@ -44,113 +36,10 @@
 #define LAPIC_SPURIOUS	 0xf0
 #define FAR_AWAY	 UINT64_C(0x7000000000000000)
 #define A_SECOND	 UINT64_C(1000000000)
-
-struct stage {
-	int kvm_fd;
-	int memory_fd;
-	struct guest_memory *memory;
-	struct kvm *kvm;
-	struct cpuid_table supported;
-	struct cpuid_table cpuid;
-	int vcpu_fd;
-	struct vcpu_state *power_on; /* NULL: nothing was loaded yet */
-};
-
-static int
-stage_open(struct stage *stage)
-{
-	size_t run_bytes;
-
-	stage->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	stage->memory_fd = memfd_create("memory", MFD_CLOEXEC);
-	stage->power_on = NULL;
-	assert_int_equal(ftruncate(stage->memory_fd, (off_t)RAM_BYTES), 0);
-	assert_int_equal(guest_memory_new(stage->memory_fd, RAM_BYTES, false, &stage->memory), 0);
-	assert_int_equal(
-		kvm_new(stage->kvm_fd, MEMORY_MAP_IDENTITY_PAGE, MEMORY_MAP_TSS, &stage->kvm), 0);
-	assert_int_equal(kvm_add_memory(stage->kvm, stage->memory), 0);
-	assert_int_equal(kvm_add_chips(stage->kvm), 0);
-	assert_int_equal(kvm_create_vcpu(stage->kvm, 0, &stage->vcpu_fd, &run_bytes), 0);
-	assert_int_equal(kvm_cpuid_list(stage->kvm_fd, &stage->supported), 0);
-	cpu_model_fill(MODEL, &stage->supported, 1, 0, &stage->cpuid);
-	return vcpu_state_set_cpuid(stage->vcpu_fd, &stage->cpuid);
-}
+#define GENERAL_FAULT	 13
 
 static void
-stage_close(struct stage *stage)
-{
-	vcpu_state_free(stage->power_on);
-	close(stage->vcpu_fd);
-	kvm_free(stage->kvm);
-	guest_memory_free(stage->memory);
-	close(stage->memory_fd);
-	close(stage->kvm_fd);
-}
-
-static void
-stage_power_on(struct stage *stage)
-{
-	uint32_t msr;
-
-	assert_int_equal(
-		vcpu_state_new(stage->kvm, stage->vcpu_fd, &stage->cpuid, &stage->power_on), 0);
-	assert_int_equal(vcpu_state_load(stage->power_on, stage->vcpu_fd, &msr), 0);
-}
-
-/* The state of vCPU and KVM in a file; the clock stands. */
-static int
-stage_save(struct stage *stage)
-{
-	struct vcpu_state *now;
-	struct state_writer *writer;
-	int fd = state_edit_new();
-
-	assert_int_equal(vcpu_state_read_now(stage->vcpu_fd, stage->power_on, &now), 0);
-	/* It counts on while it is read. */
-	assert_true(vcpu_state_get_tsc(now) != 0);
-	vcpu_state_set_tsc(now, 77);
-	assert_int_equal(state_writer_new(&writer), 0);
-	state_writer_begin(writer, 1, "cpu 0");
-	vcpu_state_put(now, writer);
-	state_writer_end(writer);
-	assert_int_equal(kvm_save(stage->kvm, writer), 0);
-	assert_int_equal(state_writer_finish(writer, fd), 0);
-	state_writer_free(writer);
-	vcpu_state_free(now);
-	return fd;
-}
-
-static struct state_reader *
-stage_read(int fd)
-{
-	struct state_reader *reader;
-	char problem[STATE_PROBLEM_BYTES];
-
-	assert_int_equal(state_reader_new(fd, &reader, problem), 0);
-	return reader;
-}
-
-static int
-stage_load(struct stage *stage, int fd)
-{
-	struct state_reader *reader = stage_read(fd);
-	uint32_t msr = 0;
-	int error;
-
-	state_reader_open(reader, 1, "cpu 0");
-	error = vcpu_state_take(reader, &stage->power_on);
-	if (error == 0)
-		error = state_reader_close(reader);
-	if (error == 0)
-		error = vcpu_state_load(stage->power_on, stage->vcpu_fd, &msr);
-	if (error == 0)
-		error = kvm_load(stage->kvm, reader);
-	state_reader_free(reader);
-	return error;
-}
-
-static void
-stage_set_msr(struct stage *stage, uint32_t index, uint64_t value)
+stage_set_msr(struct vcpu_stage *stage, uint32_t index, uint64_t value)
 {
 	struct {
 		struct kvm_msrs head;
@@ -161,7 +50,7 @@ stage_set_msr(struct stage *stage, uint32_t index, uint64_t value)
 }
 
 static uint64_t
-stage_get_msr(struct stage *stage, uint32_t index)
+stage_get_msr(struct vcpu_stage *stage, uint32_t index)
 {
 	struct {
 		struct kvm_msrs head;
@@ -173,7 +62,7 @@ stage_get_msr(struct stage *stage, uint32_t index)
 }
 
 static void
-stage_set_lapic(struct stage *stage, uint32_t offset, uint32_t value)
+stage_set_lapic(struct vcpu_stage *stage, uint32_t offset, uint32_t value)
 {
 	struct kvm_lapic_state lapic;
 
@@ -183,7 +72,7 @@ stage_set_lapic(struct stage *stage, uint32_t offset, uint32_t value)
 }
 
 static void
-stage_set_registers(struct stage *stage)
+stage_set_registers(struct vcpu_stage *stage)
 {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -211,11 +100,28 @@ stage_set_registers(struct stage *stage)
 	assert_int_equal(ioctl(stage->vcpu_fd, KVM_SET_XSAVE, &xsave), 0);
 }
 
+/* An exception and an interrupt that KVM was about to deliver, and an NMI behind them. */
 static void
-stage_set_all(struct stage *stage)
+stage_set_events(struct vcpu_stage *stage)
+{
+	struct kvm_vcpu_events events;
+
+	assert_int_equal(ioctl(stage->vcpu_fd, KVM_GET_VCPU_EVENTS, &events), 0);
+	events.exception.injected = 1;
+	events.exception.nr = GENERAL_FAULT;
+	events.exception.has_error_code = 1;
+	events.exception.error_code = 0x18;
+	events.interrupt.injected = 1;
+	events.interrupt.nr = 0x41;
+	events.nmi.pending = 1;
+	events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+	assert_int_equal(ioctl(stage->vcpu_fd, KVM_SET_VCPU_EVENTS, &events), 0);
+}
+
+static void
+stage_set_all(struct vcpu_stage *stage)
 {
 	struct kvm_mp_state halted = { .mp_state = KVM_MP_STATE_HALTED };
-	struct kvm_vcpu_events events;
 
 	stage_set_registers(stage);
 	stage_set_lapic(stage, LAPIC_SPURIOUS, 0x1ff);
@@ -223,10 +129,7 @@ stage_set_all(struct stage *stage)
 	stage_set_msr(stage, MSR_SYSENTER_CS, 0x55);
 	stage_set_msr(stage, MSR_LSTAR, 0x778899);
 	stage_set_msr(stage, MSR_TSC_DEADLINE, FAR_AWAY);
-	assert_int_equal(ioctl(stage->vcpu_fd, KVM_GET_VCPU_EVENTS, &events), 0);
-	events.nmi.pending = 1;
-	events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
-	assert_int_equal(ioctl(stage->vcpu_fd, KVM_SET_VCPU_EVENTS, &events), 0);
+	stage_set_events(stage);
 	assert_int_equal(ioctl(stage->vcpu_fd, KVM_SET_MP_STATE, &halted), 0);
 	assert_int_equal(kvm_set_irq(stage->kvm, 4, true), 0);
 	kvm_stop_clock(stage->kvm);
@@ -258,18 +161,18 @@ stage_program_pit(int fd)
 static void
 test_vcpu_state__every_register_comes_back(void **state)
 {
-	struct stage before, after;
+	struct vcpu_stage before, after;
 	int saved, again;
 
 	(void)state;
-	assert_int_equal(stage_open(&before), 0);
-	stage_power_on(&before);
+	assert_int_equal(vcpu_stage_open(&before, MODEL), 0);
+	vcpu_stage_power_on(&before);
 	stage_set_all(&before);
-	saved = stage_save(&before);
+	saved = vcpu_stage_save(&before);
 	stage_program_pit(saved);
-	assert_int_equal(stage_open(&after), 0);
-	assert_int_equal(stage_load(&after, saved), 0);
-	again = stage_save(&after);
+	assert_int_equal(vcpu_stage_open(&after, MODEL), 0);
+	assert_int_equal(vcpu_stage_load(&after, saved), 0);
+	again = vcpu_stage_save(&after);
 	kvm_section_forget_pit_times(saved);
 	kvm_section_forget_pit_times(again);
 	assert_true(state_edit_is_same(saved, again));
@@ -277,13 +180,13 @@ test_vcpu_state__every_register_comes_back(void **state)
 	assert_int_equal(stage_get_msr(&after, MSR_LSTAR), 0x778899);
 	close(saved);
 	close(again);
-	stage_close(&after);
-	stage_close(&before);
+	vcpu_stage_close(&after);
+	vcpu_stage_close(&before);
 }
 
 /* Where the processor has no hardware virtualization KVM shows the host's counter, whatever is written. */
 static bool
-stage_has_own_counter(struct stage *stage)
+stage_has_own_counter(struct vcpu_stage *stage)
 {
 	stage_set_msr(stage, MSR_TSC, FAR_AWAY);
 	return stage_get_msr(stage, MSR_TSC) >= FAR_AWAY;
@@ -296,15 +199,15 @@ stage_has_own_counter(struct stage *stage)
 static void
 test_vcpu_state__the_counter_goes_on_from_there(void **state)
 {
-	struct stage before, after;
+	struct vcpu_stage before, after;
 	struct vcpu_state *now;
 	uint64_t tsc, saved;
 	uint32_t msr;
 
 	(void)state;
-	assert_int_equal(stage_open(&before), 0);
-	stage_power_on(&before);
-	assert_int_equal(stage_open(&after), 0);
+	assert_int_equal(vcpu_stage_open(&before, MODEL), 0);
+	vcpu_stage_power_on(&before);
+	assert_int_equal(vcpu_stage_open(&after, MODEL), 0);
 	assert_int_equal(vcpu_state_read_now(before.vcpu_fd, before.power_on, &now), 0);
 	saved = vcpu_state_get_tsc(now) + FAR_AWAY / 2;
 	vcpu_state_set_tsc(now, saved);
@@ -314,8 +217,8 @@ test_vcpu_state__the_counter_goes_on_from_there(void **state)
 	assert_true(!stage_has_own_counter(&before) ||
 		    (tsc >= saved && tsc - saved < 1000 * A_SECOND));
 	vcpu_state_free(now);
-	stage_close(&after);
-	stage_close(&before);
+	vcpu_stage_close(&after);
+	vcpu_stage_close(&before);
 }
 
 /*
@@ -327,19 +230,19 @@ test_vcpu_state__a_timer_that_has_run_out_comes_again(void **state)
 {
 	struct state_reader *reader;
 	uint64_t deadline = 0;
-	struct stage stage;
+	struct vcpu_stage stage;
 	size_t bytes;
 	int saved;
 
 	(void)state;
-	assert_int_equal(stage_open(&stage), 0);
-	stage_power_on(&stage);
+	assert_int_equal(vcpu_stage_open(&stage, MODEL), 0);
+	vcpu_stage_power_on(&stage);
 	stage_set_lapic(&stage, LAPIC_SPURIOUS, 0x1ff);
 	stage_set_lapic(&stage, LAPIC_TIMER, LAPIC_DEADLINE);
 	assert_int_equal(stage_get_msr(&stage, MSR_TSC_DEADLINE), 0);
-	saved = stage_save(&stage);
+	saved = vcpu_stage_save(&stage);
 	bytes = state_edit_measure(saved, "cpu 0");
-	reader = stage_read(saved);
+	reader = vcpu_stage_read(saved);
 	state_reader_open(reader, 1, "cpu 0");
 	for (size_t i = sizeof(deadline); i < bytes; i++)
 		state_take_u8(reader);
@@ -348,63 +251,63 @@ test_vcpu_state__a_timer_that_has_run_out_comes_again(void **state)
 	assert_true(deadline != 0 && deadline <= stage_get_msr(&stage, MSR_TSC));
 	state_reader_free(reader);
 	close(saved);
-	stage_close(&stage);
+	vcpu_stage_close(&stage);
 }
 
 static void
 test_vcpu_state__an_msr_that_kvm_does_not_know_is_named(void **state)
 {
 	static const uint32_t unknown = 0x12345678;
-	struct stage before, after;
+	struct vcpu_stage before, after;
 	struct state_reader *reader;
 	uint32_t msr = 0;
 	size_t bytes;
 	int saved;
 
 	(void)state;
-	assert_int_equal(stage_open(&before), 0);
-	stage_power_on(&before);
-	saved = stage_save(&before);
+	assert_int_equal(vcpu_stage_open(&before, MODEL), 0);
+	vcpu_stage_power_on(&before);
+	saved = vcpu_stage_save(&before);
 	bytes = state_edit_measure(saved, "cpu 0");
 	/* the last is the deadline's: its number, then its value */
 	state_edit_patch(saved, "cpu 0", bytes - 12, &unknown, sizeof(unknown));
-	assert_int_equal(stage_open(&after), 0);
-	reader = stage_read(saved);
+	assert_int_equal(vcpu_stage_open(&after, MODEL), 0);
+	reader = vcpu_stage_read(saved);
 	state_reader_open(reader, 1, "cpu 0");
 	assert_int_equal(vcpu_state_take(reader, &after.power_on), 0);
 	assert_int_equal(vcpu_state_load(after.power_on, after.vcpu_fd, &msr), -ENOTSUP);
 	assert_int_equal(msr, unknown);
 	state_reader_free(reader);
 	close(saved);
-	stage_close(&after);
-	stage_close(&before);
+	vcpu_stage_close(&after);
+	vcpu_stage_close(&before);
 }
 
 static void
 test_vcpu_state__a_section_that_is_cut_off_is_refused(void **state)
 {
-	struct stage before, after;
+	struct vcpu_stage before, after;
 	int saved;
 
 	(void)state;
-	assert_int_equal(stage_open(&before), 0);
-	stage_power_on(&before);
-	saved = stage_save(&before);
+	assert_int_equal(vcpu_stage_open(&before, MODEL), 0);
+	vcpu_stage_power_on(&before);
+	saved = vcpu_stage_save(&before);
 	for (size_t bytes = 0; bytes < state_edit_measure(saved, "cpu 0"); bytes += 331) {
 		int cut = state_edit_copy(saved);
 
 		state_edit_resize(cut, "cpu 0", bytes);
-		assert_int_equal(stage_open(&after), 0);
-		assert_int_equal(stage_load(&after, cut), -EBADMSG);
-		stage_close(&after);
+		assert_int_equal(vcpu_stage_open(&after, MODEL), 0);
+		assert_int_equal(vcpu_stage_load(&after, cut), -EBADMSG);
+		vcpu_stage_close(&after);
 		close(cut);
 	}
 	state_edit_resize(saved, "kvm", 100);
-	assert_int_equal(stage_open(&after), 0);
-	assert_int_equal(stage_load(&after, saved), -EBADMSG);
-	stage_close(&after);
+	assert_int_equal(vcpu_stage_open(&after, MODEL), 0);
+	assert_int_equal(vcpu_stage_load(&after, saved), -EBADMSG);
+	vcpu_stage_close(&after);
 	close(saved);
-	stage_close(&before);
+	vcpu_stage_close(&before);
 }
 
 int
