@@ -7,6 +7,10 @@
  * is told: the test reads it there, for to say each tick on a console would keep an emulated processor busy. Then fio
  * writes to the disk, reads and verifies it; "fio: 0" on the console is its exit status. The clocks tick on after that.
  *
+ * While such a process sleeps it has values in ymm0 to ymm15 that are others at each tick, and it counts the sleeps after which
+ * they are not the same (ticker_sleep()). Linux' idle task leaves them in the processor: they are in the vCPU when it is sealed,
+ * or in Linux' memory, where fio had that processor meanwhile.
+ *
  * One more process keeps so much memory as the test has written into the page of struct wanted, whose address the console is told,
  * too; what is too much is freed, and the kernel's balloon driver reports it to the host as free.
  *
@@ -18,12 +22,14 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,8 +39,10 @@
 #define CPUS	      2
 #define TICK_NS	      50000000
 #define PAGE_BYTES    4096
-#define KEPT_TICKS    ((PAGE_BYTES - 16) / 8)
-#define PAGEMAP_FRAME ((UINT64_C(1) << 55) - 1) /* Documentation/admin-guide/mm/pagemap.rst */
+#define KEPT_TICKS    ((PAGE_BYTES - 24) / 8)
+#define VECTOR_WORDS  (16 * 4)			   /* 256 bits each */
+#define MIXER	      UINT64_C(0x9e3779b97f4a7c15) /* odd: different numbers stay different */
+#define PAGEMAP_FRAME ((UINT64_C(1) << 55) - 1)	   /* Documentation/admin-guide/mm/pagemap.rst */
 #define LOG_LEVEL     5 /* warnings, such as those about clocks and stalls */
 #define KLOG_LEVEL    8 /* klogctl(2): SYSLOG_ACTION_CONSOLE_LEVEL */
 #define LOOK_AGAIN_US 10000
@@ -46,7 +54,8 @@
 /* tests/lib/kvm_forks.py reads it. */
 struct ticks {
 	_Atomic uint64_t count;
-	uint64_t behind; /* ticks whose time was before one that was seen already */
+	uint64_t behind;	/* ticks whose time was before one that was seen already */
+	uint64_t wrong_vectors; /* sleeps after which the vector registers held something else */
 	_Atomic uint64_t at_ns
 		[KEPT_TICKS]; /* CLOCK_MONOTONIC of the last ones; tick i is at i % KEPT_TICKS */
 };
@@ -55,6 +64,11 @@ struct ticks {
 struct wanted {
 	_Atomic uint64_t bytes;
 	uint8_t reserved[PAGE_BYTES - 8];
+};
+
+/* What a process has in ymm0 to ymm15 */
+struct vectors {
+	uint64_t words[VECTOR_WORDS];
 };
 
 /* What the test reads and writes in the machine's memory */
@@ -139,12 +153,42 @@ ticker_note(struct ticks *own, const struct ticks *other, struct timespec *now)
 	atomic_store(&own->count, count + 1);
 }
 
+/* No word is the same as another, of this or of another tick, on this or on the other CPU. */
+static void
+ticker_pick_vectors(int cpu, uint64_t tick, struct vectors *vectors)
+{
+	for (uint64_t i = 0; i < VECTOR_WORDS; i++)
+		vectors->words[i] = ((tick * CPUS + (uint64_t)cpu) * VECTOR_WORDS + i + 1) * MIXER;
+}
+
+/* nanosleep(2) with these in the registers. Not the C library's, for all that comes between might use them. */
+static void
+ticker_sleep(const struct timespec *pause, const struct vectors *before, struct vectors *after)
+{
+	long number = SYS_nanosleep;
+
+	__asm__ volatile(".irp reg, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+			 "vmovdqu 32*\\reg(%[before]), %%ymm\\reg\n"
+			 ".endr\n"
+			 "syscall\n"
+			 ".irp reg, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+			 "vmovdqu %%ymm\\reg, 32*\\reg(%[after])\n"
+			 ".endr\n"
+			 "vzeroupper\n"
+			 : "+a"(number)
+			 : "D"(pause), "S"(NULL), [before] "r"(before), [after] "r"(after)
+			 : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+			   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+			   "xmm14", "xmm15");
+}
+
 /* Before all else on its CPU */
 static void
 ticker_run(int cpu, struct ticks ticks[CPUS])
 {
 	const struct timespec pause = { .tv_nsec = TICK_NS };
 	const struct sched_param parameters = { .sched_priority = 1 };
+	struct vectors before, after;
 	struct timespec now;
 	cpu_set_t set;
 
@@ -154,9 +198,11 @@ ticker_run(int cpu, struct ticks ticks[CPUS])
 		ticker_stop("sched_setaffinity");
 	if (sched_setscheduler(0, SCHED_FIFO, &parameters) < 0)
 		ticker_stop("sched_setscheduler");
-	for (;;) {
+	for (uint64_t tick = 0;; tick++) {
 		ticker_note(&ticks[cpu], &ticks[1 - cpu], &now);
-		nanosleep(&pause, NULL);
+		ticker_pick_vectors(cpu, tick, &before);
+		ticker_sleep(&pause, &before, &after);
+		ticks[cpu].wrong_vectors += memcmp(&before, &after, sizeof(after)) != 0;
 	}
 }
 
@@ -217,6 +263,10 @@ ticker_prepare(void)
 	ticker_mount("proc", "/proc");
 	ticker_mount("sysfs", "/sys");
 	ticker_mount("devtmpfs", "/dev");
+	if (!__builtin_cpu_supports("avx")) {
+		errno = ENOTSUP;
+		ticker_stop("AVX");
+	}
 	ticker_write(COMPACTION, "0"); /* pages that are locked stay where they are */
 	ticker_write(MIGRATION, "0");  /* a sleeper is woken by the CPU that it sleeps on */
 	tiny_modules_load(ticker_stop);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# test-kvm-host-forks.sh - on real KVM a hundred forks of a Linux guest in a row go on, and 20 at once: clocks and disk; one gives
-# memory back
+# test-kvm-host-forks.sh - on real KVM a hundred forks of a Linux guest in a row go on, and 20 at once: clocks, vector registers and
+# disk; one gives memory back
 #
 # The guest has two CPUs with a clock on each, and is sealed while fio writes to its disk (tests/lib/kvm_forks.py). FORKS is how
 # many there are in a row; `make soak` has 1,000.

@@ -10,6 +10,7 @@ is asked that
 
 - both CPUs' clocks tick on: by the guest's own time not later than LOST_TICK_NS after the last tick before the seal, forwards,
   none behind the other, and together no further than the host's clock has gone since the fork began;
+- the vector registers of a process on each CPU hold what they did before it slept, across the seal, too;
 - fio goes on to read or write and, of every FIO_EACH-th, verifies to its end without an error; of those at once the clocks alone
   keep this emulated processor busy, so that they are not waited for;
 - the guest says nothing else.
@@ -48,8 +49,8 @@ TEMPLATE_FILES = ('memory', 'state', 'disk')
 
 # tests/guests/linux_ticker.c: struct ticks
 PAGE = 4096
-KEPT_TICKS = (PAGE - 16) // 8
-TICKS = struct.Struct(f'=QQ{KEPT_TICKS}Q')
+KEPT_TICKS = (PAGE - 24) // 8
+TICKS = struct.Struct(f'=QQQ{KEPT_TICKS}Q')
 WANTED = struct.Struct('=Q')
 
 TOGETHER = 20
@@ -79,7 +80,7 @@ class Ticks:
     """What a CPU has noted up to now. The count was read before the times, which it is written after."""
 
     def __init__(self, page):
-        self.count, self.behind, *self.at_ns = TICKS.unpack(page)
+        self.count, self.behind, self.wrong_vectors, *self.at_ns = TICKS.unpack(page)
 
     def time_ns(self, number):
         return self.at_ns[number % KEPT_TICKS]
@@ -87,6 +88,11 @@ class Ticks:
     def list_since(self, number):
         """The times of the ticks from that one on, as far as they are kept; the oldest may be written over just now."""
         return [self.time_ns(i) for i in range(max(number, self.count - KEPT_TICKS + 1), self.count)]
+
+    def check_vectors(self, cpu):
+        if self.wrong_vectors:
+            raise Problem(f'the vector registers of a process on CPU {cpu} held something else after {self.wrong_vectors} '
+                          f'of {self.count} ticks')
 
 
 class Machine(vmm_start.Description):
@@ -158,6 +164,8 @@ class Template:
         kvm_seal.save_memory(memory, self.path('memory'))
         self.sealed = [Ticks(os.pread(memory, PAGE, address)) for address in self.addresses]
         os.close(memory)
+        for cpu, sealed in enumerate(self.sealed):
+            sealed.check_vectors(cpu)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -246,6 +254,7 @@ class Fork(Machine):
                 raise Problem(f'the clock of CPU {cpu} jumps: {times[-1] - last_ns} ns in {passed_ns:.0f} ns: {times}')
             if now.behind != sealed.behind:
                 raise Problem(f'the clock of CPU {cpu} is behind the other one')
+            now.check_vectors(cpu)
 
     def check_first(self):
         for cpu, first_ns in enumerate(self.get_first_ns()):
