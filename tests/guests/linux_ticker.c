@@ -39,8 +39,8 @@
 #define CPUS	      2
 #define TICK_NS	      50000000
 #define PAGE_BYTES    4096
-#define KEPT_TICKS    ((PAGE_BYTES - 24) / 8)
-#define VECTOR_WORDS  (16 * 4)			   /* 256 bits each */
+#define VECTOR_WORDS  (16 * 4) /* 256 bits each */
+#define KEPT_TICKS    (PAGE_BYTES / 8 - 3 - VECTOR_WORDS)
 #define MIXER	      UINT64_C(0x9e3779b97f4a7c15) /* odd: different numbers stay different */
 #define PAGEMAP_FRAME ((UINT64_C(1) << 55) - 1)	   /* Documentation/admin-guide/mm/pagemap.rst */
 #define LOG_LEVEL     5 /* warnings, such as those about clocks and stalls */
@@ -51,11 +51,17 @@
 #define COMPACTION    "/proc/sys/vm/compact_unevictable_allowed"
 #define MIGRATION     "/proc/sys/kernel/timer_migration"
 
+/* ymm0 to ymm15 */
+struct vectors {
+	uint64_t words[VECTOR_WORDS];
+};
+
 /* tests/lib/kvm_forks.py reads it. */
 struct ticks {
 	_Atomic uint64_t count;
 	uint64_t behind;	/* ticks whose time was before one that was seen already */
 	uint64_t wrong_vectors; /* sleeps after which the vector registers held something else */
+	struct vectors vectors; /* what they hold while it sleeps */
 	_Atomic uint64_t at_ns
 		[KEPT_TICKS]; /* CLOCK_MONOTONIC of the last ones; tick i is at i % KEPT_TICKS */
 };
@@ -64,11 +70,6 @@ struct ticks {
 struct wanted {
 	_Atomic uint64_t bytes;
 	uint8_t reserved[PAGE_BYTES - 8];
-};
-
-/* What a process has in ymm0 to ymm15 */
-struct vectors {
-	uint64_t words[VECTOR_WORDS];
 };
 
 /* What the test reads and writes in the machine's memory */
@@ -188,7 +189,7 @@ ticker_run(int cpu, struct ticks ticks[CPUS])
 {
 	const struct timespec pause = { .tv_nsec = TICK_NS };
 	const struct sched_param parameters = { .sched_priority = 1 };
-	struct vectors before, after;
+	struct vectors after;
 	struct timespec now;
 	cpu_set_t set;
 
@@ -200,9 +201,9 @@ ticker_run(int cpu, struct ticks ticks[CPUS])
 		ticker_stop("sched_setscheduler");
 	for (uint64_t tick = 0;; tick++) {
 		ticker_note(&ticks[cpu], &ticks[1 - cpu], &now);
-		ticker_pick_vectors(cpu, tick, &before);
-		ticker_sleep(&pause, &before, &after);
-		ticks[cpu].wrong_vectors += memcmp(&before, &after, sizeof(after)) != 0;
+		ticker_pick_vectors(cpu, tick, &ticks[cpu].vectors);
+		ticker_sleep(&pause, &ticks[cpu].vectors, &after);
+		ticks[cpu].wrong_vectors += memcmp(&ticks[cpu].vectors, &after, sizeof(after)) != 0;
 	}
 }
 

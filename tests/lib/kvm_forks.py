@@ -49,8 +49,9 @@ TEMPLATE_FILES = ('memory', 'state', 'disk')
 
 # tests/guests/linux_ticker.c: struct ticks
 PAGE = 4096
-KEPT_TICKS = (PAGE - 24) // 8
-TICKS = struct.Struct(f'=QQQ{KEPT_TICKS}Q')
+VECTOR_BYTES, HALF_BYTES = 16 * 32, 16  # XSAVE has the lower halves of ymm0 to ymm15 in one place
+KEPT_TICKS = (PAGE - 24 - VECTOR_BYTES) // 8
+TICKS = struct.Struct(f'=QQQ{VECTOR_BYTES}s{KEPT_TICKS}Q')
 WANTED = struct.Struct('=Q')
 
 TOGETHER = 20
@@ -80,7 +81,7 @@ class Ticks:
     """What a CPU has noted up to now. The count was read before the times, which it is written after."""
 
     def __init__(self, page):
-        self.count, self.behind, self.wrong_vectors, *self.at_ns = TICKS.unpack(page)
+        self.count, self.behind, self.wrong_vectors, self.vectors, *self.at_ns = TICKS.unpack(page)
 
     def time_ns(self, number):
         return self.at_ns[number % KEPT_TICKS]
@@ -88,6 +89,10 @@ class Ticks:
     def list_since(self, number):
         """The times of the ticks from that one on, as far as they are kept; the oldest may be written over just now."""
         return [self.time_ns(i) for i in range(max(number, self.count - KEPT_TICKS + 1), self.count)]
+
+    def is_in_vcpu(self, state):
+        """Were the vector registers still in the processor when it was sealed? Else the guest's kernel has them in memory."""
+        return b''.join(self.vectors[at:at + HALF_BYTES] for at in range(0, VECTOR_BYTES, 2 * HALF_BYTES)) in state
 
     def check_vectors(self, cpu):
         if self.wrong_vectors:
@@ -164,6 +169,9 @@ class Template:
         kvm_seal.save_memory(memory, self.path('memory'))
         self.sealed = [Ticks(os.pread(memory, PAGE, address)) for address in self.addresses]
         os.close(memory)
+        with open(self.path('state'), 'rb') as file:
+            state = file.read()
+        self.vectors_in_vcpus = [sealed.is_in_vcpu(state) for sealed in self.sealed]
         for cpu, sealed in enumerate(self.sealed):
             sealed.check_vectors(cpu)
 
@@ -355,7 +363,8 @@ def main(vmm, guest, folder, count):
             give_up('the template', error)
         hashes = template.get_hashes()
         print(f'sealed after {time.monotonic() - started:.0f} s: fio at {template.disk_bytes} bytes of {2 * DISK_BYTES}, '
-              f'{[sealed.count for sealed in template.sealed]} ticks', flush=True)
+              f'{[sealed.count for sealed in template.sealed]} ticks, vector registers in the vCPUs: {template.vectors_in_vcpus}',
+              flush=True)
         fork_in_a_row(template, int(count))
         fork_giving(template)
         fork_at_once(template)
