@@ -7,9 +7,9 @@
  * is told: the test reads it there, for to say each tick on a console would keep an emulated processor busy. Then fio
  * writes to the disk, reads and verifies it; "fio: 0" on the console is its exit status. The clocks tick on after that.
  *
- * While such a process sleeps it has values in ymm0 to ymm15 that are others at each tick, and it counts the sleeps after which
- * they are not the same (ticker_sleep()). Linux' idle task leaves them in the processor: they are in the vCPU when it is sealed,
- * or in Linux' memory, where fio had that processor meanwhile.
+ * Before it is sealed the test writes to the page of struct wanted, and then a process on each CPU spins with values in ymm0 to ymm15,
+ * until that is 0 again: so these are in the vCPU at the seal, and not in the kernel's memory (ticker_spin()). The test changes it in
+ * the memory that is forked, so that no fork spins; whether they are still the same is in the page of that CPU's clock.
  *
  * One more process keeps so much memory as the test has written into the page of struct wanted, whose address the console is told,
  * too; what is too much is freed, and the kernel's balloon driver reports it to the host as free.
@@ -29,7 +29,6 @@
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,6 +50,13 @@
 #define COMPACTION    "/proc/sys/vm/compact_unevictable_allowed"
 #define MIGRATION     "/proc/sys/kernel/timer_migration"
 
+enum vectors_state {
+	VECTORS_NONE,
+	VECTORS_HELD,  /* the registers have struct vectors' values */
+	VECTORS_SAME,  /* and had them when they were looked at */
+	VECTORS_OTHER, /* or not */
+};
+
 /* ymm0 to ymm15 */
 struct vectors {
 	uint64_t words[VECTOR_WORDS];
@@ -59,9 +65,9 @@ struct vectors {
 /* tests/lib/kvm_forks.py reads it. */
 struct ticks {
 	_Atomic uint64_t count;
-	uint64_t behind;	/* ticks whose time was before one that was seen already */
-	uint64_t wrong_vectors; /* sleeps after which the vector registers held something else */
-	struct vectors vectors; /* what they hold while it sleeps */
+	uint64_t behind; /* ticks whose time was before one that was seen already */
+	_Atomic uint64_t vectors_state;
+	struct vectors vectors;
 	_Atomic uint64_t at_ns
 		[KEPT_TICKS]; /* CLOCK_MONOTONIC of the last ones; tick i is at i % KEPT_TICKS */
 };
@@ -69,7 +75,8 @@ struct ticks {
 /* tests/lib/kvm_forks.py writes it. */
 struct wanted {
 	_Atomic uint64_t bytes;
-	uint8_t reserved[PAGE_BYTES - 8];
+	_Atomic uint64_t spin;
+	uint8_t reserved[PAGE_BYTES - 16];
 };
 
 /* What the test reads and writes in the machine's memory */
@@ -154,43 +161,10 @@ ticker_note(struct ticks *own, const struct ticks *other, struct timespec *now)
 	atomic_store(&own->count, count + 1);
 }
 
-/* No word is the same as another, of this or of another tick, on this or on the other CPU. */
 static void
-ticker_pick_vectors(int cpu, uint64_t tick, struct vectors *vectors)
+ticker_bind(int cpu, int priority)
 {
-	for (uint64_t i = 0; i < VECTOR_WORDS; i++)
-		vectors->words[i] = ((tick * CPUS + (uint64_t)cpu) * VECTOR_WORDS + i + 1) * MIXER;
-}
-
-/* nanosleep(2) with these in the registers. Not the C library's, for all that comes between might use them. */
-static void
-ticker_sleep(const struct timespec *pause, const struct vectors *before, struct vectors *after)
-{
-	long number = SYS_nanosleep;
-
-	__asm__ volatile(".irp reg, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-			 "vmovdqu 32*\\reg(%[before]), %%ymm\\reg\n"
-			 ".endr\n"
-			 "syscall\n"
-			 ".irp reg, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-			 "vmovdqu %%ymm\\reg, 32*\\reg(%[after])\n"
-			 ".endr\n"
-			 "vzeroupper\n"
-			 : "+a"(number)
-			 : "D"(pause), "S"(NULL), [before] "r"(before), [after] "r"(after)
-			 : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
-			   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
-			   "xmm14", "xmm15");
-}
-
-/* Before all else on its CPU */
-static void
-ticker_run(int cpu, struct ticks ticks[CPUS])
-{
-	const struct timespec pause = { .tv_nsec = TICK_NS };
-	const struct sched_param parameters = { .sched_priority = 1 };
-	struct vectors after;
-	struct timespec now;
+	const struct sched_param parameters = { .sched_priority = priority };
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
@@ -199,12 +173,63 @@ ticker_run(int cpu, struct ticks ticks[CPUS])
 		ticker_stop("sched_setaffinity");
 	if (sched_setscheduler(0, SCHED_FIFO, &parameters) < 0)
 		ticker_stop("sched_setscheduler");
-	for (uint64_t tick = 0;; tick++) {
+}
+
+/* Before all else on its CPU */
+static void
+ticker_run(int cpu, struct ticks ticks[CPUS])
+{
+	const struct timespec pause = { .tv_nsec = TICK_NS };
+	struct timespec now;
+
+	ticker_bind(cpu, 2);
+	for (;;) {
 		ticker_note(&ticks[cpu], &ticks[1 - cpu], &now);
-		ticker_pick_vectors(cpu, tick, &ticks[cpu].vectors);
-		ticker_sleep(&pause, &ticks[cpu].vectors, &after);
-		ticks[cpu].wrong_vectors += memcmp(&ticks[cpu].vectors, &after, sizeof(after)) != 0;
+		nanosleep(&pause, NULL);
 	}
+}
+
+/* In one piece, for the compiler and the C library use these registers as they like: filled, noted, kept, looked at. */
+static void
+ticker_spin(const _Atomic uint64_t *wanted, struct ticks *own, struct vectors *after)
+{
+	__asm__ volatile(".irp reg, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+			 "vmovdqu 32*\\reg(%[before]), %%ymm\\reg\n"
+			 ".endr\n"
+			 "movq %[held], (%[state])\n"
+			 "1:\n"
+			 "cmpq $0, (%[wanted])\n"
+			 "jne 1b\n"
+			 ".irp reg, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+			 "vmovdqu %%ymm\\reg, 32*\\reg(%[after])\n"
+			 ".endr\n"
+			 "vzeroupper\n"
+			 :
+			 : [state] "r"(&own->vectors_state), [held] "i"(VECTORS_HELD),
+			   [wanted] "r"(wanted), [before] "r"(&own->vectors), [after] "r"(after)
+			 : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+			   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+			   "xmm15");
+}
+
+/* Before fio, so that it is on its CPU when the machine is sealed, and behind the clock. No word is the same as another. */
+static void __attribute__((noreturn))
+ticker_hold(int cpu, const struct wanted *wanted, struct ticks *own)
+{
+	const struct timespec tick = { .tv_nsec = TICK_NS };
+	struct vectors after;
+
+	for (uint64_t i = 0; i < VECTOR_WORDS; i++)
+		own->vectors.words[i] = ((uint64_t)cpu * VECTOR_WORDS + i + 1) * MIXER;
+	ticker_bind(cpu, 1);
+	while (atomic_load(&wanted->spin) == 0)
+		nanosleep(&tick, NULL);
+	ticker_spin(&wanted->spin, own, &after);
+	atomic_store(&own->vectors_state, memcmp(&own->vectors, &after, sizeof(after)) == 0
+						  ? VECTORS_SAME
+						  : VECTORS_OTHER);
+	for (;;)
+		pause();
 }
 
 /* No page of it is one that a template has. */
@@ -250,6 +275,9 @@ ticker_start(void)
 	for (int cpu = 0; cpu < CPUS; cpu++)
 		if (fork() == 0)
 			ticker_run(cpu, shared->ticks);
+	for (int cpu = 0; cpu < CPUS; cpu++)
+		if (fork() == 0)
+			ticker_hold(cpu, &shared->wanted, &shared->ticks[cpu]);
 	if (fork() == 0)
 		ticker_keep(&shared->wanted);
 	printf("ticks: %#" PRIx64 " %#" PRIx64 " %#" PRIx64 "\n",

@@ -10,7 +10,7 @@ is asked that
 
 - both CPUs' clocks tick on: by the guest's own time not later than LOST_TICK_NS after the last tick before the seal, forwards,
   none behind the other, and together no further than the host's clock has gone since the fork began;
-- the vector registers of a process on each CPU hold what they did before it slept, across the seal, too;
+- the vector registers of a process on each CPU hold what they did when it was sealed;
 - fio goes on to read or write and, of every FIO_EACH-th, verifies to its end without an error; of those at once the clocks alone
   keep this emulated processor busy, so that they are not waited for;
 - the guest says nothing else.
@@ -53,6 +53,8 @@ VECTOR_BYTES, HALF_BYTES = 16 * 32, 16  # XSAVE has the lower halves of ymm0 to 
 KEPT_TICKS = (PAGE - 24 - VECTOR_BYTES) // 8
 TICKS = struct.Struct(f'=QQQ{VECTOR_BYTES}s{KEPT_TICKS}Q')
 WANTED = struct.Struct('=Q')
+SPIN_AT = 8  # behind it
+VECTORS_HELD, VECTORS_SAME = 1, 2
 
 TOGETHER = 20
 FIO_EACH = 10
@@ -81,7 +83,7 @@ class Ticks:
     """What a CPU has noted up to now. The count was read before the times, which it is written after."""
 
     def __init__(self, page):
-        self.count, self.behind, self.wrong_vectors, self.vectors, *self.at_ns = TICKS.unpack(page)
+        self.count, self.behind, self.vectors_state, self.vectors, *self.at_ns = TICKS.unpack(page)
 
     def time_ns(self, number):
         return self.at_ns[number % KEPT_TICKS]
@@ -91,13 +93,8 @@ class Ticks:
         return [self.time_ns(i) for i in range(max(number, self.count - KEPT_TICKS + 1), self.count)]
 
     def is_in_vcpu(self, state):
-        """Were the vector registers still in the processor when it was sealed? Else the guest's kernel has them in memory."""
+        """Were they in the vector registers when it was sealed? Else the guest's kernel had them in its memory just then."""
         return b''.join(self.vectors[at:at + HALF_BYTES] for at in range(0, VECTOR_BYTES, 2 * HALF_BYTES)) in state
-
-    def check_vectors(self, cpu):
-        if self.wrong_vectors:
-            raise Problem(f'the vector registers of a process on CPU {cpu} held something else after {self.wrong_vectors} '
-                          f'of {self.count} ticks')
 
 
 class Machine(vmm_start.Description):
@@ -165,15 +162,24 @@ class Template:
         machine.wait_until('booted', lambda: any(line.startswith('ticks: ') for line in machine.list_said()), BOOT_S)
         *self.addresses, self.wanted_address = [int(word, 16) for word in machine.list_said()[-1].split()[1:]]
         machine.wait_until('half of the disk written', lambda: machine.count_disk_bytes() >= DISK_BYTES // 2, BOOT_S)
+        self.hold_vectors(machine, memory)
         self.seal(machine)
+        os.pwrite(memory, WANTED.pack(0), self.wanted_address + SPIN_AT)
         kvm_seal.save_memory(memory, self.path('memory'))
         self.sealed = [Ticks(os.pread(memory, PAGE, address)) for address in self.addresses]
         os.close(memory)
         with open(self.path('state'), 'rb') as file:
             state = file.read()
         self.vectors_in_vcpus = [sealed.is_in_vcpu(state) for sealed in self.sealed]
-        for cpu, sealed in enumerate(self.sealed):
-            sealed.check_vectors(cpu)
+        if not any(self.vectors_in_vcpus):
+            raise Problem('no vCPU was sealed with the vector registers of the process that spins on it')
+
+    def hold_vectors(self, machine, memory):
+        """From now on a process on each CPU spins, with values in its vector registers."""
+        os.pwrite(memory, WANTED.pack(1), self.wanted_address + SPIN_AT)
+        for address in self.addresses:
+            machine.wait_until('a process spins',
+                               lambda address=address: Ticks(os.pread(memory, PAGE, address)).vectors_state == VECTORS_HELD)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -262,7 +268,13 @@ class Fork(Machine):
                 raise Problem(f'the clock of CPU {cpu} jumps: {times[-1] - last_ns} ns in {passed_ns:.0f} ns: {times}')
             if now.behind != sealed.behind:
                 raise Problem(f'the clock of CPU {cpu} is behind the other one')
-            now.check_vectors(cpu)
+
+    def check_vectors(self):
+        self.wait_until('the vector registers were looked at',
+                        lambda: all(ticks.vectors_state != VECTORS_HELD for ticks in self.read_ticks()))
+        for cpu, ticks in enumerate(self.read_ticks()):
+            if ticks.vectors_state != VECTORS_SAME:
+                raise Problem(f'the vector registers of the process that spun on CPU {cpu} hold something else')
 
     def check_first(self):
         for cpu, first_ns in enumerate(self.get_first_ns()):
@@ -294,6 +306,7 @@ def fork_alone(template, name, is_to_verify):
     fork.wait_for_ticks(template.sealed, TICKS_ALONE)
     fork.check_first()
     first_ns = max(fork.get_first_ns())
+    fork.check_vectors()
     fork.wait_for_disk()
     if is_to_verify:
         fork.wait_for_fio()
@@ -345,6 +358,7 @@ def fork_at_once(template):
                 if step == 'ticks':
                     fork.wait_for_ticks(since, TICKS_TOGETHER)
                 elif step == 'disk':
+                    fork.check_vectors()
                     fork.wait_for_disk()
                     fork.check_ticks()
                 else:
