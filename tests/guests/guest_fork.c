@@ -3,7 +3,8 @@
  * guest_fork.c - a machine that is sealed, and then goes on in others: it waits until its VM generation id changes, and
  * looks whether all else is as it was
  *
- * Command line: the number of CPUs, 1 or 2. Each has a timer of its local APIC, and says when it ticked first after the seal.
+ * Command line: the number of CPUs, 1 or 2. Each has a timer of its local APIC, and says when it ticked first after the seal. The
+ * first CPU's is periodic, the second's has a TSC deadline, as Linux' has, which each tick sets anew: one that is lost is the last.
  * The second CPU counts all the time; the first looks at its clocks, none of which may make a step of a second, however
  * long ago it was sealed.
  *
@@ -40,10 +41,13 @@
 #define GENID	      ((volatile uint64_t *)UINT64_C(0xef000)) /* vmm/memory_map.h */
 #define APIC_TIMER    0xfee00320
 #define APIC_PERIODIC 0x20000
+#define APIC_DEADLINE 0x40000
 #define APIC_COUNT    0xfee00380
 #define APIC_DIVIDE   0xfee003e0
 #define APIC_EACH     0xb
 #define TIMER_COUNTS  20000000 /* of 1 ns */
+#define MSR_DEADLINE  0x6e0
+#define TIMER_CYCLES  50000000 /* 10 to 50 ms, as the TSC has 5 to 1 GHz */
 #define NS_PER_MS     1000000
 #define MAX_STEP_MS   1000
 #define BLOCK_WORDS   65536
@@ -142,26 +146,45 @@ handle_tick(void)
 }
 
 static void
+set_deadline(void)
+{
+	uint64_t deadline = bare_clock_start() + TIMER_CYCLES;
+
+	__asm__ volatile("wrmsr" ::"c"(MSR_DEADLINE), "a"((uint32_t)deadline),
+			 "d"((uint32_t)(deadline >> 32)));
+}
+
+static void
 handle_second_tick(void)
 {
 	note_tick(&cpus[1]);
+	set_deadline();
 }
 
 static bool
-start_timer(uint32_t cpu)
+start_timer(void)
 {
-	if (!bare_kvm_clock_start(&cpus[cpu].clock))
+	if (!bare_kvm_clock_start(&cpus[0].clock))
 		return false;
 	BARE_REGISTER(uint32_t, APIC_DIVIDE) = APIC_EACH;
-	BARE_REGISTER(uint32_t, APIC_TIMER) = (VECTOR_TIMER + cpu) | APIC_PERIODIC;
+	BARE_REGISTER(uint32_t, APIC_TIMER) = VECTOR_TIMER | APIC_PERIODIC;
 	BARE_REGISTER(uint32_t, APIC_COUNT) = TIMER_COUNTS;
 	return true;
+}
+
+/* Where the CPU has no such timer it never ticks. */
+static void
+start_second_timer(void)
+{
+	bare_kvm_clock_start(&cpus[1].clock);
+	BARE_REGISTER(uint32_t, APIC_TIMER) = (VECTOR_TIMER + 1) | APIC_DEADLINE;
+	set_deadline();
 }
 
 static void
 run_second(void)
 {
-	start_timer(1);
+	start_second_timer();
 	for (;;) {
 		count++;
 		__asm__ volatile("pause");
@@ -187,7 +210,7 @@ start_timers(void)
 {
 	bare_irq_set_handler(VECTOR_TIMER, handle_tick);
 	bare_irq_set_handler(VECTOR_TIMER + 1, handle_second_tick);
-	if (!start_timer(0))
+	if (!start_timer())
 		return false;
 	if (count_cpus() > 1)
 		bare_smp_start(run_second);
