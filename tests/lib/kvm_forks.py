@@ -11,6 +11,8 @@ is asked that
 - both CPUs' clocks tick on: by the guest's own time not later than LOST_TICK_NS after the last tick before the seal, forwards,
   none behind the other, and together no further than the host's clock has gone since the fork began;
 - the vector registers of a process on each CPU hold what they did when it was sealed;
+- of all forks in a row the median of the first ticks, and that of the time from tick to tick, is what timers cost that are in order
+  (LATE_TICK_MS, SLOW_TICK_MS): one fork may be late, not most;
 - fio goes on to read or write and, of every FIO_EACH-th, verifies to its end without an error; of those at once the clocks alone
   keep this emulated processor busy, so that they are not waited for;
 - the guest says nothing else.
@@ -60,6 +62,12 @@ TOGETHER = 20
 FIO_EACH = 10
 TICKS_ALONE, TICKS_TOGETHER = 4, 10
 LOST_TICK_NS = 3_000_000_000  # of the guest's time: ten times the most that was measured on a quiet machine; docs/HACKING.md
+# What one fork may, most may not. In 1,000 forks in a row the median of the first ticks was 114 ms, on a slower machine 143 ms, and
+# 285 ms beside compilers: a timer that is lost in each fork, and set again by what else the guest does, comes later.
+LATE_TICK_MS = 500
+# A tick comes every 50 ms (TICK_NS of linux_ticker.c). Timers that the guest gets only when the host is poked, ten times a second
+# (kvm_host.sh), are within the limit above; but then there are 100 ms and more from tick to tick.
+SLOW_TICK_MS = 90
 BOOT_S = 300
 STUCK_S = 120  # a fork takes less than one
 KEPT_KIB = 64 << 10
@@ -256,6 +264,14 @@ class Fork(Machine):
             first_ns.append(max(first - last, second - first))
         return first_ns
 
+    def list_gaps_ms(self):
+        """From one tick to the next, from the first one in the fork on, of all CPUs."""
+        gaps_ms = []
+        for ticks, sealed in zip(self.read_ticks(), self.template.sealed):
+            times = ticks.list_since(sealed.count + 1)
+            gaps_ms += [(after - before) / 1e6 for before, after in zip(times, times[1:])]
+        return gaps_ms
+
     def check_ticks(self):
         ticks = self.read_ticks()
         passed_ns = (time.monotonic() - self.began_at) * 1e9
@@ -301,31 +317,44 @@ class Fork(Machine):
 
 
 def fork_alone(template, name, is_to_verify):
-    """The longest time to a first tick, in ns."""
+    """The longest time to a first tick, and the times from tick to tick, all in ms."""
     fork = Fork(template, name)
     fork.wait_for_ticks(template.sealed, TICKS_ALONE)
     fork.check_first()
-    first_ns = max(fork.get_first_ns())
+    first_ms = max(fork.get_first_ns()) / 1e6
     fork.check_vectors()
     fork.wait_for_disk()
     if is_to_verify:
         fork.wait_for_fio()
+    gaps_ms = fork.list_gaps_ms()
     fork.check_ticks()
     fork.end()
-    return first_ns
+    return first_ms, gaps_ms
+
+
+def check_medians(first_ms, gaps_ms):
+    """Of all forks in a row."""
+    late_ms, slow_ms = statistics.median(first_ms), statistics.median(gaps_ms)
+    if late_ms > LATE_TICK_MS:
+        sys.exit(f'of {len(first_ms)} forks the median of the first ticks is {late_ms:.1f} ms: their timers come late')
+    if slow_ms > SLOW_TICK_MS:
+        sys.exit(f'of {len(first_ms)} forks the median from tick to tick is {slow_ms:.1f} ms: their timers are slow')
 
 
 def fork_in_a_row(template, count):
-    first_ms = []
+    first_ms, gaps_ms = [], []
     started = time.monotonic()
     for i in range(1, count + 1):
         try:
-            first_ms.append(fork_alone(template, f'fork-{i}', i % FIO_EACH == 0) / 1e6)
+            first, gaps = fork_alone(template, f'fork-{i}', i % FIO_EACH == 0)
         except (Problem, OSError) as error:
             give_up(f'fork {i} of {count}', error)
-        if i % FIO_EACH == 0:
+        first_ms.append(first)
+        gaps_ms += gaps
+        if i % FIO_EACH == 0 or i == count:
             print(f'{i} forks after {time.monotonic() - started:.0f} s: the first tick after {statistics.median(first_ms):.1f} ms, '
-                  f'{max(first_ms):.1f} ms at most', flush=True)
+                  f'{max(first_ms):.1f} ms at most; {statistics.median(gaps_ms):.1f} ms from tick to tick', flush=True)
+    check_medians(first_ms, gaps_ms)
 
 
 def fork_giving(template):
