@@ -185,6 +185,6 @@ carrel job list | grep -E ' seal +tiny +1 +done .* it was sealed with CPU carrel
 [ "$(hashes)" != "$published" ] || fail "the version is as it was"
 expect_note
 tell "a version from another processor was sealed again by itself, and forked"
-harm=$(appliance_inside "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || true)
+harm=$(kvm_host_harm) || fail "what the host has suffered is not known: $harm"
 [ -z "$harm" ] || fail "the host suffered: $harm"
 appliance_stop

@@ -109,6 +109,24 @@ kvm_host_tell() {
 	[ -z "$kvm_host_pid" ] || kvm_host_run "bash '$kvm_host_tools/kvm_facts.sh'" 10
 }
 
+# kvm_host_harm: prints what its kernel has suffered
+kvm_host_harm() {
+	kvm_host_run "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || [ $? = 1 ]
+}
+
+# kvm_host_list_changed FOLDER MANIFEST: prints the files of the version there, on its second disk, that are not what that manifest
+# says; when the disk is synced and the host is stopped
+kvm_host_list_changed() {
+	local files path sha256 file=$TMPDIR/version-file
+	files=$(jq -er '.files[] | "\(.path) \(.sha256)"' "$2") || return
+	while read -r path sha256; do
+		: >"$file"
+		debugfs -R "dump $1/$path $file" "$kvm_host_disk" 2>/dev/null
+		[ "$(sha256sum <"$file" | cut -c 1-64)" = "$sha256" ] || echo "$path"
+		rm "$file"
+	done <<<"$files"
+}
+
 # kvm_host_stop: ends it at once, for traps too; the files in the share stay
 kvm_host_stop() {
 	[ -n "$kvm_host_pid" ] || return 0
