@@ -35,13 +35,17 @@ UID = 20000
 PANEL_HEIGHT, CLOCK_WIDTH, CODE_WIDTH = 28, 54, 64  # bench-login.sh: who is logged in, and right of it the time
 
 
+def pick(screen, x, y, width, height):
+    """This part of the picture."""
+    begins = (row * screen.stride + 4 * x for row in range(y, y + height))
+    return b''.join(bytes(screen.pixels[begin:begin + 4 * width]) for begin in begins)
+
+
 def look(screen):
     """The panel's end without the clock, or None: it says who is logged in."""
     if screen.pixels is None:
         return None
-    x, y = screen.width - CLOCK_WIDTH - CODE_WIDTH, screen.height - PANEL_HEIGHT
-    begins = (row * screen.stride + 4 * x for row in range(y, screen.height))
-    return b''.join(bytes(screen.pixels[begin:begin + 4 * CODE_WIDTH]) for begin in begins)
+    return pick(screen, screen.width - CLOCK_WIDTH - CODE_WIDTH, screen.height - PANEL_HEIGHT, CODE_WIDTH, PANEL_HEIGHT)
 
 
 class Frames:

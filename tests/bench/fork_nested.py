@@ -6,8 +6,8 @@
 fork_nested.py RUNS FOLDER [WHAT]   FOLDER/carrel and FOLDER/qemu are what tests/lib/kvm_sealed.sh has made, FOLDER/work is ours
 
 WHAT is "nested", or one of these, of carrel-vmm alone: "alive", what idle forks cost with up to 100 alive; "cold", forks over a
-memory file that is not in the page cache (fork_cold.py); "soak", so many forks, one after another, get an identity, then 20 that
-stay alive. Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
+memory file that is not in the page cache (fork_cold.py); "soak", so many forks, one after another, and then 20 that stay alive
+(fork_soak.py). Samples go to standard output as report.py wants them; what happens meanwhile goes to standard error.
 """
 import json
 import os
@@ -18,11 +18,11 @@ import time
 
 LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib')
 sys.path.insert(0, LIB)
-import agent_notes  # noqa: E402
 import desktop_sides  # noqa: E402
 import fork_cold  # noqa: E402
 import fork_native  # noqa: E402
 import fork_sides  # noqa: E402
+import fork_soak  # noqa: E402
 import kvm_counters  # noqa: E402
 import spawned  # noqa: E402
 
@@ -31,7 +31,6 @@ MANY_ALIVE = (1, 10, 100)
 RAM_MIB = (1024, 4096, 16384)
 IDLE_S = 60
 COUNTED_S = 30  # after these: then a fork has given its pages back, too (vmm/machine_idle.c)
-SOAK_ALIVE = 20
 COUNTED = {  # what a process has had or done up to now; {} is for how many are alive
     'idle_exits{}_per_second': ('1/s', lambda pid: kvm_counters.read_counter(pid, 'exits')),
     'idle_interrupts{}_per_second': ('1/s', lambda pid: kvm_counters.read_counter(pid, 'irq_injections')),
@@ -100,27 +99,6 @@ def count(template, forks, samples):
         samples.add(template, figure.format(alive), unit, (after[figure] - before[figure]) / took / len(forks))
 
 
-def soak(template, forks):
-    """Whoever hangs ends it: an answer has its time."""
-    for n in range(forks):
-        fork, = fork_native.run_forks(template, ['fork'], 1)
-        try:
-            settle(fork)
-        finally:
-            fork.end()
-        if (n + 1) % 10 == 0:
-            say(f'{n + 1} forks of the desktop have got their identity')
-    alive = fork_native.run_forks(template, [f'fork-{n}' for n in range(SOAK_ALIVE)], 2)
-    try:
-        for fork in alive:
-            settle(fork)
-        for fork in alive:
-            agent_notes.resync(fork.agent)  # it has gone on beside the others
-    finally:
-        fork_native.end_all(alive)
-    say(f'{SOAK_ALIVE} are alive and have answered again')
-
-
 def measure_memory_of(template, alive, samples):
     fork_native.measure_memory_of(template, alive, grow, samples, count)
 
@@ -152,7 +130,7 @@ def main(runs, folder, what='nested'):
         return kind(machine, os.path.join(folder, kind.name), os.path.join(folder, 'work'))
 
     if what == 'soak':
-        soak(make(desktop_sides.CarrelDesktops), int(runs))
+        fork_soak.soak(make(desktop_sides.CarrelDesktops), int(runs), settle)
     elif what == 'alive':
         measure_memory_of(make(desktop_sides.CarrelDesktops), MANY_ALIVE, samples)
     elif what == 'cold':

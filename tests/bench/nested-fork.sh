@@ -5,7 +5,8 @@
 # nested-fork.sh [WHAT], which is "nested" or, by carrel-vmm alone,
 #	alive	what idle forks cost with 1, 10 and 100 alive, in a host with more memory (BENCH_FORK=alive)
 #	cold	forks over a memory file that is not in the page cache, with and without reading ahead (BENCH_FORK=cold)
-#	soak	RUNS forks in a row, and 20 at once, of which none may be stuck (make soak)
+#	soak	RUNS forks in a row, and 20 at once, of which none may be stuck; then the version's files are as they were sealed, and
+#		the host is unharmed (make soak)
 #
 # To the first instruction, to the agent's answer, to the picture of a session, and what an idle fork costs. The times are
 # those of an emulated processor: their ratios count.
@@ -17,7 +18,10 @@ what=${1:-nested}
 
 kvm_host_ram_mib=5120
 seconds=$((1200 + RUNS * 600))
-[ "$what" != alive ] || { kvm_host_ram_mib=12288 && seconds=14400; }
+case $what in
+alive) kvm_host_ram_mib=12288 && seconds=14400 ;;
+soak) seconds=$((7200 + RUNS * 60)) ;;
+esac
 
 fail() {
 	bench_say "$*"
@@ -58,6 +62,18 @@ measure() {
 	[ "$code" = 0 ] || fail "not all forks came to their end"
 }
 
+# expect_unharmed: stops the host
+expect_unharmed() {
+	local harm changed
+	harm=$(kvm_host_harm) || fail "what the host has suffered is not known: $harm"
+	[ -z "$harm" ] || fail "the host suffered: $harm"
+	kvm_host_run sync
+	kvm_host_stop
+	changed=$(kvm_host_list_changed /carrel "$(bash tests/lib/kvm_sealed.sh)/manifest.json")
+	[ -z "$changed" ] || fail "a fork has changed files of its version: $changed"
+	bench_say "the host is unharmed, and the version's files are as they were sealed"
+}
+
 trap kvm_host_stop EXIT
 make_disk
 bench_say "starting the nested host"
@@ -65,5 +81,9 @@ kvm_host_start || fail "there is no KVM host"
 prepare_host
 bench_say "$what, RUNS=$RUNS"
 measure
-kvm_host_stop
-[ "$what" = soak ] || bench_end "fork-$what" kvm
+if [ "$what" = soak ]; then
+	expect_unharmed
+else
+	kvm_host_stop
+	bench_end "fork-$what" kvm
+fi
