@@ -185,6 +185,18 @@ appliance_has_template() {
 	[ "$(carrel_json "[(.templates? // .)[] | select(.name == \"$appliance_template\")] | length" template list)" -ge 1 ]
 }
 
+# appliance_wait_job JOB SECONDS: until it is done
+appliance_wait_job() {
+	local job=$1 job_state=
+	wait_until "$2" appliance_job_is_over || fail "after $2 s the job is not over: $(carrel job list)"
+	[ "$job_state" = 'done' ] || fail "the job is not done: $(carrel job list)"
+}
+
+appliance_job_is_over() {
+	job_state=$(carrel_json .state job show "$job")
+	[[ $job_state =~ ^(done|failed|cancelled)$ ]]
+}
+
 # appliance_find_service PROGRAM: its pid
 appliance_find_service() {
 	local stat
