@@ -4,8 +4,8 @@
 #
 # The golden image as it is: the sealed version that tests have (tests/lib/kvm_sealed.sh) is made by kvm_seal.py, with another command
 # line and without the session that is run once at boot. Two desktops are forked from what carrel-worker has sealed, and their agents
-# answer; the version's files stay what its manifest says. An emulated processor reads and hashes gigabytes for this: each limit of
-# time is several times what a quiet machine takes.
+# answer; the version's files stay what its manifest says. An emulated processor reads and hashes gigabytes for this: its limits of
+# time are wide.
 set -eu
 . "${BASH_SOURCE[0]%/*}/bench.sh"
 . tests/lib/kvm_appliance.sh
