@@ -3,10 +3,12 @@
 # test-desktop-network.sh - desktops of a pool with the network passt reach outward, and nothing of their host's
 #
 # In a network namespace of the test's own, which is the desktops' host: it has one cable to another one, "outside", where
-# a server waits for what the desktops send. So it needs no network and disturbs none.
+# a server waits for what the desktops send. So it needs no network and disturbs none. What a desktop's programs take for the
+# machine's names is compared here, too, because it can tell them; and one that was suspended comes back when its host has
+# another address, which it learns by asking for its lease again only.
 set -eu
 [ "$(id -u)" = 0 ] || { echo "root is needed: services and desktops get uids of their own"; exit 77; }
-outside=198.51.100.1 host=198.51.100.2 host_too=198.51.100.3
+outside=198.51.100.1 host=198.51.100.2 host_too=198.51.100.3 host_later=198.51.100.4
 if [ -z "${CARREL_TEST_OWN_NETWORK:-}" ]; then
 	# made with the machine's own network, if it has to be made
 	bash tests/lib/published.sh >/dev/null
@@ -88,6 +90,47 @@ run_inside() {
 	echo "$1's desktop has a lease and reaches outward only"
 }
 
+# told USER WHAT: what the user's desktop has said of it last
+told() {
+	sed -n "s/^$1 $2 //p" "$folder/said" | tail -n 1
+}
+
+# expect_own_names USER OTHER: programs that ran when the template was sealed know this fork's names, or read them when they
+# are asked, and they are not the other's
+expect_own_names() {
+	local what id card
+	for what in hostname machine-id duid; do
+		[ -n "$(told "$1" $what)" ] || fail "$1's desktop has no $what: $(grep "^$1 " "$folder/said")"
+		[ "$(told "$1" $what)" != "$(told "$2" $what)" ] || fail "the desktops of $1 and $2 have the same $what: $(told "$1" $what)"
+	done
+	id=$(told "$1" machine-id)
+	for what in dbus systemd logind networkd; do
+		[ "$(told "$1" $what)" = "$id" ] || fail "$1's $what takes the machine's id for '$(told "$1" $what)', it is '$id'"
+	done
+	card=$(told "$1" card)
+	[ "$(told "$1" duid)" = "DUID-LL:0001${card//:/}" ] || fail "$1's DUID is '$(told "$1" duid)', not of the card '$card'"
+}
+
+# expect_template_names: what docs/ARCHITECTURE.md says is the template's in all its forks
+expect_template_names() {
+	local what
+	for what in journald boot-id; do
+		[ -n "$(told ada $what)" ] && [ "$(told ada $what)" = "$(told bob $what)" ] ||
+			fail "the $what is not the template's any more: '$(told ada $what)' and '$(told bob $what)': mend the documentation"
+	done
+}
+
+# network_readdress: the host is on the same cable with another address
+network_readdress() {
+	ip -4 addr flush dev up0
+	ip addr add $host_later/24 dev up0
+	ip route add default via $outside
+}
+
+is_at() {
+	[ "$(told "$1" 'is at')" = "$2/24 $outside dhcp" ]
+}
+
 count_heard() {
 	grep -cx "$1 lives" "$folder/said" || true
 }
@@ -135,6 +178,10 @@ for file in "$folder"/up.*; do
 	difference=$(cmp "$file" "$folder/expected" 2>&1) || fail "what was sent came otherwise: $difference"
 done
 [ "$(find "$folder" -name 'up.*' | wc -l)" = 2 ] || fail "not both users' bytes came back"
+expect_own_names ada bob
+expect_own_names bob ada
+expect_template_names
+echo "the desktops' programs have names of their own: $(told ada machine-id) $(told bob machine-id)"
 ss -Hltn | awk '{ print $4 }' | sort | diff "$TMPDIR/before" - || fail "a desktop's network listens on the host"
 
 kill -KILL "$(appliance_find_service carrel-hostd)"
@@ -154,6 +201,18 @@ before_ada=$(count_heard ada) before_bob=$(count_heard bob)
 wait_until 120 more_heard ada "$before_ada" && wait_until 120 more_heard bob "$before_bob" ||
 	fail "the network does not come back: $(tail -n 5 "$folder/said")"
 echo "passt was killed, the desktops reach outward again"
+
+is_at ada $host || fail "ada's desktop is at '$(told ada 'is at')'"
+read -r _ desktop < <(appliance_session ada)
+carrel desktop suspend "$desktop" >/dev/null
+appliance_wait office suspended 1 300
+network_readdress
+before=$(count_heard ada)
+carrel desktop resume "$desktop" >/dev/null
+appliance_wait office 'assigned|active|disconnected' 2 300
+wait_until 120 more_heard ada "$before" || fail "after its resume nothing is heard of ada's desktop: $(tail -n 5 "$folder/said")"
+wait_until 60 is_at ada $host_later || fail "ada's desktop has not renewed its lease: it is at '$(told ada 'is at')'"
+echo "ada's desktop was suspended, and has renewed its lease when it came back"
 
 curl --silent --show-error --fail --unix-socket "$appliance_state/run/broker.sock" --request PATCH \
 	--header 'Content-Type: application/json' --data '{"network": "none"}' http://localhost/api/v1/pools/office >/dev/null
