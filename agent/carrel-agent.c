@@ -56,6 +56,7 @@ static int
 main_handle_timer(struct agent *agent)
 {
 	xwatch_handle_timer(agent);
+	task_handle_sample(agent);
 	return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * task.c - a request that takes longer, in named steps (carrel-agent, in the guest)
  *
- * How it works: task_begin() runs steps until one starts a command; task_handle_command() goes on when it has ended.
- * The end, good or bad, calls the kind's ended() and then verbs_answer_task().
+ * How it works: task_begin() runs steps until one starts a command or waits for the guest to rest; task_handle_command() goes
+ * on when the command has ended, task_handle_sample() runs the step again. The end, good or bad, calls the kind's ended() and then verbs_answer_task().
  */
 #include "agent/task.h"
 
@@ -74,11 +74,14 @@ task_end(struct agent *agent, int status)
 	task_done(task);
 }
 
+/* From a step that did something, or nothing. */
 static void
-task_note_step(struct task *task)
+task_end_step(struct task *task, bool is_done)
 {
-	json_array_append_new(task->steps, json_string(task->kind->steps[task->at].name));
+	if (is_done)
+		json_array_append_new(task->steps, json_string(task->kind->steps[task->at].name));
 	task->at++;
+	task->n_again = 0;
 }
 
 static void
@@ -93,12 +96,9 @@ task_go_on(struct agent *agent)
 			task_end(agent, result);
 			return;
 		}
-		if (result == TASK_WAIT)
+		if (result == TASK_WAIT || result == TASK_AGAIN)
 			return;
-		if (result == TASK_DONE)
-			task_note_step(task);
-		else
-			task->at++;
+		task_end_step(task, result == TASK_DONE);
 	}
 	task_end(agent, 0);
 }
@@ -155,6 +155,17 @@ task_handle_command(struct agent *agent)
 		task_end(agent, error);
 		return;
 	}
-	task_note_step(task);
+	task_end_step(task, true);
+	task_go_on(agent);
+}
+
+void
+task_handle_sample(struct agent *agent)
+{
+	struct task *task = &agent->task;
+
+	if (!task_running(task) || command_running(&task->command))
+		return;
+	task->n_again++;
 	task_go_on(agent);
 }

@@ -22,6 +22,7 @@ enum task_result {
 	TASK_DONE,    /* go on with the next step */
 	TASK_SKIPPED, /* nothing to do here; go on */
 	TASK_WAIT,    /* task->command was started; go on when it has ended well */
+	TASK_AGAIN,   /* run it again with the next sample of xwatch, which it has begun */
 };
 
 struct task_step {
@@ -43,11 +44,12 @@ struct task_kind {
 struct task {
 	const struct task_kind *kind; /* NULL: no task */
 	size_t at;
-	int64_t id;	  /* of the request */
-	const char *verb; /* static text */
-	json_t *request;  /* its body */
-	json_t *answer;	  /* the answer's body */
-	json_t *steps;	  /* names of the steps that did something */
+	unsigned int n_again; /* times that this step was run again */
+	int64_t id;	      /* of the request */
+	const char *verb;     /* static text */
+	json_t *request;      /* its body */
+	json_t *answer;	      /* the answer's body */
+	json_t *steps;	      /* names of the steps that did something */
 	struct command command;
 	char problem[TASK_PROBLEM_SIZE];
 };
@@ -61,6 +63,9 @@ int task_begin(struct agent *agent, const struct task_kind *kind, int64_t id, co
 
 /* The command has something to say, or its deadline is over. */
 void task_handle_command(struct agent *agent);
+
+/* There is another sample of xwatch. */
+void task_handle_sample(struct agent *agent);
 
 /* For steps: starts a command. TASK_WAIT, or a negative errno with task->problem. */
 int task_command(struct task *task, const char *const argv[], unsigned int timeout_ms);

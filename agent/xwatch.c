@@ -3,7 +3,7 @@
  * xwatch.c - is the X server up, and has the guest come to rest? (carrel-agent, in the guest)
  *
  * How it works: while somebody wants to know, a timer reads /proc/stat four times a second. Four samples in a row in
- * which no process was started and the CPUs idled mean rest; then the X server is asked by connecting to its socket.
+ * which no process began or ended and the CPUs idled mean rest; then the X server is asked by connecting to its socket.
  * The timer ends itself some time after that, so that a sealed or idle desktop is not woken up by its agent.
  */
 #include "agent/xwatch.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define SAMPLE_NS      250000000L
+#define SAMPLE_NS      (1000000000L / XWATCH_SAMPLES_A_SECOND)
 #define QUIET_SAMPLES  4
 #define AFTER_SAMPLES  40 /* ten seconds */
 #define STAT_MAX_BYTES (256 * 1024)
@@ -52,6 +53,7 @@ xwatch_begin(struct xwatch *xwatch)
 		return;
 	xwatch->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	xwatch->quiet = 0;
+	xwatch->unchanged = 0;
 	xwatch->ready = false;
 	xwatch->last = (struct xwatch_sample){ 0 };
 	if (xwatch->timer_fd < 0 || timerfd_settime(xwatch->timer_fd, 0, &each, NULL) < 0)
@@ -80,29 +82,36 @@ xwatch_parse_stat(const char *text, struct xwatch_sample *ret_sample)
 }
 
 bool
+xwatch_is_unchanged(const struct xwatch_sample *before, const struct xwatch_sample *after)
+{
+	return before->total > 0 && after->total > before->total &&
+	       after->processes == before->processes && after->alive == before->alive;
+}
+
+bool
 xwatch_at_rest(const struct xwatch_sample *before, const struct xwatch_sample *after)
 {
 	uint64_t total = after->total - before->total;
 
-	if (before->total == 0 || total == 0 || after->processes != before->processes)
+	if (!xwatch_is_unchanged(before, after))
 		return false;
 	return (after->busy - before->busy) * 20 <= total;
 }
 
-static bool
+static void
 xwatch_take_sample(struct xwatch *xwatch)
 {
 	CLEANUP_FREE char *text = NULL;
-	struct xwatch_sample now;
+	struct xwatch_sample now = { 0 };
+	struct sysinfo info;
 	size_t size;
-	bool rest;
 
-	if (io_read_file("/proc/stat", STAT_MAX_BYTES, &text, &size) < 0 ||
-	    !xwatch_parse_stat(text, &now))
-		return false;
-	rest = xwatch_at_rest(&xwatch->last, &now);
+	if (io_read_file("/proc/stat", STAT_MAX_BYTES, &text, &size) == 0 &&
+	    xwatch_parse_stat(text, &now) && sysinfo(&info) == 0)
+		now.alive = info.procs;
+	xwatch->unchanged = xwatch_is_unchanged(&xwatch->last, &now) ? xwatch->unchanged + 1 : 0;
+	xwatch->quiet = xwatch_at_rest(&xwatch->last, &now) ? xwatch->quiet + 1 : 0;
 	xwatch->last = now;
-	return rest;
 }
 
 static bool
@@ -119,7 +128,7 @@ xwatch_judge(struct agent *agent)
 	struct xwatch *xwatch = &agent->xwatch;
 	bool ready;
 
-	xwatch->quiet = xwatch_take_sample(xwatch) ? xwatch->quiet + 1 : 0;
+	xwatch_take_sample(xwatch);
 	if (xwatch->ready && xwatch->quiet > QUIET_SAMPLES)
 		return;
 	ready = xwatch->quiet >= QUIET_SAMPLES && xwatch_x_answers();

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <string.h>
 
 #include "agent/agent.h"
 #include "agent/quiesce.h"
@@ -43,6 +44,80 @@ test_quiesce__tells_what_cannot_be_trimmed(void **state)
 	assert_int_equal(quiesce_trim("/nonexistent"), -ENOENT);
 }
 
+static const struct task_step *
+find_rest(void)
+{
+	for (size_t i = 0; i < quiesce_task_kind.n_steps; i++)
+		if (strcmp(quiesce_task_kind.steps[i].name, "rest") == 0)
+			return &quiesce_task_kind.steps[i];
+	fail_msg("no step waits for rest");
+	return NULL;
+}
+
+static void
+test_quiesce__waits_until_no_process_begins_or_ends(void **state)
+{
+	static const struct {
+		unsigned int samples;
+		unsigned int unchanged;
+		int result;
+	} rows[] = {
+		{ 0, 0, TASK_AGAIN },	   { 0, 40, TASK_AGAIN },   { 19, 40, TASK_AGAIN },
+		{ 20, 20, TASK_DONE },	   { 239, 19, TASK_AGAIN }, { 239, 20, TASK_DONE },
+		{ 240, 19, TASK_SKIPPED },
+	};
+	struct agent agent;
+
+	(void)state;
+	agent_init(&agent);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct task task = { .n_again = rows[i].samples };
+
+		xwatch_begin(&agent.xwatch);
+		agent.xwatch.unchanged = rows[i].unchanged;
+		assert_int_equal(find_rest()->run(&agent, &task), rows[i].result);
+		assert_int_equal(agent.xwatch.timer_fd >= 0, rows[i].result == TASK_AGAIN);
+	}
+	agent_done(&agent);
+}
+
+static int
+run_thrice(struct agent *agent, struct task *task)
+{
+	(void)agent;
+	return task->n_again < 2 ? TASK_AGAIN : TASK_DONE;
+}
+
+static void
+note_end(struct agent *agent, struct task *task, int status)
+{
+	(void)agent;
+	assert_int_equal(status, 0);
+	assert_int_equal(json_array_size(task->steps), 2);
+}
+
+static void
+test_quiesce__each_sample_is_another_look(void **state)
+{
+	static const struct task_step steps[] = {
+		{ "first", run_thrice, NULL, false },
+		{ "second", run_thrice, NULL, false },
+	};
+	static const struct task_kind kind = { .steps = steps, .n_steps = 2, .ended = note_end };
+	struct agent agent;
+
+	(void)state;
+	agent_init(&agent);
+	assert_int_equal(task_begin(&agent, &kind, 1, "quiesce", NULL), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_ptr_equal(agent.task.kind, &kind);
+		task_handle_sample(&agent);
+	}
+	assert_null(agent.task.kind);
+	task_handle_sample(&agent);
+	agent_done(&agent);
+}
+
 static void
 test_quiesce__only_a_fresh_guest_is_to_be_sealed(void **unused)
 {
@@ -74,6 +149,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quiesce__trims_disks_that_can_be_written),
 		cmocka_unit_test(test_quiesce__tells_what_cannot_be_trimmed),
+		cmocka_unit_test(test_quiesce__waits_until_no_process_begins_or_ends),
+		cmocka_unit_test(test_quiesce__each_sample_is_another_look),
 		cmocka_unit_test(test_quiesce__only_a_fresh_guest_is_to_be_sealed),
 	};
 

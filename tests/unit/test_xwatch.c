@@ -37,12 +37,13 @@ test_xwatch__rest_table(void **state)
 		struct xwatch_sample after;
 		bool rest;
 	} rows[] = {
-		{ { 0, 0, 0 }, { 10, 1000, 50 }, false }, /* the first sample says nothing */
-		{ { 10, 1000, 50 }, { 10, 1050, 50 }, true },
-		{ { 10, 1000, 50 }, { 12, 1050, 50 }, true },
-		{ { 10, 1000, 50 }, { 13, 1050, 50 }, false },
-		{ { 10, 1000, 50 }, { 10, 1050, 51 }, false }, /* something was started */
-		{ { 10, 1000, 50 }, { 10, 1000, 50 }, false }, /* no time has passed */
+		{ { 0, 0, 0, 0 }, { 10, 1000, 50, 9 }, false }, /* the first sample says nothing */
+		{ { 10, 1000, 50, 9 }, { 10, 1050, 50, 9 }, true },
+		{ { 10, 1000, 50, 9 }, { 12, 1050, 50, 9 }, true },
+		{ { 10, 1000, 50, 9 }, { 13, 1050, 50, 9 }, false },
+		{ { 10, 1000, 50, 9 }, { 10, 1050, 51, 9 }, false }, /* something was started */
+		{ { 10, 1000, 50, 9 }, { 10, 1050, 50, 8 }, false }, /* something has ended */
+		{ { 10, 1000, 50, 9 }, { 10, 1000, 50, 9 }, false }, /* no time has passed */
 	};
 
 	(void)state;
