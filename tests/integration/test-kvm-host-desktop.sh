@@ -18,6 +18,7 @@ set -eu
 . tests/lib/vnc.sh
 
 boot_seconds=480 # on a quiet machine it takes 100
+own_max_kib=10240
 folder=$TMPDIR/outside
 
 tell() {
@@ -116,6 +117,15 @@ come_back() {
 	appliance_wait office active 1
 	viewer_expect "$token" 120
 	faults_type_token
+}
+
+# expect_small: the desktop that waits for a user has little memory of its own. With processes that were sealed when they were
+# about to end it had 10.6 MiB when it was ready, and more soon
+expect_small() {
+	local kib
+	kib=$(appliance_inside "awk '/^Pss_Anon:/ { print \$2 }' \"/proc/\$(pidof carrel-vmm)/smaps_rollup\"")
+	[ "$kib" -lt "$own_max_kib" ] || fail "a desktop without a user has $kib KiB of its own"
+	tell "it has $kib KiB of its own"
 }
 
 # fork_milliseconds: of all desktops that were forked, in order of their length
@@ -219,6 +229,7 @@ appliance_wait office ready 1 "$boot_seconds"
 harm=$(kvm_host_harm) || fail "what the host has suffered is not known: $harm"
 [ -z "$harm" ] || fail "the host suffered: $harm"
 tell "the host is unharmed, and the next desktop is ready"
+expect_small
 
 viewer_focus
 viewer_close
