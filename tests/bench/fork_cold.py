@@ -61,7 +61,7 @@ def note_fork(template):
     template.random = False
     try:
         fork.answer()
-        time.sleep(TOUCHED_S)
+        time.sleep(max(0, fork.running_at + TOUCHED_S - time.monotonic()))
         return memory_file.list_cached(template.memory)
     finally:
         fork.end()
