@@ -10,6 +10,7 @@
  */
 #include "agent/guest_session.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <locale.h>
@@ -32,6 +33,9 @@
 #define UID_NOBODY	 65534
 #define ZONES		 "/usr/share/zoneinfo/"
 #define PID_MAX_BYTES	 32
+
+static_assert(START_TIMEOUT_MS + SHOW_TIMEOUT_MS < AGENT_LOGIN_MAX_MS,
+	      "hostd hears which of its steps was late");
 
 static const struct json_field keyboard_fields[] = {
 	{ "layout", JSON_KIND_STRING, 0, 1, KEYBOARD_WORD_MAX },

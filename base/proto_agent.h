@@ -26,6 +26,8 @@
 
 /* So long an identify may take: ssh-keygen looks for primes, and sshd is started again, on a host that may have much to do. */
 #define AGENT_IDENTIFY_MAX_MS 120000
+/* And a login: a guest that was reset has a log-in while its own services still start. */
+#define AGENT_LOGIN_MAX_MS 120000
 
 /* How an error begins that says: not now, ask again. */
 #define AGENT_ERROR_BUSY "busy with "

@@ -44,8 +44,8 @@ struct desktop_agent {
 #define CLOCK_MS    30000
 
 /* The agent does one thing at a time; while it is asked nobody gets the desktop. */
-static const struct desktop_agent_times default_times = { 60000, AGENT_IDENTIFY_MAX_MS, 60000,
-							  1000 };
+static const struct desktop_agent_times default_times = { 60000, AGENT_IDENTIFY_MAX_MS,
+							  AGENT_LOGIN_MAX_MS, 1000 };
 
 static void desktop_agent_resync(struct desktop_agent *agent);
 
