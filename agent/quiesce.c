@@ -40,13 +40,15 @@ static int
 quiesce_run_rest(struct agent *agent, struct task *task)
 {
 	struct xwatch *xwatch = &agent->xwatch;
+	bool watched;
 	bool rests;
 
 	xwatch_begin(xwatch);
-	rests = task->n_again >= REST_SAMPLES && xwatch->unchanged >= REST_SAMPLES;
-	if (!rests && xwatch->timer_fd >= 0 && task->n_again < REST_MAX)
+	watched = xwatch->timer_fd >= 0; /* it has said why not */
+	rests = watched && task->n_again >= REST_SAMPLES && xwatch->unchanged >= REST_SAMPLES;
+	if (watched && !rests && task->n_again < REST_MAX)
 		return TASK_AGAIN;
-	if (!rests)
+	if (watched && !rests)
 		log_warning("processes still begin or end here: each fork will do the same");
 	xwatch_done(xwatch);
 	return rests ? TASK_DONE : TASK_SKIPPED;

@@ -8,10 +8,41 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 
 #include "agent/agent.h"
 #include "agent/quiesce.h"
+#include "tests/unit/stderr_capture.h"
+
+int __wrap_timerfd_create(clockid_t clock_id, int flags);
+int __real_timerfd_create(clockid_t clock_id, int flags);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *value,
+			   struct itimerspec *ret_old);
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *value,
+			   struct itimerspec *ret_old);
+
+static const char *failing = ""; /* which of the wrapped functions */
+
+int
+__wrap_timerfd_create(clockid_t clock_id, int flags)
+{
+	if (strcmp(failing, "timerfd_create") != 0)
+		return __real_timerfd_create(clock_id, flags);
+	errno = EMFILE;
+	return -1;
+}
+
+int
+__wrap_timerfd_settime(int fd, int flags, const struct itimerspec *value,
+		       struct itimerspec *ret_old)
+{
+	if (strcmp(failing, "timerfd_settime") != 0)
+		return __real_timerfd_settime(fd, flags, value, ret_old);
+	errno = EINVAL;
+	return -1;
+}
 
 static void
 test_quiesce__trims_disks_that_can_be_written(void **state)
@@ -77,6 +108,34 @@ test_quiesce__waits_until_no_process_begins_or_ends(void **state)
 		agent.xwatch.unchanged = rows[i].unchanged;
 		assert_int_equal(find_rest()->run(&agent, &task), rows[i].result);
 		assert_int_equal(agent.xwatch.timer_fd >= 0, rows[i].result == TASK_AGAIN);
+	}
+	agent_done(&agent);
+}
+
+static void
+test_quiesce__does_not_wait_without_a_timer(void **state)
+{
+	static const char *const calls[] = { "timerfd_create", "timerfd_settime" };
+	struct agent agent;
+
+	(void)state;
+	agent_init(&agent);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct task task = { 0 };
+		struct stderr_capture capture;
+		char *log;
+		int result;
+
+		failing = calls[i];
+		stderr_capture_begin(&capture);
+		result = find_rest()->run(&agent, &task);
+		log = stderr_capture_end(&capture);
+		failing = "";
+		assert_int_equal(result, TASK_SKIPPED);
+		assert_int_equal(agent.xwatch.timer_fd, -1);
+		assert_non_null(strstr(log, "cannot make a timer"));
+		assert_null(strstr(log, "begin or end"));
+		free(log);
 	}
 	agent_done(&agent);
 }
@@ -150,6 +209,7 @@ main(void)
 		cmocka_unit_test(test_quiesce__trims_disks_that_can_be_written),
 		cmocka_unit_test(test_quiesce__tells_what_cannot_be_trimmed),
 		cmocka_unit_test(test_quiesce__waits_until_no_process_begins_or_ends),
+		cmocka_unit_test(test_quiesce__does_not_wait_without_a_timer),
 		cmocka_unit_test(test_quiesce__each_sample_is_another_look),
 		cmocka_unit_test(test_quiesce__only_a_fresh_guest_is_to_be_sealed),
 	};
