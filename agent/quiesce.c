@@ -27,26 +27,28 @@
 
 #include "agent/agent.h"
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #define MOUNTS	      "/proc/self/mounts"
 #define MOUNT_MAX     4096 /* bytes of one line of it; a longer one is cut and not found */
 #define DEVICE_PREFIX "/dev/"
 #define REST_SAMPLES  (5 * XWATCH_SAMPLES_A_SECOND)
-#define REST_MAX      (60 * XWATCH_SAMPLES_A_SECOND)
+#define REST_MAX_MS   60000 /* of time: a guest that gets little of a processor takes fewer samples */
 
 /* What never rests is sealed all the same. From here on the watch is over: a fork would go on with it. */
 static int
 quiesce_run_rest(struct agent *agent, struct task *task)
 {
 	struct xwatch *xwatch = &agent->xwatch;
+	bool late = io_boottime_ms() - task->step_began_ms >= REST_MAX_MS;
 	bool watched;
 	bool rests;
 
 	xwatch_begin(xwatch);
 	watched = xwatch->timer_fd >= 0; /* it has said why not */
 	rests = watched && task->n_again >= REST_SAMPLES && xwatch->unchanged >= REST_SAMPLES;
-	if (watched && !rests && task->n_again < REST_MAX)
+	if (watched && !rests && !late)
 		return TASK_AGAIN;
 	if (watched && !rests)
 		log_warning("processes still begin or end here: each fork will do the same");

@@ -14,6 +14,7 @@
 
 #include "agent/agent.h"
 #include "agent/verbs.h"
+#include "base/io.h"
 #include "base/log.h"
 
 void
@@ -82,6 +83,7 @@ task_end_step(struct task *task, bool is_done)
 		json_array_append_new(task->steps, json_string(task->kind->steps[task->at].name));
 	task->at++;
 	task->n_again = 0;
+	task->step_began_ms = io_boottime_ms();
 }
 
 static void
@@ -122,6 +124,7 @@ task_begin(struct agent *agent, const struct task_kind *kind, int64_t id, const 
 	task->id = id;
 	task->verb = verb;
 	task->request = json_incref(request);
+	task->step_began_ms = io_boottime_ms();
 	task_go_on(agent);
 	return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "agent/agent.h"
 #include "agent/quiesce.h"
+#include "base/io.h"
 #include "tests/unit/stderr_capture.h"
 
 int __wrap_timerfd_create(clockid_t clock_id, int flags);
@@ -91,18 +92,26 @@ test_quiesce__waits_until_no_process_begins_or_ends(void **state)
 	static const struct {
 		unsigned int samples;
 		unsigned int unchanged;
+		uint64_t waited_ms;
 		int result;
 	} rows[] = {
-		{ 0, 0, TASK_AGAIN },	   { 0, 40, TASK_AGAIN },   { 19, 40, TASK_AGAIN },
-		{ 20, 20, TASK_DONE },	   { 239, 19, TASK_AGAIN }, { 239, 20, TASK_DONE },
-		{ 240, 19, TASK_SKIPPED },
+		{ 0, 0, 0, TASK_AGAIN },  /* nothing was seen yet */
+		{ 0, 40, 0, TASK_AGAIN }, /* by somebody before */
+		{ 19, 40, 5000, TASK_AGAIN },
+		{ 20, 20, 5000, TASK_DONE },
+		{ 200, 19, 50000, TASK_AGAIN },
+		{ 400, 19, 50000, TASK_AGAIN }, /* many samples are no long time */
+		{ 200, 20, 50000, TASK_DONE },
+		{ 30, 19, 60000, TASK_SKIPPED }, /* nor few a short one */
+		{ 30, 20, 60000, TASK_DONE },
 	};
 	struct agent agent;
 
 	(void)state;
 	agent_init(&agent);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct task task = { .n_again = rows[i].samples };
+		struct task task = { .n_again = rows[i].samples,
+				     .step_began_ms = io_boottime_ms() - rows[i].waited_ms };
 
 		xwatch_begin(&agent.xwatch);
 		agent.xwatch.unchanged = rows[i].unchanged;
@@ -121,7 +130,7 @@ test_quiesce__does_not_wait_without_a_timer(void **state)
 	(void)state;
 	agent_init(&agent);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		struct task task = { 0 };
+		struct task task = { .step_began_ms = io_boottime_ms() };
 		struct stderr_capture capture;
 		char *log;
 		int result;
@@ -144,6 +153,9 @@ static int
 run_thrice(struct agent *agent, struct task *task)
 {
 	(void)agent;
+	if (task->n_again == 0)
+		assert_true(io_boottime_ms() - task->step_began_ms < 30000);
+	task->step_began_ms = 0; /* the next step has one of its own */
 	return task->n_again < 2 ? TASK_AGAIN : TASK_DONE;
 }
 
