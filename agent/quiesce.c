@@ -2,10 +2,13 @@
 /*
  * quiesce.c - a guest that is about to be sealed comes to rest (carrel-agent, in the guest)
  *
- * How it works: quiesce_steps, in this order: what a fork's log-in would have to ask the X server for is asked now; processes
- * that are about to end do so; all that is written goes to the disk; and then, because only what is written is known to be
- * free, the disk is told what it need not keep, which makes holes in the template's image. That the guest idles is known
- * before: the host asks `ready` first. Its link has been down since it was started.
+ * How it works: quiesce_steps, in this order: what a fork's log-in would have to ask the X server
+ * for is asked now; all that is written goes to the disk; then, because only what is written is
+ * known to be free, the disk is told what it need not keep, which makes holes in the template's
+ * image; and then processes that are about to end do so. These come so late because what comes
+ * before may take long, and begins something itself (kernel threads count). What is written
+ * meanwhile is little, and goes to the disk in the end. That the guest idles is known before: the
+ * host asks `ready` first. Its link has been down since it was started.
  *
  * A process that waits for nothing but its end would be sealed with its memory, and end in each fork anew: udevd ends idle
  * workers after three seconds, and ten of them, sealed before, cost each fork 7 MiB in its first second.
@@ -118,9 +121,10 @@ quiesce_ended(struct agent *agent, struct task *task, int status)
 
 static const struct task_step quiesce_steps[] = {
 	{ "keyboard", keyboard_run_query, keyboard_finish_query, true },
-	{ "rest", quiesce_run_rest, NULL, false },
 	{ "sync", quiesce_run_sync, NULL, false },
 	{ "trim", quiesce_run_trim, NULL, false },
+	{ "rest", quiesce_run_rest, NULL, false },
+	{ "sync", quiesce_run_sync, NULL, false },
 };
 
 const struct task_kind quiesce_task_kind = {

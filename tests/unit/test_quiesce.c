@@ -86,6 +86,17 @@ find_rest(void)
 	return NULL;
 }
 
+/* What comes behind the rest may end it. */
+static void
+test_quiesce__nothing_long_follows_the_rest(void **state)
+{
+	const struct task_step *end = quiesce_task_kind.steps + quiesce_task_kind.n_steps;
+
+	(void)state;
+	assert_ptr_equal(find_rest(), end - 2);
+	assert_string_equal(end[-1].name, "sync");
+}
+
 static void
 test_quiesce__waits_until_no_process_begins_or_ends(void **state)
 {
@@ -220,6 +231,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quiesce__trims_disks_that_can_be_written),
 		cmocka_unit_test(test_quiesce__tells_what_cannot_be_trimmed),
+		cmocka_unit_test(test_quiesce__nothing_long_follows_the_rest),
 		cmocka_unit_test(test_quiesce__waits_until_no_process_begins_or_ends),
 		cmocka_unit_test(test_quiesce__does_not_wait_without_a_timer),
 		cmocka_unit_test(test_quiesce__each_sample_is_another_look),
