@@ -122,12 +122,17 @@ test_quiesce__waits_until_no_process_begins_or_ends(void **state)
 	agent_init(&agent);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct task task = { .n_again = rows[i].samples,
-				     .step_began_ms = io_boottime_ms() - rows[i].waited_ms };
+				     .step_began_ms = io_boottime_ms() - rows[i].waited_ms,
+				     .answer = json_object() };
 
 		xwatch_begin(&agent.xwatch);
 		agent.xwatch.unchanged = rows[i].unchanged;
 		assert_int_equal(find_rest()->run(&agent, &task), rows[i].result);
 		assert_int_equal(agent.xwatch.timer_fd >= 0, rows[i].result == TASK_AGAIN);
+		assert_int_equal(json_object_size(task.answer), rows[i].result != TASK_AGAIN);
+		assert_int_equal(json_get_flag(task.answer, "rests", 0),
+				 rows[i].result == TASK_DONE);
+		json_decref(task.answer);
 	}
 	agent_done(&agent);
 }
@@ -141,7 +146,7 @@ test_quiesce__does_not_wait_without_a_timer(void **state)
 	(void)state;
 	agent_init(&agent);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		struct task task = { .step_began_ms = io_boottime_ms() };
+		struct task task = { .step_began_ms = io_boottime_ms(), .answer = json_object() };
 		struct stderr_capture capture;
 		char *log;
 		int result;
@@ -153,6 +158,8 @@ test_quiesce__does_not_wait_without_a_timer(void **state)
 		failing = "";
 		assert_int_equal(result, TASK_SKIPPED);
 		assert_int_equal(agent.xwatch.timer_fd, -1);
+		assert_false(json_get_flag(task.answer, "rests", 1));
+		json_decref(task.answer);
 		assert_non_null(strstr(log, "cannot make a timer"));
 		assert_null(strstr(log, "begin or end"));
 		free(log);
