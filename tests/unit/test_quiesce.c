@@ -207,6 +207,36 @@ test_quiesce__each_sample_is_another_look(void **state)
 	agent_done(&agent);
 }
 
+static int
+run_sleep(struct agent *agent, struct task *task)
+{
+	static const char *const argv[] = { "/bin/sleep", "60", NULL };
+
+	(void)agent;
+	return task_command(task, argv, 60000);
+}
+
+/* Somebody asks for ready while a step's command is at work. */
+static void
+test_quiesce__a_sample_does_not_start_a_command_again(void **state)
+{
+	static const struct task_step steps[] = { { "sleep", run_sleep, NULL, false } };
+	static const struct task_kind kind = { .steps = steps, .n_steps = 1 };
+	struct agent agent;
+	pid_t pid;
+
+	(void)state;
+	agent_init(&agent);
+	assert_int_equal(task_begin(&agent, &kind, 1, "quiesce", NULL), 0);
+	pid = agent.task.command.pid;
+	assert_true(pid > 0);
+	task_handle_sample(&agent);
+	assert_ptr_equal(agent.task.kind, &kind);
+	assert_int_equal(agent.task.n_again, 0);
+	assert_int_equal(agent.task.command.pid, pid);
+	agent_done(&agent);
+}
+
 static void
 test_quiesce__only_a_fresh_guest_is_to_be_sealed(void **unused)
 {
@@ -242,6 +272,7 @@ main(void)
 		cmocka_unit_test(test_quiesce__waits_until_no_process_begins_or_ends),
 		cmocka_unit_test(test_quiesce__does_not_wait_without_a_timer),
 		cmocka_unit_test(test_quiesce__each_sample_is_another_look),
+		cmocka_unit_test(test_quiesce__a_sample_does_not_start_a_command_again),
 		cmocka_unit_test(test_quiesce__only_a_fresh_guest_is_to_be_sealed),
 	};
 
