@@ -284,7 +284,8 @@ verify_handle_second(gpointer data)
 {
 	struct verify *verify = data;
 
-	if (verify->asking)
+	/* Their end may stand already, and its callback not: then the files are another's. */
+	if (verify->asking && steps_running(verify->asking))
 		job_thread_run(verify->asking, verify->cancellable, verify_note, verify);
 	g_clear_pointer(&verify->asking, steps_unref);
 	return G_SOURCE_REMOVE;
