@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/prctl.h>
@@ -34,6 +35,7 @@
 #include "base/io.h"
 #include "base/sandbox.h"
 #include "base/sandbox_service.h"
+#include "tests/unit/stderr_capture.h"
 
 #define EXIT_SKIP  77
 #define TEST_UID   64124
@@ -246,6 +248,26 @@ test_forbidden_acts__each_missing_part_is_found(void **state)
 	shmctl(memory, IPC_RMID, NULL);
 }
 
+/* "Device or resource busy" would tell nobody. */
+static void
+test_forbidden_acts__an_early_thread_is_named(void **state)
+{
+	const struct omission omission = { .early_thread = true };
+	struct stderr_capture capture;
+	struct finding finding;
+	char *log;
+
+	(void)state;
+	if (!may_make_namespaces())
+		skip();
+	stderr_capture_begin(&capture);
+	find_with(&omission, &finding);
+	log = stderr_capture_end(&capture);
+	assert_int_equal(finding.error, -EBUSY);
+	assert_non_null(strstr(log, "the process has another thread"));
+	free(log);
+}
+
 static void
 test_forbidden_acts__a_service_is_refused_them(void **state)
 {
@@ -313,6 +335,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forbidden_acts__each_missing_part_is_found),
+		cmocka_unit_test(test_forbidden_acts__an_early_thread_is_named),
 		cmocka_unit_test(test_forbidden_acts__a_service_is_refused_them),
 		cmocka_unit_test(test_forbidden_acts__no_end_but_its_own_is_a_verdict),
 	};
