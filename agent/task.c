@@ -2,8 +2,9 @@
 /*
  * task.c - a request that takes longer, in named steps (carrel-agent, in the guest)
  *
- * How it works: task_begin() runs steps until one starts a command or waits for the guest to rest; task_handle_command() goes
- * on when the command has ended, task_handle_sample() runs the step again. The end, good or bad, calls the kind's ended() and then verbs_answer_task().
+ * How it works: task_begin() runs steps until one starts a command or waits for the guest to rest;
+ * task_handle_command() goes on when the command has ended, task_handle_sample() runs the step
+ * again. The end, good or bad, calls the kind's ended() and then verbs_answer_task().
  */
 #include "agent/task.h"
 
