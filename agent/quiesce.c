@@ -2,10 +2,13 @@
 /*
  * quiesce.c - a guest that is about to be sealed comes to rest (carrel-agent, in the guest)
  *
- * How it works: quiesce_steps, in this order: what a fork's log-in would have to ask the X server for is asked now; processes
- * that are about to end do so; all that is written goes to the disk; and then, because only what is written is known to be
- * free, the disk is told what it need not keep, which makes holes in the template's image. That the guest idles is known
- * before: the host asks `ready` first. Its link has been down since it was started.
+ * How it works: quiesce_steps, in this order: what a fork's log-in would have to ask the X server
+ * for is asked now; all that is written goes to the disk; then, because only what is written is
+ * known to be free, the disk is told what it need not keep, which makes holes in the template's
+ * image; and then processes that are about to end do so. These come so late because what comes
+ * before may take long, and begins something itself (kernel threads count). What is written
+ * meanwhile is little, and goes to the disk in the end. That the guest idles is known before: the
+ * host asks `ready` first. Its link has been down since it was started.
  *
  * A process that waits for nothing but its end would be sealed with its memory, and end in each fork anew: udevd ends idle
  * workers after three seconds, and ten of them, sealed before, cost each fork 7 MiB in its first second.
@@ -27,27 +30,32 @@
 
 #include "agent/agent.h"
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #define MOUNTS	      "/proc/self/mounts"
 #define MOUNT_MAX     4096 /* bytes of one line of it; a longer one is cut and not found */
 #define DEVICE_PREFIX "/dev/"
 #define REST_SAMPLES  (5 * XWATCH_SAMPLES_A_SECOND)
-#define REST_MAX      (60 * XWATCH_SAMPLES_A_SECOND)
+#define REST_MAX_MS   60000 /* of time: a guest that gets little of a processor takes fewer samples */
 
-/* What never rests is sealed all the same. From here on the watch is over: a fork would go on with it. */
+/* What never rests is sealed all the same, and the host told so. From here on the watch is over: a fork would go on with it. */
 static int
 quiesce_run_rest(struct agent *agent, struct task *task)
 {
 	struct xwatch *xwatch = &agent->xwatch;
+	bool late = io_boottime_ms() - task->step_began_ms >= REST_MAX_MS;
+	bool watched;
 	bool rests;
 
 	xwatch_begin(xwatch);
-	rests = task->n_again >= REST_SAMPLES && xwatch->unchanged >= REST_SAMPLES;
-	if (!rests && xwatch->timer_fd >= 0 && task->n_again < REST_MAX)
+	watched = xwatch->timer_fd >= 0; /* it has said why not */
+	rests = watched && task->n_again >= REST_SAMPLES && xwatch->unchanged >= REST_SAMPLES;
+	if (watched && !rests && !late)
 		return TASK_AGAIN;
-	if (!rests)
+	if (watched && !rests)
 		log_warning("processes still begin or end here: each fork will do the same");
+	json_object_set_new(task->answer, "rests", json_boolean(rests));
 	xwatch_done(xwatch);
 	return rests ? TASK_DONE : TASK_SKIPPED;
 }
@@ -114,9 +122,10 @@ quiesce_ended(struct agent *agent, struct task *task, int status)
 
 static const struct task_step quiesce_steps[] = {
 	{ "keyboard", keyboard_run_query, keyboard_finish_query, true },
-	{ "rest", quiesce_run_rest, NULL, false },
 	{ "sync", quiesce_run_sync, NULL, false },
 	{ "trim", quiesce_run_trim, NULL, false },
+	{ "rest", quiesce_run_rest, NULL, false },
+	{ "sync", quiesce_run_sync, NULL, false },
 };
 
 const struct task_kind quiesce_task_kind = {

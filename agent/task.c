@@ -2,8 +2,9 @@
 /*
  * task.c - a request that takes longer, in named steps (carrel-agent, in the guest)
  *
- * How it works: task_begin() runs steps until one starts a command or waits for the guest to rest; task_handle_command() goes
- * on when the command has ended, task_handle_sample() runs the step again. The end, good or bad, calls the kind's ended() and then verbs_answer_task().
+ * How it works: task_begin() runs steps until one starts a command or waits for the guest to rest;
+ * task_handle_command() goes on when the command has ended, task_handle_sample() runs the step
+ * again. The end, good or bad, calls the kind's ended() and then verbs_answer_task().
  */
 #include "agent/task.h"
 
@@ -14,6 +15,7 @@
 
 #include "agent/agent.h"
 #include "agent/verbs.h"
+#include "base/io.h"
 #include "base/log.h"
 
 void
@@ -82,6 +84,7 @@ task_end_step(struct task *task, bool is_done)
 		json_array_append_new(task->steps, json_string(task->kind->steps[task->at].name));
 	task->at++;
 	task->n_again = 0;
+	task->step_began_ms = io_boottime_ms();
 }
 
 static void
@@ -122,6 +125,7 @@ task_begin(struct agent *agent, const struct task_kind *kind, int64_t id, const 
 	task->id = id;
 	task->verb = verb;
 	task->request = json_incref(request);
+	task->step_began_ms = io_boottime_ms();
 	task_go_on(agent);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #define AGENT_TASK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/command.h"
 #include "base/json.h"
@@ -44,12 +45,13 @@ struct task_kind {
 struct task {
 	const struct task_kind *kind; /* NULL: no task */
 	size_t at;
-	unsigned int n_again; /* times that this step was run again */
-	int64_t id;	      /* of the request */
-	const char *verb;     /* static text */
-	json_t *request;      /* its body */
-	json_t *answer;	      /* the answer's body */
-	json_t *steps;	      /* names of the steps that did something */
+	unsigned int n_again;	/* times that this step was run again */
+	uint64_t step_began_ms; /* io_boottime_ms() */
+	int64_t id;		/* of the request */
+	const char *verb;	/* static text */
+	json_t *request;	/* its body */
+	json_t *answer;		/* the answer's body */
+	json_t *steps;		/* names of the steps that did something */
 	struct command command;
 	char problem[TASK_PROBLEM_SIZE];
 };

@@ -56,8 +56,10 @@ xwatch_begin(struct xwatch *xwatch)
 	xwatch->unchanged = 0;
 	xwatch->ready = false;
 	xwatch->last = (struct xwatch_sample){ 0 };
-	if (xwatch->timer_fd < 0 || timerfd_settime(xwatch->timer_fd, 0, &each, NULL) < 0)
-		log_error("cannot make a timer, the desktop will not become ready: %m");
+	if (xwatch->timer_fd >= 0 && timerfd_settime(xwatch->timer_fd, 0, &each, NULL) == 0)
+		return;
+	log_error("cannot make a timer, the desktop will not become ready: %m");
+	xwatch_done(xwatch);
 }
 
 bool

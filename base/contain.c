@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/sandbox.h"
 
 #define ROOT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -29,13 +30,21 @@ contain_leave_files(void)
 	return 0;
 }
 
-/* What follows is the calling thread's alone, and another one would keep its rights. unshare(2): without others nothing is done. */
+/*
+ * What follows is the calling thread's alone, and another one would keep its rights. unshare(2):
+ * without others nothing is done.
+ */
 static int
 contain_expect_one_thread(void)
 {
 	if (unshare(CLONE_THREAD) == 0)
 		return 0;
-	return errno == EINVAL ? -EBUSY : -errno;
+	if (errno != EINVAL)
+		return -errno;
+	log_error(
+		"the process has another thread, perhaps a library's, which would keep its rights: "
+		"nothing is contained");
+	return -EBUSY;
 }
 
 int

@@ -10,8 +10,9 @@
 #define BASE_CONTAIN_H
 
 /*
- * An empty, read-only root instead of the host's files, no core and no tracer, no capabilities, no new privileges. In a mount
- * namespace of its own, so that nothing outside ever changes. 0; -EBUSY when there is another thread; -EPERM when launch has left no right to; -errno.
+ * An empty, read-only root instead of the host's files, no core and no tracer, no capabilities, no
+ * new privileges. In a mount namespace of its own, so that nothing outside ever changes. 0; -EBUSY
+ * when there is another thread, which is logged; -EPERM when launch has left no right to; -errno.
  */
 int contain_enter(void);
 

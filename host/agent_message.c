@@ -36,6 +36,8 @@ static const struct json_field resync_fields[] = {
 	{ "nonce", JSON_KIND_STRING, 0, 1, 64 },
 	{ "state", JSON_KIND_STRING, 1, 1, 32 },
 };
+/* Older agents do not say it. */
+static const struct json_field quiesce_fields[] = { { "rests", JSON_KIND_BOOLEAN, 1, 0, 0 } };
 static const struct json_field identify_fields[] = { { "steps", JSON_KIND_ARRAY, 0, 0, MAX_LIST } };
 static const struct json_field login_fields[] = { { "session", JSON_KIND_STRING, 0, 0,
 						    AGENT_MAX_TEXT } };
@@ -61,7 +63,7 @@ struct verb_table {
 static const struct verb_table answer_table[] = {
 	{ AGENT_VERB_HELLO, hello_fields, G_N_ELEMENTS(hello_fields) },
 	{ AGENT_VERB_RESYNC, resync_fields, G_N_ELEMENTS(resync_fields) },
-	{ AGENT_VERB_QUIESCE, NULL, 0 },
+	{ AGENT_VERB_QUIESCE, quiesce_fields, G_N_ELEMENTS(quiesce_fields) },
 	{ AGENT_VERB_IDENTIFY, identify_fields, G_N_ELEMENTS(identify_fields) },
 	{ AGENT_VERB_CLOCK, NULL, 0 },
 	{ AGENT_VERB_LOGIN, login_fields, G_N_ELEMENTS(login_fields) },
@@ -86,6 +88,15 @@ agent_message_find_verb(const struct agent_message *message)
 		if (strcmp(table[i].verb, message->verb) == 0)
 			return &table[i];
 	return NULL;
+}
+
+static gboolean
+agent_message_needs_body(const struct verb_table *verb)
+{
+	for (gsize i = 0; i < verb->n_fields; i++)
+		if (!verb->fields[i].optional)
+			return TRUE;
+	return FALSE;
 }
 
 static int
@@ -121,7 +132,7 @@ agent_message_check_body(const struct agent_message *message, struct json_proble
 			   message->verb);
 		return -EINVAL;
 	}
-	if (!message->body && verb->n_fields == 0)
+	if (!message->body && !agent_message_needs_body(verb))
 		return 0;
 	what = g_strdup_printf("the body of '%s'", verb->verb);
 	error = json_check_object(message->body, what, verb->fields, verb->n_fields, ret_problem);

@@ -40,7 +40,10 @@ struct engine_template {
 	int memory;	  /* of the guest: what a fork maps privately, as loads_memory says */
 	/* The fork's VM generation id, ENGINE_GENID_LENGTH hexadecimal digits; NULL: one that is never given again. */
 	const char *genid;
-	/* A fault on its memory reads that page from the disk and nothing around it, to see what is touched; ignored where loads_memory. */
+	/*
+	 * A fault on its memory reads that page from the disk and nothing around it, to see what is
+	 * touched; ignored where loads_memory.
+	 */
 	gboolean memory_random;
 };
 

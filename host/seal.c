@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/proto_agent.h"
 #include "host/agent_settle.h"
 #include "host/template_memory.h"
@@ -143,13 +144,35 @@ seal_start_settle(struct steps *steps, void *context)
 	agent_settle_start(seal->agent, SEAL_SETTLE_MS, steps);
 }
 
+/* What never rests makes a template all the same: its forks are larger. */
+static void
+seal_handle_quiesced(GObject *object, GAsyncResult *result, gpointer data)
+{
+	struct steps *steps = data;
+	GError *error = NULL;
+	json_t *body = agent_link_finish(result, &error);
+
+	(void)object;
+	if (!error && !json_get_flag(body, "rests", 1))
+		log_warning(
+			"the guest did not come to rest and is sealed all the same: what begins "
+			"or ends in it again and again does so in each fork, which costs memory; "
+			"see which of the image's programs that is");
+	json_decref(body);
+	if (error)
+		steps_fail(steps, error);
+	else
+		steps_next(steps);
+	steps_unref(steps);
+}
+
 void
 seal_start_quiesce(struct steps *steps, void *context)
 {
 	const struct seal *seal = context;
 
 	agent_link_request(seal->agent, AGENT_VERB_QUIESCE, NULL, SEAL_QUIESCE_MS,
-			   steps_get_cancellable(steps), steps_handle_json, steps_ref(steps));
+			   steps_get_cancellable(steps), seal_handle_quiesced, steps_ref(steps));
 }
 
 static void

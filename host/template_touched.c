@@ -3,7 +3,8 @@
  * template_touched.c - which pages of a template's memory its forks touch first (carrel-worker notes them, carrel-hostd reads)
  *
  * How it works: a publish drops the memory's file from the page cache (template_touched_drop), forks it once, so that a fault reads
- * its page alone (engine_template's memory_random), and writes down which pages are there after a second (template_touched_write).
+ * its page alone (engine_template's memory_random), and writes down which pages are there when the fork has run for a second and
+ * its agent has answered (template_touched_write).
  * mincore(2) tells it of a mapping, which is made in windows, since its answer takes a byte a page.
  *
  * hostd asks for these pages when it opens the version (template_touched_start_read). Of a longer range than the disk's

@@ -7,9 +7,11 @@
  * forked the engine fails by itself when the machine ends; from then on verify_handle_event() does. Cancelling goes to
  * the running step, whose end is waited for, so that nothing is removed under a thread's hands.
  *
- * Where it is wished for, that fork begins with a memory of which nothing is in the page cache, and a last step notes what it has
- * touched of it (host/template_touched.c). That is advice for later forks: no failure of it fails a version. The
- * limits of time for that fork are those of one that waits for the disk.
+ * Where it is wished for, that fork begins with a memory of which nothing is in the page cache, and
+ * a last step notes what it has touched of it when it has run for a second and its agent has
+ * answered (host/template_touched.c). That is advice for later forks: a note that cannot be made
+ * fails no version. A guest that ends in that second does; cancelling is noticed after it. The agent
+ * of such a fork is waited for longer (AGENT_COLD_MS), but not its start, which reads few pages.
  */
 #include "templates/verify.h"
 
@@ -31,8 +33,10 @@
 #define READ_MS	 (30 * 60 * 1000)
 #define FORK_MS	 120000
 #define AGENT_MS 60000
-#define AGAIN_MS 60000
-#define LOOK_MS	 1000 /* how long a fork runs until what it has touched is noted */
+/* Each fault reads one page: thousands, and a hard disk may give a hundred a second. */
+#define AGENT_COLD_MS 300000
+#define AGAIN_MS      60000
+#define LOOK_MS	      1000 /* how long a fork runs until what it has touched is noted */
 
 struct verify {
 	struct verify_request request;
@@ -239,7 +243,8 @@ verify_handle_channel(GObject *source, GAsyncResult *result, gpointer data)
 		verify->agent = agent_link_new(steps_take_fd(result),
 					       job_machine_get_vm(verify->machine)->generation,
 					       verify_handle_agent, verify);
-		agent_link_resync(verify->agent, AGENT_MS, verify->cancellable, steps_handle_json,
+		agent_link_resync(verify->agent, verify->dropped ? AGENT_COLD_MS : AGENT_MS,
+				  verify->cancellable, steps_handle_json,
 				  steps_ref(verify->asking));
 	} else if (verify->asking) {
 		steps_fail(verify->asking, g_steal_pointer(&error));
@@ -284,7 +289,8 @@ verify_handle_second(gpointer data)
 {
 	struct verify *verify = data;
 
-	if (verify->asking)
+	/* Their end may stand already, and its callback not: then the files are another's. */
+	if (verify->asking && steps_running(verify->asking))
 		job_thread_run(verify->asking, verify->cancellable, verify_note, verify);
 	g_clear_pointer(&verify->asking, steps_unref);
 	return G_SOURCE_REMOVE;
@@ -310,7 +316,7 @@ static const struct step verify_steps[] = {
 	{ "verify the hashes", verify_start_hash, READ_MS },
 	{ "load the memory", verify_start_load, READ_MS },
 	{ "fork once", verify_start_fork, FORK_MS },
-	{ "ask its agent", verify_start_agent, AGENT_MS + 1000 },
+	{ "ask its agent", verify_start_agent, AGENT_COLD_MS + 1000 },
 	{ "note what it touched", verify_start_note, READ_MS },
 };
 

@@ -32,8 +32,11 @@ def settle(path):
         agent_notes.resync(agent)
         while not agent_notes.request(agent, 2, 'ready', {})['body'].get('x'):
             time.sleep(0.5)
-        if not agent_notes.request(agent, 3, 'quiesce', {})['ok']:
-            sys.exit('the guest does not come to rest')
+        answer = agent_notes.request(agent, 3, 'quiesce', {})
+        if not answer['ok']:
+            sys.exit('the guest cannot be quiesced')
+        if not answer['body'].get('rests', True):
+            print('the guest did not come to rest and is sealed all the same', file=sys.stderr)
 
 
 def save_memory(memory, path):

@@ -17,6 +17,10 @@ static const struct {
 	int result;
 } message_table[] = {
 	{ "{\"v\":1,\"id\":3,\"verb\":\"quiesce\",\"ok\":true}", 0 },
+	{ "{\"v\":1,\"id\":3,\"verb\":\"quiesce\",\"ok\":true,\"body\":{}}", 0 },
+	{ "{\"v\":1,\"id\":3,\"verb\":\"quiesce\",\"ok\":true,\"body\":{\"rests\":false}}", 0 },
+	{ "{\"v\":1,\"id\":3,\"verb\":\"quiesce\",\"ok\":true,\"body\":{\"rests\":0}}", -1 },
+	{ "{\"v\":1,\"id\":3,\"verb\":\"quiesce\",\"ok\":true,\"body\":{\"rest\":true}}", -1 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"ready\",\"ok\":true,\"body\":{\"x\":true}}", 0 },
 	{ "{\"v\":1,\"id\":3,\"verb\":\"dance\",\"ok\":false,\"error\":\"unsupported\"}", 0 },
 	{ "{\"v\":1,\"id\":0,\"verb\":\"logoff\",\"body\":{\"user\":\"ada\",\"reason\":\"\"}}", 0 },

@@ -52,6 +52,7 @@ struct fixture {
 	struct fake_peer agent;
 	gboolean ready; /* the agent says so from the second time on */
 	gboolean agent_refuses;
+	gboolean restless;  /* the guest, and its agent says so */
 	enum vmm_state end; /* of the guest while it boots; VMM_STATE_STARTING: none */
 	enum vmm_pause_reason reason;
 	char *folder;
@@ -128,6 +129,8 @@ agent_answer(struct fixture *f, const json_t *request)
 		json_object_set_new(answer, "body", json_pack("{s:s}", "nonce", nonce));
 	else if (strcmp(verb, AGENT_VERB_READY) == 0)
 		json_object_set_new(answer, "body", json_pack("{s:b}", "x", f->ready));
+	else if (strcmp(verb, AGENT_VERB_QUIESCE) == 0 && f->restless)
+		json_object_set_new(answer, "body", json_pack("{s:b}", "rests", 0));
 	f->ready |= !resync;
 	text = json_dumps(answer, JSON_COMPACT);
 	assert_int_equal(frame_encode(text, strlen(text), &frame, &size), 0);
@@ -627,6 +630,32 @@ test_engine_kvm__a_seal_keeps_the_machine(void **state)
 	outcome_clear(&outcome);
 }
 
+static void
+test_engine_kvm__a_seal_tells_of_a_guest_that_never_rests(void **unused)
+{
+	(void)unused;
+	for (gboolean restless = FALSE; restless <= TRUE; restless++) {
+		struct outcome outcome = { 0 };
+		struct stderr_capture capture;
+		void *state = NULL;
+		struct fixture *f;
+		char *log;
+
+		setup(&state);
+		f = state;
+		f->restless = restless;
+		stderr_capture_begin(&capture);
+		start_seal(f, &outcome);
+		SERVE_UNTIL(f, outcome.times == 1);
+		log = stderr_capture_end(&capture);
+		assert_null(outcome.error);
+		assert_int_equal(strstr(log, "did not come to rest") != NULL, restless);
+		free(log);
+		outcome_clear(&outcome);
+		teardown(&state);
+	}
+}
+
 /* What of a sealed version is not as it is here. */
 static const struct {
 	const char *object; /* of the manifest; NULL: the host */
@@ -733,6 +762,7 @@ main(void)
 		KVM_TEST(hands_out_connections),
 		KVM_TEST(a_screenshot_is_a_png),
 		KVM_TEST(a_seal_keeps_the_machine),
+		cmocka_unit_test(test_engine_kvm__a_seal_tells_of_a_guest_that_never_rests),
 		KVM_TEST(another_host_is_told_what_differs),
 		KVM_TEST(a_machine_too_large_is_refused_by_name),
 	};

@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/prctl.h>
@@ -34,6 +35,7 @@
 #include "base/io.h"
 #include "base/sandbox.h"
 #include "base/sandbox_service.h"
+#include "tests/unit/stderr_capture.h"
 
 #define EXIT_SKIP  77
 #define TEST_UID   64124
@@ -246,6 +248,26 @@ test_forbidden_acts__each_missing_part_is_found(void **state)
 	shmctl(memory, IPC_RMID, NULL);
 }
 
+/* "Device or resource busy" would tell nobody. */
+static void
+test_forbidden_acts__an_early_thread_is_named(void **state)
+{
+	const struct omission omission = { .early_thread = true };
+	struct stderr_capture capture;
+	struct finding finding;
+	char *log;
+
+	(void)state;
+	if (!may_make_namespaces())
+		skip();
+	stderr_capture_begin(&capture);
+	find_with(&omission, &finding);
+	log = stderr_capture_end(&capture);
+	assert_int_equal(finding.error, -EBUSY);
+	assert_non_null(strstr(log, "the process has another thread"));
+	free(log);
+}
+
 static void
 test_forbidden_acts__a_service_is_refused_them(void **state)
 {
@@ -260,12 +282,62 @@ test_forbidden_acts__a_service_is_refused_them(void **state)
 	assert_string_equal(words, "connect");
 }
 
+/* The trial's child is another one, which ends with what is given. */
+static int
+judge_end(int status, size_t n_filters, struct forbidden_acts_finding *ret_finding)
+{
+	struct forbidden_acts_trial trial = { .pid = fork(), .n_filters = n_filters };
+
+	assert_true(trial.pid >= 0);
+	if (trial.pid == 0) {
+		if (status < 0)
+			raise(-status);
+		_exit(status);
+	}
+	return forbidden_acts_finish(&trial, ret_finding);
+}
+
+static void
+test_forbidden_acts__no_end_but_its_own_is_a_verdict(void **state)
+{
+	static const struct {
+		int status; /* or a signal, less than 0 */
+		size_t n_filters;
+		int error;
+		const char *words;
+	} cases[] = {
+		{ 0, 3, 0, "" },
+		{ 1, 0, -EPERM, "open a file of the host" },
+		{ 64 + 1, 1, -EPERM, "open a file" },
+		{ 128 + 1, 2, -EPERM, "open a file" },
+		{ 63, 0, -EIO, "" },	  /* it could not be tried */
+		{ 64 + 63, 1, -EIO, "" }, /* nor in there */
+		{ 64, 1, -EIO, "" },	  /* a stage, and no act */
+		{ 64 + 60, 1, -EIO, "" }, /* an act that there is not */
+		{ 64 + 1, 0, -EIO, "" },  /* a stage that there is not */
+		{ 192 + 1, 2, -EIO, "" },
+		{ 255, 3, -EIO, "" },
+		{ -SIGKILL, 1, -EIO, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct forbidden_acts_finding finding = { 0 };
+
+		assert_int_equal(judge_end(cases[i].status, cases[i].n_filters, &finding),
+				 cases[i].error);
+		assert_string_equal(finding.act, cases[i].words);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forbidden_acts__each_missing_part_is_found),
+		cmocka_unit_test(test_forbidden_acts__an_early_thread_is_named),
 		cmocka_unit_test(test_forbidden_acts__a_service_is_refused_them),
+		cmocka_unit_test(test_forbidden_acts__no_end_but_its_own_is_a_verdict),
 	};
 
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,8 @@
 
 int __wrap_sandbox_filter_new(const struct sandbox_code *code, struct sandbox_filter **ret_filter);
 int __real_sandbox_filter_new(const struct sandbox_code *code, struct sandbox_filter **ret_filter);
+int __wrap_sandbox_filter_enter(const struct sandbox_filter *filter);
+int __real_sandbox_filter_enter(const struct sandbox_filter *filter);
 int __wrap_contain_enter(void);
 int __wrap_outside_acts_find(void);
 
@@ -55,6 +57,15 @@ static bool traced;			   /* what the wrapped functions do */
 static const struct sandbox_code *leaking; /* it lets a file be opened */
 static int possible_outside;
 static unsigned int n_contained;
+static int end_in_filter; /* the exit status of who enters one; 0: it does not end */
+
+int
+__wrap_sandbox_filter_enter(const struct sandbox_filter *filter)
+{
+	if (end_in_filter)
+		_exit(end_in_filter);
+	return __real_sandbox_filter_enter(filter);
+}
 
 int
 __wrap_contain_enter(void)
@@ -283,6 +294,21 @@ test_vmm_sandbox__self_test_finds_what_is_let_through(void **state)
 	assert_int_equal(try_rules(rules, n + 1, &finding), -EINVAL);
 }
 
+static void
+test_vmm_sandbox__no_end_in_a_filter_but_its_own_is_a_verdict(void **state)
+{
+	struct forbidden_acts_finding finding;
+
+	(void)state;
+	if (WITH_ASAN)
+		skip();
+	/* Behind the stage's number that would be the exit status 8: an act of the stage before. */
+	end_in_filter = 200;
+	assert_int_equal(try_rules(sandbox_vcpu_rules, sandbox_n_vcpu_rules, &finding), -EIO);
+	end_in_filter = 0;
+	assert_string_equal(finding.act, "");
+}
+
 /* The verdict of a whole trial, and what the log says of it, for free(). */
 static int
 confirm(char **ret_log)
@@ -427,6 +453,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vmm_sandbox__rules_are_few_and_have_reasons),
 		cmocka_unit_test(test_vmm_sandbox__self_test_finds_what_is_let_through),
+		cmocka_unit_test(test_vmm_sandbox__no_end_in_a_filter_but_its_own_is_a_verdict),
 		cmocka_unit_test(test_vmm_sandbox__is_confirmed_only_when_it_is_tight),
 		cmocka_unit_test(test_vmm_sandbox__a_trial_that_fails_says_whose_it_was),
 		cmocka_unit_test(test_vmm_sandbox__no_child_is_left_over),
