@@ -76,6 +76,7 @@ harm=$(kvm_host_harm) || fail "what the host has suffered is not known: $harm"
 appliance_stop
 kvm_host_run sync
 kvm_host_stop
-changed=$(kvm_host_list_changed "/$version" "$TMPDIR/manifest.json")
+changed=$(kvm_host_list_changed "/$version" "$TMPDIR/manifest.json") ||
+	fail "which files of the version a fork has changed is not known: $changed"
 [ -z "$changed" ] || fail "a fork has changed files of the version: $changed"
 bench_say "the host is unharmed, and the version's files are what its manifest says"

@@ -272,6 +272,7 @@ tell "its desktops were forked in $(fork_milliseconds)ms"
 appliance_stop
 kvm_host_run sync
 kvm_host_stop
-changed=$(kvm_host_list_changed "/lib/templates/$appliance_template/1" "$(bash tests/lib/kvm_sealed.sh)/manifest.json")
+changed=$(kvm_host_list_changed "/lib/templates/$appliance_template/1" "$(bash tests/lib/kvm_sealed.sh)/manifest.json") ||
+	fail "which files of its template a fork has changed is not known: $changed"
 [ -z "$changed" ] || fail "a fork has changed files of its template: $changed"
 tell "after all that the version's files are as they were sealed"

@@ -120,13 +120,14 @@ kvm_host_harm() {
 }
 
 # kvm_host_list_changed FOLDER MANIFEST: prints the files of the version there, on its second disk, that are not what that manifest
-# says; when the disk is synced and the host is stopped
+# says; when the disk is synced and the host is stopped. Fails, and prints why, when that is not known
 kvm_host_list_changed() {
-	local files path sha256 file=$TMPDIR/version-file
-	files=$(jq -er '.files[] | "\(.path) \(.sha256)"' "$2") || return
+	local files path sha256 problem file=$TMPDIR/version-file
+	files=$(jq -er '.files[] | "\(.path) \(.sha256)"' "$2" 2>&1) || { echo "'$2' names no files: $files" && return 1; }
 	while read -r path sha256; do
-		: >"$file"
-		debugfs -R "dump $1/$path $file" "$kvm_host_disk" 2>/dev/null
+		# it ends with 0 whatever happens; its own name and version it says each time
+		! problem=$(debugfs -R "dump $1/$path $file" "$kvm_host_disk" 2>&1 >/dev/null | grep -v '^debugfs [0-9]') ||
+			{ echo "'$1/$path' cannot be read: $problem" && return 1; }
 		[ "$(sha256sum <"$file" | cut -c 1-64)" = "$sha256" ] || echo "$path"
 		rm "$file"
 	done <<<"$files"
