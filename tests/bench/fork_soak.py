@@ -6,6 +6,7 @@
 # has been asked, each is asked once more. In the end the memory and the state that all of them were forked from are what they were;
 # nested-fork.sh looks at the version's files.
 import secrets
+import statistics
 import time
 
 import desktop_clock
@@ -53,8 +54,10 @@ def fork_that_stay(template, settle):
     finally:
         fork_native.end_all(alive)
     least, most = desktop_clock.expect_steady(readings)
+    widths = [desktop_clock.get_width(reading) for of_fork in readings.values() for reading in of_fork]
     say(f'{ALIVE} were alive for {time.monotonic() - started:.0f} s, their users on their screens; by the clocks of all of them, read '
-        f'twice, they began with an uptime of {least:.2f} to {most:.2f} s')
+        f'twice, each within {statistics.median(widths):.1f} s (the median; {max(widths):.1f} s at most), they began with an uptime of '
+        f'{least:.2f} to {most:.2f} s')
 
 
 def get_hashes(template):

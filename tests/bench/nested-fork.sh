@@ -69,7 +69,8 @@ expect_unharmed() {
 	[ -z "$harm" ] || fail "the host suffered: $harm"
 	kvm_host_run sync
 	kvm_host_stop
-	changed=$(kvm_host_list_changed /carrel "$(bash tests/lib/kvm_sealed.sh)/manifest.json")
+	changed=$(kvm_host_list_changed /carrel "$(bash tests/lib/kvm_sealed.sh)/manifest.json") ||
+		fail "which files of its version a fork has changed is not known: $changed"
 	[ -z "$changed" ] || fail "a fork has changed files of its version: $changed"
 	bench_say "the host is unharmed, and the version's files are as they were sealed"
 }

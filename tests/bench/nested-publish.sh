@@ -28,10 +28,13 @@ appliance_place_template() {
 	rm -rf "$TMPDIR/disk"
 }
 
-# begin_publish: sets $job; refused until hostd has reported the image
+# begin_publish: sets $job; refused until hostd has reported the image. After any other answer, or none, there may be a job: a second
+# one would publish again
 begin_publish() {
 	job=$(carrel_json .job template publish "$appliance_template" 2>"$TMPDIR/refusal")
-	[[ $job = j-* ]]
+	[[ $job = j-* ]] && return
+	grep -qE '\((host\.none|image\.unknown), 409\)$' "$TMPDIR/refusal" || fail "the broker has not said whether it publishes: $job$(cat "$TMPDIR/refusal")"
+	return 1
 }
 
 publish() {
@@ -51,10 +54,12 @@ expect_sealed_here() {
 	appliance_inside "test -s '$kvm_appliance_folder/$version/kvm/user/state'" || fail "nothing is sealed"
 }
 
-# expect_forked: each desktop that is ready is a fork, and none was booted or sealed again
+# expect_forked: each desktop is ready and a fork, and none was booted or sealed again
 expect_forked() {
-	local desktop
-	for desktop in $(appliance_desktops office ready); do
+	local desktop ready
+	ready=$(appliance_desktops office ready)
+	[ "$(wc -w <<<"$ready")" = "$desktops" ] || fail "not $desktops desktops are ready: $(carrel desktop list 2>&1)"
+	for desktop in $ready; do
 		grep -q "desktop=$desktop step=forked " "$appliance_log" || fail "'$desktop' was not forked"
 	done
 	[ "$(appliance_inside 'pidof carrel-vmm | wc -w')" = "$desktops" ] || fail "there are not $desktops machines"
@@ -76,6 +81,7 @@ harm=$(kvm_host_harm) || fail "what the host has suffered is not known: $harm"
 appliance_stop
 kvm_host_run sync
 kvm_host_stop
-changed=$(kvm_host_list_changed "/$version" "$TMPDIR/manifest.json")
+changed=$(kvm_host_list_changed "/$version" "$TMPDIR/manifest.json") ||
+	fail "which files of the version a fork has changed is not known: $changed"
 [ -z "$changed" ] || fail "a fork has changed files of the version: $changed"
 bench_say "the host is unharmed, and the version's files are what its manifest says"

@@ -25,6 +25,7 @@ kvm_host_root=$(cd "$kvm_host_tools/../.." && pwd)
 kvm_host_ram_mib=4096
 kvm_host_folders=()   # more folders to be seen in it, read-only
 kvm_host_forwards=()  # OUTSIDE-PORT:INSIDE-PORT
+kvm_host_log=4M       # of its kernel's messages are kept, for kvm_host_harm after hours
 kvm_host_disk=        # a raw file that is its second disk, /dev/vdb, and is written to
 kvm_host_share=
 kvm_host_pid=
@@ -67,7 +68,7 @@ kvm_host_start() {
 		arguments+=(-drive "file=$kvm_host_disk,format=raw,if=virtio,cache=unsafe,discard=unmap")
 	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
 		-machine q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 1 -m "$kvm_host_ram_mib" \
-		-kernel "$image/kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json")" \
+		-kernel "$image/kernel" -initrd "$image/initrd" -append "$(jq -r .command_line "$image/image.json") log_buf_len=$kvm_host_log" \
 		-drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on,discard=unmap" -nic "$network" \
 		-virtfs "local,path=$kvm_host_share,mount_tag=share,security_model=passthrough,multidevs=remap" \
 		"${arguments[@]}" -serial "file:$kvm_host_share/console" -device virtio-serial \
@@ -109,19 +110,24 @@ kvm_host_tell() {
 	[ -z "$kvm_host_pid" ] || kvm_host_run "bash '$kvm_host_tools/kvm_facts.sh'" 10
 }
 
-# kvm_host_harm: prints what its kernel has suffered
+# kvm_host_harm: prints what its kernel has suffered since it was started. Fails, and prints why, when that is not known
 kvm_host_harm() {
-	kvm_host_run "dmesg | grep -E 'BUG|WARNING|Oops|lockup|kvm.*error'" || [ $? = 1 ]
+	local log
+	log=$(kvm_host_run dmesg) || { echo "dmesg ended with $?: $(tail -n 3 <<<"$log")" && return 1; }
+	# the first message that is there
+	[[ $log = *'] Linux version '* ]] || { echo "the kernel has kept the last $(wc -l <<<"$log") messages only" && return 1; }
+	grep -E 'BUG|WARNING|Oops|lockup|kvm.*error' <<<"$log" || [ $? = 1 ]
 }
 
 # kvm_host_list_changed FOLDER MANIFEST: prints the files of the version there, on its second disk, that are not what that manifest
-# says; when the disk is synced and the host is stopped
+# says; when the disk is synced and the host is stopped. Fails, and prints why, when that is not known
 kvm_host_list_changed() {
-	local files path sha256 file=$TMPDIR/version-file
-	files=$(jq -er '.files[] | "\(.path) \(.sha256)"' "$2") || return
+	local files path sha256 problem file=$TMPDIR/version-file
+	files=$(jq -er '.files[] | "\(.path) \(.sha256)"' "$2" 2>&1) || { echo "'$2' names no files: $files" && return 1; }
 	while read -r path sha256; do
-		: >"$file"
-		debugfs -R "dump $1/$path $file" "$kvm_host_disk" 2>/dev/null
+		# it ends with 0 whatever happens; its own name and version it says each time
+		! problem=$(debugfs -R "dump $1/$path $file" "$kvm_host_disk" 2>&1 >/dev/null | grep -v '^debugfs [0-9]') ||
+			{ echo "'$1/$path' cannot be read: $problem" && return 1; }
 		[ "$(sha256sum <"$file" | cut -c 1-64)" = "$sha256" ] || echo "$path"
 		rm "$file"
 	done <<<"$files"

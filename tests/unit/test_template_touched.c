@@ -34,6 +34,8 @@
 #define HOLE_END   2048
 #define HEAD	   "touched 1\n"
 #define READ_MS	   60000
+#define PROBE_PAGE 1
+#define PROBE_NOTE HEAD "0 2\n" /* would have it read, and the page before it */
 
 struct fixture {
 	char *root;
@@ -141,6 +143,12 @@ want_none(gsize page)
 }
 
 static gboolean
+want_probe(gsize page)
+{
+	return page == PROBE_PAGE;
+}
+
+static gboolean
 want_data(gsize page)
 {
 	return page < HOLE_AT || page >= HOLE_END;
@@ -182,6 +190,23 @@ touch(guint8 *memory, gsize page)
 	volatile guint8 *at = memory + page * PAGE_BYTES;
 
 	assert_int_equal(*at, 'x');
+}
+
+/*
+ * Nothing of the memory was asked for since it was dropped; it is dropped again. mincore(2) tells of
+ * pages that were read, not of those that are on their way: so one is waited for. It comes alone, or
+ * behind the page before it, where both were asked for in one request.
+ */
+static void
+expect_unread(const struct fixture *f)
+{
+	guint8 *memory = map_memory(f);
+
+	assert_int_equal(madvise(memory, PAGES * PAGE_BYTES, MADV_RANDOM), 0);
+	touch(memory, PROBE_PAGE);
+	munmap(memory, PAGES * PAGE_BYTES);
+	assert_true(is_cached(f, want_probe));
+	assert_true(drop(f));
 }
 
 static void
@@ -254,13 +279,13 @@ test_template_touched__reads_all_data(void **state)
 
 	need_disk(f);
 	template_touched_read_all(f->memory, 0, NULL);
-	assert_true(is_cached(f, want_none));
+	expect_unread(f);
 	template_touched_read_all(f->memory, READ_MS, cancellable);
 	WAIT_FOR(is_cached(f, want_data));
 	assert_true(drop(f));
 	g_cancellable_cancel(cancellable);
 	template_touched_read_all(f->memory, READ_MS, cancellable);
-	assert_true(is_cached(f, want_none));
+	expect_unread(f);
 }
 
 static void
@@ -289,7 +314,7 @@ make_link(const char *path)
 {
 	g_autofree char *target = g_strconcat(path, ".target", NULL);
 
-	assert_true(g_file_set_contents(target, HEAD "1 1\n", -1, NULL));
+	assert_true(g_file_set_contents(target, PROBE_NOTE, -1, NULL));
 	assert_int_equal(symlink(target, path), 0);
 }
 
@@ -308,14 +333,14 @@ make_folder(const char *path)
 static void
 make_long(const char *path)
 {
-	assert_true(g_file_set_contents(path, HEAD "1 1\n", -1, NULL));
+	assert_true(g_file_set_contents(path, PROBE_NOTE, -1, NULL));
 	assert_int_equal(truncate(path, TEMPLATE_TOUCHED_MAX_BYTES + 1), 0);
 }
 
 static void
 make_other(const char *path)
 {
-	assert_true(g_file_set_contents(path, HEAD "1 1\n0 1\n", -1, NULL));
+	assert_true(g_file_set_contents(path, PROBE_NOTE "0 1\n", -1, NULL));
 }
 
 static void
@@ -343,7 +368,7 @@ test_template_touched__reads_nothing_by_what_is_no_note(void **state)
 		table[i].make(f->path);
 		log = read_ahead(f);
 		assert_non_null(strstr(log, wanted));
-		assert_true(is_cached(f, want_none));
+		expect_unread(f);
 		assert_int_equal(remove(f->path), 0);
 	}
 }
