@@ -63,7 +63,8 @@ struct fixture {
 	struct verify_request request;
 	gboolean ended;
 	GError *error;
-	gsize n_steps; /* of the report */
+	gsize n_steps;	  /* of the report */
+	const char *step; /* that was last begun, of note_step() */
 };
 
 /* The engine's operations have no other way to it; one at a time. */
@@ -418,10 +419,10 @@ test_verify__notes_what_the_fork_touches_where_it_is_wished_for(void **state)
 static void
 note_step(void *context, const char *step, guint percent)
 {
-	const char **last = context;
+	struct fixture *f = context;
 
 	(void)percent;
-	*last = step;
+	f->step = step;
 }
 
 static gboolean
@@ -437,20 +438,19 @@ test_verify__hears_of_an_end_while_the_fork_runs_on(void **state)
 {
 	static const guint held_up_ms[] = { 0, 1100 };
 	struct fixture *f = *state;
-	const char *step;
 
 	f->request.notes_touched = TRUE;
 	f->request.progress = note_step;
-	f->request.context = &step;
+	f->request.context = f;
 	for (gsize i = 0; i < G_N_ELEMENTS(held_up_ms); i++) {
 		gboolean passed = FALSE;
 		g_autofree char *note = NULL;
 
-		step = "";
+		f->step = "";
 		f->ended = FALSE;
 		start(f);
 		echo_nonce(f);
-		WAIT_FOR(strcmp(step, "note what it touched") == 0);
+		WAIT_FOR(strcmp(f->step, "note what it touched") == 0);
 		g_usleep(held_up_ms[i] * 1000);
 		fake.callback(fake.context, ENGINE_EVENT_PANICKED, 0);
 		WAIT_FOR(f->ended);
