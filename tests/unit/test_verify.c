@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/frame.h"
+#include "host/agent_link.h"
 #include "host/engine.h"
 #include "host/engine_error.h"
 #include "host/engine_list.h"
@@ -55,6 +56,12 @@ struct fake_engine {
 	int agent;	    /* the guest's end; -1: none */
 };
 
+/* The limits of an agent's answer, as verify.c gives them. */
+struct limits {
+	guint resync_ms;
+	guint step_ms;
+};
+
 struct fixture {
 	char *folder;
 	char *version;
@@ -69,6 +76,34 @@ struct fixture {
 
 /* The engine's operations have no other way to it; one at a time. */
 static struct fake_engine fake;
+static struct limits limits;
+
+void __wrap_agent_link_resync(struct agent_link *link, guint timeout_ms, GCancellable *cancellable,
+			      GAsyncReadyCallback callback, gpointer data);
+void __real_agent_link_resync(struct agent_link *link, guint timeout_ms, GCancellable *cancellable,
+			      GAsyncReadyCallback callback, gpointer data);
+void __wrap_steps_run(const struct step *table, gsize n_steps, void *context,
+		      GDestroyNotify free_context, const struct steps_call *call);
+void __real_steps_run(const struct step *table, gsize n_steps, void *context,
+		      GDestroyNotify free_context, const struct steps_call *call);
+
+void
+__wrap_agent_link_resync(struct agent_link *link, guint timeout_ms, GCancellable *cancellable,
+			 GAsyncReadyCallback callback, gpointer data)
+{
+	limits.resync_ms = timeout_ms;
+	__real_agent_link_resync(link, timeout_ms, cancellable, callback, data);
+}
+
+void
+__wrap_steps_run(const struct step *table, gsize n_steps, void *context,
+		 GDestroyNotify free_context, const struct steps_call *call)
+{
+	for (gsize i = 0; i < n_steps; i++)
+		if (strcmp(table[i].name, "ask its agent") == 0)
+			limits.step_ms = table[i].timeout_ms;
+	__real_steps_run(table, n_steps, context, free_context, call);
+}
 
 static json_t *
 fake_probe(int kvm)
@@ -416,6 +451,23 @@ test_verify__notes_what_the_fork_touches_where_it_is_wished_for(void **state)
 	assert_string_equal(note, "touched 1\n0 1\n70 2\n");
 }
 
+/* Five minutes, for it reads a page at each fault. */
+static void
+test_verify__waits_longer_for_an_agent_over_a_cold_memory(void **state)
+{
+	struct fixture *f = *state;
+
+	for (gboolean cold = FALSE; cold <= TRUE; cold++) {
+		f->ended = FALSE;
+		f->request.notes_touched = cold;
+		start(f);
+		answer_agent(f);
+		assert_null(f->error);
+		assert_int_equal(limits.resync_ms, cold ? 300000 : 60000);
+		assert_true(limits.step_ms > limits.resync_ms); /* whose words tell more */
+	}
+}
+
 static void
 note_step(void *context, const char *step, guint percent)
 {
@@ -491,6 +543,7 @@ main(void)
 		TEST(refuses_what_this_host_cannot_restore),
 		TEST(lets_a_channel_go_that_comes_too_late),
 		TEST(notes_what_the_fork_touches_where_it_is_wished_for),
+		TEST(waits_longer_for_an_agent_over_a_cold_memory),
 		TEST(hears_of_an_end_while_the_fork_runs_on),
 		TEST(does_not_fail_for_its_note),
 	};
