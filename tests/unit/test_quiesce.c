@@ -76,13 +76,14 @@ test_quiesce__tells_what_cannot_be_trimmed(void **state)
 	assert_int_equal(quiesce_trim("/nonexistent"), -ENOENT);
 }
 
+/* The first of that name. */
 static const struct task_step *
-find_rest(void)
+find_step(const char *name)
 {
 	for (size_t i = 0; i < quiesce_task_kind.n_steps; i++)
-		if (strcmp(quiesce_task_kind.steps[i].name, "rest") == 0)
+		if (strcmp(quiesce_task_kind.steps[i].name, name) == 0)
 			return &quiesce_task_kind.steps[i];
-	fail_msg("no step waits for rest");
+	fail_msg("no step '%s'", name);
 	return NULL;
 }
 
@@ -93,8 +94,11 @@ test_quiesce__nothing_long_follows_the_rest(void **state)
 	const struct task_step *end = quiesce_task_kind.steps + quiesce_task_kind.n_steps;
 
 	(void)state;
-	assert_ptr_equal(find_rest(), end - 2);
+	assert_ptr_equal(find_step("rest"), end - 2);
 	assert_string_equal(end[-1].name, "sync");
+	assert_ptr_equal(end[-1].run, find_step("sync")->run);
+	assert_ptr_not_equal(end[-1].run, find_step("trim")->run);
+	assert_true(find_step("sync") < find_step("trim"));
 }
 
 static void
@@ -124,10 +128,18 @@ test_quiesce__waits_until_no_process_begins_or_ends(void **state)
 		struct task task = { .n_again = rows[i].samples,
 				     .step_began_ms = io_boottime_ms() - rows[i].waited_ms,
 				     .answer = json_object() };
+		struct stderr_capture capture;
+		char *log;
+		int result;
 
 		xwatch_begin(&agent.xwatch);
 		agent.xwatch.unchanged = rows[i].unchanged;
-		assert_int_equal(find_rest()->run(&agent, &task), rows[i].result);
+		stderr_capture_begin(&capture);
+		result = find_step("rest")->run(&agent, &task);
+		log = stderr_capture_end(&capture);
+		assert_int_equal(result, rows[i].result);
+		assert_int_equal(strstr(log, "begin or end") != NULL, result == TASK_SKIPPED);
+		free(log);
 		assert_int_equal(agent.xwatch.timer_fd >= 0, rows[i].result == TASK_AGAIN);
 		assert_int_equal(json_object_size(task.answer), rows[i].result != TASK_AGAIN);
 		assert_int_equal(json_get_flag(task.answer, "rests", 0),
@@ -153,7 +165,7 @@ test_quiesce__does_not_wait_without_a_timer(void **state)
 
 		failing = calls[i];
 		stderr_capture_begin(&capture);
-		result = find_rest()->run(&agent, &task);
+		result = find_step("rest")->run(&agent, &task);
 		log = stderr_capture_end(&capture);
 		failing = "";
 		assert_int_equal(result, TASK_SKIPPED);
