@@ -39,7 +39,10 @@
 #define REST_SAMPLES  (5 * XWATCH_SAMPLES_A_SECOND)
 #define REST_MAX_MS   60000 /* of time: a guest that gets little of a processor takes fewer samples */
 
-/* What never rests is sealed all the same, and the host told so. From here on the watch is over: a fork would go on with it. */
+/*
+ * What never rests is sealed all the same, and the host told so; of what cannot be watched it is
+ * told nothing. From here on the watch is over: a fork would go on with it.
+ */
 static int
 quiesce_run_rest(struct agent *agent, struct task *task)
 {
@@ -55,7 +58,8 @@ quiesce_run_rest(struct agent *agent, struct task *task)
 		return TASK_AGAIN;
 	if (watched && !rests)
 		log_warning("processes still begin or end here: each fork will do the same");
-	json_object_set_new(task->answer, "rests", json_boolean(rests));
+	if (watched)
+		json_object_set_new(task->answer, "rests", json_boolean(rests));
 	xwatch_done(xwatch);
 	return rests ? TASK_DONE : TASK_SKIPPED;
 }

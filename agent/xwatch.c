@@ -58,7 +58,7 @@ xwatch_begin(struct xwatch *xwatch)
 	xwatch->last = (struct xwatch_sample){ 0 };
 	if (xwatch->timer_fd >= 0 && timerfd_settime(xwatch->timer_fd, 0, &each, NULL) == 0)
 		return;
-	log_error("cannot make a timer, the desktop will not become ready: %m");
+	log_error("cannot make a timer, so whether the desktop is ready is not known: %m");
 	xwatch_done(xwatch);
 }
 

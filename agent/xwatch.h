@@ -32,7 +32,10 @@ void xwatch_done(struct xwatch *xwatch);
 
 #define XWATCH_SAMPLES_A_SECOND 4
 
-/* Samples until X is up and the guest was at rest for a second, and ten seconds beyond; timer_fd stays -1 when it cannot. */
+/*
+ * Samples until X is up and the guest was at rest for a second, and ten seconds beyond; timer_fd
+ * stays -1 when it cannot.
+ */
 void xwatch_begin(struct xwatch *xwatch);
 
 /* The timer: takes a sample, and sends the event "ready" when it has become so. */

@@ -170,7 +170,7 @@ test_quiesce__does_not_wait_without_a_timer(void **state)
 		failing = "";
 		assert_int_equal(result, TASK_SKIPPED);
 		assert_int_equal(agent.xwatch.timer_fd, -1);
-		assert_false(json_get_flag(task.answer, "rests", 1));
+		assert_null(json_object_get(task.answer, "rests"));
 		json_decref(task.answer);
 		assert_non_null(strstr(log, "cannot make a timer"));
 		assert_null(strstr(log, "begin or end"));
