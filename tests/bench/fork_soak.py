@@ -11,6 +11,7 @@ import time
 
 import desktop_clock
 import fork_native
+import proc_figures
 import vmm_fork
 
 ALIVE = 20
@@ -46,7 +47,8 @@ def fork_that_stay(template, settle):
             picture, reading = bring(template, alive, settle)
             pictures.add(picture)
             readings[alive[-1]] = [reading]
-            say(f'{len(alive)} are alive after {time.monotonic() - started:.0f} s')
+            left_mib = proc_figures.read('/proc/meminfo', 'MemAvailable') // 1024
+            say(f'{len(alive)} are alive after {time.monotonic() - started:.0f} s; {left_mib} MiB are left')
             if len(pictures) < len(alive):
                 raise SystemExit(f'{alive[-1].folder}: its picture is that of another session: the user is not in it')
         for fork in alive:
