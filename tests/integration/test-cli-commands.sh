@@ -213,16 +213,16 @@ done
 
 # Answers that cannot be sent as they are: nothing is sent, and the next log-in is as always
 asked=$(grep -c '"answers"' tls.log)
-printf 'lace%0600d\n1843\n' 0 >answers
+printf 'lace%0600d\nanalytical\n' 0 >answers
 "$carrel" login ada --broker "$broker" <answers >out 2>err && fail "a part of a long answer was taken"
 grep -q 'may have 511 bytes at most' err || fail "a long answer is refused without a reason"
-printf 'l\344ce\n1843\n' >answers
+printf 'l\344ce\nanalytical\n' >answers
 "$carrel" login ada --broker "$broker" <answers >out 2>err && fail "an answer in Latin-1 was taken"
 grep -q 'not UTF-8.*a terminal that uses UTF-8' err || fail "an answer in Latin-1 is refused without a reason"
-printf 'la\0ce\n1843\n' >answers
+printf 'la\0ce\nanalytical\n' >answers
 "$carrel" login ada --broker "$broker" <answers >out 2>err && fail "an answer with a NUL was taken"
 [ "$(grep -c '"answers"' tls.log)" = "$asked" ] || fail "a part of an answer was sent"
-printf 'lace\n1843' >answers
+printf 'lace\nanalytical' >answers
 "$carrel" login ada --broker "$broker" <answers >out 2>err || fail "a last line without its end is no answer"
 rm answers
 echo "$broker $(printf 'AA:%.0s' {1..31})AA" >config/carrel/known_hosts

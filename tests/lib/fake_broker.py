@@ -34,7 +34,7 @@ LOGINS = {
     "ada": (
         [
             ([(INFO, "Welcome to the library."), (SECRET, "Password: ")], ["lace"]),
-            ([(PLAIN, "Verification code: ")], ["1843"]),
+            ([(PLAIN, "Verification code: ")], ["analytical"]),
         ],
         "",
     ),
